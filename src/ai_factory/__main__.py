@@ -1,0 +1,72 @@
+"""The way in: hands `check` and `--version` to their own small parsers, everything else to `cli`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from ai_factory import __version__
+from ai_factory.errors import FactoryError
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["-V"]):
+        sys.stdout.write(f"ai-factory {__version__}\n")
+        return
+    raise SystemExit(guarded(_command(arguments), arguments))
+
+
+def _command(arguments: Sequence[str]) -> Callable[[], int]:
+    if arguments[:1] == ["check"]:
+        from ai_factory.cli.check import main as check
+
+        return lambda: check(arguments[1:])
+    from ai_factory.cli.app import main as app
+
+    return lambda: app(arguments)
+
+
+def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
+    """The exit code of a command; what it raises is one sentence and a hint, never a traceback unless asked for."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except FactoryError as error:
+        return _tell(error, arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict about the project
+        if "--verbose" in arguments:
+            sys.excepthook(type(error), error, error.__traceback__)
+        unexpected = FactoryError(f"unexpected {type(error).__name__}: {error}", "`--verbose` shows where")
+        return _tell(unexpected, arguments)
+    return code
+
+
+def _tell(error: FactoryError, arguments: Sequence[str]) -> int:
+    from ai_factory.report.plain import error_data, error_text
+
+    if "--json" in arguments or "json" in _formats(arguments):
+        import json
+
+        sys.stdout.write(json.dumps(error_data(error), indent=2) + "\n")
+    else:
+        sys.stderr.write(error_text(error) + "\n")
+    return error.exit_code
+
+
+def _formats(arguments: Sequence[str]) -> list[str]:
+    after = [value for option, value in pairwise(arguments) if option == "--format"]
+    return after + [item.removeprefix("--format=") for item in arguments if item.startswith("--format=")]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""`.ai-factory/base`: the pristine content that each managed and merged file descends from, as one zip.
+
+Stored, sorted, fixed dates: the same trees give the same bytes, and git packs the versions well against
+each other. An open conflict keeps its incoming version beside the base, as `theirs/PATH`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from typing import NamedTuple
+
+from ai_factory.errors import LockError
+from ai_factory.lock import BASE
+from ai_factory.tree import File, Tree, check_path
+
+THEIRS = "theirs/"
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
+LIMIT = 256 * 1024 * 1024  # bytes of content that are read at most
+
+
+class Base(NamedTuple):
+    """The pristine files by path, and the incoming files of open conflicts."""
+
+    files: Tree
+    theirs: Tree
+
+
+def write(base: Base) -> bytes:
+    """The zip's bytes."""
+    buffer = io.BytesIO()
+    entries = {**base.files, **{THEIRS + path: file for path, file in base.theirs.items()}}
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path, file in sorted(entries.items()):
+            info = zipfile.ZipInfo(path, EPOCH)
+            info.create_system = 3  # Unix, wherever this runs: the mode lies in the upper half
+            info.external_attr = int(file.mode, 8) << 16
+            archive.writestr(info, file.content)
+    return buffer.getvalue()
+
+
+def read(content: bytes) -> Base:
+    """The files in a base.
+
+    Raises LockError when it is no such zip: broken, compressed, too large, or with a path that leaves the project.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            infos = archive.infolist()
+            _check(infos)
+            entries = {info.filename: File(archive.read(info), f"{info.external_attr >> 16:o}") for info in infos}
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+        raise _broken(str(error)) from None
+    theirs = {path.removeprefix(THEIRS): file for path, file in entries.items() if path.startswith(THEIRS)}
+    return Base({path: file for path, file in entries.items() if not path.startswith(THEIRS)}, theirs)
+
+
+def _check(infos: list[zipfile.ZipInfo]) -> None:
+    for info in infos:
+        check_path(info.filename)
+    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+        raise ValueError("its entries are compressed")
+    if sum(info.file_size for info in infos) > LIMIT:
+        raise ValueError("it is too large")
+    if len({info.filename for info in infos}) < len(infos):
+        raise ValueError("it names a path twice")
+
+
+def digest(content: bytes) -> str:
+    """The SHA-256 of the zip, as the lock records it in `base_file`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _broken(reason: str) -> LockError:
+    return LockError(f"`{BASE}` is broken: {reason}", f"bring it back with `git checkout -- {BASE}`")

@@ -1,0 +1,1 @@
+"""Options, prompts, colours, progress and exit codes; one small file a command group, no logic."""

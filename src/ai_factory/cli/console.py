@@ -1,0 +1,87 @@
+"""Data to stdout, talk to stderr, and the questions that only a terminal can answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ai_factory.questions import MISSING, Asked
+
+
+def show(text: str, data: Mapping[str, Any], as_json: bool) -> None:
+    """Print a result: one JSON object, or text."""
+    body = json.dumps(data, indent=2, ensure_ascii=False) if as_json else text.rstrip("\n")
+    sys.stdout.write(body.encode("utf-8", "backslashreplace").decode() + ("\n" if body else ""))
+
+
+def talk(text: str) -> None:
+    """Say something that is not the result."""
+    sys.stderr.write(text.rstrip("\n") + "\n")
+
+
+def can_ask() -> bool:
+    """Whether a person sits at a terminal and this is no CI job."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and not in_ci()
+
+
+def in_ci() -> bool:
+    """Whether the environment says that this is a CI job."""
+    return os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+def ask(shown: Asked, check: Callable[[Any], tuple[Any, str]]) -> Any:
+    """Ask one question until the answer is valid; an empty line takes the default."""
+    import typer
+
+    question = shown.question
+    typer.secho(f"\n{shown.help or question.key}", bold=True, err=True)
+    for number, label in enumerate(shown.choices, 1):
+        typer.echo(f"  {number}. {label}", err=True)
+    default = "" if shown.default is MISSING else _written(shown.default)
+    while True:
+        prompt = question.key + (" (comma-separated)" if question.multiselect else "")
+        text = typer.prompt(prompt, default=default, show_default=bool(default), err=True)
+        value, problem = check(_chosen(shown, text, default))
+        if not problem:
+            return value
+        typer.secho(f"  {problem}", fg="red", err=True)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _chosen(shown: Asked, text: str, default: str) -> Any:
+    if text == default and shown.default is not MISSING:
+        return shown.default
+    if not shown.choices:
+        return text
+    picked = [_choice(shown.choices, part.strip()) for part in text.split(",")]
+    return picked if shown.question.multiselect else picked[0]
+
+
+def _choice(choices: Mapping[str, Any], text: str) -> Any:
+    labels = list(choices)
+    if text.isdigit() and 0 < int(text) <= len(labels) and text not in choices:
+        return choices[labels[int(text) - 1]]
+    return choices.get(text, text)
+
+
+@contextmanager
+def progress(total: int, label: str) -> Iterator[Callable[[str], None]]:
+    """A progress bar on a terminal; silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda name: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda name: bar.advance(task)

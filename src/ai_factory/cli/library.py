@@ -1,0 +1,83 @@
+"""`ai-factory blueprint` and `ai-factory component`: what a factory offers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ai_factory.cli.console import show
+
+Source = Annotated[str, typer.Option("--factory", metavar="URL|PATH", help="Which factory.")]
+Version = Annotated[str, typer.Option("--version", metavar="REF", help="A tag, branch or commit of a git factory.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")]
+
+blueprints = typer.Typer(help="The use cases on offer.", rich_markup_mode=None, no_args_is_help=True)
+components = typer.Typer(help="The reusable parts on offer.", rich_markup_mode=None, no_args_is_help=True)
+
+
+@blueprints.command("list")
+def list_blueprints(
+    factory: Source = "embedded", version: Version = "", as_json: Json = False, verbose: Verbose = False
+) -> None:
+    """List the blueprints."""
+    from ai_factory import catalog
+    from ai_factory.factory import Wanted, open_factory
+    from ai_factory.report.looks import blueprint_data, names_text
+
+    opened = open_factory(factory, Wanted(version))
+    found = [catalog.blueprint(name, opened.read) for name in opened.blueprints()]
+    data = {"schema": "ai-factory/blueprints/1", "blueprints": [blueprint_data(item) for item in found]}
+    show(names_text([(item.name, item.summary) for item in found]), data, as_json)
+
+
+@blueprints.command("show")
+def show_blueprint(
+    name: str,
+    factory: Source = "embedded",
+    version: Version = "",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show one blueprint: components, presets, risk facts."""
+    from ai_factory import catalog
+    from ai_factory.factory import Wanted, open_factory
+    from ai_factory.report.looks import blueprint_data, blueprint_text
+
+    opened = open_factory(factory, Wanted(version))
+    found = catalog.blueprint(name, opened.read)
+    show(blueprint_text(found), blueprint_data(found), as_json)
+
+
+@components.command("list")
+def list_components(
+    factory: Source = "embedded", version: Version = "", as_json: Json = False, verbose: Verbose = False
+) -> None:
+    """List the components."""
+    from ai_factory import catalog
+    from ai_factory.factory import Wanted, open_factory
+    from ai_factory.report.looks import component_data, names_text
+
+    opened = open_factory(factory, Wanted(version))
+    found = [catalog.component(name, opened.read, opened.origin.version) for name in opened.components()]
+    data = {"schema": "ai-factory/components/1", "components": [component_data(item) for item in found]}
+    show(names_text([(f"{item.name} {item.version}", item.summary) for item in found]), data, as_json)
+
+
+@components.command("show")
+def show_component(
+    name: str,
+    factory: Source = "embedded",
+    version: Version = "",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show one component: what it owns, asks, adds to other files, and is evidence for."""
+    from ai_factory import catalog
+    from ai_factory.factory import Wanted, open_factory
+    from ai_factory.report.looks import component_data, component_text
+
+    opened = open_factory(factory, Wanted(version))
+    found = catalog.component(name, opened.read, opened.origin.version)
+    show(component_text(found), component_data(found), as_json)

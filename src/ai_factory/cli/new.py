@@ -1,0 +1,91 @@
+"""`ai-factory new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ai_factory.cli.console import ask, can_ask, progress, show, talk
+from ai_factory.errors import UsageError
+
+
+def new(
+    blueprint: Annotated[str, typer.Argument(help="The use case: a name from `ai-factory blueprint list`.")],
+    destination: Annotated[str, typer.Argument(metavar="DEST", help="A folder that is new or empty.")],
+    data: Annotated[
+        list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="An answer; again for more.")
+    ] = None,
+    answers: Annotated[Path | None, typer.Option("--answers", help="A YAML file of answers.")] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing: take the defaults.")] = False,
+    factory: Annotated[
+        str, typer.Option("--factory", metavar="URL|PATH", help="Where components come from.")
+    ] = "embedded",
+    version: Annotated[
+        str, typer.Option("--version", metavar="REF", help="A tag, branch or commit of a git factory.")
+    ] = "",
+    with_: Annotated[
+        list[str] | None, typer.Option("--with", metavar="COMPONENT", help="Take an optional component.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="COMPONENT", help="Leave a component out.")
+    ] = None,
+    no_git: Annotated[bool, typer.Option("--no-git", help="Make no repository and no commit.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, write nothing.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Use no network: the cached factory or none.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")] = False,
+) -> None:
+    """Stamp a project from a blueprint, with a repository and its first commit."""
+    from ai_factory.factory import Wanted, open_factory
+    from ai_factory.manifest import Manifest
+    from ai_factory.project.new import prepare, write
+    from ai_factory.project.target import Choice, recipe
+    from ai_factory.report.plans import birth_data, birth_text
+
+    given = {**(_from_file(answers) if answers else {}), **dict(map(pair, data or ()))}
+    opened = open_factory(factory, Wanted(version, refresh=not offline))
+    wish = Manifest(opened.origin.url, blueprint, with_=tuple(with_ or ()), without=tuple(without or ()), answers=given)
+    made = recipe(opened, Choice(blueprint, wish.with_, wish.without))
+    birth = prepare(made, wish, destination, None if defaults or as_json or not can_ask() else ask)
+    show(birth_text(birth), {**birth_data(birth), "written": not dry_run}, as_json)
+    if dry_run:
+        return
+    with progress(len(birth.plan.changes), "stamping") as advance:
+        born = write(birth, not no_git, advance)
+    _say_what_next(born, birth.destination, as_json, no_git)
+
+
+def pair(text: str) -> tuple[str, Any]:
+    """`key=value` as key and value. Raises UsageError for anything else."""
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise UsageError(f"`{text}` is no answer", "write it as `--data KEY=VALUE`")
+    return key, value
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    from ai_factory import documents
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read `{path}`: {(error.strerror or '').lower()}") from None
+    found = documents.load(content, str(path), UsageError) or {}
+    if not isinstance(found, dict):
+        raise UsageError(f"`{path}` line 1: answers are a mapping of key to value")
+    return found
+
+
+def _say_what_next(born: Any, destination: str, as_json: bool, no_git: bool) -> None:
+    if as_json:
+        return
+    if not born.own_identity:
+        talk("committed as `ai-factory <noreply@invalid>`: git knows no name and address of yours")
+    if not born.repository:
+        reason = "as asked" if no_git else "it lies in a repository already"
+        talk(f"no repository and no commit was made: {reason}")
+    if born.install:
+        talk(f"some files work only at the root of the repository; this puts them there:\n  {born.install}")
+    talk(f"next:\n  cd {destination}\n  make run\n  ai-factory check")

@@ -1,0 +1,136 @@
+"""`ai-factory sync`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from ai_factory.cli.console import in_ci, show
+from ai_factory.cli.new import pair
+from ai_factory.errors import UsageError
+
+
+def sync(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATH]", help="The project; with `--take`, its files.")
+    ] = None,
+    to: Annotated[str, typer.Option("--to", metavar="REF", help="A version (default: the newest release).")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would happen, write nothing.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="With `--plan`: as the text of a pull request.")] = False,
+    commit: Annotated[bool, typer.Option("--commit", help="Commit the result.")] = False,
+    continue_: Annotated[
+        bool, typer.Option("--continue", help="Take the open files that you mended as resolved.")
+    ] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Go back to where you were, to the byte.")] = False,
+    take: Annotated[str, typer.Option("--take", metavar="ours|theirs", help="Decide open files for one side.")] = "",
+    show_: Annotated[
+        str, typer.Option("--show", metavar="theirs", help="Print the incoming version of an open file.")
+    ] = "",
+    data: Annotated[list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="Change an answer.")] = None,
+    factory: Annotated[
+        str, typer.Option("--factory", metavar="URL|PATH", help="The factory, when not the project's.")
+    ] = "",
+    accept: Annotated[str, typer.Option("--accept-factory", metavar="URL", help="Agree to another origin.")] = "",
+    offline: Annotated[bool, typer.Option("--offline", help="Use no network: the cached factory.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")] = False,
+) -> int:
+    """Bring the project to a new version of its factory, every local edit kept."""
+    from ai_factory.project import sync as verb
+
+    chosen = [
+        name
+        for name, on in (
+            ("--plan", plan),
+            ("--continue", continue_),
+            ("--abort", abort),
+            ("--take", take),
+            ("--show", show_),
+        )
+        if on
+    ]
+    if len(chosen) > 1:
+        raise UsageError(f"`{chosen[0]}` and `{chosen[1]}` exclude each other")
+    files = list(paths or ())
+    if take or show_:
+        return _decide(take, show_, files, as_json)
+    place = files[0] if files else "."
+    if len(files) > 1:
+        raise UsageError("one project at a time", "`--take ours FILE…` takes several files")
+    if abort or continue_:
+        return _finish(place, abort, as_json)
+    request = verb.Request(
+        to=to,
+        factory=factory or accept,
+        accept=accept,
+        answers=dict(map(pair, data or ())),
+        refresh=not offline,
+        trusted_only=in_ci(),
+    )
+    return _run(place, request, plan, markdown, commit, as_json)
+
+
+def _run(place: str, request: Any, plan: bool, markdown: bool, commit: bool, as_json: bool) -> int:
+    from ai_factory.project import sync as verb
+    from ai_factory.project.opening import open_project
+    from ai_factory.report.plans import sync_data, sync_markdown, sync_text
+
+    prepared = verb.prepare(open_project(place), request)
+    applied = not plan and not prepared.nothing_to_do
+    if applied:
+        verb.apply(prepared)
+    text = sync_markdown(prepared) if markdown else sync_text(prepared, applied)
+    show(text, sync_data(prepared, applied), as_json)
+    if applied and commit and not prepared.plan.conflicts:
+        verb.commit(prepared)
+    return 1 if prepared.plan.conflicts or prepared.still_open else 0
+
+
+def _finish(place: str, abort: bool, as_json: bool) -> int:
+    from ai_factory.project import conflicts as verb
+    from ai_factory.project.opening import open_project
+    from ai_factory.workspace import find_project
+
+    if abort:
+        verb.abort(find_project(place))
+        show("back to where you were", {"schema": "ai-factory/sync-abort/1", "aborted": True}, as_json)
+        return 0
+    return _tell(verb.resume(open_project(place)), as_json)
+
+
+def _decide(take: str, shown: str, files: list[str], as_json: bool) -> int:
+    from ai_factory.project import conflicts as verb
+    from ai_factory.project.opening import open_project
+
+    if not files:
+        raise UsageError("name the file", "`ai-factory status` lists the open ones")
+    project = open_project(".")
+    paths = [project.relative(path) for path in files]
+    if shown:
+        if shown != "theirs" or len(paths) > 1:
+            raise UsageError("`--show` knows `theirs`, for one file")
+        file = verb.incoming(project, paths[0])
+        sys.stdout.flush()
+        sys.stdout.buffer.write(file.content if file else b"")
+        return 0
+    if take not in ("ours", "theirs"):
+        raise UsageError(f"`--take` knows `ours` and `theirs`, not `{take}`")
+    return _tell(verb.take(project, take, paths), as_json)
+
+
+def _tell(progress: Any, as_json: bool) -> int:
+    from ai_factory.report.plain import plain
+
+    lines = [f"resolved {plain(path)}" for path in progress.resolved] + [
+        f"still open: {plain(path)}" for path in progress.open
+    ]
+    lines += ["hint: `git commit` when you are content"] if not progress.open else []
+    data = {
+        "schema": "ai-factory/sync-progress/1",
+        "resolved": list(progress.resolved),
+        "open": list(progress.open),
+    }
+    show("\n".join(lines), data, as_json)
+    return 1 if progress.open else 0

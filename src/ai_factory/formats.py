@@ -1,0 +1,332 @@
+"""The shape of every file that people or other tools write for us or read from us, as JSON Schema literals.
+
+One truth, three uses: `problems` checks data at the edge, `docs/reference/schemas/` is generated from it,
+and editors complete with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+Schema = Mapping[str, Any]
+
+TEXT: Schema = {"type": "string"}
+WORDS: Schema = {"type": "string", "minLength": 1}
+TEXTS: Schema = {"type": "array", "items": WORDS}
+NAME: Schema = {"type": "string", "pattern": r"^[a-z][a-z0-9-]*$"}
+NAMES: Schema = {"type": "array", "items": NAME}
+VERSION: Schema = {"type": "string", "pattern": r"^v?[0-9]+([._-]?[a-z0-9]+)*$"}
+CONTROL: Schema = {"type": "string", "pattern": r"^[A-Z]+-[0-9]+[a-z]?$"}
+ANSWERS: Schema = {"type": "object", "propertyNames": {"pattern": r"^[a-zA-Z][a-zA-Z0-9_]*$"}}
+
+
+def _object(properties: Mapping[str, Schema], required: tuple[str, ...] = (), **more: Any) -> Schema:
+    body = {"type": "object", "properties": properties, "additionalProperties": False, **more}
+    return {**body, "required": list(required)} if required else body
+
+
+def _map(values: Schema, **more: Any) -> Schema:
+    return {"type": "object", "additionalProperties": values, **more}
+
+
+def _when(schema: Schema) -> Schema:
+    """A contributed item may stand under a condition: `{value: …, when: EXPRESSION}`."""
+    return {"anyOf": [schema, _object({"value": schema, "when": WORDS}, ("value", "when"))]}
+
+
+_CONTRIBUTES = _object(
+    {
+        "dependencies": {"type": "array", "items": _when(WORDS)},
+        "dev_dependencies": {"type": "array", "items": _when(WORDS)},
+        "environment": _map(
+            _object(
+                {
+                    "default": {"type": ["string", "number", "boolean"]},
+                    "help": WORDS,
+                    "secret": {"type": "boolean"},
+                    "when": WORDS,
+                },
+                ("help",),
+            )
+        ),
+        "services": _map({"type": "object"}),
+        "hooks": {"type": "array", "items": {"type": "object", "required": ["id"]}},
+        "make": _map(
+            _object(
+                {"help": WORDS, "needs": TEXTS, "recipe": {"anyOf": [WORDS, TEXTS]}, "when": WORDS},
+                ("help",),
+            )
+        ),
+        "docs": {
+            "type": "array",
+            "items": _object({"title": WORDS, "path": WORDS, "when": WORDS}, ("title", "path")),
+        },
+        "ignore": {"type": "array", "items": _when(WORDS)},
+        "links": {
+            "type": "array",
+            "items": _object({"title": WORDS, "url": WORDS, "when": WORDS}, ("title", "url")),
+        },
+    }
+)
+
+_CHANGE = _object(
+    {
+        "since": VERSION,
+        "rename": _map(WORDS),
+        "remove": TEXTS,
+        "answer": _object(
+            {
+                "rename": _map(WORDS),
+                "remove": TEXTS,
+                "map": {"type": "object"},
+            }
+        ),
+        "manual": WORDS,
+        "impact": {"enum": ["none", "review", "reapprove"]},
+    },
+    ("since",),
+)
+
+COMPONENT = _object(
+    {
+        "summary": WORDS,
+        "requires": NAMES,
+        "ownership": _map({"enum": ["managed", "merged", "seeded"]}),
+        "contributes": _CONTRIBUTES,
+        "evidences": _map(TEXTS, propertyNames=CONTROL),
+        "produces": TEXTS,
+        "changes": {"type": "array", "items": _CHANGE},
+    },
+    ("summary",),
+    title="component.yaml: what a component owns, adds to other files, and is evidence for",
+)
+
+BLUEPRINT = _object(
+    {
+        "summary": WORDS,
+        "components": {**NAMES, "minItems": 1},
+        "optional": NAMES,
+        "answers": ANSWERS,
+        "facts": {"type": "object"},
+    },
+    ("summary", "components"),
+    title="blueprints/<name>.yaml: a use case, as an ordered list of components",
+)
+
+QUESTION = _object(
+    {
+        "type": {"enum": ["str", "int", "float", "bool", "yaml", "json"]},
+        "help": TEXT,
+        "default": {},
+        "choices": {"type": ["array", "object"]},
+        "multiselect": {"type": "boolean"},
+        "validator": TEXT,
+        "when": {"type": ["boolean", "string"]},
+        "placeholder": TEXT,
+        "multiline": {"type": "boolean"},
+    }
+)
+
+COPIER_SETTINGS: Schema = {
+    "_subdirectory": {"const": "files"},
+    "_templates_suffix": {"const": ".jinja"},
+    "_min_copier_version": TEXT,
+}
+
+QUESTIONS: Schema = {
+    "type": "object",
+    "title": "copier.yml: the questions of a component, in the subset of Copier's format that has no code",
+    "properties": COPIER_SETTINGS,
+    "patternProperties": {"^[a-zA-Z]": {"anyOf": [QUESTION, {"type": ["string", "number", "boolean", "null"]}]}},
+    "additionalProperties": False,
+}
+
+PROJECT = _object(
+    {
+        "factory": WORDS,
+        "version": {"type": "string"},
+        "hold": _object({"until": {"type": "string", "format": "date"}, "reason": WORDS}, ("until", "reason")),
+        "blueprint": NAME,
+        "with": NAMES,
+        "without": NAMES,
+        "answers": ANSWERS,
+    },
+    ("factory", "blueprint"),
+    title=".ai-factory/project.yaml: what a project wants; people edit it",
+)
+
+_ENTRY = _object(
+    {
+        "component": WORDS,
+        "ownership": {"enum": ["managed", "merged", "seeded", "produced"]},
+        "mode": {"enum": ["100644", "100755", "120000"]},
+        "base": {"type": "string", "pattern": "^([0-9a-f]{40})?$"},
+        "base_version": TEXT,
+        "controls": TEXTS,
+        "state": {"enum": ["open", "declined", "local"]},
+        "theirs": {"type": "string", "pattern": "^([0-9a-f]{40})?$"},
+    },
+    ("component", "ownership", "mode", "controls"),
+)
+
+LOCK = _object(
+    {
+        "schema": {"const": 1},
+        "factory": _object(
+            {
+                "kind": {"enum": ["embedded", "folder", "git"]},
+                "url": TEXT,
+                "version": TEXT,
+                "commit": TEXT,
+                "tree": TEXT,
+            },
+            ("kind", "url", "version", "commit", "tree"),
+        ),
+        "engine": WORDS,
+        "answers": ANSWERS,
+        "components": _map(WORDS),
+        "base_file": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "folders": TEXTS,
+        "paths": _map(_ENTRY),
+    },
+    ("schema", "factory", "engine", "answers", "components", "base_file", "paths"),
+    title=".ai-factory/lock.json: what was applied to a project; the tool writes it",
+)
+
+WAIVERS: Schema = {
+    "type": "array",
+    "title": ".ai-factory/waivers.yaml: deviations that somebody answers for, until a date",
+    "items": _object(
+        {
+            "rule": {"type": "string", "pattern": "^AF[0-9]{3}$"},
+            "path": WORDS,
+            "control": CONTROL,
+            "reason": WORDS,
+            "owner": WORDS,
+            "approver": WORDS,
+            "until": {"type": "string", "format": "date"},
+        },
+        ("rule", "reason", "owner", "approver", "until"),
+    ),
+}
+
+FORMATS: Mapping[str, Schema] = {
+    "component": COMPONENT,
+    "blueprint": BLUEPRINT,
+    "questions": QUESTIONS,
+    "project": PROJECT,
+    "lock": LOCK,
+    "waivers": WAIVERS,
+}
+
+
+class Problem(NamedTuple):
+    """What is wrong with a value, and the keys that lead to it."""
+
+    place: tuple[str | int, ...]
+    message: str
+
+
+def problems(data: object, schema: Schema, place: tuple[str | int, ...] = ()) -> Iterator[Problem]:
+    """Everything in which `data` differs from `schema`: the part of JSON Schema that this module uses."""
+    if "anyOf" in schema:
+        yield from _any_of(data, schema["anyOf"], place)
+        return
+    if "const" in schema and data != schema["const"]:
+        yield Problem(place, f"must be {schema['const']!r}")
+    if "enum" in schema and data not in schema["enum"]:
+        yield Problem(place, f"{data!r} is not one of {', '.join(map(str, schema['enum']))}")
+    if not _has_type(data, schema.get("type")):
+        yield Problem(place, f"must be {_type_words(schema['type'])}, not {_type_of(data)}")
+    elif isinstance(data, str):
+        yield from _text_problems(data, schema, place)
+    elif isinstance(data, list):
+        yield from _list_problems(data, schema, place)
+    elif isinstance(data, dict):
+        yield from _object_problems(data, schema, place)
+
+
+def _any_of(data: object, choices: list[Schema], place: tuple[str | int, ...]) -> Iterator[Problem]:
+    found = [list(problems(data, choice, place)) for choice in choices]
+    if all(found):
+        # the choice that got furthest into the data says best what was meant
+        yield from max(found, key=lambda some: max(len(problem.place) for problem in some))
+
+
+def _text_problems(data: str, schema: Schema, place: tuple[str | int, ...]) -> Iterator[Problem]:
+    if len(data) < schema.get("minLength", 0):
+        yield Problem(place, "must not be empty")
+    if "pattern" in schema and not re.search(schema["pattern"], data):
+        yield Problem(place, f"{data!r} does not match {schema['pattern']}")
+    if schema.get("format") == "date" and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", data):
+        yield Problem(place, f"{data!r} is not a date like 2027-03-31")
+
+
+def _list_problems(data: list[object], schema: Schema, place: tuple[str | int, ...]) -> Iterator[Problem]:
+    if len(data) < schema.get("minItems", 0):
+        yield Problem(place, "must not be empty")
+    for number, item in enumerate(data):
+        yield from problems(item, schema.get("items", {}), (*place, number))
+
+
+def _object_problems(data: Mapping[object, object], schema: Schema, place: tuple[str | int, ...]) -> Iterator[Problem]:
+    for key in schema.get("required", ()):
+        if key not in data:
+            yield Problem(place, f"`{key}` is missing")
+    for key, value in data.items():
+        if not isinstance(key, str):
+            yield Problem(place, f"the key {key!r} must be text: put it in quotes")
+            continue
+        names = schema.get("propertyNames", {})
+        if any(True for _ in problems(key, {"type": "string", **names})):
+            yield Problem((*place, key), f"the key {key!r} does not match {names.get('pattern')}")
+        yield from _member_problems(key, value, schema, (*place, key))
+
+
+def _member_problems(key: str, value: object, schema: Schema, place: tuple[str | int, ...]) -> Iterator[Problem]:
+    known = schema.get("properties", {})
+    patterns = [inner for pattern, inner in schema.get("patternProperties", {}).items() if re.search(pattern, key)]
+    other = schema.get("additionalProperties", True)
+    if key in known:
+        yield from problems(value, known[key], place)
+    elif patterns:
+        yield from problems(value, patterns[0], place)
+    elif other is False:
+        allowed = ", ".join(known) or "nothing"
+        yield Problem(place, f"the key `{key}` is unknown; known here: {allowed}")
+    elif isinstance(other, dict):
+        yield from problems(value, other, place)
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "null": (type(None),),
+}
+_WORDS = {"string": "text", "number": "a number", "boolean": "true or false", "array": "a list"}
+
+
+def _has_type(data: object, wanted: str | list[str] | None) -> bool:
+    if wanted is None:
+        return True
+    names = [wanted] if isinstance(wanted, str) else wanted
+    if isinstance(data, bool):
+        return "boolean" in names
+    return any(isinstance(data, _TYPES[name]) for name in names)
+
+
+def _type_words(wanted: str | list[str]) -> str:
+    names = [wanted] if isinstance(wanted, str) else wanted
+    return " or ".join(_WORDS.get(name, "a mapping" if name == "object" else "empty") for name in names)
+
+
+def _type_of(data: object) -> str:
+    for name, types in _TYPES.items():
+        if isinstance(data, types) and (name == "boolean" or not isinstance(data, bool)):
+            return _type_words(name)
+    return type(data).__name__

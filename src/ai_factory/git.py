@@ -1,0 +1,487 @@
+"""Runs git: repositories as trees, whole-tree merges in a scratch repository, staging, commits.
+
+Rules of this file: git never asks a question, and reads no configuration of system or user except where a
+person's own commit is made; nothing of a project's (driver, filter, hook, attribute) runs; options and
+names never mix.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from ai_factory.errors import MachineError, ProjectError, UnreachableError, UsageError
+from ai_factory.merge import Input, MergedTrees, Note, Side
+from ai_factory.tree import Blob, File, path_bytes, raw_blob_id
+
+OLDEST = (2, 38)  # `merge-tree --write-tree`
+NOBODY = ("ai-factory", "noreply@invalid")
+SUBMODULE = "160000"
+TRANSPORTS = "file:https:ssh"
+TIMEOUT = 600  # seconds of one git process
+
+_PINNED = {  # of a merge: the same result on every machine
+    "merge.conflictStyle": "merge",
+    "merge.renames": "true",
+    "merge.directoryRenames": "false",
+    "merge.renameLimit": "10000",
+    "merge.default": "text",
+    "core.autocrlf": "false",
+    "core.attributesFile": os.devnull,
+    "core.hooksPath": os.devnull,
+    "gc.auto": "0",
+}
+
+
+def isolated() -> dict[str, str]:
+    """An environment in which git sees no configuration but a repository's own, and asks nothing."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    return kept | {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "true",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_PROTOCOL_FROM_USER": "0",
+        "GIT_ALLOW_PROTOCOL": TRANSPORTS,
+        "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"),
+        "LC_ALL": "C",
+    }
+
+
+def run(
+    arguments: Sequence[str | bytes],
+    folder: str,
+    stdin: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    expect: Sequence[int] = (0,),
+) -> bytes:
+    """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected."""
+    return _finished(arguments, folder, stdin, environment, expect).stdout
+
+
+def _finished(
+    arguments: Sequence[str | bytes],
+    folder: str,
+    stdin: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    expect: Sequence[int] = (0,),
+) -> subprocess.CompletedProcess[bytes]:
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            input=stdin,
+            capture_output=True,
+            env=isolated() if environment is None else environment,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise MachineError("git is not installed", "install git 2.38 or newer") from None
+    except NotADirectoryError:
+        raise MachineError(f"there is no folder `{folder}`") from None
+    except subprocess.TimeoutExpired:
+        raise MachineError(f"git took longer than {TIMEOUT} seconds: `git {_words(arguments[:2])}`") from None
+    if done.returncode not in expect:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
+        raise MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", _hint_for(reason))
+    return done
+
+
+def _words(arguments: Sequence[str | bytes]) -> str:
+    return " ".join(os.fsdecode(argument) for argument in arguments)
+
+
+def _hint_for(reason: str) -> str:
+    if "dubious ownership" in reason:
+        return "the repository belongs to another user: `git config --global --add safe.directory PATH`"
+    return "install git 2.38 or newer" if "usage:" in reason or "unknown option" in reason else ""
+
+
+# ---- a factory in a repository -------------------------------------------------------------------
+
+
+class Release(NamedTuple):
+    """A tag and the commit that it names."""
+
+    tag: str
+    commit: str
+
+
+def update_mirror(url: str, mirror: str) -> None:
+    """Bring the bare mirror of `url` up to date. Raises UnreachableError when it cannot be read."""
+    if not os.path.exists(os.path.join(mirror, "HEAD")):
+        run(["init", "--quiet", "--bare", "--template=", mirror], os.path.dirname(mirror))
+    refs = ["+refs/tags/*:refs/tags/*", "+refs/heads/*:refs/heads/*"]
+    command = [
+        "fetch",
+        "--quiet",
+        "--prune",
+        "--no-write-fetch-head",
+        "--no-recurse-submodules",
+        "--",
+        url,
+        *refs,
+    ]
+    try:
+        run(command, mirror)
+    except MachineError as error:
+        raise UnreachableError(
+            f"the factory `{url}` cannot be reached: {error.message.rpartition(': ')[2]}",
+            "check the address, the network and your access to it",
+        ) from None
+
+
+def releases(repository: str) -> list[Release]:
+    """All tags of a repository with the commits that they name."""
+    form = "%(refname:strip=2)%00%(objectname)%00%(*objectname)"
+    lines = run(["for-each-ref", f"--format={form}", "refs/tags"], repository).decode(errors="replace").splitlines()
+    rows = (line.split("\0") for line in lines)
+    return [Release(tag, peeled or direct) for tag, direct, peeled in rows]
+
+
+def resolve(repository: str, reference: str) -> str:
+    """The commit id that a reference names. Raises UsageError when there is none."""
+    # names go in through stdin, where nothing is taken for an option
+    for candidate in (f"refs/tags/{reference}", f"refs/heads/{reference}", reference):
+        if "\n" in candidate or candidate.startswith("-"):
+            break
+        answer = run(["cat-file", "--batch-check"], repository, f"{candidate}^{{commit}}\n".encode()).decode()
+        if answer.split()[1:2] == ["commit"]:
+            return answer.split()[0]
+    raise UsageError(f"the factory has no version `{reference}`")
+
+
+def list_tree(repository: str, commit: str, folders: Sequence[str] = ()) -> dict[str, Blob]:
+    """The files of a commit below those folders (all, when none is named), without reading their content."""
+    arguments = ["ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders]
+    rows = run(arguments, repository).split(b"\0")
+    return {os.fsdecode(path): Blob(*_entry(head)) for head, _, path in (row.partition(b"\t") for row in rows if row)}
+
+
+def _entry(head: bytes) -> tuple[str, str]:
+    mode, _, blob = head.decode().split(" ")
+    return mode, blob
+
+
+def read_blobs(repository: str, blobs: Iterable[str]) -> dict[str, bytes]:
+    """The content of each blob, read by one process. Raises MachineError when one is missing."""
+    wanted = list(dict.fromkeys(blobs))
+    if not wanted:
+        return {}
+    output = run(["cat-file", "--batch"], repository, "\n".join(wanted).encode() + b"\n")
+    found: dict[str, bytes] = {}
+    place = 0
+    for blob in wanted:
+        end = output.index(b"\n", place)
+        header = output[place:end].split()
+        if header[1:2] != [b"blob"]:
+            raise MachineError(f"the object {blob} is not in `{repository}`")
+        size = int(header[2])
+        found[blob] = output[end + 1 : end + 1 + size]
+        place = end + 1 + size + 1
+    return found
+
+
+def describe(folder: str) -> str:
+    """A name for the state of the work tree, by its newest tag; empty when there is no repository or commit."""
+    done = _finished(["describe", "--tags", "--always", "--dirty"], folder, expect=(0, 128))
+    return done.stdout.decode().strip()
+
+
+# ---- a project's own repository ------------------------------------------------------------------
+
+
+class Status(NamedTuple):
+    """A project's repository at one moment; paths are relative to the project."""
+
+    head: str
+    tracked: Mapping[str, Blob]
+    dirty: tuple[str, ...]  # uncommitted changes, staged or not
+    untracked: frozenset[str]
+    unmerged: frozenset[str]
+
+
+def status(root: str) -> Status:
+    """Head, index and uncommitted changes below `root`."""
+    prefix = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape").strip("\n")
+    options = [
+        "status",
+        "--porcelain=v1",
+        "-z",
+        "--no-renames",
+        "--untracked-files=all",
+        "--ignore-submodules=all",
+    ]
+    rows = [row for row in run([*options, "--", "."], root).split(b"\0") if row]
+    marks = {os.fsdecode(row[3:]).removeprefix(prefix): row[:2].decode() for row in rows}
+    head = _finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
+    unmerged = {path for path, mark in marks.items() if "U" in mark or mark in ("AA", "DD")}
+    return Status(
+        head,
+        _index(root),
+        tuple(sorted(path for path, mark in marks.items() if mark != "??")),
+        frozenset(path for path, mark in marks.items() if mark == "??"),
+        frozenset(unmerged),
+    )
+
+
+def _index(root: str) -> dict[str, Blob]:
+    rows = run(["ls-files", "--stage", "-z", "--", "."], root).split(b"\0")
+    entries: dict[str, Blob] = {}
+    for head, _, path in (row.partition(b"\t") for row in rows if row):
+        mode, blob, _stage = head.decode().split(" ")
+        entries[os.fsdecode(path)] = Blob(mode, blob)
+    return entries
+
+
+def ignored(root: str, paths: Sequence[str]) -> set[str]:
+    """Those of the paths that git ignores there."""
+    if not paths:
+        return set()
+    stdin = b"\0".join(map(path_bytes, paths))
+    output = _finished(["check-ignore", "-z", "--stdin"], root, stdin, expect=(0, 1)).stdout
+    return {os.fsdecode(path) for path in output.split(b"\0") if path}
+
+
+def store(root: str, contents: Iterable[bytes]) -> dict[bytes, str]:
+    """Write contents as objects of the project's repository, in one process and one pack; content to id."""
+    wanted = list(dict.fromkeys(contents))
+    if not wanted:
+        return {}
+    stream = b"".join(
+        b"blob\nmark :%d\ndata %d\n%s\n" % (number, len(content), content) for number, content in enumerate(wanted, 1)
+    )
+    asked = b"".join(b"get-mark :%d\n" % number for number in range(1, len(wanted) + 1))
+    output = run(["fast-import", "--quiet", "--done"], root, stream + asked + b"done\n")
+    return dict(zip(wanted, output.decode().split(), strict=True))
+
+
+class Stage(NamedTuple):
+    """What the index shall hold for a path: one staged file, none, or the sides of a conflict (stages 1 to 3)."""
+
+    path: str
+    clean: Blob | None = None
+    sides: tuple[Blob | None, Blob | None, Blob | None] | None = None
+
+
+def stage(root: str, stages: Sequence[Stage]) -> None:
+    """Put the paths into the index as given; no filter of the project runs."""
+    prefix = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape").strip("\n")
+    nothing = "0" * len(object_id(b"", project_objects(root)))
+    lines: list[bytes] = []
+    for item in stages:
+        path = path_bytes(prefix + item.path)
+        lines.append(f"0 {nothing}\t".encode() + path)
+        if item.clean:
+            lines.append(f"{item.clean.mode} {item.clean.id}\t".encode() + path)
+        for number, side in enumerate(item.sides or (), 1):
+            if side:
+                lines.append(f"{side.mode} {side.id} {number}\t".encode() + path)
+    if lines:
+        run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0")
+        _finished(["update-index", "-q", "--refresh"], root, expect=(0, 1))
+
+
+def commit(root: str, message: str) -> str:
+    """Commit what is staged below `root`, with the person's own identity and hooks; the new commit's id."""
+    environment = {key: value for key, value in os.environ.items() if key != "GIT_DIR"}
+    run(["commit", "--quiet", "-m", message], root, environment=environment)
+    return run(["rev-parse", "HEAD"], root).decode().strip()
+
+
+def first_commit(root: str, paths: Sequence[str], message: str) -> bool:
+    """Make a repository with one commit of these paths; whether the person's own identity was known.
+
+    Hooks, signing, templates and filters are off, and no ignore rule of the machine leaves a file out.
+    """
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("GIT_") or "_NAME" in key or "_EMAIL" in key
+    }
+    run(["init", "--quiet", "--template=", "."], root, environment=environment)
+    identity, known = _identity(root, environment)
+    plain = [
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "commit.gpgSign=false",
+        "-c",
+        "core.autocrlf=false",
+        "-c",
+        "gc.auto=0",
+    ]
+    plain += ["-c", f"core.attributesFile={os.devnull}"]
+    stdin = b"\0".join(map(path_bytes, paths)) + b"\0"
+    run(
+        [*plain, "add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"],
+        root,
+        stdin,
+        environment | {"GIT_LITERAL_PATHSPECS": "1"},
+    )
+    run([*plain, "commit", "--quiet", "--no-verify", "-m", message], root, environment=environment | identity)
+    return known
+
+
+def _identity(root: str, environment: Mapping[str, str]) -> tuple[dict[str, str], bool]:
+    options = ["config", "--get-regexp", r"^user\.(name|email)$"]
+    found = _finished(options, root, environment=environment, expect=(0, 1)).stdout.decode(errors="replace")
+    known = {line.partition(" ")[0] for line in found.splitlines()} >= {"user.name", "user.email"}
+    if known or {"GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"} <= environment.keys():
+        return {}, True
+    name, mail = NOBODY
+    both = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": mail}
+    return both | {"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": mail}, False
+
+
+# ---- merging -------------------------------------------------------------------------------------
+
+
+class Names(NamedTuple):
+    """How the two sides are called in conflict markers."""
+
+    ours: str
+    theirs: str
+
+
+@contextmanager
+def scratch(objects: str = "") -> Iterator[str]:
+    """A bare repository that lives as long as the block, and may read the objects of another one."""
+    with tempfile.TemporaryDirectory(prefix="ai-factory-") as folder:
+        form = _object_format(objects)
+        run(["init", "--quiet", "--bare", "--template=", f"--object-format={form}", folder], folder)
+        for key, value in (("core.attributesFile", os.devnull), ("gc.auto", "0")):
+            run(["config", key, value], folder)
+        if objects:
+            with open(os.path.join(folder, "objects/info/alternates"), "w", encoding="utf-8") as stream:
+                stream.write(objects + "\n")
+        yield folder
+
+
+def _object_format(objects: str) -> str:
+    config = os.path.join(os.path.dirname(objects), "config") if objects else ""
+    try:
+        with open(config, encoding="utf-8", errors="replace") as stream:
+            return "sha256" if re.search(r"objectformat\s*=\s*sha256", stream.read(), re.IGNORECASE) else "sha1"
+    except OSError:
+        return "sha1"
+
+
+def merge_trees(base: Input, ours: Input, theirs: Input, names: Names, objects: str = "") -> MergedTrees:
+    """Merge two trees that descend from `base`, with git's own renames and line merge, in a scratch repository.
+
+    `objects` is the objects folder of the project, in which inputs given as `Blob` lie.
+    """
+    with scratch(objects) as repository:
+        labels = Names(_label(names.ours, "yours"), _label(names.theirs, "factory"))
+        stream = _commit_stream(1, "refs/heads/base", base, "") + _commit_stream(
+            2, f"refs/heads/{labels.ours}", ours, ":1"
+        )
+        stream += _commit_stream(3, f"refs/heads/{labels.theirs}", theirs, ":1")
+        run(["fast-import", "--quiet", "--force", "--done"], repository, stream + b"done\n")
+        pinned = [part for key, value in _PINNED.items() for part in ("-c", f"{key}={value}")]
+        command = [*pinned, "merge-tree", "--write-tree", "-z", "--messages", *labels]
+        output = run(command, repository, expect=(0, 1))
+        held = {entry.id for entry in ours.values() if isinstance(entry, Blob)}
+        return _read_merge(repository, output, held)
+
+
+def _label(name: str, otherwise: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._+-]+|\.\.+|\.lock$", "-", name).strip("-./") or otherwise
+
+
+def _commit_stream(mark: int, reference: str, tree: Input, parent: str) -> bytes:
+    lines = [
+        f"commit {reference}\nmark :{mark}\ncommitter {NOBODY[0]} <{NOBODY[1]}> 0 +0000\ndata 0\n".encode(),
+        f"from {parent}\n".encode() if parent else b"",
+        b"deleteall\n",
+    ]
+    for path, entry in tree.items():
+        name = _quoted(path)
+        if isinstance(entry, Blob):
+            lines.append(f"M {entry.mode} {entry.id} ".encode() + name + b"\n")
+        else:
+            head = f"M {entry.mode} inline ".encode() + name
+            lines.append(head + b"\ndata %d\n%s\n" % (len(entry.content), entry.content))
+    return b"".join(lines) + b"\n"
+
+
+def _quoted(path: str) -> bytes:
+    escaped = path_bytes(path).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+    return b'"' + escaped + b'"'
+
+
+def _read_merge(repository: str, output: bytes, held: Collection[str]) -> MergedTrees:
+    head, *fields = output.split(b"\0")
+    stages, position = _stages(fields)
+    listed = list_tree(repository, head.decode().strip())
+    blobs = [entry.id for entry in listed.values() if entry.id not in held and entry.mode != SUBMODULE]
+    blobs += [entry.id for sides in stages.values() for _, entry in sides]
+    contents = read_blobs(repository, blobs)
+    files: dict[str, File | Blob] = {
+        path: File(contents[entry.id], entry.mode) if entry.id in contents else Blob(*entry)
+        for path, entry in listed.items()
+    }
+    conflicts = {
+        path: tuple(Side(number, File(contents[entry.id], entry.mode)) for number, entry in sides)
+        for path, sides in stages.items()
+    }
+    return MergedTrees(files, conflicts, tuple(_notes(fields[position:])))
+
+
+def _stages(fields: Sequence[bytes]) -> tuple[dict[str, list[tuple[int, Blob]]], int]:
+    stages: dict[str, list[tuple[int, Blob]]] = {}
+    for position, field in enumerate(fields):
+        if not field:
+            return stages, position + 1
+        head, _, path = field.partition(b"\t")
+        mode, blob, number = head.decode().split(" ")
+        stages.setdefault(os.fsdecode(path), []).append((int(number), Blob(mode, blob)))
+    return stages, len(fields)
+
+
+def _notes(fields: Sequence[bytes]) -> Iterator[Note]:
+    position = 0
+    while position < len(fields) and fields[position]:
+        count = int(fields[position])
+        paths = tuple(os.fsdecode(path) for path in fields[position + 1 : position + 1 + count])
+        kind, text = fields[position + 1 + count : position + 3 + count]
+        yield Note(kind.decode(), paths, text.decode(errors="replace").strip())
+        position += 3 + count
+
+
+def project_objects(root: str) -> str:
+    """The objects folder of the repository that `root` lies in."""
+    place = run(["rev-parse", "--git-path", "objects"], root).decode(errors="surrogateescape").strip("\n")
+    return os.path.realpath(os.path.join(root, place))
+
+
+def require_work_tree(root: str) -> None:
+    """Raise ProjectError unless `root` lies in a git work tree."""
+    done = _finished(["rev-parse", "--is-inside-work-tree"], root, expect=(0, 128))
+    if done.stdout.strip() != b"true":
+        if b"dubious" in done.stderr:
+            raise MachineError(f"git does not trust `{root}`", _hint_for("dubious ownership"))
+        raise ProjectError(f"`{root}` lies in no git work tree", "make one: `git init && git add -A && git commit`")
+
+
+def object_id(content: bytes, objects: str) -> str:
+    """The blob id of exactly these bytes, in the hash of that repository."""
+    return raw_blob_id(content, _object_format(objects))
+
+
+def existing(repository: str, blobs: Sequence[str]) -> list[str]:
+    """Those of the blob ids that the repository holds."""
+    if not blobs:
+        return []
+    rows = run(["cat-file", "--batch-check"], repository, "\n".join(blobs).encode() + b"\n").decode().splitlines()
+    return [row.split()[0] for row in rows if row.split()[1:2] == ["blob"]]

@@ -1,0 +1,234 @@
+"""Writes a plan into a project so that it can be killed at any moment, finished later, or undone to the byte.
+
+What is to be written and what was there before lie in the repository's own folder before the first file
+of the project changes. The journal of a sync stays until the next one, for `--abort`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ai_factory import git
+from ai_factory.errors import ProjectError
+from ai_factory.git import Stage
+from ai_factory.tree import Blob, File
+from ai_factory.workspace import Folder, Repository, find_repository
+
+APPLYING, APPLIED = "applying", "applied"
+
+
+class Step(NamedTuple):
+    """One path before and after; None: no file."""
+
+    path: str
+    before: File | None
+    after: File | None
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The journal of one project, in its repository's own folder."""
+
+    root: str
+    repository: Repository
+
+    @property
+    def place(self) -> str:
+        name = os.path.relpath(self.root, self.repository.top)
+        slug = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+        return os.path.join(self.repository.private, "ai-factory", slug)
+
+    @property
+    def index(self) -> str:
+        return os.path.join(self.repository.private, "index")
+
+    @property
+    def exclude(self) -> str:
+        return os.path.join(self.repository.common, "info", "exclude")
+
+    def state(self) -> str:
+        """`applying`, `applied`, or empty when no sync left a journal."""
+        return str(self.load().get("state", ""))
+
+    def head(self) -> str:
+        """The commit on which the sync was made."""
+        return str(self.load().get("head", ""))
+
+    def wrote(self, path: str) -> File | None:
+        """What the sync put at the path; None when it wrote nothing there, or left no journal."""
+        rows = {row["path"]: row["after"] for row in self.load().get("steps", [])}
+        row = rows.get(path)
+        return _kept(self.place, row) if row else None
+
+    def load(self) -> dict[str, Any]:
+        """The record of the sync; empty when none left one."""
+        try:
+            with open(os.path.join(self.place, "journal.json"), encoding="utf-8") as stream:
+                return dict(json.load(stream))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            raise ProjectError(
+                f"the journal `{self.place}` is broken", "remove that folder, and look at `git status`"
+            ) from None
+
+
+def journal_of(root: str) -> Journal:
+    """The journal of the project at `root`. Raises ProjectError outside a git work tree."""
+    repository = find_repository(root)
+    if repository is None:
+        raise ProjectError(f"`{root}` lies in no git work tree", "make one: `git init && git add -A && git commit`")
+    return Journal(os.path.realpath(root), repository)
+
+
+@contextmanager
+def exclusive(journal: Journal) -> Iterator[None]:
+    """Hold the project against a second sync. Raises ProjectError when one is running."""
+    os.makedirs(os.path.dirname(journal.place), exist_ok=True)
+    with open(f"{journal.place}.lock", "w", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ProjectError("another sync is running in this project", "wait until it has ended") from None
+        yield
+
+
+def apply(journal: Journal, head: str, steps: Sequence[Step], stages: Sequence[Stage], incoming: Sequence[str]) -> None:
+    """Carry out the steps in order, then stage; on any failure everything is as before."""
+    _prepare(journal, head, steps, stages, incoming)
+    try:
+        finish(journal)
+    except BaseException:
+        undo(journal)
+        raise
+
+
+def _prepare(
+    journal: Journal, head: str, steps: Sequence[Step], stages: Sequence[Stage], incoming: Sequence[str]
+) -> None:
+    draft = f"{journal.place}.new"
+    shutil.rmtree(draft, ignore_errors=True)
+    os.makedirs(draft)
+    rows = [
+        {"path": step.path, "before": _keep(draft, step.before), "after": _keep(draft, step.after)} for step in steps
+    ]
+    had_index = os.path.exists(journal.index)
+    if had_index:
+        shutil.copy2(journal.index, os.path.join(draft, "index"))
+    record = {
+        "state": APPLYING,
+        "head": head,
+        "steps": rows,
+        "stages": [_stage_row(stage) for stage in stages],
+        "incoming": list(incoming),
+        "index": had_index,
+        "exclude": _read_text(journal.exclude),
+    }
+    _write_record(draft, record)
+    shutil.rmtree(journal.place, ignore_errors=True)
+    os.rename(draft, journal.place)
+
+
+def _keep(draft: str, file: File | None) -> dict[str, str] | None:
+    if file is None:
+        return None
+    name = hashlib.sha256(file.content).hexdigest()
+    with open(os.path.join(draft, name), "wb") as stream:
+        stream.write(file.content)
+    return {"mode": file.mode, "content": name}
+
+
+def _kept(place: str, row: dict[str, str]) -> File:
+    with open(os.path.join(place, row["content"]), "rb") as stream:
+        return File(stream.read(), row["mode"])
+
+
+def _stage_row(stage: Stage) -> dict[str, Any]:
+    sides = None if stage.sides is None else [None if side is None else list(side) for side in stage.sides]
+    return {"path": stage.path, "clean": list(stage.clean) if stage.clean else None, "sides": sides}
+
+
+def _write_record(place: str, record: dict[str, Any]) -> None:
+    temporary = os.path.join(place, "journal.new")
+    with open(temporary, "w", encoding="utf-8") as stream:
+        json.dump(record, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, os.path.join(place, "journal.json"))
+
+
+def _read_text(place: str) -> str | None:
+    try:
+        with open(place, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def finish(journal: Journal) -> None:
+    """Bring the project to the state after: doing it twice does no harm."""
+    record = journal.load()
+    folder = Folder(journal.root)
+    for step in record["steps"]:
+        _put(journal, folder, step["path"], step["after"])
+    _exclude(journal, record["incoming"])
+    git.stage(journal.root, [_stage_of(row) for row in record["stages"]])
+    _write_record(journal.place, {**record, "state": APPLIED})
+
+
+def undo(journal: Journal) -> None:
+    """Bring the project back to the state before, index included, and drop the journal."""
+    record = journal.load()
+    folder = Folder(journal.root)
+    for step in reversed(record["steps"]):
+        _put(journal, folder, step["path"], step["before"])
+    saved = os.path.join(journal.place, "index")
+    if record["index"]:
+        shutil.copy2(saved, journal.index + ".ai-factory")
+        os.replace(journal.index + ".ai-factory", journal.index)
+    elif os.path.exists(journal.index):
+        os.unlink(journal.index)
+    if record["exclude"] is not None:
+        with open(journal.exclude, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(record["exclude"])
+    elif os.path.exists(journal.exclude):
+        os.unlink(journal.exclude)
+    shutil.rmtree(journal.place)
+
+
+def _put(journal: Journal, folder: Folder, path: str, row: dict[str, str] | None) -> None:
+    if row is None:
+        folder.delete(path)
+        return
+    wanted = _kept(journal.place, row)
+    if folder.read(path) != wanted:
+        folder.write(path, wanted)
+
+
+def _exclude(journal: Journal, incoming: Sequence[str]) -> None:
+    prefix = os.path.relpath(journal.root, journal.repository.top)
+    known = _read_text(journal.exclude) or ""
+    lines = [f"/{os.path.normpath(os.path.join(prefix, path))}" for path in incoming]
+    missing = [line for line in lines if line not in known.splitlines()]
+    if missing:
+        os.makedirs(os.path.dirname(journal.exclude), exist_ok=True)
+        gap = "" if not known or known.endswith("\n") else "\n"
+        with open(journal.exclude, "a", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(gap + "\n".join(missing) + "\n")
+
+
+def _stage_of(row: dict[str, Any]) -> Stage:
+    sides = row["sides"]
+    return Stage(
+        row["path"],
+        Blob(*row["clean"]) if row["clean"] else None,
+        tuple(Blob(*side) if side else None for side in sides) if sides else None,  # type: ignore[arg-type]
+    )

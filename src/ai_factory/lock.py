@@ -1,0 +1,181 @@
+"""`.ai-factory/lock.json`: what was applied to a project, file by file. The tool writes it, `check` lives by it.
+
+Rules of this file: it imports the standard library only, and little of that, because `check` imports it;
+what it returns has been checked, also against a lock written by a stranger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ai_factory.errors import FactoryError, LockError
+from ai_factory.tree import EXECUTABLE, LINK, REGULAR, check_path
+
+SCHEMA = 1
+FOLDER = ".ai-factory"
+LOCK, BASE = f"{FOLDER}/lock.json", f"{FOLDER}/base"
+PROJECT, WAIVERS, ATTRIBUTES = (
+    f"{FOLDER}/project.yaml",
+    f"{FOLDER}/waivers.yaml",
+    f"{FOLDER}/.gitattributes",
+)
+OWNERSHIPS = ("managed", "merged", "seeded", "produced")
+STATES = ("open", "declined", "local")
+KINDS = ("embedded", "folder", "git")
+MODES = (REGULAR, EXECUTABLE, LINK)
+
+
+class Origin(NamedTuple):
+    """Where a project's files come from: a factory at one version.
+
+    `commit` is empty unless the factory is a git repository; `tree` is git's tree id of its
+    `templates/`, `blueprints/` and `controls/`.
+    """
+
+    kind: str
+    url: str
+    version: str
+    commit: str
+    tree: str
+
+
+class Entry(NamedTuple):
+    """One path: who owns it, and the id of the pristine content it descends from.
+
+    `base` is empty for produced files; `theirs` is the id of the incoming content while a conflict is open.
+    """
+
+    component: str
+    ownership: str
+    mode: str = REGULAR
+    base: str = ""
+    base_version: str = ""
+    controls: tuple[str, ...] = ()
+    state: str = ""
+    theirs: str = ""
+
+
+class Lock(NamedTuple):
+    """The whole record; `folders` are those in which every file is promised (rule AF011)."""
+
+    factory: Origin
+    engine: str
+    answers: Mapping[str, Any]
+    components: Mapping[str, str]
+    base_file: str
+    paths: Mapping[str, Entry]
+    folders: tuple[str, ...] = ()
+
+
+def write(lock: Lock) -> bytes:
+    """The lock as sorted JSON with one path a line, so that merges and diffs stay readable."""
+    head = {
+        "schema": SCHEMA,
+        "factory": lock.factory._asdict(),
+        "engine": lock.engine,
+        "answers": dict(sorted(lock.answers.items())),
+        "components": dict(sorted(lock.components.items())),
+        "base_file": lock.base_file,
+        "folders": sorted(lock.folders),
+    }
+    top = json.dumps(head, indent=2, ensure_ascii=False, sort_keys=True)
+    rows = ",\n".join(f"    {_compact(path)}: {_compact(_row(entry))}" for path, entry in sorted(lock.paths.items()))
+    body = f"{{\n{rows}\n  }}" if rows else "{}"
+    # `paths` sorts between `folders` and `schema`: cut there, so that the whole object is sorted
+    before, schema, after = top.rpartition('  "schema"')
+    return f'{before}  "paths": {body},\n{schema}{after}\n'.encode("utf-8", "surrogatepass")
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    row: dict[str, Any] = entry._asdict()
+    row["controls"] = sorted(entry.controls)
+    optional = ("state", "theirs") if entry.ownership != "produced" else ("state", "theirs", "base", "base_version")
+    return {key: value for key, value in row.items() if value or key not in optional}
+
+
+def parse(content: bytes, where: str = LOCK) -> Lock:
+    """Read a lock and check every value in it.
+
+    Raises LockError for anything a project cannot be judged by: no JSON, merge markers, a newer schema,
+    a path that leaves the project, an unknown ownership.
+    """
+    if b"<<<<<<< " in content:
+        raise LockError(
+            f"`{where}` holds merge markers: two branches both synced",
+            "take one side (`git checkout --ours -- .ai-factory`), then run `ai-factory sync` again",
+        )
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _broken(where, f"line {getattr(error, 'lineno', 1)} is not JSON") from None
+    if not isinstance(data, dict):
+        raise _broken(where, "not an object")
+    _check_schema(data.get("schema"), where)
+    try:
+        return _lock(data)
+    except FactoryError as error:
+        raise _broken(where, error.message) from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _broken(where, f"{type(error).__name__.removesuffix('Error').lower()}: {error}") from None
+
+
+def _broken(where: str, reason: str) -> LockError:
+    return LockError(f"`{where}` is broken: {reason}", f"bring it back with `git checkout -- {where}`")
+
+
+def _check_schema(schema: object, where: str) -> None:
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise LockError(
+            f"`{where}` has schema {schema}, newer than the {SCHEMA} that this ai-factory knows",
+            "upgrade the tool: `pip install --upgrade ai-factory`",
+        )
+    if schema != SCHEMA:
+        raise _broken(where, f"schema {schema!r} is unknown")
+
+
+def _lock(data: Mapping[str, Any]) -> Lock:
+    origin = Origin(**{key: _text(value, key) for key, value in data["factory"].items()})
+    _member(origin.kind, KINDS, "factory kind")
+    return Lock(
+        factory=origin,
+        engine=_text(data["engine"], "engine"),
+        answers=_mapping(data["answers"], "answers"),
+        components={key: _text(value, key) for key, value in _mapping(data["components"], "components").items()},
+        base_file=_text(data["base_file"], "base_file"),
+        paths={check_path(path): _entry(path, row) for path, row in _mapping(data["paths"], "paths").items()},
+        folders=tuple(check_path(folder) for folder in data.get("folders", [])),
+    )
+
+
+def _entry(path: str, row: Mapping[str, Any]) -> Entry:
+    entry = Entry(**{**row, "controls": tuple(row.get("controls", ()))})
+    for field, value in zip(entry._fields, entry, strict=True):
+        if field != "controls":
+            _text(value, f"{path}: {field}")
+    _member(entry.ownership, OWNERSHIPS, f"{path}: ownership")
+    _member(entry.state, ("", *STATES), f"{path}: state")
+    _member(entry.mode, MODES, f"{path}: mode")
+    return entry
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value
+
+
+def _mapping(value: object, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} is no object")
+    return value
+
+
+def _member(value: str, known: tuple[str, ...], name: str) -> None:
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}, not one of {', '.join(filter(None, known))}")

@@ -1,0 +1,57 @@
+"""`.ai-factory/project.yaml`: what a project wants. People edit it; the tool keeps their comments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ai_factory import catalog, documents, formats
+from ai_factory.errors import ProjectError
+from ai_factory.lock import PROJECT
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Which factory and blueprint, within which bound, with which answers; defaults are not written down."""
+
+    factory: str
+    blueprint: str
+    version: str = ""
+    hold: Mapping[str, str] = field(default_factory=dict)
+    with_: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    answers: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parse(content: bytes) -> Manifest:
+    """Read a manifest. Raises ProjectError with file and line."""
+    data = documents.load(content, PROJECT, ProjectError)
+    catalog.validate(data, formats.PROJECT, content, PROJECT, ProjectError)
+    return Manifest(
+        factory=data["factory"],
+        blueprint=data["blueprint"],
+        version=data.get("version", ""),
+        hold=data.get("hold", {}),
+        with_=tuple(data.get("with", ())),
+        without=tuple(data.get("without", ())),
+        answers=data.get("answers", {}),
+    )
+
+
+def write(manifest: Manifest) -> bytes:
+    """A new manifest; empty parts are left out."""
+    rows: dict[str, Any] = {
+        "factory": manifest.factory,
+        "version": manifest.version,
+        "blueprint": manifest.blueprint,
+        "with": list(manifest.with_),
+        "without": list(manifest.without),
+        "answers": dict(manifest.answers),
+    }
+    return documents.write({key: value for key, value in rows.items() if value})
+
+
+def answered(content: bytes, answers: Mapping[str, Any]) -> bytes:
+    """The manifest with these answers set, everything else as people wrote it."""
+    return documents.edit(content, {("answers", key): value for key, value in answers.items()})

@@ -1,0 +1,75 @@
+"""The newest version of a factory that is known here without network and without starting a process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+
+from ai_factory import __version__, cache
+from ai_factory.lock import Origin
+from ai_factory.tree import tree_id
+from ai_factory.workspace import Folder
+
+PARTS = ("templates", "blueprints", "controls")  # what makes a factory
+SKIPPED = frozenset({"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
+
+
+def newer(origin: Origin) -> str:
+    """The newest version known that differs from the one applied, as a name; empty when there is none."""
+    if origin.kind == "embedded":
+        return __version__ if _numbers(origin.version) < _numbers(__version__) else ""
+    if origin.kind == "folder":
+        known = os.path.isdir(origin.url) and folder_tree_id(origin.url) != origin.tree
+        return f"the folder `{origin.url}` as it is now" if known else ""
+    return _newer_tag(origin)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version.split("+", maxsplit=1)[0]))
+
+
+def _newer_tag(origin: Origin) -> str:
+    tags = [tag for tag in mirrored_tags(mirror_place(origin.url)) if re.match(r"v?\d", tag)]
+    if not tags:
+        return ""
+    from packaging.version import InvalidVersion, Version  # not needed where the factory is embedded
+
+    def number(tag: str) -> Version:
+        try:
+            return Version(tag)
+        except InvalidVersion:
+            return Version("0.dev0")
+
+    newest = max((tag for tag in tags if not number(tag).is_prerelease), key=number, default="")
+    return newest if newest and number(newest) > number(origin.version) else ""
+
+
+def mirror_place(url: str) -> str:
+    """Where the cached bare mirror of that repository lies, if there is one."""
+    return os.path.join(cache.peek("mirrors"), hashlib.sha256(url.encode()).hexdigest()[:32] + ".git")
+
+
+def mirrored_tags(mirror: str) -> list[str]:
+    """The tags of a bare repository, read from its files."""
+    tags: list[str] = []
+    try:
+        with open(os.path.join(mirror, "packed-refs"), encoding="utf-8", errors="replace") as stream:
+            tags += re.findall(r"^[0-9a-f]+ refs/tags/(.+)$", stream.read(), re.MULTILINE)
+    except OSError:
+        pass
+    for here, _, names in os.walk(os.path.join(mirror, "refs", "tags")):
+        tags += [os.path.relpath(os.path.join(here, name), os.path.join(mirror, "refs", "tags")) for name in names]
+    return sorted(set(tags))
+
+
+def folder_paths(disk: Folder) -> list[str]:
+    """The paths of a factory folder that belong to the factory."""
+    paths = (path for part in PARTS for path in disk.walk(part))
+    return [path for path in paths if SKIPPED.isdisjoint(path.split("/")) and not path.endswith(".pyc")]
+
+
+def folder_tree_id(folder: str) -> str:
+    """The tree id that a factory in a folder has now."""
+    disk = Folder(folder)
+    return tree_id(disk.read_all(folder_paths(disk)))

@@ -1,0 +1,305 @@
+"""Looks at a project and writes nothing: status, diff, explain."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ai_factory import catalog, check, documents, evolve, git
+from ai_factory.check import Finding
+from ai_factory.errors import AuthorError, FactoryError, UsageError
+from ai_factory.factory import Factory, Wanted, open_factory
+from ai_factory.git import Status
+from ai_factory.lock import Entry
+from ai_factory.plan import Plan, Target
+from ai_factory.project import states
+from ai_factory.project.opening import Project
+from ai_factory.project.target import Choice, recipe, rendered, settle
+from ai_factory.tree import File, blob_id, is_binary
+from ai_factory.workspace import find_repository, keeps_modes
+
+LETTERS = {"add": "A", "change": "M", "merge": "M", "rename": "R", "delete": "D", "conflict": "C"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One path with two letters: what the team did to it, and what a sync would do."""
+
+    path: str
+    team: str
+    sync: str
+    ownership: str
+    component: str
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """Where a project stands: its version, the newest one known, and the paths on which either side did something."""
+
+    version: str
+    newest: str
+    source: str
+    rows: tuple[Row, ...]
+    findings: tuple[Finding, ...]
+
+
+def status(project: Project, refresh: bool = False) -> StatusReport:
+    """What the team changed, and what a sync would bring; without `refresh`, from the factory as it is cached."""
+    factory = known_factory(project, refresh)
+    plan = preview(project, factory)
+    team = dict(_team(project))
+    coming = {change.path: LETTERS[change.action] for change in plan.changes if change.action in LETTERS}
+    rows = [_row(project, plan, path, team.get(path, " "), coming.get(path, " ")) for path in sorted({*team, *coming})]
+    return StatusReport(
+        project.lock.factory.version,
+        factory.origin.version,
+        factory.origin.url,
+        tuple(rows),
+        tuple(wanted_but_not_applied(project, plan.target)),
+    )
+
+
+def known_factory(project: Project, refresh: bool = False) -> Factory:
+    """The newest version of the project's factory within its bound, read from the cache unless `refresh`."""
+    wish = project.manifest()
+    reference = states.reference(project.lock, wish.factory, wish)
+    return open_factory(wish.factory, Wanted(reference, wish.version, refresh))
+
+
+def preview(project: Project, factory: Factory) -> Plan:
+    """What a sync to that factory would do, also while the work tree holds uncommitted changes."""
+    wish = project.manifest()
+    made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
+    pending = evolve.pending(made.components, project.lock.components)
+    answers = settle(made, evolve.answers(wish.answers, pending))
+    target = rendered(made, answers)
+    files, _ = states.known_base(project)
+    now = git.status(project.root) if find_repository(project.root) else Status("", {}, (), frozenset(), frozenset())
+    return states.merged(project, target, files, now, evolve.renames(pending))
+
+
+def _team(project: Project) -> Iterator[tuple[str, str]]:
+    files = project.folder.read_all(project.lock.paths)
+    modes = keeps_modes(project.root)
+    for path, entry in project.lock.paths.items():
+        if letter := _letter(entry, files.get(path), modes):
+            yield path, letter
+
+
+def _letter(entry: Entry, file: File | None, modes: bool) -> str:
+    if entry.ownership == "produced" or entry.state == "local":
+        return ""
+    if entry.state == "open":
+        return "C"
+    if file is None:
+        return "D"
+    return "M" if blob_id(file.content) != entry.base or (modes and file.mode != entry.mode) else ""
+
+
+def _row(project: Project, plan: Plan, path: str, team: str, coming: str) -> Row:
+    change = next((change for change in plan.changes if change.path == path), None)
+    entry = project.lock.paths.get(path) or (change.entry if change else None)
+    ownership = entry.ownership if entry else ""
+    return Row(path, team, coming, ownership, entry.component if entry else "", entry.state if entry else "")
+
+
+def wanted_but_not_applied(project: Project, target: Target) -> list[Finding]:
+    """AF012: answers or components that project.yaml asks for and no sync has applied."""
+    applied = project.lock
+    found = [
+        f"the answer `{key}` is {value!r}, applied is {applied.answers.get(key)!r}"
+        for key, value in target.answers.items()
+        if key in applied.answers and applied.answers[key] != value
+    ]
+    found += [f"the component `{name}` is not applied" for name in target.components if name not in applied.components]
+    found += [
+        f"the component `{name}` is no longer wanted" for name in applied.components if name not in target.components
+    ]
+    return [
+        Finding("AF012", ".ai-factory/project.yaml", message, hint="`ai-factory sync` applies it") for message in found
+    ]
+
+
+# ---- diff ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One file in two states, as a unified diff."""
+
+    path: str
+    ownership: str
+    text: str
+
+
+def diff(project: Project, paths: Sequence[str] = (), incoming: bool = False) -> list[Difference]:
+    """The team's edits against the base; with `incoming`, what a sync would change in the files as they are."""
+    pairs = _incoming(project) if incoming else _edits(project)
+    known = {*project.lock.paths}
+    for path in paths:
+        if path not in known and not incoming:
+            raise UsageError(f"`{path}` does not come from the factory", "`ai-factory status` lists what does")
+    return [
+        Difference(path, ownership, unified(path, before, after))
+        for path, ownership, before, after in pairs
+        if not paths or path in paths
+    ]
+
+
+def _edits(project: Project) -> Iterator[tuple[str, str, File | None, File | None]]:
+    pristine = project.base().files
+    files = project.folder.read_all(pristine)
+    for path, letter in _team(project):
+        if letter and path in pristine:
+            yield path, project.lock.paths[path].ownership, pristine[path], files.get(path)
+
+
+def _incoming(project: Project) -> Iterator[tuple[str, str, File | None, File | None]]:
+    for change in preview(project, known_factory(project)).visible:
+        now = project.folder.read(change.source or change.path)
+        if change.action == "delete":
+            yield change.path, change.ownership, now, None
+        elif after := change.file or change.incoming:
+            yield change.path, change.ownership, now, after
+
+
+def unified(path: str, before: File | None, after: File | None) -> str:
+    """The unified diff of one file; a note where there are no lines to compare."""
+    if any(file and is_binary(file.content) for file in (before, after)):
+        return f"binary file {path} differs\n"
+    one, two = (_lines(file) for file in (before, after))
+    names = (f"a/{path}" if before else "/dev/null", f"b/{path}" if after else "/dev/null")
+    text = "".join(difflib.unified_diff(one, two, *names))
+    modes = [file.mode if file else "" for file in (before, after)]
+    mode = f"mode {modes[0]} → {modes[1]} of {path}\n" if all(modes) and modes[0] != modes[1] else ""
+    return mode + text
+
+
+def _lines(file: File | None) -> list[str]:
+    text = file.content.decode("utf-8", "replace").replace("\r\n", "\n") if file else ""
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n\\ No newline at end of file\n"
+    return lines
+
+
+# ---- explain -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FileExplanation:
+    """Where a file comes from, what it is to the project, what it is evidence for, and how it stands."""
+
+    path: str
+    entry: Entry
+    summary: str
+    source: str
+    findings: tuple[Finding, ...]
+    controls: Mapping[str, str]
+    line: int = 0
+    line_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlExplanation:
+    """A control in words, and the paths of this project that are evidence for it."""
+
+    control: str
+    title: str
+    intent: str
+    tier_floor: str
+    verified: str
+    evidence: tuple[tuple[str, str], ...]  # path, and whether it is there
+
+
+def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
+    """Raises UsageError for a path that does not come from the factory."""
+    entry = project.lock.paths.get(path)
+    if entry is None:
+        raise UsageError(
+            f"`{path}` does not come from the factory: it is the team's own",
+            "`ai-factory status` lists what does",
+        )
+    file = project.folder.read(path)
+    files = {path: file} if file else {}
+    record = project.lock._replace(paths={path: entry})
+    findings = check.compare(record, files, modes=keeps_modes(project.root))
+    factory = _applied_factory(project)
+    titles = {item["id"]: item["title"] for item in controls_of(factory)} if factory else {}
+    origin = _origin_of(project, path, factory) if factory else ("", "")
+    return FileExplanation(
+        path,
+        entry,
+        *origin,
+        tuple(findings),
+        {control: titles.get(control, "") for control in entry.controls},
+        line,
+        _line_from(project, path, file, line) if line else "",
+    )
+
+
+def _applied_factory(project: Project) -> Factory | None:
+    """The factory as it was applied, where it can be had without network; None where it cannot."""
+    origin = project.lock.factory
+    try:
+        return open_factory(origin.url, Wanted(origin.commit, refresh=False))
+    except FactoryError:
+        return None
+
+
+def _origin_of(project: Project, path: str, factory: Factory) -> tuple[str, str]:
+    """The summary of the owning component, and the template that the file comes from."""
+    entry = project.lock.paths[path]
+    wish = project.manifest()
+    try:
+        component = catalog.component(entry.component, factory.read, factory.origin.version)
+        made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
+        owned = rendered(made, project.lock.answers).rendered.owned.get(path)
+    except FactoryError:
+        return "", ""
+    return component.summary, owned.source if owned else ""
+
+
+def _line_from(project: Project, path: str, file: File | None, line: int) -> str:
+    """Who wrote the line: the factory, or the team."""
+    pristine = project.base().files.get(path)
+    if file is None or pristine is None:
+        return "team"
+    now, before = _lines(file), _lines(pristine)
+    if not 1 <= line <= len(now):
+        raise UsageError(f"`{path}` has no line {line}: it ends at {len(now)}")
+    blocks = difflib.SequenceMatcher(None, before, now, autojunk=False).get_matching_blocks()
+    return "factory" if any(block.b < line <= block.b + block.size for block in blocks) else "team"
+
+
+def controls_of(factory: Factory) -> list[dict[str, Any]]:
+    """The rows of the factory's `controls/controls.yaml`; none when it has no catalogue."""
+    file = factory.read(catalog.CONTROLS).get("controls.yaml")
+    data = documents.load(file.content, "controls/controls.yaml", AuthorError) if file else {}
+    rows = data.get("controls", []) if isinstance(data, dict) else data
+    return [row for row in rows or [] if isinstance(row, dict) and "id" in row]
+
+
+def explain_control(project: Project, control: str) -> ControlExplanation:
+    """Raises UsageError for a control that neither the catalogue nor the project knows."""
+    factory = _applied_factory(project) or open_factory("embedded")
+    rows = {str(row["id"]): row for row in controls_of(factory)}
+    evidence = tuple(
+        (path, "present" if project.folder.read(path) else "missing")
+        for path, entry in project.lock.paths.items()
+        if control in entry.controls
+    )
+    if control not in rows and not evidence:
+        raise UsageError(f"there is no control `{control}`{catalog.nearest(control, sorted(rows))}")
+    row = rows.get(control, {})
+    return ControlExplanation(
+        control,
+        str(row.get("title", "")),
+        str(row.get("intent", "")),
+        str(row.get("tier_floor", "")),
+        "our own words, unreviewed by counsel",
+        evidence,
+    )

@@ -1,0 +1,187 @@
+"""Stamps a project: a plan first, then files, lock and base, then a repository with one commit."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ai_factory import base, git, lock, manifest
+from ai_factory.errors import AnswersError, MachineError, UsageError
+from ai_factory.manifest import Manifest
+from ai_factory.plan import Change, Plan, births
+from ai_factory.project.target import Recipe, rendered, settle
+from ai_factory.questions import Ask
+from ai_factory.tree import File
+from ai_factory.workspace import Folder, find_repository, unusable
+
+ATTRIBUTES = b"base binary linguist-generated\nlock.json -merge linguist-generated\n"
+ROOT_ONLY = (".github", ".gitlab-ci.yml", "CODEOWNERS", ".pre-commit-config.yaml")
+NAMED_AFTER_FOLDER = "use_case"  # the answer that, unless given, is taken from the name of the destination
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A project about to be written."""
+
+    destination: str
+    plan: Plan
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Born:
+    """A project that was written: whether it became a repository, with whose identity, what to install at the root."""
+
+    root: str
+    repository: bool
+    own_identity: bool
+    install: str
+
+
+def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = None) -> Birth:
+    """Compute the whole project; nothing is written.
+
+    Raises UsageError for a destination that is not empty or cannot be written, AnswersError, AuthorError.
+    """
+    _check_destination(destination)
+    answers, given = _answers(made, wish.answers, destination, ask)
+    target = rendered(made, answers)
+    return Birth(destination, births(target), replace(wish, answers=given))
+
+
+def _answers(
+    made: Recipe, given: Mapping[str, Any], destination: str, ask: Ask | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All effective answers, and those of them that were given: by name, by the folder's name, or by a person."""
+    name = name_from(destination)
+    if name and NAMED_AFTER_FOLDER not in given and _asks(made, NAMED_AFTER_FOLDER):
+        named = {NAMED_AFTER_FOLDER: name, **given}
+        with suppress(AnswersError):  # a folder's name that makes no good answer is no answer
+            settle(made, named)
+            given = named
+    if ask is None:
+        return settle(made, given), dict(given)
+    return _asked(made, given, ask)
+
+
+def _asked(made: Recipe, given: Mapping[str, Any], ask: Ask) -> tuple[dict[str, Any], dict[str, Any]]:
+    spoken: dict[str, Any] = {}
+
+    def listening(shown: Any, check: Any) -> Any:
+        value = ask(shown, check)
+        if value != shown.default:
+            spoken[shown.question.key] = value
+        return value
+
+    answers = settle(made, given, listening)
+    return answers, {**given, **spoken}
+
+
+def _asks(made: Recipe, key: str) -> bool:
+    return any(question.key == key for component in made.components for question in component.questions)
+
+
+def name_from(destination: str) -> str:
+    """The name of a use case as its folder tells it, `credit-line` → `credit line`; empty when it tells none."""
+    words = re.findall(r"[a-z0-9]+", os.path.basename(os.path.abspath(destination)).lower())
+    if not words or not words[0][0].isalpha() or "_".join(words) in sys.stdlib_module_names | {"test"}:
+        return ""
+    return " ".join(words)
+
+
+def _check_destination(destination: str) -> None:
+    if os.path.lexists(destination) and not os.path.isdir(destination):
+        raise UsageError(f"`{destination}` is a file", "name a folder that is new or empty")
+    place = destination
+    while not os.path.isdir(place):
+        place = os.path.dirname(os.path.abspath(place))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise MachineError(f"`{place}` cannot be written", "choose another folder, or change its permissions")
+    if os.path.isdir(destination):
+        inside = sorted(name for name in os.listdir(destination) if name != ".git")
+        if inside:
+            raise UsageError(
+                f"`{destination}` is not empty: it holds `{inside[0]}`" + (" and more" if inside[1:] else ""),
+                "name a folder that is new or empty",
+            )
+
+
+def write(birth: Birth, make_repository: bool = True, progress: Progress = lambda path: None) -> Born:
+    """Write the project; on any failure nothing of it is left behind."""
+    root = os.path.abspath(birth.destination)
+    around = find_repository(root)
+    made = _make_folders(root)
+    written: list[str] = []
+    try:
+        folder = Folder(root)
+        for path, file in contents(birth):
+            written.append(path)
+            folder.write(path, file)
+            progress(path)
+        own_identity = True
+        if make_repository and not around:
+            own_identity = git.first_commit(root, written, f"Stamp {birth.manifest.blueprint} with ai-factory")
+    except BaseException:
+        _undo(root, written, made, had_git=os.path.realpath(root) == (around.top if around else ""))
+        raise
+    install = _install_command(root, around.top if around else root, birth.plan.changes)
+    return Born(root, make_repository and not around, own_identity, install)
+
+
+def contents(birth: Birth) -> list[tuple[str, File]]:
+    """Every file of the project, our own last: a folder without a lock is no project."""
+    archive = base.write(birth.plan.new_base())
+    record = lock.write(birth.plan.new_lock(base.digest(archive)))
+    stamped = [(change.path, change.file) for change in birth.plan.changes if change.file]
+    return [
+        *stamped,
+        (lock.ATTRIBUTES, File(ATTRIBUTES)),
+        (lock.PROJECT, File(manifest.write(birth.manifest))),
+        (lock.BASE, File(archive)),
+        (lock.LOCK, File(record)),
+    ]
+
+
+def _make_folders(root: str) -> list[str]:
+    """Make the folder and those above it; the ones that were made, outermost first."""
+    missing: list[str] = []
+    place = root
+    while not os.path.isdir(place):
+        missing.insert(0, place)
+        place = os.path.dirname(place)
+    try:
+        for place in missing:
+            os.mkdir(place)
+    except OSError as error:
+        raise unusable(root, "write", error) from None
+    return missing
+
+
+def _undo(root: str, written: list[str], made: list[str], had_git: bool) -> None:
+    folder = Folder(root)
+    for path in written:
+        folder.delete(path)
+    if not had_git:
+        shutil.rmtree(os.path.join(root, ".git"), ignore_errors=True)
+    for place in reversed(made):
+        try:
+            os.rmdir(place)
+        except OSError:
+            return
+
+
+def _install_command(root: str, top: str, changes: tuple[Change, ...]) -> str:
+    """The command that copies what only works at the root of a repository there; empty at the root itself."""
+    if os.path.realpath(root) == os.path.realpath(top):
+        return ""
+    found = sorted({change.path.split("/")[0] for change in changes if change.file} & set(ROOT_ONLY))
+    places = " ".join(shlex.quote(os.path.relpath(os.path.join(root, name))) for name in found)
+    return f"cp -Rn {places} {shlex.quote(os.path.relpath(top))}/" if found else ""

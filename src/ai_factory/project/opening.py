@@ -1,0 +1,65 @@
+"""Opens a project: its folder, lock, base and manifest."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ai_factory import base, lock, manifest
+from ai_factory.errors import LockError, MachineError
+from ai_factory.lock import Lock
+from ai_factory.manifest import Manifest
+from ai_factory.workspace import Folder, find_project
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A stamped folder and what its lock says."""
+
+    folder: Folder
+    lock: Lock
+
+    @property
+    def root(self) -> str:
+        return self.folder.root
+
+    def manifest(self) -> Manifest:
+        """What the project wants. Raises LockError when project.yaml is missing, ProjectError when it is malformed."""
+        return manifest.parse(self.manifest_bytes())
+
+    def manifest_bytes(self) -> bytes:
+        """project.yaml as it stands."""
+        file = self.folder.read(lock.PROJECT)
+        if file is None:
+            raise LockError(f"`{lock.PROJECT}` is missing", f"bring it back with `git checkout -- {lock.PROJECT}`")
+        return file.content
+
+    def base(self) -> base.Base:
+        """The pristine files. Raises LockError when the base is missing, broken, or not the one of the lock."""
+        file = self.folder.read(lock.BASE)
+        if file is None:
+            raise LockError(f"`{lock.BASE}` is missing", f"bring it back with `git checkout -- {lock.BASE}`")
+        if base.digest(file.content) != self.lock.base_file:
+            raise LockError(
+                f"`{lock.BASE}` is not the one that the lock names",
+                "bring both back with `git checkout -- .ai-factory`",
+            )
+        return base.read(file.content)
+
+    def relative(self, path: str) -> str:
+        """A path as a person types it, from where they stand, as a path of the project."""
+        here = os.path.abspath(path)
+        real = os.path.join(os.path.realpath(os.path.dirname(here)), os.path.basename(here))
+        if real.startswith(self.root + os.sep):
+            return os.path.relpath(real, self.root).replace(os.sep, "/")
+        return path
+
+
+def open_project(path: str) -> Project:
+    """The project that `path` lies in. Raises LockError when there is none, or its lock is broken."""
+    root = find_project(path)
+    folder = Folder(root)
+    file = folder.read(lock.LOCK)
+    if file is None:
+        raise MachineError(f"`{root}/{lock.LOCK}` cannot be read")
+    return Project(folder, lock.parse(file.content))

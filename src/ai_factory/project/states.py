@@ -1,0 +1,103 @@
+"""The three states of a project - base, ours, theirs - and the plan that merges them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from ai_factory import git, lock
+from ai_factory.errors import LockError
+from ai_factory.factory import is_remote, newest_release
+from ai_factory.git import Status
+from ai_factory.lock import Lock, Origin
+from ai_factory.manifest import Manifest
+from ai_factory.merge import Input, MergedTrees, Ours, merge
+from ai_factory.plan import Change, Plan, Target
+from ai_factory.project.opening import Project
+from ai_factory.render import Rendered
+from ai_factory.tree import File, Tree, blob_id, normalized
+from ai_factory.workspace import keeps_modes
+
+
+def reference(record: Lock, origin: str, wish: Manifest) -> str:
+    """The version to read when none is asked for; empty: the newest release within the bound, or the folder as it is.
+
+    A project that came from a tag of a repository in a local folder goes on with its tags.
+    """
+    if record.factory.kind != "git" or is_remote(origin) or wish.version:
+        return ""
+    tags = [release.tag for release in git.releases(origin)]
+    return newest_release(tags) or "HEAD"
+
+
+def merged(project: Project, target: Target, files: Tree, status: Status, renames: Mapping[str, str]) -> Plan:
+    """The plan that brings the project to the target; `files` is the base, `renames` maps old to new path."""
+    ours = _ours(project, target, status)
+    combine = partial(_combine, project.root, git.Names("yours", f"factory-{target.origin.version}"))
+    return Plan(tuple(merge(project.lock, files, ours, target, renames, combine)), target)
+
+
+def as_locked(project: Project, origin: Origin, files: Tree) -> Plan:
+    """The plan in which no file changes, told from the lock without a rendering."""
+    why = "the new version does not change it"
+    changes = [
+        Change(path, "same", why, entry.component, entry.ownership, entry=entry, base=files.get(path))
+        for path, entry in project.lock.paths.items()
+    ]
+    rendered = Rendered({}, {}, project.lock.folders)
+    return Plan(tuple(changes), Target(origin, project.lock.answers, project.lock.components, rendered))
+
+
+def _combine(root: str, names: git.Names, base: Input, ours: Input, theirs: Input) -> MergedTrees:
+    return git.merge_trees(base, ours, theirs, names, git.project_objects(root))
+
+
+def _ours(project: Project, target: Target, status: Status) -> Ours:
+    owned = {*project.lock.paths, *target.rendered.owned}
+    files = project.folder.read_all(sorted(owned))
+    if not keeps_modes(project.root):
+        files = {path: _locked_mode(project.lock, target, path, file) for path, file in files.items()}
+    strangers = [path for path in files if path not in status.tracked]
+    local = git.ignored(project.root, strangers)
+    others = {
+        path: entry
+        for path, entry in status.tracked.items()
+        if path not in owned and not path.startswith(lock.FOLDER + "/") and entry.mode != git.SUBMODULE
+    }
+    return Ours(files, others, frozenset(local))
+
+
+def _locked_mode(record: Lock, target: Target, path: str, file: File) -> File:
+    known = record.paths.get(path) or target.rendered.tree.get(path)
+    return file._replace(mode=known.mode) if known else file
+
+
+def known_base(project: Project) -> tuple[Tree, tuple[str, ...]]:
+    """The pristine files, from the project's base; else, as far as ids tell, from its own git objects."""
+    try:
+        return project.base().files, ()
+    except LockError as error:
+        wanted = {path: entry for path, entry in project.lock.paths.items() if entry.ownership in ("managed", "merged")}
+        found = _from_objects(project.root, {entry.base for entry in wanted.values() if entry.base})
+        files = {path: File(found[entry.base], entry.mode) for path, entry in wanted.items() if entry.base in found}
+        missing = len(wanted) - len(files)
+        note = f"{error.message}; {len(files)} files were found among the repository's own objects"
+        rest = f", {missing} were not: where one of those was edited, it is a conflict" if missing else ""
+        return files, (note + rest,)
+
+
+def _from_objects(root: str, wanted: set[str]) -> dict[str, bytes]:
+    have = git.existing(root, sorted(wanted))
+    contents = git.read_blobs(root, have)
+    return {identity: content for identity, content in contents.items() if blob_id(content) == identity}
+
+
+def as_git_stores(project: Project, status: Status, path: str, file: File) -> bytes:
+    """The content for the index: with LF where git had turned this file's endings before."""
+    before = status.tracked.get(path)
+    current = project.folder.read(path)
+    if before and current and b"\r\n" in current.content:
+        objects = git.project_objects(project.root)
+        if before.id == git.object_id(normalized(current.content), objects) != git.object_id(current.content, objects):
+            return normalized(file.content)
+    return file.content

@@ -1,0 +1,281 @@
+"""Brings a project to a version of its factory: plan, apply, continue, abort, take.
+
+The base comes from the project, never from rendering an old version; what both sides changed is merged by
+git in a scratch repository; a conflict lives in the lock until a person has decided.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ai_factory import __version__, base, check, documents, evolve, git, journal, lock, manifest, questions
+from ai_factory.catalog import RELEASE
+from ai_factory.check import Finding
+from ai_factory.errors import ConsentError, LockError, ProjectError
+from ai_factory.factory import EMBEDDED, Factory, Wanted, is_older, is_remote, open_factory
+from ai_factory.git import Stage, Status
+from ai_factory.lock import Lock
+from ai_factory.manifest import Manifest
+from ai_factory.plan import Change, Plan, Target
+from ai_factory.project import states
+from ai_factory.project.opening import Project
+from ai_factory.project.target import Choice, Recipe, recipe, rendered, settle
+from ai_factory.tree import Blob, File, Tree
+from ai_factory.workspace import keeps_modes
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked of a sync."""
+
+    to: str = ""
+    factory: str = ""
+    accept: str = ""  # an origin that a person accepts although the lock names another
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    refresh: bool = True
+    trusted_only: bool = False  # in CI, an origin never comes from the project
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A sync about to happen: the plan, the drift that stays, what the components' releases say."""
+
+    project: Project
+    plan: Plan
+    status: Status
+    drift: tuple[Finding, ...]
+    releases: tuple[tuple[str, str, str], ...]  # component, version before, version after
+    changelogs: Mapping[str, str]
+    manifest: bytes
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether lock, files and manifest would stay as they are."""
+        same = all(change.action == "same" for change in self.plan.changes)
+        return same and self.plan.target.origin.tree == self.project.lock.factory.tree and not self._rewrites
+
+    @property
+    def still_open(self) -> bool:
+        """Whether a conflict of an earlier sync waits for a person."""
+        return any(change.entry and change.entry.state == "open" for change in self.plan.changes)
+
+    @property
+    def _rewrites(self) -> bool:
+        record = self.project.lock
+        target = self.plan.target
+        kept = target.answers == record.answers and target.components == record.components
+        return not kept or self.manifest != self.project.manifest_bytes()
+
+
+# ---- plan ----------------------------------------------------------------------------------------
+
+
+def prepare(project: Project, request: Request) -> Sync:
+    """Compute a sync; nothing is written.
+
+    Raises ProjectError, everything that stands in the way listed, when the project is not in a state to be
+    synced; ConsentError for an origin that nobody accepted; UsageError for a version that does not exist.
+    """
+    git.require_work_tree(project.root)
+    record = journal.journal_of(project.root)
+    if record.state() == journal.APPLYING:
+        raise ProjectError(
+            "a sync was cut off half-way",
+            "finish it with `ai-factory sync --continue`, or go back with `--abort`",
+        )
+    wish = project.manifest()
+    factory = _open(project, wish, request)
+    _refuse_downgrade(project.lock, factory)
+    made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
+    pending = evolve.pending(made.components, project.lock.components)
+    given = {**evolve.answers(wish.answers, pending), **request.answers}
+    answers = settle(made, given)
+    status = git.status(project.root)
+    files, notes = states.known_base(project)
+    if not notes and _is_applied(project.lock, made, answers):
+        plan = states.as_locked(project, made.factory.origin, files)
+    else:
+        plan = states.merged(project, rendered(made, answers), files, status, evolve.renames(pending))
+    plan = replace(plan, manual=evolve.manual(pending), notes=notes)
+    _refuse_dirty(project, plan, status)
+    return Sync(
+        project,
+        plan,
+        status,
+        tuple(_silent_drift(project, plan)),
+        _releases(project.lock, plan.target),
+        {component.name: _changelog(component.tree) for component in made.components},
+        _new_manifest(project, wish, request, given),
+    )
+
+
+def _open(project: Project, wish: Manifest, request: Request) -> Factory:
+    origin = _origin(project.lock, wish, request)
+    bound = wish.version if not request.to else ""
+    version = request.to or states.reference(project.lock, origin, wish)
+    return open_factory(origin, Wanted(version, bound, request.refresh))
+
+
+def _origin(record: Lock, wish: Manifest, request: Request) -> str:
+    before = record.factory.url
+    wanted = request.factory or wish.factory
+    same = wanted == before or (not is_remote(wanted) and os.path.realpath(wanted) == os.path.realpath(before))
+    if request.trusted_only and not request.factory and before != EMBEDDED:
+        raise LockError(
+            f"in CI, the factory `{wanted}` is not taken from the project (AF005)",
+            f"name it: `--factory {wanted}`",
+        )
+    if not same and request.accept != wanted:
+        raise ConsentError(
+            f"the project came from `{before}`, and would now take from `{wanted}`",
+            f"if that is right: `ai-factory sync --accept-factory {wanted}`",
+        )
+    return wanted
+
+
+def _refuse_downgrade(record: Lock, factory: Factory) -> None:
+    if is_older(factory.origin.version, record.factory.version):
+        raise ProjectError(
+            f"the project is at version {record.factory.version}, newer than {factory.origin.version}",
+            "a sync never goes back: revert the commit of the sync instead",
+        )
+
+
+def _is_applied(record: Lock, made: Recipe, answers: Mapping[str, Any]) -> bool:
+    """Whether the rendering would be the one applied last: then it is not made again."""
+    return (
+        made.factory.origin.tree == record.factory.tree
+        and record.engine == __version__
+        and answers == record.answers
+        and made.versions == record.components
+    )
+
+
+def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
+    touched = {path for change in plan.changes for path in (change.path, change.source) if path and _writes(change)}
+    dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
+    dirty += [path for path in sorted(status.untracked) if path in touched]
+    dirty += [
+        f"{change.path}.incoming"
+        for change in plan.changes
+        if change.incoming and project.folder.read(f"{change.path}.incoming") not in (None, change.incoming)
+    ]
+    if dirty:
+        raise ProjectError(
+            f"{len(dirty)} uncommitted {'change is' if len(dirty) == 1 else 'changes are'} in the way",
+            "commit or stash them first: `git stash`, sync, `git stash pop`",
+            tuple(f"`{path}`" for path in dirty),
+        )
+
+
+def _writes(change: Change) -> bool:
+    return change.action not in ("same", "keep", "forget")
+
+
+def _silent_drift(project: Project, plan: Plan) -> list[Finding]:
+    """The drift that this sync leaves as it is: every sync names it."""
+    untouched = {change.path: change for change in plan.changes if change.file is None and change.entry}
+    record = plan.new_lock("")._replace(
+        paths={path: change.entry for path, change in untouched.items() if change.entry}
+    )
+    promised = [path for path, entry in record.paths.items() if entry.ownership == "managed"]
+    files = project.folder.read_all(promised)
+    found = check.compare(record, files, modes=keeps_modes(project.root))
+    return [finding for finding in found if finding.rule in ("AF002", "AF003")]
+
+
+def _releases(record: Lock, target: Target) -> tuple[tuple[str, str, str], ...]:
+    names = sorted({*record.components, *target.components})
+    rows = ((name, record.components.get(name, ""), target.components.get(name, "")) for name in names)
+    return tuple(row for row in rows if row[1] != row[2])
+
+
+def _changelog(tree: Tree) -> str:
+    file = tree.get("CHANGELOG.md")
+    return file.content.decode(errors="replace") if file else ""
+
+
+def release_notes(changelog: str, before: str, after: str) -> str:
+    """The part of a changelog between two versions: after `before`, up to and with `after`."""
+    heads = [(match[1], match.start()) for match in RELEASE.finditer(changelog)]
+    starts = dict(heads)
+    begin = starts.get(after)
+    if begin is None:
+        return ""
+    end = starts.get(before, len(changelog))
+    return changelog[begin:end].strip() if end > begin else ""
+
+
+def _new_manifest(project: Project, wish: Manifest, request: Request, given: Mapping[str, Any]) -> bytes:
+    before = project.manifest_bytes()
+    removed = {key: None for key in wish.answers if key not in given}
+    changed = {key: value for key, value in given.items() if wish.answers.get(key, questions.MISSING) != value}
+    content = manifest.answered(before, {**removed, **changed}) if removed or changed else before
+    if request.accept and request.accept != wish.factory:
+        content = documents.edit(content, {("factory",): request.accept})
+    return content
+
+
+# ---- apply ---------------------------------------------------------------------------------------
+
+
+def apply(sync: Sync) -> None:
+    """Write the files, then the base, then the lock, and stage them; on failure all is as before."""
+    project, plan = sync.project, sync.plan
+    place = journal.journal_of(project.root)
+    with journal.exclusive(place):
+        archive = base.write(plan.new_base())
+        record = lock.write(plan.new_lock(base.digest(archive)))
+        steps = _steps(project, plan, {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record})
+        stages = _stages(project, plan, steps, sync.status)
+        incoming = [f"{change.path}.incoming" for change in plan.changes if change.incoming]
+        journal.apply(place, sync.status.head, steps, stages, incoming)
+
+
+def _steps(project: Project, plan: Plan, ours: Mapping[str, bytes]) -> list[journal.Step]:
+    wanted: dict[str, File | None] = {}
+    for change in plan.changes:
+        if change.source:
+            wanted[change.source] = None
+    for change in plan.changes:
+        if change.file is not None or change.action == "delete":
+            wanted[change.path] = change.file
+        if change.incoming:
+            wanted[f"{change.path}.incoming"] = change.incoming
+    wanted |= {path: File(content) for path, content in ours.items()}
+    before = project.folder.read_all(wanted)
+    # a path that goes makes room for one that comes: a file may become a folder
+    order = sorted(wanted, key=lambda path: (path.startswith(lock.FOLDER), wanted[path] is not None))
+    return [journal.Step(path, before.get(path), wanted[path]) for path in order if before.get(path) != wanted[path]]
+
+
+def _stages(project: Project, plan: Plan, steps: Sequence[journal.Step], status: Status) -> list[Stage]:
+    """What the index shall hold: every written file, and base, ours and theirs of each marked conflict."""
+    marked = {change.path: change for change in plan.conflicts if change.file is not None and change.incoming is None}
+    proposals = {f"{change.path}.incoming" for change in plan.changes if change.incoming}
+    local = {change.path for change in plan.changes if change.entry and change.entry.state == "local"}
+    staged = {step.path: step.after for step in steps if step.path not in proposals | local and step.path not in marked}
+    contents = [states.as_git_stores(project, status, path, file) for path, file in staged.items() if file]
+    sides = {path: [side for side in change.sides or () if side] for path, change in marked.items()}
+    ids = git.store(project.root, [*contents, *(side.content for files in sides.values() for side in files)])
+    clean = iter(contents)
+    stages = [Stage(path, Blob(file.mode, ids[next(clean)]) if file else None) for path, file in staged.items()]
+    return stages + [Stage(path, sides=_three(change.sides, ids)) for path, change in marked.items() if change.sides]
+
+
+def _three(
+    sides: tuple[File | None, File | None, File | None], ids: Mapping[bytes, str]
+) -> tuple[Blob | None, Blob | None, Blob | None]:
+    base_, ours, theirs = (Blob(side.mode, ids[side.content]) if side else None for side in sides)
+    return base_, ours, theirs
+
+
+def commit(sync: Sync) -> str:
+    """Commit what the sync staged. Raises ProjectError while a conflict is open."""
+    if sync.plan.conflicts:
+        raise ProjectError("conflicts are open: there is nothing whole to commit", "resolve them, then `git commit`")
+    origin = sync.plan.target.origin
+    return git.commit(sync.project.root, f"Sync with {origin.url} {origin.version}")

@@ -1,0 +1,70 @@
+"""From a factory and what is wanted of it to a rendering: the one way for `new`, `status` and `sync`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jinja2 import FileSystemBytecodeCache
+
+from ai_factory import cache, catalog, questions
+from ai_factory.catalog import Blueprint, Component
+from ai_factory.factory import Factory
+from ai_factory.plan import Target
+from ai_factory.questions import Ask
+from ai_factory.render import render
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a project wants of a factory."""
+
+    blueprint: str
+    with_: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    answers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A choice, looked up in a factory: all that a rendering needs but the answers."""
+
+    factory: Factory
+    blueprint: Blueprint
+    components: tuple[Component, ...]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {component.name: component.version for component in self.components}
+
+
+def recipe(factory: Factory, choice: Choice) -> Recipe:
+    """Look up blueprint and components. Raises UsageError for unknown names, AuthorError for malformed files."""
+    blueprint = catalog.blueprint(choice.blueprint, factory.read)
+    names = catalog.select(blueprint, choice.with_, choice.without)
+    found = tuple(catalog.component(name, factory.read, factory.origin.version) for name in names)
+    catalog.check_requires(found)
+    return Recipe(factory, blueprint, found)
+
+
+def settle(made: Recipe, given: Mapping[str, Any], ask: Ask | None = None) -> dict[str, Any]:
+    """All effective answers: given ones win over the blueprint's presets, presets over defaults.
+
+    Raises AnswersError that names everything that is missing or invalid.
+    """
+    asked = catalog.all_questions(made.components)
+    keys = {question.key for question in asked}
+    presets = {key: value for key, value in made.blueprint.answers.items() if key in keys}
+    return questions.settle(asked, {**presets, **given}, catalog.visible(made.components), ask)
+
+
+def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
+    """The rendering, with compiled templates kept in the user's cache."""
+    compiled = FileSystemBytecodeCache(cache.folder("jinja"), "%s.jinja-cache")
+    return Target(
+        made.factory.origin,
+        answers,
+        made.versions,
+        render(made.blueprint, made.components, answers, compiled),
+    )

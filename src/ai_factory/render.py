@@ -1,0 +1,230 @@
+"""Blueprint and answers to a tree, with the owner of each path: pure, no code of the template runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import BytecodeCache
+from pathspec import GitIgnoreSpec
+
+from ai_factory import contributions
+from ai_factory.catalog import FILES, Blueprint, Component, visible
+from ai_factory.errors import AuthorError, FactoryError
+from ai_factory.lock import FOLDER
+from ai_factory.sandbox import Context, Templates
+from ai_factory.tree import LINK, File, Tree, check_case, check_folders, check_link, check_path, under
+
+SUFFIX = ".jinja"
+FILE_LIMIT = 5000  # files of one project
+RESERVED = (FOLDER, "theirs")  # our own folder, and the name that the base gives to incoming files
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Where a path comes from and what it is to the project."""
+
+    component: str
+    ownership: str
+    controls: tuple[str, ...]
+    source: str  # the template, as a path in the factory; empty for a produced path
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a factory stamps: the files, who owns each path (produced ones too), the folders wholly managed."""
+
+    tree: Tree
+    owned: Mapping[str, Owned]
+    folders: tuple[str, ...]
+
+
+def render(
+    blueprint: Blueprint,
+    components: Sequence[Component],
+    answers: Mapping[str, Any],
+    cache: BytecodeCache | None = None,
+) -> Rendered:
+    """Render every component and put the results side by side.
+
+    Raises AuthorError, naming the template and the line, for what its author must mend: a template that
+    fails, two components that own one path, a glob that matches nothing.
+    """
+    templates = Templates(_reader(components), cache)
+    contexts = contexts_of(blueprint, components, answers, templates)
+    tree: dict[str, File] = {}
+    owned: dict[str, Owned] = {}
+    folders: list[str] = []
+    for component in components:
+        stamped = _stamped(component, contexts[component.name], templates)
+        claims = _claims(component, contexts[component.name], templates)
+        _refuse_clashes(component, [*stamped, *claims.produced], owned)
+        claims.check_globs(component, list(stamped))
+        tree |= {path: file for path, (file, _) in stamped.items()}
+        owned |= {path: claims.owned(component, path, source) for path, (_, source) in stamped.items()}
+        owned |= {path: claims.owned(component, path, "") for path in claims.produced}
+        folders += claims.folders()
+    _check(tree, owned)
+    return Rendered(dict(sorted(tree.items())), dict(sorted(owned.items())), tuple(sorted(set(folders))))
+
+
+def contexts_of(
+    blueprint: Blueprint, components: Sequence[Component], answers: Mapping[str, Any], templates: Templates
+) -> dict[str, Context]:
+    """What the templates of each component see: the answers they may read, and three names of ours."""
+    readable = visible(components)
+    owner = {question.key: question.component for item in components for question in item.questions}
+    seen = {
+        item.name: {key: value for key, value in answers.items() if owner.get(key) in readable[item.name]}
+        for item in components
+    }
+    ours = {
+        "_blueprint": {"name": blueprint.name, "summary": blueprint.summary, "facts": dict(blueprint.facts)},
+        "_components": [{"name": item.name, "summary": item.summary} for item in components],
+        "_contributions": contributions.gather(components, seen, templates),
+    }
+    return {name: {**context, **ours} for name, context in seen.items()}
+
+
+def _reader(components: Sequence[Component]) -> Any:
+    trees = {item.folder: item.tree for item in components}
+
+    def read(name: str) -> str | None:
+        parts = name.split("/", 2)
+        file = trees.get("/".join(parts[:2]), {}).get(parts[2]) if len(parts) == 3 else None
+        return file.content.decode() if file else None
+
+    return read
+
+
+def _stamped(component: Component, context: Context, templates: Templates) -> dict[str, tuple[File, str]]:
+    stamped: dict[str, tuple[File, str]] = {}
+    for template_path, file in sorted(component.files.items()):
+        source = f"{component.folder}/{FILES}/{template_path}"
+        path = _path(template_path, source, context, templates)
+        if path in stamped:
+            raise AuthorError(f"`{stamped[path][1]}` and `{source}` both give `{path}`")
+        stamped[path] = (_content(file, source, context, templates), source)
+    return stamped
+
+
+def _path(template_path: str, source: str, context: Context, templates: Templates) -> str:
+    if "{%" in template_path or "{#" in template_path:
+        raise AuthorError(f"`{source}`: a path holds no condition", "make the file an optional component of its own")
+    parts = [templates.text(part, context, source) for part in template_path.removesuffix(SUFFIX).split("/")]
+    try:
+        path = check_path("/".join(parts))
+    except FactoryError as error:
+        raise AuthorError(f"`{source}`: {error.message}") from None
+    if len(parts) != path.count("/") + 1 or parts[0] in RESERVED:
+        raise AuthorError(f"`{source}`: the path `{path}` is not a template's to write")
+    return path
+
+
+def _content(file: File, source: str, context: Context, templates: Templates) -> File:
+    if not source.endswith(SUFFIX) or file.mode == LINK:
+        return file
+    try:
+        file.content.decode()
+    except UnicodeDecodeError:
+        raise AuthorError(f"`{source}` is rendered, but it is not UTF-8 text", "drop its `.jinja`") from None
+    return File(templates.render(source, context).encode(), file.mode)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """A component's ownership rules, evidence and produced paths, their globs rendered."""
+
+    ownership: tuple[tuple[str, str], ...]
+    evidences: tuple[tuple[str, tuple[str, ...]], ...]
+    produced: tuple[str, ...]
+
+    def owned(self, component: Component, path: str, source: str) -> Owned:
+        word = "produced" if not source else "merged"
+        for glob, ownership in self.ownership if source else ():
+            if matches(glob, path):
+                word = ownership
+        controls = [control for control, globs in self.evidences if any(matches(glob, path) for glob in globs)]
+        return Owned(component.name, word, tuple(sorted(controls)), source)
+
+    def folders(self) -> list[str]:
+        """The folders claimed whole, by a rule `folder/**: managed` that no later rule breaks open."""
+        claimed = [
+            glob.removesuffix("/**") for glob, word in self.ownership if glob.endswith("/**") and word == "managed"
+        ]
+        opened = [glob for glob, word in self.ownership if word != "managed"]
+        return [
+            folder
+            for folder in claimed
+            if not re.search(r"[*?\[]", folder) and not any(glob.startswith(folder + "/") for glob in opened)
+        ]
+
+    def check_globs(self, component: Component, paths: list[str]) -> None:
+        for glob, _ in self.ownership:
+            if not any(matches(glob, path) for path in paths):
+                raise AuthorError(f"`{component.folder}/component.yaml`: ownership `{glob}` matches no file")
+
+
+def _claims(component: Component, context: Context, templates: Templates) -> _Claims:
+    where = f"{component.folder}/component.yaml"
+
+    def text(glob: str) -> str:
+        return templates.text(glob, context, where)
+
+    return _Claims(
+        tuple((text(glob), word) for glob, word in component.ownership.items()),
+        tuple((control, tuple(map(text, globs))) for control, globs in component.evidences.items()),
+        tuple(map(text, component.produces)),
+    )
+
+
+def matches(glob: str, path: str) -> bool:
+    """Whether a glob names the path: `*` and `?` within one part, `**` over any number of parts."""
+    return re.fullmatch(_pattern(glob), path) is not None
+
+
+def _pattern(glob: str) -> str:
+    out = []
+    for token in re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", glob):
+        known = {"**/": r"(?:[^/]+/)*", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
+        out.append(known.get(token, re.escape(token)))
+    return "".join(out)
+
+
+def _refuse_clashes(component: Component, paths: Sequence[str], owned: Mapping[str, Owned]) -> None:
+    for path in paths:
+        if path in owned:
+            raise AuthorError(
+                f"the components `{owned[path].component}` and `{component.name}` both own `{path}`",
+                "let one own it, and the other contribute to it",
+            )
+
+
+def _check(tree: Tree, owned: Mapping[str, Owned]) -> None:
+    paths = list(owned)
+    if len(paths) > FILE_LIMIT:
+        raise AuthorError(f"the blueprint stamps {len(paths)} files; {FILE_LIMIT} are the most")
+    try:
+        check_case(paths)
+        check_folders(paths)
+        for path, file in tree.items():
+            check_link(path, file)
+    except FactoryError as error:
+        raise AuthorError(f"the blueprint cannot be stamped: {error.message}") from None
+    _refuse_ignored(tree, owned)
+
+
+def _refuse_ignored(tree: Tree, owned: Mapping[str, Owned]) -> None:
+    """A stamped file that git would ignore never reaches the repository, and every check would miss it."""
+    for path, file in tree.items():
+        folder, _, name = path.rpartition("/")
+        if name != ".gitignore":
+            continue
+        spec = GitIgnoreSpec.from_lines(file.content.decode(errors="replace").splitlines())
+        for other in under(tree, folder) if folder else tree:
+            if spec.match_file(other):
+                full = f"{folder}/{other}" if folder else other
+                one, two = owned[full].component, owned[path].component
+                raise AuthorError(f"`{full}` of `{one}` is ignored by the blueprint's own `{path}` of `{two}`")

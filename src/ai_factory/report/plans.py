@@ -1,0 +1,202 @@
+"""A plan as text, JSON, and Markdown fit for a pull request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from ai_factory.lock import Lock
+from ai_factory.plan import ACTIONS, Change, Plan
+from ai_factory.project.new import Birth
+from ai_factory.project.sync import Sync, release_notes
+from ai_factory.report.findings import row as finding_row
+from ai_factory.report.plain import count, plain
+
+SIGNS = {"add": "+", "change": "~", "merge": "~", "rename": ">", "delete": "-", "conflict": "!"}
+
+
+def birth_text(birth: Birth) -> str:
+    """What `new` is about to write: a line for each component, and the answers that were not given."""
+    plan = birth.plan
+    lines = [f"{birth.manifest.blueprint} {plan.target.origin.version} → {plain(birth.destination)}"]
+    files = Counter(change.component for change in plan.changes if change.file)
+    width = max(map(len, files), default=0)
+    lines += [f"  + {plain(name):<{width}}  {count(number, 'file')}" for name, number in files.items()]
+    given = birth.manifest.answers
+    answers = plan.target.answers
+    lines += [
+        f"  {plain(key)}: {plain(str(value))}{'' if key in given else ' (default)'}" for key, value in answers.items()
+    ]
+    lines.append(f"{count(sum(files.values()), 'file')} in {count(len(files), 'component')}")
+    return "\n".join(lines)
+
+
+def birth_data(birth: Birth) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "schema": "ai-factory/new/1",
+        "destination": birth.destination,
+        "blueprint": birth.manifest.blueprint,
+        "factory": birth.plan.target.origin._asdict(),
+        "answers": dict(birth.plan.target.answers),
+        "components": dict(birth.plan.target.components),
+        "changes": [change_row(change) for change in birth.plan.changes],
+    }
+
+
+def change_row(change: Change) -> dict[str, Any]:
+    """One change for machines."""
+    entry = change.entry
+    row: dict[str, Any] = {
+        "path": change.path,
+        "action": change.action,
+        "why": change.why,
+        "component": change.component,
+        "ownership": change.ownership,
+        "controls": list(entry.controls) if entry else [],
+        "state": entry.state if entry else "",
+    }
+    if change.source:
+        row["source"] = change.source
+    if change.incoming:
+        row["incoming"] = f"{change.path}.incoming"
+    return row
+
+
+def sync_text(sync: Sync, applied: bool) -> str:
+    """What a sync does, path by path, and what it leaves for a person."""
+    if sync.nothing_to_do:
+        lines = [f"nothing to do: the project is at {plain(sync.plan.target.origin.version)}"]
+        return "\n".join(lines + _rest(sync))
+    lines = [f"{plain(sync.project.lock.factory.version)} → {plain(sync.plan.target.origin.version)}"]
+    lines += [_change_line(change) for change in sync.plan.visible]
+    lines += [_summary(sync.plan)]
+    return "\n".join(lines + _rest(sync) + _next_steps(sync, applied))
+
+
+def _change_line(change: Change) -> str:
+    path = f"{plain(change.source)} → {plain(change.path)}" if change.source else plain(change.path)
+    return f"  {SIGNS.get(change.action, '=')} {path}: {change.action} ({plain(change.why)})"
+
+
+def _summary(plan: Plan) -> str:
+    found = Counter(change.action for change in plan.visible)
+    return ", ".join(f"{found[action]} {action}" for action in ACTIONS if found[action]) or "no file changes"
+
+
+def _rest(sync: Sync) -> list[str]:
+    lines = [f"note: {plain(note)}" for note in sync.plan.notes]
+    lines += [f"by hand: {plain(step)}" for step in sync.plan.manual]
+    for finding in sync.drift:
+        lines.append(f"drift: {plain(finding.path)} {finding.message}, and this sync leaves it so")
+        lines.append(f"      hint: `ai-factory restore {plain(finding.path)}`")
+    return lines
+
+
+def _next_steps(sync: Sync, applied: bool) -> list[str]:
+    if not applied:
+        return ["hint: `ai-factory sync` applies this"]
+    if sync.plan.conflicts:
+        return [
+            "hint: mend each conflict (`git diff`, or its `.incoming` file), then `ai-factory sync --continue`",
+            "hint: `ai-factory sync --abort` goes back to where you were",
+        ]
+    return ["staged, not committed", "hint: look at it with `git diff --cached`, then `git commit`"]
+
+
+def sync_data(sync: Sync, applied: bool) -> dict[str, Any]:
+    """The same for machines: the whole truth about a sync."""
+    plan = sync.plan
+    return {
+        "schema": "ai-factory/sync/1",
+        "applied": applied,
+        "nothing_to_do": sync.nothing_to_do,
+        "from": sync.project.lock.factory._asdict(),
+        "to": plan.target.origin._asdict(),
+        "changes": [change_row(change) for change in plan.visible],
+        "conflicts": [change.path for change in plan.conflicts],
+        "components": [{"name": name, "from": old, "to": new} for name, old, new in sync.releases],
+        "answers": _changed(sync.project.lock, plan.target.answers),
+        "controls": controls(sync),
+        "drift": [finding_row(finding) for finding in sync.drift],
+        "manual": list(plan.manual),
+        "notes": list(plan.notes),
+    }
+
+
+def _changed(before: Lock, after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    keys = sorted({*before.answers, *after})
+    rows = ({"key": key, "from": before.answers.get(key), "to": after.get(key)} for key in keys)
+    return [row for row in rows if row["from"] != row["to"]]
+
+
+def controls(sync: Sync) -> dict[str, list[str]]:
+    """The controls for which the project gains or loses evidence, and those with evidence in conflict."""
+    before = {control for entry in sync.project.lock.paths.values() for control in entry.controls}
+    rows = [change.entry for change in sync.plan.changes if change.entry]
+    after = {control for entry in rows for control in entry.controls}
+    weakened = {control for entry in rows if entry.state in ("open", "declined") for control in entry.controls}
+    return {"gained": sorted(after - before), "lost": sorted(before - after), "weakened": sorted(weakened)}
+
+
+def sync_markdown(sync: Sync) -> str:
+    """The plan as the text of a pull request: what changes, for which components, and what is left to a person."""
+    origin, target = sync.project.lock.factory, sync.plan.target.origin
+    parts = [
+        f"# Update from {_md(origin.version)} to {_md(target.version)}",
+        "",
+        f"Factory: {_code(target.url)}",
+        "",
+    ]
+    parts += _section("Conflicts", [f"- {_code(c.path)}: {_md(c.why)}" for c in sync.plan.conflicts])
+    parts += _section("By hand", [f"- {_md(step)}" for step in sync.plan.manual])
+    parts += _section("Changes", [_md_row(change) for change in sync.plan.visible if change.action != "conflict"])
+    parts += _section("Components", [_md_release(sync, *release) for release in sync.releases])
+    words = {"gained": "Evidence gained", "lost": "Evidence lost", "weakened": "Weakened"}
+    parts += _section("Controls", [f"- {words[key]}: {', '.join(ids)}" for key, ids in controls(sync).items() if ids])
+    changed = _changed(sync.project.lock, sync.plan.target.answers)
+    parts += _section(
+        "Answers",
+        [f"- {_code(row['key'])}: {_code(str(row['from']))} → {_code(str(row['to']))}" for row in changed],
+    )
+    parts += _section(
+        "Drift that stays",
+        [
+            f"- {_code(item.path)} {_md(item.message)}: {_code(f'ai-factory restore {item.path}')}"
+            for item in sync.drift
+        ],
+    )
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return [f"## {title}", "", *lines, ""] if lines else []
+
+
+def _md_row(change: Change) -> str:
+    source = f"{_code(change.source)} → " if change.source else ""
+    return f"- {change.action} {source}{_code(change.path)} ({change.component}, {change.ownership}): {_md(change.why)}"
+
+
+def _md_release(sync: Sync, name: str, before: str, after: str) -> str:
+    notes = release_notes(sync.changelogs.get(name, ""), before, after)
+    quoted = "".join(f"\n  > {_md(line)}" for line in notes.splitlines() if line.strip())
+    return f"- {_md(name)}: {_md(before) or 'new'} → {_md(after) or 'dropped'}{quoted}"
+
+
+def _md(text: str) -> str:
+    """Text that Markdown and forges take as it stands: no markup, no mention, no reference, no line break."""
+    escaped = "".join(f"\\{char}" if char in "\\`*_{}[]<>|~" else char for char in plain(text))
+    return escaped.replace("@", "@\u200b").replace("#", "\\#")
+
+
+def _code(text: str) -> str:
+    """Text as code, however many backticks it holds."""
+    fence = "`" * (
+        max((len(run) for run in plain(text).replace("`", " `").split() if run.strip("`") == ""), default=0) + 1
+    )
+    body = plain(text)
+    pad = " " if body.startswith("`") or body.endswith("`") else ""
+    fence = fence if "`" in body else "`"
+    return f"{fence}{pad}{body}{pad}{fence}"

@@ -1,0 +1,152 @@
+"""The Jinja that templates may use: no code, no clock, no chance, no explosion, the same bytes every time.
+
+Rules of this file: a template sees plain data and Jinja's own filters; whatever differs from run to run or
+can grow without bound is taken away; an undefined name is an error; what is left renders as Copier does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from jinja2 import BaseLoader, BytecodeCache, StrictUndefined, TemplateNotFound
+from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError, UndefinedError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from ai_factory.errors import AuthorError
+
+OUTPUT_LIMIT = 8 * 1024 * 1024  # characters of one rendered file
+NUMBER_LIMIT = 10**12  # beyond it, neither a factor nor a result is a template's business
+REPEAT_LIMIT = 1000  # times that a text may be repeated by `*`
+TAKEN_AWAY = ("random", "pprint", "urlize", "lipsum")
+
+Context = Mapping[str, Any]
+_Operators: Mapping[str, Callable[[Any, Any], Any]] = {
+    "*": lambda left, right: left * right,
+    "**": lambda left, right: left**right,
+    "%": lambda left, right: left % right,
+}
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    intercepted_binops = frozenset(_Operators)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        repeated = operator == "*" and isinstance(left, str) and isinstance(right, int) and right <= REPEAT_LIMIT
+        numbers = all(isinstance(value, (int, float)) and abs(value) <= NUMBER_LIMIT for value in (left, right))
+        if not (numbers or repeated) or (operator == "**" and abs(right) > 16):
+            raise SecurityError(f"`{operator}` works on numbers up to {NUMBER_LIMIT} only")
+        return _Operators[operator](left, right)
+
+    def join_path(self, template: str, parent: str) -> str:
+        """An include is named relative to its component (`templates/NAME`), as Copier has it."""
+        return "/".join([*parent.split("/")[:2], template])
+
+
+class _Sources(BaseLoader):
+    def __init__(self, read: Callable[[str], str | None]) -> None:
+        self.read = read
+
+    def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source = self.read(template)
+        if source is None:
+            raise TemplateNotFound(template)
+        return source, template, lambda: True
+
+
+class Templates:
+    """Renders the templates that `read` gives by name; names appear in error messages as they are."""
+
+    def __init__(self, read: Callable[[str], str | None], cache: BytecodeCache | None = None) -> None:
+        self._environment = _Sandbox(
+            loader=_Sources(read),
+            undefined=StrictUndefined,
+            keep_trailing_newline=True,
+            autoescape=False,
+            bytecode_cache=cache,
+            cache_size=-1,
+            auto_reload=False,
+        )
+        for name in TAKEN_AWAY:
+            self._environment.filters.pop(name, None)
+            self._environment.globals.pop(name, None)
+
+    def render(self, name: str, context: Context) -> str:
+        """The rendered template. Raises AuthorError with file and line."""
+        with _blaming(name):
+            return _joined(self._environment.get_template(name).generate(dict(context)), name)
+
+    def text(self, source: str, context: Context, where: str) -> str:
+        """A short template given as text, such as a default or a path."""
+        if "{" not in source:
+            return source
+        with _blaming(where, inline=True):
+            return _joined(self._environment.from_string(source).generate(dict(context)), where)
+
+    def value(self, expression: str, context: Context, where: str) -> Any:
+        """The value of one Jinja expression."""
+        with _blaming(where, inline=True):
+            return self._environment.compile_expression(expression, undefined_to_none=False)(dict(context))
+
+    def truth(self, expression: bool | str, context: Context, where: str) -> bool:
+        """Whether a condition holds: true or false as they stand, `{{ … }}` rendered, else an expression."""
+        if isinstance(expression, bool):
+            return expression
+        if "{{" in expression or "{%" in expression:
+            return truthy(self.text(expression, context, where))
+        return truthy(self.value(expression, context, where))
+
+
+def truthy(value: Any) -> bool:
+    """Whether a rendered condition means yes (the words that YAML and Copier take for it)."""
+    if isinstance(value, str):
+        return value.strip().lower() in ("y", "yes", "t", "true", "on", "1") or (
+            value.strip().lower() not in ("", "n", "no", "f", "false", "off", "0", "none", "null")
+        )
+    return bool(value)
+
+
+def _joined(pieces: Iterator[str], name: str) -> str:
+    total, kept = 0, []
+    for piece in pieces:
+        total += len(piece)
+        if total > OUTPUT_LIMIT:
+            raise SecurityError(f"the output of `{name}` is larger than {OUTPUT_LIMIT} characters")
+        kept.append(piece)
+    return "".join(kept)
+
+
+@contextmanager
+def _blaming(where: str, inline: bool = False) -> Iterator[None]:
+    """Turn what Jinja raises into one sentence with the template's file and line."""
+    try:
+        yield
+    except (TemplateError, ArithmeticError, TypeError, ValueError, RecursionError, LookupError) as error:
+        line = "" if inline else _line(error, where)
+        raise AuthorError(f"`{where}`{line}: {_reason(error)}") from error
+
+
+def _line(error: Exception, where: str) -> str:
+    if isinstance(error, TemplateSyntaxError):
+        other = f" (in `{error.name}`)" if error.name and error.name != where else ""
+        return f" line {error.lineno}{other}"
+    return "".join(f" line {line}" for line in _template_lines(error.__traceback__, where)[-1:])
+
+
+def _template_lines(trace: Any, name: str) -> Sequence[int]:
+    lines = []
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == name:
+            lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return lines
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, UndefinedError):
+        return f"{error.message}: a component sees its own answers and those of the components it requires"
+    if isinstance(error, TemplateNotFound):
+        return f"the template `{error}` is not in this component"
+    text = str(getattr(error, "message", None) or error)
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,147 @@
+"""The value that everything is made of: an immutable mapping of POSIX path to file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ai_factory.errors import FactoryError
+
+REGULAR, EXECUTABLE, LINK = "100644", "100755", "120000"
+BINARY_WINDOW = 8000  # bytes that git looks at for a NUL before it calls a file binary
+
+
+class File(NamedTuple):
+    """The content of one file and its mode as git writes it (a link's content is its target)."""
+
+    content: bytes
+    mode: str = REGULAR
+
+
+class Blob(NamedTuple):
+    """A file that a repository holds, named by mode and id instead of read."""
+
+    mode: str
+    id: str
+
+
+Tree = Mapping[str, File]
+
+
+def is_binary(content: bytes) -> bool:
+    """Whether git would call this content binary: a NUL among the first 8,000 bytes."""
+    return b"\0" in content[:BINARY_WINDOW]
+
+
+def normalized(content: bytes) -> bytes:
+    """The content with CRLF turned to LF, unless it is binary: what ids and merges speak of."""
+    if b"\r\n" not in content or is_binary(content):
+        return content
+    return content.replace(b"\r\n", b"\n")
+
+
+def blob_id(content: bytes) -> str:
+    """Git's SHA-1 blob id of the normalized content, whatever hash the repository itself uses."""
+    return raw_blob_id(normalized(content))
+
+
+def raw_blob_id(content: bytes, algorithm: str = "sha1") -> str:
+    """Git's blob id of exactly these bytes."""
+    digest = hashlib.new(algorithm, b"blob %d\0" % len(content), usedforsecurity=False)
+    digest.update(content)
+    return digest.hexdigest()
+
+
+def with_endings_of(content: bytes, model: bytes) -> bytes:
+    """The content with the line endings that `model` uses throughout; a file keeps the endings it has."""
+    if is_binary(content) or is_binary(model):
+        return content
+    crlf = model.count(b"\r\n")
+    if crlf and crlf == model.count(b"\n"):
+        return normalized(content).replace(b"\n", b"\r\n")
+    return content
+
+
+def tree_id(tree: Tree) -> str:
+    """Git's tree id of these files: one name for the whole content, modes included."""
+    return _tree_id({path: (file.mode, raw_blob_id(file.content)) for path, file in tree.items()})
+
+
+def _tree_id(entries: Mapping[str, tuple[str, str]]) -> str:
+    rows: list[tuple[bytes, str, str]] = []
+    folders: dict[str, dict[str, tuple[str, str]]] = {}
+    for path, entry in entries.items():
+        head, slash, rest = path.partition("/")
+        if slash:
+            folders.setdefault(head, {})[rest] = entry
+        else:
+            rows.append((path_bytes(head), entry[0], entry[1]))
+    # git sorts a folder as if its name ended in a slash
+    rows += [(path_bytes(name) + b"/", "40000", _tree_id(inner)) for name, inner in folders.items()]
+    body = b"".join(
+        mode.encode() + b" " + name.removesuffix(b"/") + b"\0" + bytes.fromhex(identity)
+        for name, mode, identity in sorted(rows)
+    )
+    header = b"tree %d\0" % len(body)
+    return hashlib.sha1(header + body, usedforsecurity=False).hexdigest()
+
+
+def path_bytes(path: str) -> bytes:
+    """The path as the disk and git spell it; bytes that are not UTF-8 come through unharmed."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def under(tree: Tree, folder: str) -> dict[str, File]:
+    """The files below `folder`, their paths relative to it."""
+    prefix = folder.rstrip("/") + "/"
+    return {path[len(prefix) :]: file for path, file in tree.items() if path.startswith(prefix)}
+
+
+def check_path(path: str) -> str:
+    """Return the path if it may name a file of a project or factory.
+
+    Raises FactoryError for absolute paths, `..`, empty parts, backslashes, NUL, and anything that git
+    or a case-insensitive disk would take for `.git`.
+    """
+    parts = path.split("/")
+    bad = not path or "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in parts)
+    if bad or any(_is_git_folder(part) for part in parts):
+        raise FactoryError(f"the path {path!r} points outside its folder or into git's own")
+    return path
+
+
+def _is_git_folder(part: str) -> bool:
+    return part.rstrip(". ").lower() in (".git", "git~1")
+
+
+def check_case(paths: list[str]) -> None:
+    """Raise FactoryError when two paths would be one file on a disk that ignores case."""
+    seen: dict[str, str] = {}
+    for path in sorted(paths):
+        other = seen.setdefault(path.casefold(), path)
+        if other != path:
+            raise FactoryError(f"`{other}` and `{path}` differ only in case")
+
+
+def check_folders(paths: list[str]) -> None:
+    """Raise FactoryError when a path is a file here and a folder there."""
+    known = set(paths)
+    for path in sorted(paths):
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            folder = "/".join(parts[:depth])
+            if folder in known:
+                raise FactoryError(f"`{folder}` is a file, and `{path}` needs it to be a folder")
+
+
+def check_link(path: str, file: File) -> None:
+    """Raise FactoryError when a symbolic link points out of its tree."""
+    if file.mode != LINK:
+        return
+    target = file.content.decode("utf-8", "surrogateescape")
+    depth = path.count("/")
+    for part in target.split("/"):
+        depth += -1 if part == ".." else 0 if part in ("", ".") else 1
+        if depth < 0 or target.startswith("/"):
+            raise FactoryError(f"the link `{path}` points outside its folder, to `{target}`")

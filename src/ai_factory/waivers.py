@@ -1,0 +1,72 @@
+"""`.ai-factory/waivers.yaml`: deviations that somebody answers for, until a date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ai_factory import catalog, documents, formats
+from ai_factory.check import Finding
+from ai_factory.errors import ProjectError
+from ai_factory.lock import WAIVERS
+
+WAIVABLE = ("AF002", "AF003", "AF004", "AF007", "AF011")
+
+
+class Waiver(NamedTuple):
+    """One deviation: the rule, the path or control it speaks of, and who answers for it until when."""
+
+    rule: str
+    reason: str
+    owner: str
+    approver: str
+    until: str  # ISO date; the last day on which it holds
+    path: str = ""
+    control: str = ""
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether the finding is what this waiver speaks of."""
+        here = self.path == finding.path if self.path else self.control in finding.controls
+        return self.rule == finding.rule and here
+
+
+def parse(content: bytes) -> list[Waiver]:
+    """Read the waivers. Raises ProjectError with file and line."""
+    data = documents.load(content, WAIVERS, ProjectError) or []
+    catalog.validate(data, formats.WAIVERS, content, WAIVERS, ProjectError)
+    return [Waiver(**row) for row in data]
+
+
+def apply(findings: Sequence[Finding], waivers: Sequence[Waiver], today: str) -> list[Finding]:
+    """The findings with covered ones turned to AF010; a waiver that does not hold is AF008, and covers nothing.
+
+    `today` is an ISO date.
+    """
+    sound = [waiver for waiver in waivers if not _fault(waiver, today)]
+    found = [_waived(finding, sound) for finding in findings]
+    return found + [
+        Finding(
+            "AF008",
+            waiver.path or WAIVERS,
+            f"the waiver of {waiver.rule} {fault}",
+            hint="renew it, or heal what it covers",
+        )
+        for waiver in waivers
+        if (fault := _fault(waiver, today))
+    ]
+
+
+def _fault(waiver: Waiver, today: str) -> str:
+    if waiver.until < today:
+        return f"expired on {waiver.until}"
+    if waiver.owner.strip().casefold() == waiver.approver.strip().casefold():
+        return f"is approved by its own owner, {waiver.owner}"
+    return ""
+
+
+def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
+    cover = next((waiver for waiver in waivers if waiver.covers(finding) and finding.rule in WAIVABLE), None)
+    if cover is None:
+        return finding
+    why = f"{finding.message}: waived until {cover.until} ({cover.reason}; approved by {cover.approver})"
+    return finding._replace(rule="AF010", message=why, hint="")

@@ -1,0 +1,207 @@
+"""A folder on disk and its files: every read, write and delete of a project goes through `Folder`.
+
+Rules of this file: `check` imports it, so it stays with the standard library's lightest modules; no path
+leaves the folder, whatever a lock, a template or a symbolic link says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from ai_factory.errors import FactoryError, LockError, MachineError, ProjectError
+from ai_factory.lock import FOLDER, LOCK
+from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, check_path
+
+SIZE_LIMIT = 64 * 1024 * 1024  # bytes of one file; a larger one is nobody's template
+
+
+class Folder:
+    """The files below one folder, by POSIX path."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.realpath(root)
+        self._known: set[str] = {""}  # folders that have been found to lie inside
+
+    def locate(self, path: str) -> str:
+        """The place of the path on disk. Raises FactoryError when it would lie outside the folder."""
+        parent = check_path(path).rpartition("/")[0]
+        if parent not in self._known:
+            real = os.path.realpath(os.path.join(self.root, parent))
+            if real != self.root and not real.startswith(self.root + os.sep):
+                raise ProjectError(
+                    f"`{path}` lies outside the project: a folder above it is a link to `{real}`",
+                    "remove the link, or move the project",
+                )
+            self._known.add(parent)
+        return os.path.join(self.root, path)
+
+    def read(self, path: str) -> File | None:
+        """The file at the path, or None when there is none (a folder is none)."""
+        place = self.locate(path)
+        try:
+            status = os.lstat(place)
+            if stat.S_ISLNK(status.st_mode):
+                return File(os.fsencode(os.readlink(place)), LINK)
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            return File(_content(place, status.st_size), mode_of(status.st_mode))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise unusable(place, "read", error) from None
+
+    def read_all(self, paths: Iterable[str]) -> dict[str, File]:
+        """The files at those paths that exist."""
+        found = ((path, self.read(path)) for path in paths)
+        return {path: file for path, file in found if file is not None}
+
+    def write(self, path: str, file: File) -> None:
+        """Put the file at the path, whole or not at all; folders are made as needed."""
+        place = self.locate(path)
+        temporary = f"{place}.ai-factory-new"
+        try:
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            if file.mode == LINK:
+                _forget(temporary)
+                os.symlink(os.fsdecode(file.content), temporary)
+            else:
+                _write_new(temporary, file)
+            os.replace(temporary, place)
+        except OSError as error:
+            _forget(temporary)
+            raise unusable(place, "write", error) from None
+
+    def delete(self, path: str) -> None:
+        """Remove the file at the path, if it is there, and the folders that it leaves empty."""
+        place = self.locate(path)
+        try:
+            os.unlink(place)
+            parent = os.path.dirname(place)
+            while parent != self.root and parent.startswith(self.root) and not os.listdir(parent):
+                os.rmdir(parent)
+                parent = os.path.dirname(parent)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise unusable(place, "delete", error) from None
+
+    def walk(self, folder: str = "") -> Iterator[str]:
+        """All files and links below `folder`, sorted, without git's own."""
+        start = os.path.join(self.root, folder) if folder else self.root
+        for here, names, files in os.walk(start):
+            names[:] = sorted(name for name in names if name.lower() != ".git")
+            linked = [name for name in names if os.path.islink(os.path.join(here, name))]
+            relative = os.path.relpath(here, self.root)
+            prefix = "" if relative == "." else relative.replace(os.sep, "/") + "/"
+            yield from (prefix + name for name in sorted([*files, *linked]))
+
+
+def _content(place: str, size: int) -> bytes:
+    if size > SIZE_LIMIT:
+        raise ProjectError(f"`{place}` is larger than {SIZE_LIMIT} bytes")
+    with open(place, "rb") as stream:
+        return stream.read()
+
+
+def _write_new(place: str, file: File) -> None:
+    permissions = 0o777 if file.mode == EXECUTABLE else 0o666
+    _forget(place)
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(file.content)
+
+
+def _forget(place: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(place)
+
+
+def mode_of(permissions: int) -> str:
+    """Git's mode for a regular file with these permission bits."""
+    return EXECUTABLE if permissions & stat.S_IXUSR else REGULAR
+
+
+def unusable(place: str, verb: str, error: OSError) -> MachineError:
+    """The error for a file that the machine does not let us read or write."""
+    return MachineError(
+        f"cannot {verb} `{place}`: {(error.strerror or str(error)).lower()}",
+        "check its owner and permissions, and the space left on the disk",
+    )
+
+
+def find_project(start: str) -> str:
+    """The root of the project that `start` lies in. Raises LockError when it lies in none."""
+    here = os.path.realpath(start)
+    if not os.path.exists(here):
+        raise FactoryError(f"there is no `{start}`")
+    while True:
+        if os.path.lexists(os.path.join(here, LOCK)):
+            return here
+        parent = os.path.dirname(here)
+        if parent == here:
+            raise _no_project(start)
+        here = parent
+
+
+def _no_project(start: str) -> LockError:
+    if os.path.isdir(os.path.join(start, FOLDER)):
+        return LockError(f"`{start}/{LOCK}` is missing", f"bring it back with `git checkout -- {LOCK}`")
+    return LockError(
+        f"`{start}` is no project of ai-factory: there is no `{LOCK}` in it or above it",
+        "make one with `ai-factory new BLUEPRINT DEST`",
+    )
+
+
+class Repository(NamedTuple):
+    """Where git keeps its data for a work tree: `top` is the work tree, `private` this tree's own folder."""
+
+    top: str
+    private: str
+    common: str
+
+
+def find_repository(start: str) -> Repository | None:
+    """The git repository that `start` lies in, told from its files, without starting git."""
+    here = os.path.realpath(start)
+    while True:
+        private = _git_folder(os.path.join(here, ".git"))
+        if private:
+            return Repository(here, private, _common(private))
+        parent = os.path.dirname(here)
+        if parent == here:
+            return None
+        here = parent
+
+
+def _git_folder(place: str) -> str:
+    if os.path.isfile(os.path.join(place, "HEAD")):
+        return place
+    text = _short_text(place) if os.path.isfile(place) else ""
+    if text.startswith("gitdir:"):
+        return os.path.realpath(os.path.join(os.path.dirname(place), text.removeprefix("gitdir:").strip()))
+    return ""
+
+
+def _common(private: str) -> str:
+    text = _short_text(os.path.join(private, "commondir")).strip()
+    return os.path.realpath(os.path.join(private, text)) if text else private
+
+
+def keeps_modes(root: str) -> bool:
+    """Whether the executable bit means anything here (git's `core.fileMode`)."""
+    repository = find_repository(root)
+    config = _short_text(os.path.join(repository.common, "config")) if repository else ""
+    return re.search(r"^\s*filemode\s*=\s*(false|no|off|0)\s*$", config, re.IGNORECASE | re.MULTILINE) is None
+
+
+def _short_text(place: str) -> str:
+    try:
+        with open(place, encoding="utf-8", errors="replace") as stream:
+            return stream.read(1024 * 1024)
+    except OSError:
+        return ""
