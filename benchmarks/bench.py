@@ -92,7 +92,7 @@ class Row:
     runs_cpu_ms: list[float]
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A command did not do what it should."""
 
 
@@ -119,7 +119,7 @@ IDENTITY = (("NAME", "bench"), ("EMAIL", "bench@example.org"))
 
 
 def measure(words: Sequence[str], folder: Path, env: Mapping[str, str]) -> Run:
-    """Run one command to its end. Raises Failed with its output when it does not return 0."""
+    """Run one command to its end. Raises FailedError with its output when it does not return 0."""
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -131,7 +131,7 @@ def measure(words: Sequence[str], folder: Path, env: Mapping[str, str]) -> Run:
         if process.returncode != 0:
             output.seek(0)
             said = output.read().decode(errors="replace")[-2000:]
-            raise Failed(f"`{' '.join(words)}` returned {process.returncode}:\n{said}")
+            raise FailedError(f"`{' '.join(words)}` returned {process.returncode}:\n{said}")
     return Run(1000 * (usage.ru_utime + usage.ru_stime), 1000 * wall, usage.ru_maxrss / MIB)
 
 
@@ -191,7 +191,7 @@ def once(lab: Lab, case: Case, verify: bool = False) -> Run:
             fixture.git(here, lab.env(), "status")  # the copy's index knows its new files
         run = measure(lab.words(case.command, here), here if case.start else lab.root, lab.env())
         if verify and case.group in WANTED and (wrong := WANTED[case.group](here)):
-            raise Failed(f"{case.name}: " + "; ".join(wrong))
+            raise FailedError(f"{case.name}: " + "; ".join(wrong))
     finally:
         shutil.rmtree(here.parent)
     return run
@@ -226,7 +226,7 @@ def table(found: Sequence[Row], least_mib: float) -> str:
     return "\n".join(lines)
 
 
-def machine(lab: Lab) -> dict[str, object]:
+def machine() -> dict[str, object]:
     """What the figures were measured on."""
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     peers = [line for line in (HERE / "peers.txt").read_text().splitlines() if line and not line.startswith("#")]
@@ -265,10 +265,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 found += (mine := list(rows(runs)))
                 least = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
                 print(f"\n{group}\n\n{table(mine, least)}", flush=True)
-        except Failed as error:
+        except FailedError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        report = {"schema": 1, "machine": machine(lab), "rounds": options.rounds, "cases": [asdict(r) for r in found]}
+        report = {"schema": 1, "machine": machine(), "rounds": options.rounds, "cases": [asdict(r) for r in found]}
     RESULTS.write_text(json.dumps(report, indent=2) + "\n")
     print(f"\nwritten: `{RESULTS}`", file=sys.stderr)
     return 0

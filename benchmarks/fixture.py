@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 FILES, RENDERED, FOLDERS = 96, 46, 28
-CHANGED = range(0, 12)  # in v2 each has one new line near its head
+CHANGED = range(12)  # in v2 each has one new line near its head
 RENAMED = range(40, 43)
 DELETED = range(50, 52)
 ADDED = range(FILES, FILES + 5)
-EDITED = (*range(0, 5), *range(60, 65))  # by the team, near the end: five in changed files, five elsewhere
+EDITED = (*range(5), *range(60, 65))  # by the team, near the end: five in changed files, five elsewhere
 NEWS = "This line is new in the second version."
 EDIT = "This line was added by the team."
 SECTIONS = ("purpose", "input", "output", "limits", "owner", "review")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,12 @@ import pytest
 from tests import kit
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="write the golden trees anew")
+
+
 @pytest.fixture(autouse=True)
-def _own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("AI_FACTORY_CACHE", str(home / "cache"))
@@ -20,14 +24,20 @@ def _own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.delenv("CI", raising=False)
     for name, value in kit.IDENTITY.items():
         monkeypatch.setenv(name, value)
-    return
-    yield
+
+
+@pytest.fixture(scope="session")
+def _pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in kit.IDENTITY.items():
+            patch.setenv(name, value)
+        return kit.small_factory(tmp_path_factory.mktemp("pattern") / "factory")
 
 
 @pytest.fixture
-def factory(tmp_path: Path) -> Path:
-    """The small factory at v1.0.0 and v2.0.0."""
-    return kit.small_factory(tmp_path / "factory")
+def factory(tmp_path: Path, _pattern: Path) -> Path:
+    """The small factory at v1.0.0 and v2.0.0, the test's own copy."""
+    return shutil.copytree(_pattern, tmp_path / "factory", symlinks=True)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def cli(*arguments: str, cwd: Path | str = ".") -> Result:
     out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
     with _standing_in(cwd), _streams(out, err):
         try:
-            code = guarded(lambda: _command(list(arguments))(), list(arguments))
+            code = guarded(_command(list(arguments)), list(arguments))
         except SystemExit as error:
             code = int(error.code or 0)
     return Result(code, _text(out), _text(err))
@@ -74,6 +74,12 @@ def _streams(out: io.TextIOWrapper, err: io.TextIOWrapper) -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr, sys.stdin = before
+
+
+def rules(project: Path) -> list[tuple[str, str]]:
+    """What `check` finds: rule and path."""
+    found = cli("check", "--json", cwd=project).data["projects"][0]["findings"]
+    return [(item["rule"], item["path"]) for item in found]
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -127,7 +133,12 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 LINES = "".join(f"line {number}\n" for number in range(1, 21))
 
 SMALL: Mapping[str, str] = {
-    "blueprints/small.yaml": "summary: A small use case\ncomponents: [core, extras]\noptional: [nice]\nfacts: {genai: false}\n",
+    "blueprints/small.yaml": """\
+summary: A small use case
+components: [core, extras]
+optional: [nice]
+facts: {genai: false}
+""",
     "templates/core/component.yaml": """\
 summary: The core
 ownership:

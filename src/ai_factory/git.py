@@ -485,3 +485,9 @@ def existing(repository: str, blobs: Sequence[str]) -> list[str]:
         return []
     rows = run(["cat-file", "--batch-check"], repository, "\n".join(blobs).encode() + b"\n").decode().splitlines()
     return [row.split()[0] for row in rows if row.split()[1:2] == ["blob"]]
+
+
+def content_of(root: str, place: str) -> bytes | None:
+    """The content that git names so (`HEAD:./path`, `:2:./path`), or None when there is none."""
+    done = _finished(["cat-file", "blob", place], root, expect=(0, 128))
+    return done.stdout if done.returncode == 0 else None

@@ -83,11 +83,17 @@ class _Path:
             why,
             self.owner.component,
             self.owner.ownership,
-            file,
+            self._ended(file),
             self.source if self.moved else "",
             entry=entry_of(self.owner, self.theirs, self.version, state),
             base=kept,
         )
+
+    def _ended(self, file: File | None) -> File | None:
+        """The file with the line endings that the team's has."""
+        if file is None or self.ours is None:
+            return file
+        return file._replace(content=with_endings_of(file.content, self.ours.content))
 
     def unowned(self, action: str, why: str) -> Change:
         """This path, no longer the factory's."""
@@ -111,7 +117,7 @@ class _Path:
         sides = (self.base, self.ours, self.theirs)
         source = self.source if self.moved else ""
         beside = self.theirs if file is None else None
-        moved = file or (self.ours if self.moved else None)
+        moved = self._ended(file) or (self.ours if self.moved else None)
         return Change(
             self.path,
             "conflict",
@@ -344,10 +350,9 @@ def _resolved(item: _Path, merged: MergedTrees) -> Change:
         return item.change("decline", "the team deleted or moved it: it stays so")
     if item.path in merged.conflicts or not isinstance(file, File):
         return _in_conflict(item, file if isinstance(file, File) else None)
-    result = File(with_endings_of(file.content, item.ours.content), file.mode)
-    if not parses(item.path, result.content) and parses(item.path, item.ours.content):
+    if not parses(item.path, file.content) and parses(item.path, item.ours.content):
         return item.conflict("both sides changed it, and the two together are no valid file")
-    return item.change("merge", "both sides changed it, in different places", result)
+    return item.change("merge", "both sides changed it, in different places", file)
 
 
 def _deleted_upstream(item: _Path, merged: MergedTrees) -> Change:
@@ -368,7 +373,7 @@ def _in_conflict(item: _Path, marked: File | None) -> Change:
     link = LINK in (item.ours.mode, item.theirs.mode)
     if marked is None or binary or link or item.path.endswith(GUARDED):
         return item.conflict(why)
-    return item.conflict(why, File(with_endings_of(marked.content, item.ours.content), marked.mode))
+    return item.conflict(why, marked)
 
 
 def _followed(path: str, file: File, ours: Ours, contested: Mapping[str, _Path]) -> Iterator[Change]:
@@ -390,8 +395,7 @@ def _renamed_upstream(item: _Path, file: File, merged: MergedTrees, contested: M
     if item.path in merged.conflicts:
         yield _in_conflict(joined, file)
     else:
-        result = File(with_endings_of(file.content, before.ours.content if before.ours else b""), file.mode)
-        yield joined.change("change", f"the new version renames `{source}`, and the team's edits follow", result)
+        yield joined.change("change", f"the new version renames `{source}`, and the team's edits follow", file)
 
 
 def _nearest(file: File, candidates: Mapping[str, File | None]) -> str:

@@ -54,7 +54,8 @@ class Asked:
     choices: Mapping[str, Any]
 
 
-Ask = Callable[[Asked, Callable[[Any], tuple[Any, str]]], Any]
+Check = Callable[[Any], tuple[Any, str]]  # an answer to its value in the right type, and what is wrong with it
+Ask = Callable[[Asked, Check], Any]
 
 
 def parse(key: str, data: Any, component: str, where: str) -> Question:

@@ -116,7 +116,21 @@ def _decision_steps(project: Project, path: str, side: str, new: File | None) ->
     steps = [journal.Step(beside, found, None)] if (found := project.folder.read(beside)) else []
     if side == "theirs":
         steps.append(journal.Step(path, now, new))
+    elif now and check.has_markers(now.content):
+        steps.append(journal.Step(path, now, File(_without_markers(project, path), now.mode)))
     return steps
+
+
+def _without_markers(project: Project, path: str) -> bytes:
+    """The team's version of a marked file, from the index or the last commit."""
+    for place in (f":2:./{path}", f"HEAD:./{path}"):
+        content = git.content_of(project.root, place)
+        if content is not None and not check.has_markers(content):
+            return content
+    raise ProjectError(
+        f"the team's version of `{path}` is not known any more: the markers were committed",
+        "mend the file by hand, then `ai-factory sync --continue`",
+    )
 
 
 def _carry_out(project: Project, steps: Sequence[journal.Step], paths: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from ai_factory.errors import AnswersError, MachineError, UsageError
 from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, births
 from ai_factory.project.target import Recipe, rendered, settle
-from ai_factory.questions import Ask
+from ai_factory.questions import Ask, Asked, Check
 from ai_factory.tree import File
 from ai_factory.workspace import Folder, find_repository, unusable
 
@@ -61,28 +60,31 @@ def _answers(
     made: Recipe, given: Mapping[str, Any], destination: str, ask: Ask | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """All effective answers, and those of them that were given: by name, by the folder's name, or by a person."""
-    name = name_from(destination)
-    if name and NAMED_AFTER_FOLDER not in given and _asks(made, NAMED_AFTER_FOLDER):
-        named = {NAMED_AFTER_FOLDER: name, **given}
-        with suppress(AnswersError):  # a folder's name that makes no good answer is no answer
-            settle(made, named)
-            given = named
-    if ask is None:
-        return settle(made, given), dict(given)
-    return _asked(made, given, ask)
-
-
-def _asked(made: Recipe, given: Mapping[str, Any], ask: Ask) -> tuple[dict[str, Any], dict[str, Any]]:
+    named = _named(made, given, destination)
     spoken: dict[str, Any] = {}
 
-    def listening(shown: Any, check: Any) -> Any:
+    def listening(shown: Asked, check: Check) -> Any:
+        assert ask
         value = ask(shown, check)
         if value != shown.default:
             spoken[shown.question.key] = value
         return value
 
-    answers = settle(made, given, listening)
-    return answers, {**given, **spoken}
+    answers = settle(made, given, listening if ask else None, named)
+    return answers, {**named, **given, **spoken}
+
+
+def _named(made: Recipe, given: Mapping[str, Any], destination: str) -> dict[str, Any]:
+    """The answer that the folder's name gives, unless it was given or the name makes no good answer."""
+    name = name_from(destination)
+    if not name or NAMED_AFTER_FOLDER in given or not _asks(made, NAMED_AFTER_FOLDER):
+        return {}
+    named = {NAMED_AFTER_FOLDER: name}
+    try:
+        settle(made, given, None, named)
+    except AnswersError as error:
+        return {} if error.problems.keys() - given.keys() else named
+    return named
 
 
 def _asks(made: Recipe, key: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jinja2 import FileSystemBytecodeCache
@@ -48,15 +48,19 @@ def recipe(factory: Factory, choice: Choice) -> Recipe:
     return Recipe(factory, blueprint, found)
 
 
-def settle(made: Recipe, given: Mapping[str, Any], ask: Ask | None = None) -> dict[str, Any]:
-    """All effective answers: given ones win over the blueprint's presets, presets over defaults.
+def settle(
+    made: Recipe, given: Mapping[str, Any], ask: Ask | None = None, named: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """All effective answers: given ones win over `named` ones, those over the blueprint's presets and the defaults.
 
-    Raises AnswersError that names everything that is missing or invalid.
+    Only given ones are not asked. Raises AnswersError that names everything that is missing or invalid.
     """
-    asked = catalog.all_questions(made.components)
-    keys = {question.key for question in asked}
-    presets = {key: value for key, value in made.blueprint.answers.items() if key in keys}
-    return questions.settle(asked, {**presets, **given}, catalog.visible(made.components), ask)
+    presets = {**made.blueprint.answers, **(named or {})}
+    asked = [
+        replace(question, default=presets[question.key]) if question.key in presets else question
+        for question in catalog.all_questions(made.components)
+    ]
+    return questions.settle(asked, given, catalog.visible(made.components), ask)
 
 
 def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:

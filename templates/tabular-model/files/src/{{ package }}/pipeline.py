@@ -179,6 +179,7 @@ def monitor(paths: Paths) -> str:
     """Compare the newest month with the months of training; alerts are a finding, not a failure."""
     every = _scored(paths)
     newest = _newest(every)
+    month = newest["applied_on"].dt.strftime("%Y-%m").max()
     parts = model.split(_labelled(paths))
     trained = pl.concat([parts.train, parts.calibrate]).select("application_id")
     before = every.join(trained, on="application_id", how="semi", maintain_order="left")
@@ -190,7 +191,7 @@ def monitor(paths: Paths) -> str:
         threshold=_cutoffs(paths)["approve_below"],
         slices=["sex", "age_band"],
         label=model.TARGET,
-        window=f"{newest['applied_on'].max():%Y-%m}",
+        window=str(month),
     )
     sources = [paths.ops / "monitoring.yaml", _file(paths, "features"), _file(paths, "groups")]
     evidence.write(paths, "monitoring", report.content(), sources)

@@ -25,8 +25,9 @@ def digest(path: Path) -> str:
 def write(paths: Paths, name: str, content: Mapping[str, Any], inputs: Sequence[Path]) -> Path:
     """Write `evidence/<name>.json`; the same content and inputs give the same bytes.
 
-    Numbers are rounded to six decimals. Raises ValueError for NaN and infinity, which JSON lacks,
-    and for an input outside the project.
+    Numbers are rounded to six decimals. `commit` is the one at which this was first found: a file
+    in which nothing else would change is left as it is. Raises ValueError for NaN and infinity,
+    which JSON lacks, and for an input outside the project.
     """
     record = {
         "schema": SCHEMA,
@@ -35,8 +36,10 @@ def write(paths: Paths, name: str, content: Mapping[str, Any], inputs: Sequence[
         "inputs": {_relative(paths, path): digest(path) for path in inputs},
         "content": rounded(content),
     }
+    text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False) + "\n"
     target = paths.evidence / f"{name}.json"
-    replace(target, json.dumps(record, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    if not _only_commit_differs(target, record):
+        replace(target, text)
     return target
 
 
@@ -73,6 +76,14 @@ def rounded(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [rounded(item) for item in value]
     return value
+
+
+def _only_commit_differs(target: Path, record: Mapping[str, Any]) -> bool:
+    try:
+        before = json.loads(target.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool({**before, "commit": None} == {**record, "commit": None})
 
 
 def _changed(paths: Paths, relative: str, was: str) -> bool:

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from .contract import APPLICATION, Contract
 
 LEAK_LIMIT = 0.80
-PROXY_LIMIT = 0.65
+PROXY_LIMIT = 0.60
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def measured(
     `target` is the outcome (0 or 1), `groups` holds one column a protected attribute; both are
     row by row with `frame`, which should be the training data. A feature that separates the
     outcomes better than 0.80 alone is taken for a leak; one that separates a protected group
-    better than 0.65 is a proxy, which needs a justification.
+    better than 0.60 is a proxy, which needs a justification.
     """
     leaks = [separation(frame[f.name], target == 1, "outcome") for f in features]
     proxies = [
@@ -116,11 +116,10 @@ def content(findings: Sequence[Finding], separations: Sequence[Separation]) -> d
 
 
 def _sources(features: Sequence[Feature], contract: Contract) -> Iterator[Finding]:
-    known_at = {
-        column: table.known_at
-        for table in reversed(contract.tables.values())
-        for column in table.columns
-    }
+    known_at: dict[str, str] = {}
+    for table in contract.tables.values():
+        for column in table.columns:
+            known_at.setdefault(column, table.known_at)
     for feature in features:
         for source in feature.sources:
             if source in contract.protected():

@@ -108,7 +108,9 @@ def _by_drift(report: Report) -> list[Measurement]:
 
 
 def _table(report: Report) -> str:
-    head = "<tr><th>Metric<th>Column<th>Slice<th>Value<th>Limit<th>Rows</tr>"
+    head = (
+        "<tr><th>Metric<th>Column<th>Slice<th class=n>Value<th class=n>Limit<th class=n>Rows</tr>"
+    )
     rows = "\n".join(_row(m) for m in report.measurements)
     return f'<h2>All measurements</h2>\n<div class="wide"><table>{head}\n{rows}\n</table></div>'
 

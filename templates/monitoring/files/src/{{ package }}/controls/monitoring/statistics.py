@@ -87,8 +87,8 @@ def shares(reference: pl.Series, current: pl.Series) -> Binned:
 
 def _numeric_shares(left: pl.Series, right: pl.Series) -> Binned:
     edges = _edges(left)
-    bounds = [-math.inf, *edges, math.inf]
-    labels = (f"{low:.4g} to {high:.4g}" for low, high in pairwise(bounds))
+    between = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
+    labels = [f"up to {edges[0]:.4g}", *between, f"over {edges[-1]:.4g}"] if edges else ["all"]
     rows = zip(labels, _cut_shares(left, edges), _cut_shares(right, edges), strict=True)
     used = [row for row in rows if row[1] or row[2]]
     return Binned(

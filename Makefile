@@ -1,0 +1,60 @@
+# Everything a contributor or a CI job runs. Needs Python 3.11 to 3.13, git and make; the rest goes into .venv.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(INSTALLED) ## create .venv with the exact dependencies last tested
+	@:
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python $(PIP) -c constraints.txt 'pip>=25.1' # the first with --group
+	$(BIN)/python $(PIP) -c constraints.txt -e . --group dev
+	@touch $@
+
+.PHONY: demo
+demo: install ## stamp a project, run it, test it, break it, mend it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
+
+.PHONY: test
+test: lint ## everything quick, one whole product included; what CI runs
+	$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: quick
+quick: install ## the tests that take seconds
+	$(BIN)/python -m pytest -q -m "not slow and not product"
+
+.PHONY: lint
+lint: install ## style, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: test-all
+test-all: test ## the slow rest: slow tests, lowest versions, every Python at hand
+	$(BIN)/python -m pytest -m slow
+	sh tests/matrix.sh
+
+.PHONY: docs
+docs: install ## write docs/reference/ anew
+	$(BIN)/python docs/build_reference.py
+
+.PHONY: golden
+golden: install ## write tests/golden/ anew: read its diff as you would read code
+	$(BIN)/python -m pytest -q tests/test_golden.py --golden
+
+.PHONY: bench
+bench: install ## our figures beside copier, cruft and cookiecutter
+	$(BIN)/python benchmarks/bench.py
+
+.PHONY: clean
+clean: ## remove what these targets made, .venv included
+	rm -rf .venv build dist benchmarks/.work .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,163 @@
+"""The decision service: `make serve`, then open /docs.
+
+It does not authenticate: put it behind a gateway that does, and that sets X-Actor to the address of
+the person who calls. It listens on this machine only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ConfigDict, Field
+
+from .controls.audit import EventType, open_log
+from .controls.governance import release_findings
+from .controls.paths import Paths
+from .controls.release import Desk, Erased, Metrics, NotReleased, UnknownDecision
+from .controls.switch import switch_of
+from .decision import ApplicationRefused, Decider
+
+SYSTEM = __package__ or "system"
+REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+
+
+class Application(BaseModel):
+    """Who applies, and the application by columns of the data contract."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    applicant: Annotated[str, Field(min_length=1, max_length=100)]
+    application: dict[str, str | int | float | None]
+
+
+class Override(BaseModel):
+    """What a person decided instead, and why. Keep names out of the reason: it is logged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: str
+    reason: Annotated[str, Field(min_length=10, max_length=2000)]
+
+
+class NotApproved(RuntimeError):
+    """In production the service starts only with approvals that hold."""
+
+
+def create(paths: Paths | None = None) -> FastAPI:
+    """The application; uvicorn calls it. It opens model and audit log when it starts."""
+    app = FastAPI(title=f"Decisions of {SYSTEM}", lifespan=_lifespan(paths or Paths.here()))
+    app.middleware("http")(_with_request_id)
+    app.add_exception_handler(NotReleased, _answer(503))
+    app.add_exception_handler(ApplicationRefused, _answer(422))
+    app.add_exception_handler(UnknownDecision, _answer(404, "there is no such decision"))
+    app.add_exception_handler(Erased, _answer(410, "the application was erased"))
+    _decisions(app)
+    _operations(app)
+    return app
+
+
+def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def run(app: FastAPI) -> AsyncIterator[None]:
+        _refuse_unapproved(paths)
+        decider = Decider.of(paths)
+        with open_log(paths, "service") as log:
+            switch = switch_of(paths)
+            app.state.desk = Desk(
+                log=log,
+                switch=switch,
+                decide=lambda application: decider.decide(application).content(),
+                store=paths.var / "decisions",
+                metrics=Metrics(SYSTEM, switch),
+                refusals=(ApplicationRefused,),
+            )
+            facts = {"action": "service started", "model": decider.package.digest}
+            log.record(EventType.DEPLOYMENT, decider.package.version, facts)
+            yield
+
+    return run
+
+
+def _refuse_unapproved(paths: Paths, environment: Mapping[str, str] = os.environ) -> None:
+    if environment.get("ENVIRONMENT") != "production":
+        return
+    if found := release_findings(paths, datetime.now(UTC).date()):
+        raise NotApproved("\n".join(["not released for production:", *map(str, found)]))
+
+
+def _decisions(app: FastAPI) -> None:
+    """Decide, look up and replay, override."""
+
+    @app.post("/decisions", status_code=201)
+    def decide(body: Application, request: Request) -> dict[str, Any]:
+        """Outcome (approve, refer, decline) with reasons, once the audit event is on disk."""
+        desk: Desk = request.app.state.desk
+        return desk.release(body.applicant, body.application, request.state.id)
+
+    @app.get("/decisions/{decision_id}")
+    def look_up(decision_id: uuid.UUID, request: Request, replay: bool = False) -> dict[str, Any]:
+        """The recorded decision with its overrides; with `replay` it is decided again."""
+        desk: Desk = request.app.state.desk
+        return desk.replay(str(decision_id)) if replay else desk.recorded(str(decision_id))
+
+    @app.post("/decisions/{decision_id}/override", status_code=201)
+    def override(
+        decision_id: uuid.UUID,
+        body: Override,
+        request: Request,
+        x_actor: Annotated[str, Header(min_length=3, max_length=100)],
+    ) -> dict[str, Any]:
+        """A person decides otherwise; recorded with the reason."""
+        desk: Desk = request.app.state.desk
+        try:
+            return desk.override(str(decision_id), body.outcome, body.reason, x_actor)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from error
+
+
+def _operations(app: FastAPI) -> None:
+    """Health, readiness and metrics."""
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/ready")
+    def ready(request: Request) -> dict[str, Any]:
+        """Model and audit log are open; `stopped` tells whether people decide at present."""
+        desk: Desk = request.app.state.desk
+        return {"status": "ready", "stopped": desk.switch.state().stopped}
+
+    @app.get("/metrics")
+    def metrics(request: Request) -> Response:
+        """Metrics in Prometheus' text format."""
+        desk: Desk = request.app.state.desk
+        return Response(generate_latest(desk.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _with_request_id(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Take the caller's X-Request-ID if it is a plain word, else make one; send it back."""
+    given = request.headers.get("x-request-id", "")
+    request.state.id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    response = await call_next(request)
+    response.headers["X-Request-ID"] = request.state.id
+    return response
+
+
+def _answer(status: int, text: str = "") -> Callable[[Request, Exception], JSONResponse]:
+    def answer(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": text or str(error)}, status)
+
+    return answer

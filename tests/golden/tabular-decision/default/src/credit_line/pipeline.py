@@ -1,0 +1,288 @@
+"""The pipeline: each stage is a function that reads files, does one thing, and writes files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import yaml
+
+from . import data, features, model
+from .controls import (
+    audit,
+    contract,
+    evaluation,
+    evidence,
+    fairness,
+    feature_policy,
+    monitoring,
+    packages,
+    validation,
+)
+from .controls.audit import EventType
+from .controls.card import CardRefused, write_card
+from .controls.paths import Paths
+from .controls.stages import Stage, StageFailed
+from .decision import Decider
+
+CONTRACT = "applications.odcs.yaml"
+SYSTEM = __package__ or "system"
+
+
+def get_data(paths: Paths) -> str:
+    """Fetch the data: here it is made up, see `data.py`."""
+    found = data.extract()
+    _write(paths, "raw_applications", found.applications)
+    _write(paths, "raw_outcomes", found.outcomes)
+    _write(paths, "planted", found.planted)
+    return (
+        f"{found.applications.height:,} synthetic applications, {found.outcomes.height:,} outcomes"
+    )
+
+
+def validate(paths: Paths) -> str:
+    """Check both data sets against the contract; bad rows go to quarantine."""
+    tables = contract.load(paths.contracts / CONTRACT).tables
+    reports = {}
+    for name in ("applications", "outcomes"):
+        checked = validation.guard(paths, _read(paths, f"raw_{name}"), tables[name])
+        _write(paths, name, checked.clean)
+        reports[name] = checked.report
+    sources = [_file(paths, "raw_applications"), _file(paths, "raw_outcomes")]
+    evidence.write(paths, "data-quality", reports, [paths.contracts / CONTRACT, *sources])
+    rows = reports["applications"]
+    return f"{rows['clean']:,} rows keep the contract, {rows['quarantined']} in quarantine"
+
+
+def make_features(paths: Paths) -> str:
+    """Build the model's input, check it against contract and policy, and find leaks and proxies."""
+    agreed = contract.load(paths.contracts / CONTRACT)
+    applications = _read(paths, "applications")
+    built = validation.guard(paths, features.build(applications), agreed.tables["features"])
+    _write(paths, "features", built.clean)
+    _write(paths, "groups", features.groups(applications))
+    train = model.split(_labelled(paths)).train
+    groups = train.select("application_id").join(_read(paths, "groups"), on="application_id")
+    on_paper = feature_policy.declared(features.FEATURES, agreed)
+    in_data, separations = feature_policy.measured(
+        features.FEATURES, train, train[model.TARGET], groups.drop("application_id")
+    )
+    findings = [*on_paper, *in_data]
+    content = {**feature_policy.content(findings, separations), "quality": built.report}
+    sources = [_file(paths, "applications"), _file(paths, "outcomes")]
+    evidence.write(paths, "features", content, [paths.contracts / CONTRACT, *sources])
+    return f"{len(features.FEATURES)} features, {len(findings)} findings of the feature policy"
+
+
+def train(paths: Paths) -> str:
+    """Train champion and challenger on the past, and save both as candidates."""
+    parts = model.split(_labelled(paths))
+    facts = {
+        "data": "synthetic",
+        "features": list(features.NAMES),
+        "reference": model.reference(parts.train),
+        "cutoffs": _cutoffs(paths),
+        "trained_on": evidence.digest(_file(paths, "features")),
+        "trained_until": str(parts.calibrate["applied_on"].max()),
+        "rows": parts.train.height + parts.calibrate.height,
+    }
+    candidates = {
+        "champion": packages.save(paths, model.champion(parts), {**facts, "kind": "champion"}),
+        "challenger": packages.save(
+            paths, model.challenger(parts), {**facts, "kind": "challenger"}
+        ),
+    }
+    evidence.replace(_candidates(paths), json.dumps(candidates, indent=2) + "\n")
+    return f"champion {candidates['champion']}, challenger {candidates['challenger']}"
+
+
+def evaluate(paths: Paths) -> str:
+    """Measure both candidates on later months than they were trained on; judge the better one."""
+    plan = evaluation.load(paths.evals / "thresholds.yaml")
+    test = model.split(_labelled(paths)).test
+    groups = test.select("application_id").join(
+        _read(paths, "groups"), on="application_id", maintain_order="left"
+    )
+    candidates = json.loads(_candidates(paths).read_text("utf-8"))
+    samples = {name: _sample(paths, version, test) for name, version in candidates.items()}
+    comparison = evaluation.compare(samples["champion"], samples["challenger"], plan)
+    chosen = samples[comparison.winner]
+    results = [
+        *evaluation.evaluate(chosen, plan),
+        *fairness.evaluate(chosen, groups.drop("application_id"), plan),
+    ]
+    verdict = evaluation.gate(results, plan)
+    content = evaluation.content(results, verdict, comparison)
+    content["model_version"] = candidates[comparison.winner]
+    sources = [_file(paths, "features"), _file(paths, "outcomes"), _file(paths, "groups")]
+    evidence.write(paths, "evaluation", content, [paths.evals / "thresholds.yaml", *sources])
+    area = results[0]
+    return (
+        f"{comparison.winner} wins: AUC {area.value:.3f} ({area.low:.3f} to {area.high:.3f}) "
+        f"on {area.n:,} later applications"
+    )
+
+
+def gate(paths: Paths) -> str:
+    """Stop here if a threshold is missed or a feature breaks the policy."""
+    verdict = evidence.read(paths, "evaluation")["content"]["gate"]
+    findings = evidence.read(paths, "features")["content"]["findings"]
+    failures = [*verdict["failures"]]
+    failures += [f"{item['feature']}: {item['sentence']}" for item in findings]
+    if failures:
+        raise StageFailed("; ".join(failures))
+    return "all thresholds are met, no finding of the feature policy"
+
+
+def package(paths: Paths) -> str:
+    """Let the model that passed the gate serve, and record that in the audit log."""
+    version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
+    before = packages.serving(paths)
+    packages.activate(paths, version)
+    ready = packages.load(paths, version)
+    content = {"version": version, "model": ready.digest, "facts": ready.facts}
+    evidence.write(paths, "model", content, [_file(paths, "features"), _file(paths, "outcomes")])
+    if before != version:
+        with audit.open_log(paths, writer="pipeline") as log:
+            log.record(EventType.DEPLOYMENT, version, {"model": ready.digest, "before": before})
+    return f"{version} serves" if before != version else f"{version} serves already"
+
+
+def score(paths: Paths) -> str:
+    """Decide on the newest month; decisions are in the audit log before anyone can read them."""
+    newest = _newest(_read(paths, "features"))
+    decisions = Decider.of(paths).decide_all(newest)
+    ids = newest["application_id"].to_list()
+    events = [
+        (EventType.DECISION, number, decision.content())
+        for number, decision in zip(ids, decisions, strict=True)
+    ]
+    with audit.open_log(paths, writer="pipeline") as log:
+        log.record_all(events)
+    scores = pl.DataFrame(
+        {
+            "application_id": ids,
+            "probability": [decision.probability for decision in decisions],
+            "outcome": [decision.outcome for decision in decisions],
+        }
+    )
+    table = contract.load(paths.contracts / CONTRACT).tables["scores"]
+    _write(paths, "scores", validation.guard(paths, scores, table).clean)
+    counts = dict(scores.group_by("outcome").len().sort("outcome").iter_rows())
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def monitor(paths: Paths) -> str:
+    """Compare the newest month with the months of training; alerts are a finding, not a failure."""
+    every = _scored(paths)
+    newest = _newest(every)
+    month = newest["applied_on"].dt.strftime("%Y-%m").max()
+    parts = model.split(_labelled(paths))
+    trained = pl.concat([parts.train, parts.calibrate]).select("application_id")
+    before = every.join(trained, on="application_id", how="semi", maintain_order="left")
+    report = monitoring.observe(
+        before.drop("application_id", "applied_on"),
+        newest.drop("application_id", "applied_on"),
+        monitoring.load(paths.ops / "monitoring.yaml"),
+        score="probability",
+        threshold=_cutoffs(paths)["approve_below"],
+        slices=["sex", "age_band"],
+        label=model.TARGET,
+        window=str(month),
+    )
+    sources = [paths.ops / "monitoring.yaml", _file(paths, "features"), _file(paths, "groups")]
+    evidence.write(paths, "monitoring", report.content(), sources)
+    monitoring.write_metrics(report, paths.metrics / "monitoring.prom", system=SYSTEM)
+    monitoring.write_html(report, paths.reports / "monitoring.html", f"Monitoring of {SYSTEM}")
+    with audit.open_log(paths, writer="pipeline") as log:
+        log.record_all(
+            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
+        )
+    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+
+
+def document(paths: Paths) -> str:
+    """Write the model card from the evidence, and prove that the audit log is whole."""
+    try:
+        write_card(paths)
+    except CardRefused as reason:
+        raise StageFailed(str(reason)) from reason
+    checked = audit.verify_folder(paths.audit)
+    broken = [str(finding) for log in checked for finding in log.findings]
+    if broken:
+        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
+    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
+    return f"model card written, audit log intact, evidence: {', '.join(files)}"
+
+
+STAGES = (
+    Stage("data", get_data),
+    Stage("validate", validate, ("data",)),
+    Stage("features", make_features, ("validate",)),
+    Stage("train", train, ("features",)),
+    Stage("evaluate", evaluate, ("train",)),
+    Stage("gate", gate, ("evaluate",)),
+    Stage("package", package, ("gate",)),
+    Stage("score", score, ("package",)),
+    Stage("monitor", monitor, ("package",)),
+    Stage("evidence", document, ("score", "monitor")),
+)
+
+
+def _labelled(paths: Paths) -> pl.DataFrame:
+    """Features with the outcomes that are known."""
+    outcomes = _read(paths, "outcomes").select("application_id", model.TARGET)
+    return _read(paths, "features").join(outcomes, on="application_id", maintain_order="left")
+
+
+def _scored(paths: Paths) -> pl.DataFrame:
+    """All applications with features, groups, probability, and the outcome or null."""
+    built = _read(paths, "features")
+    found = model.predict(packages.load(paths).estimator, model.matrix(built))
+    outcomes = _read(paths, "outcomes").select("application_id", model.TARGET)
+    return (
+        built.with_columns(probability=pl.Series(found))
+        .join(_read(paths, "groups"), on="application_id", maintain_order="left")
+        .join(outcomes, on="application_id", how="left", maintain_order="left")
+    )
+
+
+def _sample(paths: Paths, version: str, test: pl.DataFrame) -> evaluation.Sample:
+    candidate = packages.load(paths, version)
+    found = model.predict(candidate.estimator, model.matrix(test))
+    return evaluation.Sample(
+        probability=found,
+        outcome=test[model.TARGET].to_numpy().astype(np.float64),
+        approved=found < candidate.facts["cutoffs"]["approve_below"],
+        digest=evidence.digest(_file(paths, "features")),
+    )
+
+
+def _newest(frame: pl.DataFrame) -> pl.DataFrame:
+    month = pl.col("applied_on").dt.truncate("1mo")
+    return frame.filter(month == month.max())
+
+
+def _cutoffs(paths: Paths) -> dict[str, float]:
+    document: dict[str, Any] = yaml.safe_load((paths.evals / "thresholds.yaml").read_text("utf-8"))
+    return {name: float(value) for name, value in document["decision"].items()}
+
+
+def _candidates(paths: Paths) -> Path:
+    return paths.models / "candidates.json"
+
+
+def _file(paths: Paths, name: str) -> Path:
+    return paths.data / f"{name}.parquet"
+
+
+def _read(paths: Paths, name: str) -> pl.DataFrame:
+    return pl.read_parquet(_file(paths, name))
+
+
+def _write(paths: Paths, name: str, frame: pl.DataFrame) -> None:
+    paths.data.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(_file(paths, name))

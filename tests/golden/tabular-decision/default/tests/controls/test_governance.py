@@ -1,0 +1,220 @@
+"""What blocks a release: a missing or void approval, an open risk, an unanswered screen."""
+
+import subprocess
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from credit_line.controls import evidence, governance
+from credit_line.controls.paths import Paths
+
+ROOT = Path(__file__).parents[2]
+TODAY = date(2026, 6, 1)
+ROLES = ["business owner", "risk"]
+Change = Callable[[dict[str, Any]], object]
+
+
+def nobody(name: str) -> set[str]:
+    """A file without history."""
+    return set()
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """A project with one subject, approved in two roles."""
+    project = Paths.of(tmp_path)
+    project.governance.mkdir()
+    project.evals.mkdir()
+    (project.evals / "thresholds.yaml").write_text("auc: 0.7\n")
+    digest = evidence.digest(project.evals / "thresholds.yaml")
+    register = {
+        "required_roles": ROLES,
+        "subjects": ["evals/thresholds.yaml"],
+        "approvals": [
+            {
+                "role": role,
+                "approver": f"{number}@example.org",
+                "author": "author@example.org",
+                "decision": "approved",
+                "expires": date(2026, 12, 31),
+                "covers": {"evals/thresholds.yaml": digest},
+            }
+            for number, role in enumerate(ROLES)
+        ],
+    }
+    save(project, register)
+    return project
+
+
+def save(paths: Paths, register: dict[str, Any]) -> None:
+    """Write the approvals."""
+    (paths.governance / "approvals.yaml").write_text(yaml.safe_dump(register))
+
+
+def messages(paths: Paths, committers: governance.Committers = nobody) -> list[str]:
+    """The findings on approvals."""
+    found = governance.check_approvals(paths, TODAY, committers)
+    return [finding.message for finding in found]
+
+
+def test_approvals_that_hold_raise_nothing(paths: Paths) -> None:
+    """Both roles, other people than the author, in date, on the present subject."""
+    assert messages(paths) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda a: a.update(approver=" Author@Example.org"), "the approver is the author"),
+        (lambda a: a.update(expires=date(2026, 5, 31)), "it expired on 2026-05-31"),
+        (lambda a: a.update(decision="refused"), "the decision is refused"),
+        (lambda a: a.update(covers={}), "evals/thresholds.yaml is not covered"),
+        (lambda a: a.update(role="intern"), "missing"),
+        (lambda a: a.update(approver="1@example.org"), "1@example.org approved in two roles"),
+    ],
+)
+def test_an_approval_that_does_not_hold_is_refused(
+    paths: Paths, change: Change, expected: str
+) -> None:
+    """By the author, expired, refused, of nothing, in another role, by one person twice."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    change(register["approvals"][0])
+    save(paths, register)
+    assert messages(paths) == [expected]
+
+
+def test_a_changed_subject_voids_its_approvals(paths: Paths) -> None:
+    """One weaker threshold, and both roles have to look again."""
+    (paths.evals / "thresholds.yaml").write_text("auc: 0.6\n")
+    assert messages(paths) == ["evals/thresholds.yaml has changed since"] * 2
+
+
+def test_a_missing_subject_is_named(paths: Paths) -> None:
+    """Nothing can be approved that is not there."""
+    (paths.evals / "thresholds.yaml").unlink()
+    assert "the subject of an approval is missing" in messages(paths)
+
+
+def test_who_committed_to_a_subject_cannot_approve_it(paths: Paths) -> None:
+    """The history of the file counts, whatever `author` says."""
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=someone", "-c", "user.email=0@example.org"]
+        command = ["git", "-C", str(paths.root), *identity, *arguments]
+        subprocess.run(command, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "evals")
+    git("-c", "commit.gpgsign=false", "commit", "-qm", "limits", "--no-verify")
+    found = messages(paths, governance.committers(paths.root))
+    assert found == ["the approver has changed evals/thresholds.yaml"]
+
+
+def test_a_later_approval_heals_an_expired_one(paths: Paths) -> None:
+    """The register keeps its history: one valid approval a role is enough."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    old = {**register["approvals"][0], "expires": date(2025, 1, 1)}
+    save(paths, {**register, "approvals": [old, *register["approvals"]]})
+    assert messages(paths) == []
+
+
+RISK = {
+    "id": "R1",
+    "owner": "team",
+    "inherent": "high",
+    "controls": ["MON-01"],
+    "accepted_by": "risk@example.org",
+    "review_by": date(2026, 6, 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"owner": ""}, ["no owner"]),
+        ({"controls": []}, ["a high risk without a control"]),
+        ({"controls": [], "inherent": "low"}, []),
+        ({"accepted_by": None}, ["the remaining risk is not accepted"]),
+        ({"review_by": None}, ["never reviewed"]),
+        ({"review_by": date(2026, 5, 31)}, ["the review was due on 2026-05-31"]),
+    ],
+)
+def test_a_risk_needs_owner_control_acceptance_and_review(
+    change: dict[str, Any], expected: list[str]
+) -> None:
+    """Each gap is one finding."""
+    found = governance.check_risks({"risks": [{**RISK, **change}]}, TODAY)
+    assert [finding.message for finding in found] == expected
+
+
+def system(**change: Any) -> dict[str, Any]:
+    """A system whose screen was answered and reviewed."""
+    screen = {"answered_by": "a", "reviewed_by": "b", "answers": {"scores people": False}}
+    facts = {"jurisdictions": ["EU"], "roles": ["deployer"]}
+    return {**facts, "prohibited_use_screen": {**screen, **change}}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"answers": {"scores people": True}}, ["prohibited use: scores people"]),
+        ({"answers": {"scores people": None}}, ["a screening question has no answer"]),
+        ({"reviewed_by": "a"}, ["the screen was not answered and reviewed by two people"]),
+        ({"answered_by": None}, ["the screen was not answered and reviewed by two people"]),
+    ],
+)
+def test_the_screen_is_answered_reviewed_and_has_no_yes(
+    change: dict[str, Any], expected: list[str]
+) -> None:
+    """A prohibited use, a gap or a missing second person stops the release."""
+    assert [f.message for f in governance.check_system(system(**change))] == expected
+
+
+def test_a_system_says_where_it_is_used() -> None:
+    """Which duties apply depends on jurisdictions and roles."""
+    found = governance.check_system({**system(), "jurisdictions": [], "roles": []})
+    assert [f.message for f in found] == ["`jurisdictions` is empty", "`roles` is empty"]
+
+
+def test_stale_evidence_is_found(paths: Paths) -> None:
+    """Evidence about inputs that changed since proves nothing."""
+    evidence.write(paths, "evaluation", {}, [paths.evals / "thresholds.yaml"])
+    assert governance.check_evidence(paths) == []
+    (paths.evals / "thresholds.yaml").write_text("auc: 0.1\n")
+    assert [f.subject for f in governance.check_evidence(paths)] == ["evidence/evaluation.json"]
+
+
+def test_the_registers_of_this_project_can_be_read() -> None:
+    """Risks have distinct ids, and each register parses as the checks expect."""
+    register = yaml.safe_load((ROOT / "governance" / "risk-assessment.yaml").read_text())
+    ids = [risk["id"] for risk in register["risks"]]
+    assert len(ids) == len(set(ids)) > 0
+    governance.check_risks(register, TODAY)
+    governance.check_system(yaml.safe_load((ROOT / "governance" / "system.yaml").read_text()))
+    approvals = yaml.safe_load((ROOT / "governance" / "approvals.yaml").read_text())
+    assert approvals["required_roles"]
+    assert approvals["subjects"]
+
+
+def test_the_command_names_what_is_missing(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1 with hints; `digests` prints what an approval has to cover."""
+    monkeypatch.setenv("PROJECT_ROOT", str(paths.root))
+    answers = system(answered_by=None)
+    (paths.governance / "system.yaml").write_text(yaml.safe_dump(answers))
+    (paths.governance / "risk-assessment.yaml").write_text(yaml.safe_dump({"risks": []}))
+    assert governance.main(["check"]) == 1
+    assert "hint: name the one who answered" in capsys.readouterr().out
+    assert governance.main(["digests"]) == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["covers"]["evals/thresholds.yaml"].startswith("sha256:")
+    for part in ("template", "text"):
+        (paths.governance / f"model-card.{part}.md").write_text("${evaluation:rows}")
+    assert governance.main(["card"]) == 1

@@ -1,0 +1,76 @@
+"""The models learn from the past only, keep the direction of each feature, and are calibrated."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from credit_line import model
+from credit_line.controls import packages
+from credit_line.controls.paths import Paths
+from credit_line.features import FEATURES
+
+
+@pytest.fixture(scope="module")
+def parts(built: Paths) -> model.Split:
+    """The labelled rows of the finished run, split by time."""
+    outcomes = pl.read_parquet(built.data / "outcomes.parquet")
+    features = pl.read_parquet(built.data / "features.parquet")
+    return model.split(features.join(outcomes, on="application_id", maintain_order="left"))
+
+
+def test_models_are_tested_on_their_future(parts: model.Split) -> None:
+    """No day of a later part comes before one of an earlier part, and no row is lost."""
+    ends = [(p["applied_on"].min(), p["applied_on"].max()) for p in _in_order(parts)]
+    assert [str(day)[:7] for pair in ends for day in pair] == [
+        "2024-01", "2024-10", "2024-11", "2025-01", "2025-02", "2025-06",
+    ]  # fmt: skip
+    ids = pl.concat([part["application_id"] for part in _in_order(parts)])
+    assert ids.n_unique() == len(ids) == 3667
+
+
+@pytest.mark.parametrize("name", ["champion", "challenger"])
+def test_risk_moves_in_the_declared_direction(built: Paths, parts: model.Split, name: str) -> None:
+    """Raising a feature never moves the probability against its direction, all else equal."""
+    estimator = _candidate(built, name)
+    rows = np.nan_to_num(model.matrix(parts.test), nan=3.0)
+    before = model.predict(estimator, rows)
+    for place, feature in enumerate(FEATURES):
+        raised = rows.copy()
+        raised[:, place] += 0.5
+        change = model.predict(estimator, raised) - before
+        assert np.all(change * feature.direction >= -1e-9), feature.name
+
+
+@pytest.mark.parametrize("name", ["champion", "challenger"])
+def test_models_beat_chance_and_the_base_rate(built: Paths, parts: model.Split, name: str) -> None:
+    """On later months the Brier score is well below that of always stating the base rate."""
+    p = model.predict(_candidate(built, name), model.matrix(parts.test))
+    y = parts.test[model.TARGET].to_numpy()
+    assert np.mean((p - y) ** 2) < 0.85 * np.mean((y.mean() - y) ** 2)
+
+
+def test_training_again_gives_the_same_model(parts: model.Split) -> None:
+    """Both are deterministic."""
+    rows = model.matrix(parts.test)
+    for train in (model.champion, model.challenger):
+        assert np.array_equal(model.predict(train(parts), rows), model.predict(train(parts), rows))
+
+
+def test_the_reference_is_an_applicant_who_repaid(parts: model.Split) -> None:
+    """A median for each feature, none missing."""
+    found = model.reference(parts.train)
+    assert set(found) == {feature.name for feature in FEATURES}
+    assert found["late_payments_12m"] == 0.0
+
+
+def _in_order(parts: model.Split) -> tuple[pl.DataFrame, ...]:
+    return parts.train, parts.calibrate, parts.test
+
+
+def _candidate(built: Paths, name: str) -> object:
+    candidates = json.loads((built.models / "candidates.json").read_text())
+    return packages.load(built, candidates[name]).estimator

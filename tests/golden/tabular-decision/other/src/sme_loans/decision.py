@@ -1,0 +1,111 @@
+"""Decides on applications: the outcome, and the reasons for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from .controls import contract, packages
+from .controls.contract import Table
+from .controls.packages import Package
+from .controls.paths import Paths
+from .controls.reasons import Reason, contributions, reasons
+from .controls.validation import POLARS, BorderRefused, narrowed, validate
+from .features import FEATURES, NAMES, SOURCES, inputs
+from .model import Floats, matrix, predict
+
+APPROVE, REFER, DECLINE = "approve", "refer", "decline"
+
+
+class ApplicationRefused(ValueError):
+    """The application breaks the data contract; the message says where, without its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision: probability of default, the outcome that follows, and why.
+
+    Reasons are given unless the outcome is `approve`; `refer` means that a person decides. It
+    does not say whom it is about, so that it can be logged as it is.
+    """
+
+    outcome: str
+    probability: float
+    reasons: tuple[Reason, ...]
+    model_version: str
+    model_digest: str
+
+    def content(self) -> dict[str, Any]:
+        """The decision as plain data."""
+        return {**asdict(self), "reasons": [asdict(reason) for reason in self.reasons]}
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Decides with one packaged model; made once, used for many applications."""
+
+    package: Package
+    table: Table
+
+    @classmethod
+    def of(cls, paths: Paths, version: str | None = None) -> Decider:
+        """Load a version, by default the one that serves; PackageRefused if there is none."""
+        tables = contract.load(paths.contracts / "applications.odcs.yaml").tables
+        return cls(packages.load(paths, version), tables["applications"])
+
+    def decide(self, application: Mapping[str, Any]) -> Decision:
+        """Decide on one application, given by columns of the contract.
+
+        Only the columns that features are made of have to be there; whatever is there has to
+        keep the contract, else ApplicationRefused.
+        """
+        return self.decide_all(inputs(self._checked(application)))[0]
+
+    def decide_all(self, features: pl.DataFrame) -> list[Decision]:
+        """Decide on rows of features, in their order."""
+        rows = matrix(features)
+        ordinary = np.array([self.package.facts["reference"][name] for name in NAMES])
+        shares = contributions(rows, ordinary, self._predict)
+        return [
+            self._decision(*row) for row in zip(self._predict(rows).tolist(), shares, strict=True)
+        ]
+
+    def _predict(self, rows: Floats) -> Floats:
+        return predict(self.package.estimator, rows)
+
+    def _decision(self, probability: float, share: Floats) -> Decision:
+        result = outcome(probability, self.package.facts["cutoffs"])
+        return Decision(
+            outcome=result,
+            probability=round(probability, 6),
+            reasons=() if result == APPROVE else reasons(share, FEATURES),
+            model_version=self.package.version,
+            model_digest=self.package.digest,
+        )
+
+    def _checked(self, application: Mapping[str, Any]) -> pl.DataFrame:
+        if missing := set(SOURCES) - set(application):
+            raise ApplicationRefused(f"missing: {', '.join(sorted(missing))}")
+        if unknown := set(application) - set(self.table.columns):
+            raise ApplicationRefused(f"{len(unknown)} unknown fields")
+        table = narrowed(self.table, application)
+        types = {column.name: POLARS[column.type] for column in table.columns.values()}
+        try:
+            frame = pl.DataFrame([dict(application)], schema=types)
+            found = validate(frame, table)
+        except (TypeError, BorderRefused, pl.exceptions.PolarsError) as error:
+            raise ApplicationRefused("a value has the wrong type") from error
+        if found.quarantined.height:
+            raise ApplicationRefused(found.quarantined["reasons"].item())
+        return frame
+
+
+def outcome(probability: float, cutoffs: Mapping[str, float]) -> str:
+    """What follows from a probability of default, by the cut-offs that the model came with."""
+    if probability < cutoffs["approve_below"]:
+        return APPROVE
+    return DECLINE if probability >= cutoffs["decline_from"] else REFER

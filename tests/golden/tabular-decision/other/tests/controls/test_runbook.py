@@ -1,0 +1,81 @@
+"""The runbook can be followed: its links, alerts, commands and files exist."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+RUNBOOK = (ROOT / "ops" / "runbook.md").read_text()
+RULES = [
+    rule
+    for file in sorted((ROOT / "ops").glob("alerts*.yml"))
+    for group in yaml.safe_load(file.read_text())["groups"]
+    for rule in group["rules"]
+]
+CHECKS = yaml.safe_load((ROOT / "ops" / "monitoring.yaml").read_text())["checks"]
+COMMANDS = sorted(set(re.findall(r"python -m ([\w.]+) (\w+)", RUNBOOK)))
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a Markdown file's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "link",
+    [rule["annotations"]["runbook"] for rule in RULES] + [check["runbook"] for check in CHECKS],
+)
+def test_every_runbook_link_leads_to_a_section(link: str) -> None:
+    """Links of alert rules and of the monitoring plan."""
+    file, _, anchor = link.partition("#")
+    assert anchor in anchors((ROOT / file).read_text())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_every_alert_is_explained(rule: dict[str, str]) -> None:
+    """By its name."""
+    assert re.search(rf"\b{rule['alert']}\b", RUNBOOK)
+
+
+def test_every_alert_in_the_runbook_exists() -> None:
+    """No section waits for an alert that nothing raises."""
+    named = {
+        name
+        for line in re.findall(r"^Alerts? ([\w, ]+)\.", RUNBOOK, re.MULTILINE)
+        for name in line.split(", ")
+    }
+    assert named
+    assert named <= {rule["alert"] for rule in RULES}
+
+
+@pytest.mark.parametrize(("module", "command"), COMMANDS)
+def test_every_command_exists(module: str, command: str) -> None:
+    """Each `python -m` of the runbook shows its help."""
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(module).main([command, "--help"])
+    assert ended.value.code == 0
+
+
+def test_the_commands_for_the_worst_moment_are_there() -> None:
+    """Stop, resume, status, list and roll back."""
+    assert {command for _, command in COMMANDS} == {"stop", "resume", "status", "list", "back"}
+
+
+def test_every_make_target_exists() -> None:
+    """Each `make` of the runbook is a target."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z-]+)`", RUNBOOK))
+    assert named
+    assert named <= targets
+
+
+def test_every_file_named_exists() -> None:
+    """What is committed is there, and what a run writes lies under `var/` or `evidence/`."""
+    named = set(re.findall(r"`((?:ops|governance|contracts|evidence|var)/[\w./*-]+)`", RUNBOOK))
+    assert named
+    for name in named:
+        assert name.startswith(("var/", "evidence/")) or list(ROOT.glob(name)), name

@@ -1,0 +1,214 @@
+"""The service over HTTP, with the real model: decisions, replay, overrides, stop, and refusal."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from sme_loans import api
+from sme_loans.controls import switch
+from sme_loans.controls.audit import (
+    AuditLog,
+    AuditUnavailable,
+    read_events,
+    verify_folder,
+)
+from sme_loans.controls.paths import Paths
+
+APPLICATION = {
+    "income": 32000.0,
+    "employment_years": 4.0,
+    "housing": "rent",
+    "requested_limit": 5000.0,
+    "existing_debt": 9000.0,
+    "utilisation": 0.35,
+    "late_payments_12m": 0,
+    "enquiries_6m": 1,
+    "credit_history_months": 96,
+}
+RISKY = {**APPLICATION, "utilisation": 0.98, "late_payments_12m": 5, "enquiries_6m": 8}
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+ACTOR = {"X-Actor": "handler@example.org"}
+
+
+@pytest.fixture
+def client(rebuilt: Paths) -> Iterator[TestClient]:
+    """The running service on a finished run."""
+    with TestClient(api.create(rebuilt), raise_server_exceptions=False) as started:
+        yield started
+
+
+def decide(client: TestClient, **change: Any) -> dict[str, Any]:
+    """One decision."""
+    body = {"applicant": "A100001", "application": {**APPLICATION, **change}}
+    response = client.post("/decisions", json=body)
+    assert response.status_code == 201
+    decision: dict[str, Any] = response.json()
+    return decision
+
+
+def sample(client: TestClient, name: str, **labels: str) -> float | None:
+    """The value of one metric, as Prometheus would read it."""
+    wanted = {"system": "sme_loans", **labels}
+    found = [
+        sample.value
+        for family in text_string_to_metric_families(client.get("/metrics").text)
+        for sample in family.samples
+        if sample.name == name and sample.labels == wanted
+    ]
+    return found[0] if found else None
+
+
+def log_of(paths: Paths) -> Path:
+    """The audit log of the service."""
+    return paths.audit / "service.jsonl"
+
+
+def test_a_decision_has_an_outcome_reasons_and_a_record(client: TestClient, rebuilt: Paths) -> None:
+    """A risky application is not approved and gets reasons; the record has the same content."""
+    good, bad = decide(client), decide(client, **RISKY)
+    assert good["outcome"] == "approve"
+    assert bad["outcome"] in {"refer", "decline"}
+    assert bad["probability"] > good["probability"]
+    assert {"code", "text"} <= bad["reasons"][0].keys()
+    recorded = client.get(f"/decisions/{bad['decision_id']}").json()
+    assert bad.items() <= recorded.items()
+    assert all(state.findings == () for state in verify_folder(rebuilt.audit))
+
+
+def test_a_replay_by_id_gives_the_same_answer(client: TestClient) -> None:
+    """From the kept application, without identifiers."""
+    decision = decide(client, **RISKY)
+    replay = client.get(f"/decisions/{decision['decision_id']}", params={"replay": True}).json()
+    assert replay["same"] is True
+    assert replay["replayed"]["probability"] == decision["probability"]
+
+
+def test_the_applicant_appears_nowhere(client: TestClient, rebuilt: Paths) -> None:
+    """Neither in the answer, nor in the log, nor in what is kept for replay."""
+    decision = decide(client)
+    kept = (rebuilt.var / "decisions" / f"{decision['decision_id']}.json").read_text()
+    assert "A100001" not in json.dumps(decision) + log_of(rebuilt).read_text() + kept
+
+
+def test_an_override_is_recorded(client: TestClient, rebuilt: Paths) -> None:
+    """With the reason, and the person as a pseudonym."""
+    decision_id = decide(client)["decision_id"]
+    body = {"outcome": "decline", "reason": "the employer could not be confirmed"}
+    response = client.post(f"/decisions/{decision_id}/override", json=body, headers=ACTOR)
+    assert response.status_code == 201
+    (override,) = client.get(f"/decisions/{decision_id}").json()["overrides"]
+    assert (override["from"], override["to"]) == ("approve", "decline")
+    assert override["reason"] == body["reason"]
+    assert "handler@example.org" not in log_of(rebuilt).read_text()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ({"outcome": "decline", "reason": "the employer could not be confirmed"}, {}),
+        ({"outcome": "decline", "reason": "no"}, ACTOR),
+        ({"outcome": "maybe", "reason": "the employer could not be confirmed"}, ACTOR),
+    ],
+)
+def test_an_override_without_person_reason_or_outcome_is_refused(
+    client: TestClient, body: dict[str, str], headers: dict[str, str]
+) -> None:
+    """Nothing is recorded."""
+    decision_id = decide(client)["decision_id"]
+    response = client.post(f"/decisions/{decision_id}/override", json=body, headers=headers)
+    assert response.status_code == 422
+    assert client.get(f"/decisions/{decision_id}").json()["overrides"] == []
+
+
+def test_the_kill_switch_refers_every_application(client: TestClient, rebuilt: Paths) -> None:
+    """While the service runs, by the command that the runbook names."""
+    switch.stop(rebuilt, "drill", "duty@example.org")
+    decision = decide(client)
+    assert (decision["outcome"], decision["mode"]) == ("refer", "stopped")
+    assert client.get("/ready").json() == {"status": "ready", "stopped": True}
+    switch.resume(rebuilt, "drill over", "duty@example.org")
+    assert decide(client)["mode"] == "model"
+
+
+def test_no_outcome_without_an_audit_event(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 and no outcome, when the log cannot be written."""
+
+    def fail(*_: object) -> None:
+        raise AuditUnavailable("no space left on device")
+
+    monkeypatch.setattr(AuditLog, "record", fail)
+    body = {"applicant": "A100001", "application": APPLICATION}
+    response = client.post("/decisions", json=body)
+    assert response.status_code == 503
+    assert "outcome" not in response.text
+    assert sample(client, "service_withheld_total") == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"utilisation": 1.7}, {"housing": "castle"}, {"income": None}, {"income": "much"}, {"x": 1}],
+)
+def test_an_application_outside_the_contract_is_refused(
+    client: TestClient, rebuilt: Paths, change: dict[str, Any]
+) -> None:
+    """422, no decision, and the answer does not repeat the values."""
+    before = len(list(read_events(log_of(rebuilt))))
+    body = {"applicant": "A100001", "application": {**APPLICATION, **change}}
+    response = client.post("/decisions", json=body)
+    assert response.status_code == 422
+    assert "castle" not in response.text
+    assert len(list(read_events(log_of(rebuilt)))) == before
+
+
+def test_an_unknown_decision_is_not_found(client: TestClient) -> None:
+    """Looked up, replayed or overridden."""
+    assert client.get(f"/decisions/{UNKNOWN}").status_code == 404
+    assert client.get(f"/decisions/{UNKNOWN}?replay=true").status_code == 404
+    body = {"outcome": "decline", "reason": "there is no such decision"}
+    response = client.post(f"/decisions/{UNKNOWN}/override", json=body, headers=ACTOR)
+    assert response.status_code == 404
+
+
+def test_an_erased_application_cannot_be_replayed(client: TestClient, rebuilt: Paths) -> None:
+    """410, while the decision itself is still on record."""
+    decision_id = decide(client)["decision_id"]
+    (rebuilt.var / "decisions" / f"{decision_id}.json").unlink()
+    assert client.get(f"/decisions/{decision_id}?replay=true").status_code == 410
+    assert client.get(f"/decisions/{decision_id}").status_code == 200
+
+
+@pytest.mark.parametrize(("given", "kept"), [("r-1", True), ("a b\t", False), ("x" * 65, False)])
+def test_a_request_keeps_its_id_if_it_is_a_plain_word(
+    client: TestClient, rebuilt: Paths, given: str, kept: bool
+) -> None:
+    """The id goes back and into the audit event; anything strange is replaced."""
+    body = {"applicant": "A100001", "application": APPLICATION}
+    response = client.post("/decisions", json=body, headers={"X-Request-ID": given})
+    assert (response.headers["X-Request-ID"] == given) is kept
+    (*_, event) = read_events(log_of(rebuilt))
+    assert event["data"]["request_id"] == response.headers["X-Request-ID"]
+
+
+def test_health_and_metrics_answer(client: TestClient) -> None:
+    """Counted by outcome and mode."""
+    decide(client)
+    assert client.get("/health").json() == {"status": "ok"}
+    assert sample(client, "service_decisions_total", mode="model", outcome="approve") == 1
+
+
+def test_production_starts_only_when_released(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new project has no approvals: in production it refuses, and says what is missing."""
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    refused = pytest.raises(api.NotApproved, match="approval of the risk: missing")
+    with refused, TestClient(api.create(rebuilt)):
+        pass

@@ -1,0 +1,121 @@
+"""The whole run: what was planted is found, what is weak is stopped, chance has no part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import polars as pl
+import pytest
+import yaml
+
+from sme_loans import data, features, pipeline
+from sme_loans.controls import audit, evidence, packages, stages
+from sme_loans.controls.audit import EventType
+from sme_loans.controls.paths import Paths
+
+
+def _quiet(_: str) -> None:
+    """Say nothing."""
+
+
+def _again(paths: Paths, first: str) -> tuple[int, str]:
+    """Run from a stage on, with what earlier stages have left; exit code and last line."""
+    said: list[str] = []
+    names = [stage.name for stage in pipeline.STAGES]
+    rest = [replace(stage, needs=()) for stage in pipeline.STAGES[names.index(first) :]]
+    return stages.run(rest, paths, say=said.append), said[-1]
+
+
+def test_a_run_leaves_its_evidence(built: Paths) -> None:
+    """One file a finding, each tied to inputs that still match."""
+    names = sorted(path.stem for path in built.evidence.glob("*.json"))
+    assert names == ["data-quality", "evaluation", "features", "model", "monitoring"]
+    assert {name: evidence.stale(built, name) for name in names} == {name: [] for name in names}
+    assert (built.docs / "model-card.md").exists()
+
+
+def test_a_second_run_gives_the_same_evidence(rebuilt: Paths) -> None:
+    """Byte for byte, the model included; and it does not deploy the same model twice."""
+    before = {path.name: path.read_bytes() for path in rebuilt.evidence.glob("*.json")}
+    assert stages.run(pipeline.STAGES, rebuilt, say=_quiet) == 0
+    assert {path.name: path.read_bytes() for path in rebuilt.evidence.glob("*.json")} == before
+    assert len(packages.history(rebuilt)) == 1
+
+
+def test_planted_drift_raises_alerts(built: Paths) -> None:
+    """In the drifted month, for what was made to drift."""
+    found = evidence.read(built, "monitoring")["content"]
+    assert found["window"] == "2025-12"
+    assert {"utilisation", "probability"} <= {alert["column"] for alert in found["alerts"]}
+
+
+def test_a_month_without_drift_raises_none(rebuilt: Paths) -> None:
+    """The month before, scored by the same model, is as quiet as it should be."""
+    file = rebuilt.data / "features.parquet"
+    month = pl.col("applied_on").dt.strftime("%Y-%m")
+    pl.read_parquet(file).filter(month < "2025-12").write_parquet(file)
+    pipeline.monitor(rebuilt)
+    assert evidence.read(rebuilt, "monitoring")["content"]["alerts"] == []
+
+
+def test_all_decisions_are_in_the_audit_log(built: Paths) -> None:
+    """As many events as scores, no applicant's number among them, and the chain is whole."""
+    scores = pl.read_parquet(built.data / "scores.parquet")
+    text = (built.audit / "pipeline.jsonl").read_text()
+    types = [json.loads(line)["type"] for line in text.splitlines()]
+    assert types.count(EventType.DECISION) == scores.height
+    assert types.count(EventType.DEPLOYMENT) == 1
+    assert types.count(EventType.DRIFT_ALERT) > 0
+    assert not [number for number in scores["application_id"] if number in text]
+    assert [log.findings for log in audit.verify_folder(built.audit)] == [()]
+
+
+def test_a_tampered_audit_line_stops_the_run(rebuilt: Paths) -> None:
+    """One outcome turned, and the log no longer proves anything."""
+    log = rebuilt.audit / "pipeline.jsonl"
+    log.write_text(log.read_text().replace('"outcome":"decline"', '"outcome":"approve"', 1))
+    code, last = _again(rebuilt, "evidence")
+    assert code == 1 and "audit log is not intact" in last
+
+
+def _thresholds(paths: Paths, change: Callable[[dict[str, float]], object]) -> None:
+    file = paths.evals / "thresholds.yaml"
+    document = yaml.safe_load(file.read_text())
+    change(document["thresholds"][0])
+    file.write_text(yaml.safe_dump(document))
+
+
+def test_a_missed_threshold_stops_the_model(rebuilt: Paths) -> None:
+    """It is named, and the model that served before goes on serving."""
+    serving = packages.serving(rebuilt)
+    _thresholds(rebuilt, lambda limit: limit.update(at_least=0.95))
+    code, last = _again(rebuilt, "evaluate")
+    assert code == 1 and "auc (all)" in last and "at least 0.95" in last
+    assert packages.serving(rebuilt) == serving
+
+
+def test_a_changed_threshold_makes_the_evidence_stale(rebuilt: Paths) -> None:
+    """The verdict was on other limits."""
+    _thresholds(rebuilt, lambda limit: limit.update(at_least=0.5))
+    assert evidence.stale(rebuilt, "evaluation") == ["evals/thresholds.yaml"]
+
+
+def test_a_leaky_feature_fails_the_gate(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Declared from a column that is known only after the decision."""
+    leaky = replace(features.FEATURES[0], sources=("days_late_6m",))
+    monkeypatch.setattr(features, "FEATURES", (leaky, *features.FEATURES[1:]))
+    pipeline.make_features(rebuilt)
+    code, last = _again(rebuilt, "gate")
+    assert code == 1 and "days_late_6m is known only after the decision" in last
+
+
+def test_a_broken_source_stops_the_run(project: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More bad rows than the contract bears: nothing is trained on the rest."""
+    broken = data.extract(rows=500)
+    monkeypatch.setattr(data, "extract", lambda: broken)
+    said: list[str] = []
+    assert stages.run(pipeline.STAGES, project, say=said.append) == 1
+    assert "validate" in said[-1] and "rows of applications break the contract" in said[-1]
+    assert not project.models.exists()

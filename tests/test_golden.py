@@ -1,0 +1,106 @@
+"""What each blueprint stamps, file by file: a template change shows here as an ordinary diff."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ai_factory.lock import FOLDER
+from ai_factory.tree import File, tree_id
+from tests import golden, kit
+
+CASES = [("tabular-decision", "default"), ("tabular-decision", "other")]
+
+
+@pytest.mark.parametrize(("blueprint", "name"), CASES)
+def test_golden_tree(blueprint: str, name: str, pytestconfig: pytest.Config) -> None:
+    """A blueprint stamps the golden tree, with the golden owners and controls."""
+    found = golden.target(blueprint, golden.answers_of(blueprint, name))
+    owners = golden.ownership(golden.lock_of(found))
+    place = golden.GOLDEN / blueprint / name
+    beside = place.with_name(f"{name}.ownership.json")
+    if pytestconfig.getoption("golden"):
+        golden.write(place, found.rendered.tree)
+        beside.write_text(owners)
+    expected = golden.differences(golden.read(place), found.rendered.tree)
+    assert not expected, f"the golden tree is stale\n{expected}\n{golden.UPDATE}"
+    rows = golden.differences({beside.name: File(beside.read_bytes())}, {beside.name: File(owners.encode())})
+    assert not rows, f"the golden ownership is stale\n{rows}\n{golden.UPDATE}"
+
+
+def test_every_blueprint_has_goldens() -> None:
+    """A new blueprint brings its golden trees; a golden of none is removed."""
+    blueprints = {place.stem for place in (golden.ROOT / "blueprints").glob("*.yaml")}
+    assert {blueprint for blueprint, _ in CASES} == blueprints
+    kept = {
+        (place.parent.name, place.name) for place in golden.GOLDEN.glob("*/*") if place.is_dir()
+    }
+    assert kept == set(CASES)
+
+
+def test_the_other_answers_differ_from_every_default() -> None:
+    """The second golden is no second copy of the first: each answer that it gives changes something."""
+    for blueprint, name in CASES:
+        given = golden.answers_of(blueprint, name)
+        defaults = golden.target(blueprint, {}).answers
+        assert {key: value for key, value in given.items() if defaults[key] == value} == {}
+
+
+@pytest.mark.parametrize(("blueprint", "name"), CASES)
+def test_new_writes_the_golden_tree(blueprint: str, name: str, tmp_path: Path) -> None:
+    """What `new` puts on disk is the golden tree, byte for byte and mode for mode, beside our own record."""
+    answers = golden.GOLDEN / blueprint / f"{name}.answers.yaml"
+    options = ["--answers", str(answers)] if answers.exists() else ["--data", "use_case=credit line"]
+    done = kit.cli("new", blueprint, str(tmp_path / "p"), "--defaults", "--factory", str(golden.ROOT), *options)
+    assert (done.code, done.err.splitlines()[:1]) == (0, ["next:"])
+    stamped = golden.read(tmp_path / "p")
+    ours = {path for path in stamped if path.split("/")[0] == FOLDER}
+    assert ours == {f"{FOLDER}/{name}" for name in (".gitattributes", "base", "lock.json", "project.yaml")}
+    files = {path: file for path, file in stamped.items() if path not in ours}
+    assert golden.differences(golden.read(golden.GOLDEN / blueprint / name), files) == ""
+
+
+RENDER = """\
+import sys
+from ai_factory.tree import tree_id
+from tests import golden
+found = golden.target(sys.argv[1], golden.answers_of(sys.argv[1], sys.argv[2]))
+print(tree_id(found.rendered.tree))
+print(golden.ownership(golden.lock_of(found)), *found.rendered.folders)
+"""
+
+
+@pytest.mark.parametrize(("blueprint", "name"), CASES)
+def test_two_hash_seeds_give_the_same_bytes(blueprint: str, name: str, tmp_path: Path) -> None:
+    """No set or hash decides on a byte: two processes with different seeds, caches apart, agree."""
+    outputs = [_rendered_apart(blueprint, name, seed, tmp_path / seed) for seed in ("1", "4242")]
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0].splitlines()[0]) == 40
+
+
+def _rendered_apart(blueprint: str, name: str, seed: str, cache: Path) -> str:
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "AI_FACTORY_CACHE": str(cache)}
+    done = subprocess.run(
+        [sys.executable, "-c", RENDER, blueprint, name],
+        cwd=Path(__file__).parent.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("blueprint", "name"), CASES)
+def test_rendering_twice_gives_the_same_bytes(blueprint: str, name: str) -> None:
+    """The second rendering, from compiled templates in the cache, equals the first."""
+    one, two = (golden.target(blueprint, golden.answers_of(blueprint, name)) for _ in range(2))
+    assert golden.differences(one.rendered.tree, two.rendered.tree) == ""
+    assert one == two
+    assert tree_id(one.rendered.tree) == tree_id(two.rendered.tree)
