@@ -156,7 +156,7 @@ def _all_answers(answers: Mapping[str, Any]) -> str:
 
 QUESTIONS = """\
 _subdirectory: files
-name: {type: str, help: Who?, default: Ada}
+name: {type: str, help: 'Who?', default: Ada}
 slug:
   type: str
   default: "{{ name | lower | replace(' ', '-') }}"
@@ -314,7 +314,6 @@ REFUSED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "no such choice": ("a: {type: str, choices: [x, y], default: x}", {"a": "z"}),
     "no such choice among several": ("a: {type: str, multiselect: true, choices: [x, y], default: [x]}", {"a": ["x", "z"]}),
     "no number": ("a: {type: int, default: 1}", {"a": "many"}),
-    "no truth": ("a: {type: bool, default: true}", {"a": "perhaps"}),
     "no answer": ("a: {type: str}", {}),
     "a default that its validator refuses": ('a: {type: int, default: 1, validator: "{% if a < 2 %}too small{% endif %}"}', {}),
 }

@@ -176,3 +176,8 @@ def is_older(one: str, other: str) -> bool:
     """Whether version `one` lies before `other`; false where either is no version number."""
     first, second = _number(one), _number(other)
     return first is not None and second is not None and first < second
+
+
+def is_tag(origin: Origin) -> bool:
+    """Whether the version of a git factory is a tag of it, not a branch or a commit."""
+    return any(release.tag == origin.version for release in git.releases(mirror_of(origin.url)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import click
 import typer
 
 from ai_factory.cli import library, look, new, sync
 from ai_factory.errors import UsageError
+
+Misuse: type[Exception] = typer.BadParameter.__mro__[1]  # click's UsageError: since 0.26 typer carries its own click
 
 app = typer.Typer(
     name="ai-factory",
@@ -46,9 +48,13 @@ def main(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(list(arguments), prog_name="ai-factory", standalone_mode=False)
-    except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx else "ai-factory"
-        raise UsageError(error.format_message().rstrip("."), f"`{path} --help` lists what there is") from None
-    except click.Abort:
+    except typer.Abort:
         raise KeyboardInterrupt from None
+    except Misuse as error:
+        raise _usage_error(error) from None
     return code if isinstance(code, int) else 0
+
+
+def _usage_error(error: Any) -> UsageError:
+    path = error.ctx.command_path if error.ctx else "ai-factory"
+    return UsageError(error.format_message().rstrip("."), f"`{path} --help` lists what there is")

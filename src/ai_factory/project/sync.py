@@ -15,7 +15,7 @@ from ai_factory import __version__, base, check, documents, evolve, git, journal
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
 from ai_factory.errors import ConsentError, LockError, ProjectError
-from ai_factory.factory import EMBEDDED, Factory, Wanted, is_older, is_remote, open_factory
+from ai_factory.factory import EMBEDDED, Factory, Wanted, is_older, is_remote, is_tag, open_factory
 from ai_factory.git import Stage, Status
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
@@ -116,7 +116,19 @@ def _open(project: Project, wish: Manifest, request: Request) -> Factory:
     origin = _origin(project.lock, wish, request)
     bound = wish.version if not request.to else ""
     version = request.to or states.reference(project.lock, origin, wish)
-    return open_factory(origin, Wanted(version, bound, request.refresh))
+    factory = open_factory(origin, Wanted(version, bound, request.refresh))
+    _refuse_moved_tag(project.lock, factory)
+    return factory
+
+
+def _refuse_moved_tag(record: Lock, factory: Factory) -> None:
+    """A tag names one content for ever: the same tag with another one is no version to bring anybody to."""
+    new, old = factory.origin, record.factory
+    if (new.kind, new.version) == (old.kind, old.version) and new.commit != old.commit and is_tag(new):
+        raise ProjectError(
+            f"the tag `{new.version}` of the factory has moved: it was {old.commit[:12]}, and is {new.commit[:12]}",
+            "ask for a new release, and sync to that one: `ai-factory sync --to VERSION`",
+        )
 
 
 def _origin(record: Lock, wish: Manifest, request: Request) -> str:
