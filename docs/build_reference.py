@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from ai_factory import catalog, contributions, errors, formats, render, sandbox
+from ai_factory import catalog, contributions, documents, errors, formats, render, sandbox
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.check import FAIL_ON, RULES
 from ai_factory.cli.app import app
@@ -103,7 +103,8 @@ def _command(command: Any, name: str) -> Iterator[str]:
     inner = getattr(command, "commands", {})
     usage = [name, "[OPTIONS]", *(["COMMAND"] if inner else map(_usage, arguments))]
     rows = [(_argument(item), item.help or "") for item in arguments] + [_option(item) for item in options]
-    yield section(name, "\n\n".join([command.help.strip(), f"```\n{' '.join(usage)}\n```", table(("", ""), rows)]))
+    parts = [command.help.strip(), f"```\n{' '.join(usage)}\n```", table(("option", "does"), rows)]
+    yield section(name, "\n\n".join(filter(None, parts)))
     for word, child in inner.items():
         yield from _command(child, f"{name} {word}")
 
@@ -128,7 +129,8 @@ def _check(name: str) -> str:
     parser = check_parser()
     rows = [_check_option(item) for item in parser._actions if item.dest != "help"]  # noqa: SLF001 - argparse has no other
     usage = f"```\n{name} [OPTIONS] [PATH]...\n```"
-    return section(name, "\n\n".join([parser.description or "", usage, table(("", ""), rows), _sentence(parser.epilog)]))
+    parts = [parser.description or "", usage, table(("option", "does"), rows), _sentence(parser.epilog)]
+    return section(name, "\n\n".join(parts))
 
 
 def _check_option(item: argparse.Action) -> tuple[str, str]:
@@ -247,8 +249,11 @@ def blueprint_page(item: Blueprint, factory: Factory) -> str:
     parts = {name: catalog.component(name, factory.read, "") for name in (*item.components, *item.optional)}
     rows = [(f"[{name}](../components/{name}.md)", part.summary) for name, part in parts.items()]
     taken = [parts[name] for name in item.components]
-    controls = sorted({control for part in taken for control in part.evidences})
-    by = {control: [part.name for part in taken if control in part.evidences] for control in controls}
+    titles = _control_titles(factory)
+    controls = [
+        (control, titles.get(control, ""), ", ".join(part.name for part in taken if control in part.evidences))
+        for control in sorted({control for part in taken for control in part.evidences})
+    ]
     return page(
         item.name,
         _sentence(item.summary),
@@ -258,8 +263,14 @@ def blueprint_page(item: Blueprint, factory: Factory) -> str:
         section("Questions", _questions(question for part in taken for question in part.questions)),
         section("Preset answers", table(("answer", "value"), [(code(k), shown(v)) for k, v in item.answers.items()])),
         section("Facts", table(("fact", "value"), [(code(k), shown(v)) for k, v in item.facts.items()])),
-        section("Controls", table(("control", "evidence from"), [(key, ", ".join(by[key])) for key in controls])),
+        section("Controls", table(("control", "is about", "evidence from"), controls)),
     )
+
+
+def _control_titles(factory: Factory) -> dict[str, str]:
+    file = factory.read(catalog.CONTROLS).get("controls.yaml")
+    data = documents.load(file.content, "controls/controls.yaml") if file else {}
+    return {row["id"]: row["title"] for row in data.get("controls", ())}
 
 
 def index_page(parts: Sequence[Component], plans: Sequence[Blueprint]) -> str:
@@ -269,13 +280,13 @@ def index_page(parts: Sequence[Component], plans: Sequence[Blueprint]) -> str:
         ("[Exit codes](exit-codes.md)", "what the number means that a command ends with"),
         ("[Rules](rules.md)", "what `check` can find"),
         ("[Template format](template-format.md)", "what a component may hold"),
-        *((f"[{name}.schema.json](schemas/{name}.schema.json)", _title(name)) for name in formats.FORMATS),
+        *((f"[{name}.schema.json](schemas/{name}.schema.json)", _title(name).replace("<", "&lt;")) for name in formats.FORMATS),
     ]
     return page(
         "Reference",
         table(("page", "says"), first),
-        section("Blueprints", table(("", ""), [(f"[{x.name}](blueprints/{x.name}.md)", x.summary) for x in plans])),
-        section("Components", table(("", ""), [(f"[{x.name}](components/{x.name}.md)", x.summary) for x in parts])),
+        section("Blueprints", table(("name", "what it is"), [(f"[{x.name}](blueprints/{x.name}.md)", x.summary) for x in plans])),
+        section("Components", table(("name", "what it is"), [(f"[{x.name}](components/{x.name}.md)", x.summary) for x in parts])),
     )
 
 

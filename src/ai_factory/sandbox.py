@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import GeneratorType
 from typing import Any
 
-from jinja2 import BaseLoader, BytecodeCache, StrictUndefined, TemplateNotFound, Undefined, nodes
+from jinja2 import BaseLoader, BytecodeCache, StrictUndefined, Template, TemplateNotFound, Undefined, nodes
 from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
@@ -249,6 +249,7 @@ class Templates:
     """Renders the templates that `read` gives by name; names appear in error messages as they are."""
 
     def __init__(self, read: Callable[[str], str | None], cache: BytecodeCache | None = None) -> None:
+        self._texts: dict[str, Template] = {}
         self._environment = _Sandbox(_Sources(read), cache)
 
     def render(self, name: str, context: Context) -> str:
@@ -261,7 +262,9 @@ class Templates:
         if "{" not in source:
             return source
         with _blaming(where, inline=True):
-            return _joined(self._environment.from_string(source).generate(dict(context)), where)
+            if source not in self._texts:
+                self._texts[source] = self._environment.from_string(source)
+            return _joined(self._texts[source].generate(dict(context)), where)
 
     def value(self, expression: str, context: Context, where: str) -> Any:
         """The value of one Jinja expression."""

@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ai_factory.questions import MISSING, Asked
+if TYPE_CHECKING:  # at run time they come with Jinja, which a question needs and `--help` does not
+    from ai_factory.questions import Asked
 
 
 def show(text: str, data: Mapping[str, Any], as_json: bool) -> None:
@@ -37,15 +38,18 @@ def ask(shown: Asked, check: Callable[[Any], tuple[Any, str]]) -> Any:
     """Ask one question until the answer is valid; an empty line takes the default."""
     import typer
 
+    from ai_factory.questions import MISSING
+
     question = shown.question
     typer.secho(f"\n{shown.help or question.key}", bold=True, err=True)
     for number, label in enumerate(shown.choices, 1):
         typer.echo(f"  {number}. {label}", err=True)
-    default = "" if shown.default is MISSING else _written(shown.default)
+    known = shown.default is not MISSING
+    default = _written(shown.default) if known else ""
     while True:
         prompt = question.key + (" (comma-separated)" if question.multiselect else "")
         text = typer.prompt(prompt, default=default, show_default=bool(default), err=True)
-        value, problem = check(_chosen(shown, text, default))
+        value, problem = check(shown.default if known and text == default else _chosen(shown, text))
         if not problem:
             return value
         typer.secho(f"  {problem}", fg="red", err=True)
@@ -57,9 +61,7 @@ def _written(value: Any) -> str:
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
-def _chosen(shown: Asked, text: str, default: str) -> Any:
-    if text == default and shown.default is not MISSING:
-        return shown.default
+def _chosen(shown: Asked, text: str) -> Any:
     if not shown.choices:
         return text
     picked = [_choice(shown.choices, part.strip()) for part in text.split(",")]

@@ -60,31 +60,31 @@ def _answers(
     made: Recipe, given: Mapping[str, Any], destination: str, ask: Ask | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """All effective answers, and those of them that were given: by name, by the folder's name, or by a person."""
-    named = _named(made, given, destination)
+    name = name_from(destination) if NAMED_AFTER_FOLDER not in given and _asks(made, NAMED_AFTER_FOLDER) else ""
+    named = {NAMED_AFTER_FOLDER: name} if name else {}
+    if ask:
+        return _asked(made, given, ask, named)
+    try:
+        return settle(made, given, named=named), {**named, **given}
+    except AnswersError as error:
+        if not named or error.problems.keys() <= given.keys():
+            raise
+    return settle(made, given), dict(given)  # the folder's name makes no good answer: it is none
+
+
+def _asked(
+    made: Recipe, given: Mapping[str, Any], ask: Ask, named: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     spoken: dict[str, Any] = {}
 
     def listening(shown: Asked, check: Check) -> Any:
-        assert ask
         value = ask(shown, check)
         if value != shown.default:
             spoken[shown.question.key] = value
         return value
 
-    answers = settle(made, given, listening if ask else None, named)
+    answers = settle(made, given, listening, named)
     return answers, {**named, **given, **spoken}
-
-
-def _named(made: Recipe, given: Mapping[str, Any], destination: str) -> dict[str, Any]:
-    """The answer that the folder's name gives, unless it was given or the name makes no good answer."""
-    name = name_from(destination)
-    if not name or NAMED_AFTER_FOLDER in given or not _asks(made, NAMED_AFTER_FOLDER):
-        return {}
-    named = {NAMED_AFTER_FOLDER: name}
-    try:
-        settle(made, given, None, named)
-    except AnswersError as error:
-        return {} if error.problems.keys() - given.keys() else named
-    return named
 
 
 def _asks(made: Recipe, key: str) -> bool:

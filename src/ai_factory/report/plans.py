@@ -22,7 +22,7 @@ def birth_text(birth: Birth) -> str:
     lines = [f"{birth.manifest.blueprint} {plan.target.origin.version} → {plain(birth.destination)}"]
     files = Counter(change.component for change in plan.changes if change.file)
     width = max(map(len, files), default=0)
-    lines += [f"  + {plain(name):<{width}}  {count(number, 'file')}" for name, number in files.items()]
+    lines += [f"  + {plain(name):<{width}}  {count(files[name], 'file')}" for name in plan.target.components]
     given = birth.manifest.answers
     answers = plan.target.answers
     lines += [
