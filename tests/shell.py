@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,17 @@ CACHES = {
     "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(HOME / "pip")),
 }
 CLOSED = "http://127.0.0.1:9"  # nothing listens there: whatever asks a proxy fails at once
-OFFLINE = {name: CLOSED for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")}
+PROXIES = {name: CLOSED for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")}
+
+
+@cache
+def _alone() -> tuple[str, ...]:
+    """What starts a process in a network of its own, without any way out, where the machine allows it."""
+    wrapper = ("unshare", "--map-root-user", "--net")
+    if not shutil.which("unshare"):
+        return ()
+    done = subprocess.run([*wrapper, "true"], capture_output=True, check=False, timeout=30)
+    return wrapper if done.returncode == 0 else ()
 
 
 class Done(NamedTuple):
@@ -56,9 +68,9 @@ class Shell:
         state = shlex.quote(str(self._exports))
         script = f". {state}\n{command}\n__code=$?\n{{ export -p; echo cd \"$(printf %q \"$PWD\")\"; }} > {state}\nexit $__code\n"
         done = subprocess.run(
-            ["bash", "-c", script],
+            [*(_alone() if self.offline else ()), "bash", "-c", script],
             cwd=self.folder,
-            env={**self._environment, **(OFFLINE if self.offline else {})},
+            env={**self._environment, **(PROXIES if self.offline else {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -11,8 +11,8 @@ import io
 import zipfile
 from typing import NamedTuple
 
-from ai_factory.errors import LockError
-from ai_factory.lock import BASE
+from ai_factory.errors import FactoryError, LockError
+from ai_factory.lock import BASE, MODES
 from ai_factory.tree import File, Tree, check_path
 
 THEIRS = "theirs/"
@@ -50,7 +50,9 @@ def read(content: bytes) -> Base:
             infos = archive.infolist()
             _check(infos)
             entries = {info.filename: File(archive.read(info), f"{info.external_attr >> 16:o}") for info in infos}
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+    except FactoryError as error:
+        raise _broken(error.message) from None
+    except (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OSError) as error:
         raise _broken(str(error)) from None
     theirs = {path.removeprefix(THEIRS): file for path, file in entries.items() if path.startswith(THEIRS)}
     return Base({path: file for path, file in entries.items() if not path.startswith(THEIRS)}, theirs)
@@ -59,6 +61,8 @@ def read(content: bytes) -> Base:
 def _check(infos: list[zipfile.ZipInfo]) -> None:
     for info in infos:
         check_path(info.filename)
+        if f"{info.external_attr >> 16:o}" not in MODES:
+            raise ValueError(f"`{info.filename}` has a mode that git does not know")
     if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
         raise ValueError("its entries are compressed")
     if sum(info.file_size for info in infos) > LIMIT:

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ai_factory import documents, formats, questions
@@ -15,6 +16,7 @@ from ai_factory.tree import File, Tree
 
 COMPONENTS, BLUEPRINTS, CONTROLS = "templates", "blueprints", "controls"
 FILES = "files"
+PROBLEM_LIMIT = 50  # problems of one document that are told at once
 RELEASE = re.compile(r"^##\s+\[?v?(\d[\w.+-]*)\]?", re.MULTILINE)  # a release's heading in a changelog
 
 Read = Callable[[str], Tree]  # the files below a folder of the factory, by path relative to it
@@ -188,11 +190,12 @@ def _validate(data: Any, schema: formats.Schema, content: bytes, where: str) -> 
 
 def validate(data: Any, schema: formats.Schema, content: bytes, where: str, error: type[FactoryError]) -> None:
     """Raise `error` with file and line for each place in which the document differs from its format."""
-    found = list(formats.problems(data, schema))
+    found = list(islice(formats.problems(data, schema), PROBLEM_LIMIT))
     if found:
+        numbers = documents.lines_of(content, [problem.place for problem in found])
         lines = tuple(
-            f"`{where}` line {documents.line_of(content, problem.place)}: {_place(problem)}{problem.message}"
-            for problem in found
+            f"`{where}` line {number}: {_place(problem)}{problem.message}"
+            for problem, number in zip(found, numbers, strict=True)
         )
         raise error(lines[0], details=lines[1:])
 

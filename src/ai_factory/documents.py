@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.resolver import VersionedResolver
 
 from ai_factory.errors import FactoryError
 
-SIZE_LIMIT = 1024 * 1024  # bytes of one YAML document
+SIZE_LIMIT = 256 * 1024  # bytes of one YAML document: reading that many takes seconds
 NODE_LIMIT = 100_000  # values in one document, aliases counted each time: a few lines can stand for billions
+NUMBER_LIMIT = 2**63  # integers below it are numbers to every reader
 Place = Sequence[str | int]  # the keys that lead to a value
 
 
 class _Constructor(SafeConstructor):
     """Plain data only: a date stays the text that was written."""
+
+    def flatten_mapping(self, node: Any) -> Any:
+        """What `<<` merges into a mapping; a chain of merges can double at each link."""
+        merged = super().flatten_mapping(node)
+        if len(node.value) > NODE_LIMIT:
+            raise ConstructorError(None, None, f"it merges more than {NODE_LIMIT} values", node.start_mark)
+        return merged
+
+
+class _Resolver(VersionedResolver):
+    """Takes no text for a date, so that an edit gives it back as it was written."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        tag = super().resolve(kind, value, implicit)
+        return self.DEFAULT_SCALAR_TAG if str(tag) == "tag:yaml.org,2002:timestamp" else tag
 
 
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
@@ -35,37 +54,71 @@ def load(content: bytes, where: str, error: type[FactoryError] = FactoryError) -
     yaml.Constructor = _Constructor
     try:
         data = yaml.load(content.decode())
-        _weigh(data, [NODE_LIMIT])
+        _check(data, [NODE_LIMIT])
     except UnicodeDecodeError:
         raise error(f"`{where}` is not UTF-8 text") from None
     except MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         line = f" line {mark.line + 1}" if mark else ""
         raise error(f"`{where}`{line}: {str(problem.problem).splitlines()[0]}") from None
-    except (YAMLError, ValueError, RecursionError) as problem:
-        raise error(f"`{where}`: {str(problem).splitlines()[0]}") from None
+    except (YAMLError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as problem:
+        raise error(f"`{where}`: {[*str(problem).splitlines(), 'is no YAML'][0]}") from None
     return data
 
 
-def _weigh(data: Any, budget: list[int]) -> None:
+def _check(data: Any, budget: list[int]) -> None:
+    """Raise ValueError for what is not plain data, or too much of it."""
     budget[0] -= 1
     if budget[0] < 0:
         raise ValueError(f"it holds more than {NODE_LIMIT} values")
-    for item in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
-        _weigh(item, budget)
+    if isinstance(data, dict):
+        for key, value in data.items():
+            _check_scalar(key)
+            _check(value, budget)
+    elif isinstance(data, list):
+        for item in data:
+            _check(item, budget)
+    else:
+        _check_scalar(data)
+
+
+def _check_scalar(value: Any) -> None:
+    if isinstance(value, str):
+        value.encode()  # half a surrogate pair cannot be written
+    elif isinstance(value, (int, float)):
+        if not math.isfinite(value) or abs(value) >= NUMBER_LIMIT and isinstance(value, int):
+            raise ValueError("it holds a number that is too large, or none")
+    elif value is not None:
+        raise ValueError(f"it holds a {type(value).__name__}, which is no plain value")
 
 
 def line_of(content: bytes, place: Place) -> int:
     """The line (from 1) on which the value at `place` stands; of its nearest parent when it is not there."""
-    node: Any = YAML(typ="rt").load(content.decode())
+    return lines_of(content, [place])[0]
+
+
+def lines_of(content: bytes, places: Sequence[Place]) -> list[int]:
+    """The lines of several values, for one reading of the document."""
+    root = YAML(typ="safe", pure=True).compose(content.decode())
+    return [_line(root, place) for place in places]
+
+
+def _line(node: Node, place: Place) -> int:
     line = 0
     for key in place:
-        try:
-            line = node.lc.value(key)[0] if isinstance(key, int) else node.lc.key(key)[0]
-            node = node[key]
-        except (AttributeError, KeyError, IndexError, TypeError):
+        found = _child(node, key)
+        if found is None:
             break
-    return int(line) + 1
+        line, node = found
+    return line + 1
+
+
+def _child(node: Node, key: str | int) -> tuple[int, Node] | None:
+    """The line of a member (of its key, in a mapping) and the member itself."""
+    if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key].start_mark.line, node.value[key]
+    members = node.value if isinstance(node, MappingNode) else []
+    return next(((name.start_mark.line, value) for name, value in members if name.value == str(key)), None)
 
 
 def edit(content: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
@@ -90,6 +143,7 @@ def write(data: Mapping[str, Any]) -> bytes:
 
 def _round_trip() -> YAML:
     yaml = YAML(typ="rt")
+    yaml.Resolver = _Resolver
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)

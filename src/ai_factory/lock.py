@@ -25,6 +25,7 @@ OWNERSHIPS = ("managed", "merged", "seeded", "produced")
 STATES = ("open", "declined", "local")
 KINDS = ("embedded", "folder", "git")
 MODES = (REGULAR, EXECUTABLE, LINK)
+_HEX = frozenset("0123456789abcdef")
 
 
 class Origin(NamedTuple):
@@ -149,15 +150,18 @@ def _lock(data: Mapping[str, Any]) -> Lock:
         components={key: _text(value, key) for key, value in _mapping(data["components"], "components").items()},
         base_file=_text(data["base_file"], "base_file"),
         paths={check_path(path): _entry(path, row) for path, row in _mapping(data["paths"], "paths").items()},
-        folders=tuple(check_path(folder) for folder in data.get("folders", [])),
+        folders=tuple(check_path(folder) for folder in _texts(data.get("folders", []), "folders")),
     )
 
 
 def _entry(path: str, row: Mapping[str, Any]) -> Entry:
-    entry = Entry(**{**row, "controls": tuple(row.get("controls", ()))})
+    entry = Entry(**{**row, "controls": _texts(row.get("controls", []), f"{path}: controls")})
     for field, value in zip(entry._fields, entry, strict=True):
         if field != "controls":
             _text(value, f"{path}: {field}")
+    for field, identity in (("base", entry.base), ("theirs", entry.theirs)):
+        if identity and (len(identity) != 40 or not _HEX.issuperset(identity)):
+            raise ValueError(f"{path}: {field} is {identity!r}, no blob id")
     _member(entry.ownership, OWNERSHIPS, f"{path}: ownership")
     _member(entry.state, ("", *STATES), f"{path}: state")
     _member(entry.mode, MODES, f"{path}: mode")
@@ -168,6 +172,12 @@ def _text(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} is no text")
     return value
+
+
+def _texts(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{name} is no list")
+    return tuple(_text(item, name) for item in value)
 
 
 def _mapping(value: object, name: str) -> Mapping[str, Any]:

@@ -414,6 +414,6 @@ def parses(path: str, content: bytes) -> bool:
             json.loads(content)
         elif path.endswith((".yaml", ".yml")):
             documents.load(content, path)
-    except (ValueError, FactoryError):
+    except (ValueError, RecursionError, FactoryError):
         return False
     return True

@@ -155,7 +155,7 @@ def _checked(shown: Asked, value: Any, scope: _Scope) -> tuple[Any, str]:
     question = shown.question
     try:
         value = cast(question, value)
-    except (ValueError, FactoryError) as error:
+    except (ValueError, RecursionError, FactoryError) as error:
         return value, f"{value!r} is no {question.type}: {error}" if str(error) else f"{value!r} is no {question.type}"
     allowed = list(shown.choices.values())
     chosen = value if question.multiselect else [value]

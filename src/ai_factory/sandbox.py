@@ -34,6 +34,7 @@ FORBIDDEN = frozenset({"format", "format_map", "translate", "expandtabs", "encod
 # what may give more than it takes: by the size of the value, times its numbers and texts
 WIDENING = frozenset({"center", "ljust", "rjust", "zfill", "indent", "batch", "slice", "tojson", "round"})
 INSERTING = frozenset({"join", "replace", "wordwrap"})  # here numbers do no harm
+_WIDTHS = re.compile(r"%(?:\([^)]*\))?[-#+ 0]*(\*|\d*)(?:\.(\*|\d*))?")  # width and precision
 PLAIN = (str, int, float, list, tuple, dict, range, type(None), Undefined)
 
 Context = Mapping[str, Any]
@@ -227,9 +228,10 @@ def _growth(name: str, values: Sequence[Any]) -> int:
 
 def _formatted(text: str) -> int:
     """The largest width that a `%` format asks for."""
-    if "*" in text:
+    widths = [width for place in _WIDTHS.findall(text) for width in place if width]
+    if "*" in widths:
         raise SecurityError("a width in `format` stands in its text, not in `*`")
-    return max((int(number[-9:]) for number in re.findall(r"\d+", text)), default=1)
+    return max((int(width[:9]) for width in widths), default=1)
 
 
 class _Sources(BaseLoader):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ai_factory.errors import FactoryError
 
 REGULAR, EXECUTABLE, LINK = "100644", "100755", "120000"
+IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
 BINARY_WINDOW = 8000  # bytes that git looks at for a NUL before it calls a file binary
 
 
@@ -112,7 +113,9 @@ def check_path(path: str) -> str:
 
 
 def _is_git_folder(part: str) -> bool:
-    return part.rstrip(". ").lower() in (".git", "git~1")
+    # what HFS+ leaves out of a name, and where NTFS begins a stream, as in git's own `is_hfs_dotgit`
+    seen = part.translate(IGNORED).partition(":")[0]
+    return seen.rstrip(". ").lower() in (".git", "git~1")
 
 
 def check_case(paths: list[str]) -> None:
@@ -140,8 +143,10 @@ def check_link(path: str, file: File) -> None:
     if file.mode != LINK:
         return
     target = file.content.decode("utf-8", "surrogateescape")
-    depth = path.count("/")
-    for part in target.split("/"):
-        depth += -1 if part == ".." else 0 if part in ("", ".") else 1
-        if depth < 0 or target.startswith("/"):
-            raise FactoryError(f"the link `{path}` points outside its folder, to `{target}`")
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    up = next((number for number, part in enumerate(parts) if part != ".."), len(parts))
+    # a `..` after a name may leave by way of another link
+    if not target or target.startswith("/") or "\0" in target or up > path.count("/") or ".." in parts[up:]:
+        raise FactoryError(f"the link `{path}` points outside its folder, to {target!r}")
+    if any(_is_git_folder(part) for part in parts):
+        raise FactoryError(f"the link `{path}` points into git's own folder, to {target!r}")

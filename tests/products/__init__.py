@@ -1,0 +1,1 @@
+"""Stamped projects at work."""

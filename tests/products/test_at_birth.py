@@ -1,0 +1,108 @@
+"""What is stamped is clean before anybody runs it: few files, sound documents, no loose ends, a workflow that holds."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests import golden, markdown
+from tests.shell import BIN
+from tests.test_golden import CASES
+
+MOST_FILES = 130
+BUILT = ("docs/model-card.md", "evidence/", "var/")  # what the project's own run writes, links to it included
+
+
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stamped tree on disk, without our record."""
+    blueprint, name = request.param
+    place = tmp_path_factory.mktemp("stamped") / name
+    golden.write(place, golden.target(blueprint, golden.answers_of(blueprint, name)).rendered.tree)
+    return place
+
+
+def _texts(folder: Path, *endings: str) -> dict[str, str]:
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name.endswith(endings))
+    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in found}
+
+
+def test_few_files(folder: Path) -> None:
+    """Fewer files than anybody minds to look through."""
+    assert len(_texts(folder, "")) < MOST_FILES
+
+
+def test_no_loose_ends(folder: Path) -> None:
+    """Nothing is left to do, and nothing of a template is left over."""
+    found = [
+        f"{path}: {match[0]}"
+        for path, text in _texts(folder, "").items()
+        for match in re.finditer(r"\b(?:TODO|FIXME|XXX)\b|\{%|(?<!\$)\{\{|\{#", text)
+    ]
+    assert found == []
+
+
+def test_texts_are_tidy(folder: Path) -> None:
+    """LF, one newline at the end, no white space before it, no tab but in Makefiles."""
+    found = [
+        path
+        for path, text in _texts(folder, "").items()
+        if "\r" in text
+        or (text and (not text.endswith("\n") or text.endswith("\n\n")))
+        or re.search(r"[ \t]$", text, re.MULTILINE)
+        or ("\t" in text and path != "Makefile")
+    ]
+    assert found == []
+
+
+def test_documents_parse(folder: Path) -> None:
+    """Every YAML, TOML, JSON and Python file is one."""
+    for text in _texts(folder, ".yml", ".yaml").values():
+        YAML(typ="safe", pure=True).load(text)
+    for text in _texts(folder, ".toml").values():
+        tomllib.loads(text)
+    for text in _texts(folder, ".json").values():
+        json.loads(text)
+    for path, text in _texts(folder, ".py").items():
+        ast.parse(text, path)
+
+
+def test_no_dead_link(folder: Path) -> None:
+    """Relative links lead to files of the project, or to what its run writes."""
+    known = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
+    dead = markdown.dead_links(_texts(folder, ".md"), known)
+    assert [link for link in dead if not link.partition(": ")[2].lstrip("./").startswith(BUILT)] == []
+
+
+def test_workflow_is_sound(folder: Path) -> None:
+    """The workflow and Dependabot's file meet their schemas, and zizmor finds no hole, without any exception."""
+    schemas = {".github/workflows/ci.yml": "vendor.github-workflows", ".github/dependabot.yml": "vendor.dependabot"}
+    for path, schema in schemas.items():
+        _clean("check-jsonschema", "--builtin-schema", schema, str(folder / path))
+    _clean("zizmor", "--offline", "--no-config", "--pedantic", str(folder / ".github"))
+    _clean("zizmor", "--offline", "--no-config", str(folder / ".github"))
+
+
+def test_a_weak_workflow_is_seen(folder: Path, tmp_path: Path) -> None:
+    """The check of the workflow can fail: an action by a moving tag, credentials left behind."""
+    place = tmp_path / ".github" / "workflows" / "ci.yml"
+    shutil.copytree(folder / ".github", tmp_path / ".github")
+    place.write_text(re.sub(r"(actions/checkout)@\w+ # \S+\n\s+with:\n\s+persist-credentials: false", r"\1@main", place.read_text()))
+    assert _run("zizmor", "--offline", "--no-config", str(tmp_path / ".github")).returncode > 0
+
+
+def _clean(*command: str) -> None:
+    done = _run(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(BIN / tool), *arguments], capture_output=True, text=True, check=False, timeout=120)

@@ -1,0 +1,352 @@
+"""`tabular-decision` at work: it installs, runs without network, tests itself, and notices what is done to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests import golden
+from tests.products.product import TEST_SECONDS, Product, opened, stamped
+
+pytestmark = pytest.mark.product
+
+PACKAGE = "credit_line"
+SOURCE = f"src/{PACKAGE}"
+
+
+@pytest.fixture(scope="session")
+def born(tmp_path_factory: pytest.TempPathFactory) -> Product:
+    """A project with all defaults, and its environment; only to be read and run."""
+    product = stamped(tmp_path_factory.mktemp("product"), PACKAGE)
+    product.online.must("make --no-print-directory install", timeout=900)
+    return product
+
+
+@pytest.fixture(scope="session")
+def ran(born: Product) -> tuple[Product, str]:
+    """The same after one run of its pipeline, and what that printed."""
+    done = born.run()
+    assert done.code == 0, done.text
+    return born, done.text
+
+
+@pytest.fixture
+def copied(ran: tuple[Product, str], tmp_path: Path) -> Product:
+    """A copy of the project after its run, free to be broken."""
+    return ran[0].copy(tmp_path)
+
+
+# ---- as it is ------------------------------------------------------------------------------------
+
+
+def test_one_clean_commit(born: Product) -> None:
+    """Installing leaves nothing for git to see, and the project is as the factory promised."""
+    assert born.shell.must("git log --oneline").count("\n") == 1
+    assert born.changed() == []
+    assert born.check() == (0, [])
+
+
+def test_style_format_and_types(born: Product) -> None:
+    """The project is a fixed point of its own formatter, and its linter and type checker find nothing."""
+    assert born.shell.run("make --no-print-directory lint").code == 0
+
+
+def test_the_other_answers_are_as_clean(born: Product, tmp_path: Path) -> None:
+    """So is a project with other answers: the formatter has nothing to do there either."""
+    answers = golden.answers_of("tabular-decision", "other")
+    golden.write(tmp_path / "project", golden.target("tabular-decision", answers).rendered.tree)
+    (tmp_path / "project" / ".venv").symlink_to(born.folder / ".venv")
+    other = opened(tmp_path / "project", tmp_path / "home", answers["package"])
+    other.shell.must("make --no-print-directory lint run", timeout=600)
+    assert other.evidence("evaluation")["gate"] == {"failures": [], "passed": True}
+    _all_pass(other)
+
+
+def test_it_needs_no_ai_factory(born: Product) -> None:
+    """Nothing of ai-factory is installed in the project, and nothing in it asks for it."""
+    assert born.shell.run(".venv/bin/python -c 'import ai_factory'").code == 1
+    assert born.shell.run("grep -rlE '^ *(import|from) ai_factory' src tests").text == ""
+
+
+def test_a_run_ends_with_evidence(ran: tuple[Product, str]) -> None:
+    """Ten stages from data to evidence: the gate passed, drift was found, the audit log is whole."""
+    product, text = ran
+    stages = re.findall(r"^ *(\d+)/10 +(\w+)", text, re.MULTILINE)
+    names = "data validate features train evaluate gate package score monitor evidence".split()
+    assert stages == [(str(number), name) for number, name in enumerate(names, 1)]
+    assert product.evidence("evaluation")["gate"] == {"failures": [], "passed": True}
+    assert product.evidence("features")["findings"] == []
+    assert product.evidence("data-quality")["applications"]["quarantined"] == 40
+    alerts = {(alert["metric"], alert["column"]) for alert in product.evidence("monitoring")["alerts"]}
+    assert {("psi", "probability"), ("psi", "utilisation"), ("psi", "log_income")} <= alerts
+    assert "intact" in product.shell.must("make --no-print-directory verify-audit")
+    assert "audit log intact" in text.splitlines()[-2]
+
+
+def test_evidence_names_its_inputs(ran: tuple[Product, str]) -> None:
+    """Each evidence file holds the commit and the digests of what it rests on, and no time."""
+    product, _ = ran
+    head = product.shell.must("git rev-parse HEAD").strip()
+    records = [json.loads(path.read_text("utf-8")) for path in sorted((product.folder / "evidence").glob("*.json"))]
+    assert {record["commit"] for record in records} == {head}
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for record in records for value in record["inputs"].values())
+    assert all(record["inputs"] for record in records)
+    assert not re.findall(r"\d{2}:\d{2}:\d{2}", json.dumps(records))
+
+
+def test_a_second_run_gives_the_same_bytes(ran: tuple[Product, str]) -> None:
+    """Run again, every produced file is the same to the byte, and git sees nothing but produced files."""
+    product, _ = ran
+    before = product.produced()
+    assert product.run().code == 0
+    assert product.produced() == before
+    assert len(before) >= 6
+    assert product.changed() == []
+
+
+def test_its_own_tests_pass(ran: tuple[Product, str]) -> None:
+    """At least forty tests, none skipped, without network."""
+    _all_pass(ran[0])
+
+
+def _all_pass(product: Product) -> None:
+    text = product.shell.must("make --no-print-directory test", TEST_SECONDS)
+    last = text.strip().splitlines()[-1]
+    found = re.fullmatch(r"=* ?(\d+) passed in .*", last)
+    assert found, text[-3000:]
+    assert int(found[1]) >= 40
+
+
+def test_drills_and_release_check(copied: Product) -> None:
+    """The kill switch works; a project that nobody approved is not released, and is told why."""
+    copied.shell.must("make --no-print-directory drill")
+    done = copied.shell.run("make --no-print-directory release-check")
+    assert done.code != 0
+    assert "approv" in done.text
+
+
+# ---- drift ---------------------------------------------------------------------------------------
+
+WEAKENED = {  # file, what is put over it, the tests that must notice, the controls that `check` must name
+    "monitoring finds no drift": (
+        f"{SOURCE}/controls/monitoring/statistics.py",
+        "\n\ndef psi(reference, current):\n    return 0.0\n",
+        "tests/controls/test_monitoring.py",
+        "MON-01",
+    ),
+    "the chain is not verified": (
+        f"{SOURCE}/controls/audit/chain.py",
+        "\n\ndef _check_line(*line, **more):\n    return iter(())\n",
+        "tests/controls/test_audit_chain.py",
+        "AUD-02",
+    ),
+    "people are not pseudonyms": (
+        f"{SOURCE}/controls/audit/privacy.py",
+        "\n\nPrivacy.pseudonym = lambda self, person: person\nPrivacy.subject = lambda self, person: person\n",
+        "tests/controls/test_audit_privacy.py",
+        "AUD-05",
+    ),
+    "the gate always opens": (
+        f"{SOURCE}/controls/evaluation.py",
+        "\n\ndef gate(results, plan):\n    return Gate(True, ())\n",
+        "tests/controls/test_evaluation.py",
+        "MOD-03",
+    ),
+    "fairness is not measured": (
+        f"{SOURCE}/controls/fairness.py",
+        "\n\ndef evaluate(sample, groups, plan):\n    return []\n",
+        "tests/controls/test_fairness.py",
+        "MOD-04",
+    ),
+    "every feature is allowed": (
+        f"{SOURCE}/controls/feature_policy.py",
+        "\n\ndef declared(features, contract):\n    return []\n",
+        "tests/controls/test_feature_policy.py",
+        "DATA-05",
+    ),
+    "no row is bad": (
+        f"{SOURCE}/controls/validation.py",
+        "\n\ndef _failures(frame, table):\n    return None\n",
+        "tests/controls/test_validation.py",
+        "DATA-02",
+    ),
+    "the card says anything": (
+        f"{SOURCE}/controls/card.py",
+        "\n\ndef _refuse_unsupported(source, text, supported):\n    return None\n",
+        "tests/controls/test_card.py",
+        "MOD-01",
+    ),
+    "approvals are not looked at": (
+        f"{SOURCE}/controls/governance.py",
+        "\n\ndef check_approvals(paths, today, committers):\n    return []\n",
+        "tests/controls/test_governance.py",
+        "GOV-06",
+    ),
+    "the switch is always on": (
+        f"{SOURCE}/controls/switch.py",
+        "\n\nKillSwitch.state = lambda self: State(False, '', '')\n",
+        "tests/controls/test_switch.py",
+        "HUM-02",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WEAKENED)
+def test_a_weakened_control_is_noticed_twice(name: str, copied: Product) -> None:
+    """By the project's own tests, and by `check`, which names file and control; `restore` heals it to the byte."""
+    path, text, tests, control = WEAKENED[name]
+    original = (copied.folder / path).read_bytes()
+    copied.write({path: ("", text)})
+    done = copied.shell.run(f".venv/bin/python -m pytest -x {tests}", TEST_SECONDS)
+    assert (done.code, f"FAILED {tests}" in done.text) == (1, True), done.text[-2000:]
+    code, findings = copied.check()
+    assert (code, [(item["rule"], item["path"]) for item in findings]) == (1, [("AF002", path)])
+    assert control in findings[0]["controls"]
+    assert copied.shell.run(f"ai-factory restore {path}").code == 0
+    assert (copied.folder / path).read_bytes() == original
+    assert copied.check() == (0, [])
+
+
+def test_every_control_file_is_promised(copied: Product) -> None:
+    """An edit of any file under `controls/`, or its loss, is found with at least one control named."""
+    files = sorted(path for path in copied.controls.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    for path in files[::2]:
+        path.write_bytes(path.read_bytes() + b"# edited\n")
+    for path in files[1::2]:
+        path.unlink()
+    code, findings = copied.check()
+    names = [path.relative_to(copied.folder).as_posix() for path in files]
+    expected = [("AF003" if number % 2 else "AF002", name) for number, name in enumerate(names)]
+    assert (code, sorted((item["rule"], item["path"]) for item in findings)) == (1, sorted(expected))
+    assert [item["path"] for item in findings if not item["controls"]] == []
+    assert copied.shell.run("ai-factory restore --all").code == 0
+    assert copied.check() == (0, [])
+
+
+def test_a_file_among_the_factorys_is_noticed(copied: Product) -> None:
+    """A file put into a folder that is wholly managed is reported, and is no drift."""
+    (copied.controls / "audit" / "extra.py").write_text("")
+    code, findings = copied.check()
+    assert (code, [item["rule"] for item in findings]) == (0, ["AF011"])
+
+
+# ---- bad data, bad models, tampering -------------------------------------------------------------
+
+LEAK = '''
+
+_honest = extract
+
+
+def extract(seed: int = SEED, rows: int = ROWS) -> Extract:
+    """The same, but utilisation gives the outcome away."""
+    found = _honest(seed, rows)
+    known = found.applications.join(
+        found.outcomes.select("application_id", "defaulted"), on="application_id", how="left", maintain_order="left"
+    )
+    told = pl.when(pl.col("defaulted") == 1).then(0.95).when(pl.col("defaulted") == 0).then(0.05)
+    leaky = known.with_columns(utilisation=told.otherwise(pl.col("utilisation"))).drop("defaulted")
+    return Extract(leaky, found.outcomes, found.planted)
+'''
+
+STOPPED = {  # changes, the stage that stops the run, a word of its reason
+    "a missed threshold": ({"evals/thresholds.yaml": ("at_least: 0.72", "at_least: 0.99")}, "gate", "auc"),
+    "an unfair threshold": (
+        {"evals/thresholds.yaml": ("{ metric: approval_ratio, slice: sex, at_least: 0.80 }", "{ metric: approval_ratio, slice: sex, at_least: 1.01 }")},
+        "gate",
+        "approval_ratio",
+    ),
+    "a feature from after the decision": (
+        {f"{SOURCE}/features.py": ('sources=("utilisation",)', 'sources=("days_late_6m",)')},
+        "gate",
+        "days_late_6m",
+    ),
+    "a feature that is too good to be true": ({f"{SOURCE}/data.py": ("", LEAK)}, "gate", "utilisation"),
+    "outcomes that turned": (
+        {f"{SOURCE}/data.py": ("defaulted = rng.random(len(risk)) < _sigmoid(risk)", "defaulted = rng.random(len(risk)) < _sigmoid(np.where(month < 12, risk, -risk))")},
+        "gate",
+        "auc",
+    ),
+    "too many bad rows": ({f"{SOURCE}/data.py": ("SPOILED_EACH = 5", "SPOILED_EACH = 80")}, "validate", "applications"),
+}
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_the_run_stops(name: str, copied: Product) -> None:
+    """What must not go on does not: the run ends at the named stage, and the model that served still serves."""
+    changes, stage, word = STOPPED[name]
+    serving = copied.evidence("model")["version"]
+    copied.write(changes)
+    done = copied.run()
+    assert done.code != 0
+    lines = [line for line in done.text.splitlines() if re.match(rf"^ *\d+/10 +{stage}\b", line) or stage in line]
+    assert any(word in line for line in lines), done.text
+    assert copied.evidence("model")["version"] == serving
+
+
+def test_alerts_come_from_the_data(copied: Product) -> None:
+    """Without the planted turn of the economy there is no alert, and the project's own test notices that."""
+    copied.write({f"{SOURCE}/data.py": ("len(month), month == MONTHS - 1", "len(month), month == MONTHS")})
+    assert copied.run().code == 0
+    assert copied.evidence("monitoring")["alerts"] == []
+    done = copied.shell.run(".venv/bin/python -m pytest tests/test_pipeline.py -k planted_drift", TEST_SECONDS)
+    assert done.code == 1
+    assert "FAILED tests/test_pipeline.py::test_planted_drift_raises_alerts" in done.text
+
+
+TAMPERED = {
+    "changed": lambda lines: [lines[0].replace("null", '"m-0"'), *lines[1:]],
+    "removed": lambda lines: [*lines[:5], *lines[6:]],
+    "swapped": lambda lines: [*lines[:5], lines[6], lines[5], *lines[7:]],
+    "cut off": lambda lines: lines[:-3],
+}
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_a_tampered_audit_log_is_noticed(name: str, copied: Product) -> None:
+    """By `make verify-audit`, and by the next run, which ends with it."""
+    log = copied.folder / "var" / "audit" / "pipeline.jsonl"
+    lines = log.read_text("utf-8").splitlines()
+    log.write_text("\n".join(TAMPERED[name](lines)) + "\n", "utf-8")
+    done = copied.shell.run("make --no-print-directory verify-audit")
+    assert done.code != 0
+    assert "not intact" in done.text
+    assert copied.run().code != 0
+
+
+def test_a_swapped_model_does_not_serve(copied: Product) -> None:
+    """One byte of the packaged model changed, and it is not loaded."""
+    version = copied.evidence("model")["version"]
+    place = next(path for path in (copied.folder / "var" / "models" / version).iterdir() if path.suffix == ".skops")
+    content = bytearray(place.read_bytes())
+    content[len(content) // 2] ^= 1
+    place.write_bytes(bytes(content))
+    done = copied.shell.run(f".venv/bin/python -c 'from {PACKAGE}.decision import Decider; "
+                            f"from {PACKAGE}.controls.paths import Paths; Decider.of(Paths.here())'")
+    assert done.code != 0
+    assert "PackageRefused" in done.text
+
+
+def test_evidence_of_another_state_is_stale(copied: Product) -> None:
+    """A changed threshold makes the verdict stale, and a release is refused for it."""
+    copied.write({"evals/thresholds.yaml": ("at_least: 0.72", "at_least: 0.50")})
+    done = copied.shell.run("make --no-print-directory release-check")
+    assert done.code != 0
+    assert "evals/thresholds.yaml" in done.text
+
+
+def test_it_can_move(ran: tuple[Product, str], tmp_path: Path) -> None:
+    """The project works from another folder and from a fresh clone."""
+    product, _ = ran
+    shutil.rmtree(tmp_path / "clone", ignore_errors=True)
+    product.shell.must(f"git clone -q . {tmp_path / 'clone'}")
+    (tmp_path / "clone" / ".venv").symlink_to(product.folder / ".venv")
+    clone = opened(tmp_path / "clone", tmp_path / "home", PACKAGE)
+    assert clone.check() == (0, [])
+    assert clone.run().code == 0
+    assert {name: clone.evidence(name) for name in ("evaluation", "model")} == {
+        name: product.evidence(name) for name in ("evaluation", "model")
+    }
