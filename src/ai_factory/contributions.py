@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import Specifier, SpecifierSet
-from packaging.version import Version
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from ai_factory.catalog import Component
 from ai_factory.errors import AuthorError
 from ai_factory.sandbox import Context, Templates
 
 LISTS = ("dependencies", "dev_dependencies", "hooks", "docs", "ignore", "links")
+CONDITIONAL = ("dependencies", "dev_dependencies", "ignore")  # their items may be written `{value, when}`
 MAPPINGS = ("environment", "services", "make")
 KEYS = {"hooks": "id", "docs": "path", "links": "url"}  # what makes two items of a list the same one
 
@@ -68,7 +70,7 @@ def _without_condition(kind: str, written: Any) -> tuple[Any, bool | str]:
     if not isinstance(written, dict):
         return written, True
     bare = {name: inner for name, inner in written.items() if name != "when"}
-    return bare.get("value", bare) if kind in LISTS else bare, written.get("when", True)
+    return bare["value"] if kind in CONDITIONAL else bare, written.get("when", True)
 
 
 def _rendered(value: Any, templates: Templates, context: Context, where: str) -> Any:
@@ -84,26 +86,33 @@ def _rendered(value: Any, templates: Templates, context: Context, where: str) ->
 def _key(kind: str, value: Any, where: str) -> str:
     if kind in ("dependencies", "dev_dependencies"):
         requirement = _requirement(value, where)
-        return f"{requirement.name.lower().replace('_', '-').replace('.', '-')};{requirement.marker or ''}"
+        return f"{canonicalize_name(requirement.name)};{requirement.marker or ''}"
     return str(value[KEYS[kind]]) if kind in KEYS else str(value)
 
 
 def _requirement(text: str, where: str) -> Requirement:
     try:
-        return Requirement(text)
-    except InvalidRequirement as error:
+        requirement = Requirement(text)
+        for clause in requirement.specifier:
+            Version(clause.version.removesuffix(".*"))  # `===` takes any text
+    except (InvalidRequirement, InvalidVersion) as error:
         raise AuthorError(f"`{where}`: `{text}` is no requirement: {str(error).splitlines()[0]}") from None
+    return requirement
 
 
 def _joined(old: _Item, new: _Item) -> _Item:
     if old.value == new.value:
         return old
-    if old.kind in ("dependencies", "dev_dependencies"):
+    if old.kind in ("dependencies", "dev_dependencies") and not _has_address(old, new):
         return old._replace(value=_intersected(old, new))
     raise AuthorError(
         f"`{old.component}` and `{new.component}` contribute different values for `{old.kind}: {old.key}`",
         "let one component contribute it, and the other require that component",
     )
+
+
+def _has_address(*items: _Item) -> bool:
+    return any(Requirement(item.value).url for item in items)
 
 
 def _intersected(old: _Item, new: _Item) -> str:

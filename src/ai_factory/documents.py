@@ -85,9 +85,12 @@ def _check(data: Any, budget: list[int]) -> None:
 def _check_scalar(value: Any) -> None:
     if isinstance(value, str):
         value.encode()  # half a surrogate pair cannot be written
-    elif isinstance(value, (int, float)):
-        if not math.isfinite(value) or abs(value) >= NUMBER_LIMIT and isinstance(value, int):
-            raise ValueError("it holds a number that is too large, or none")
+    elif isinstance(value, int):
+        if abs(value) >= NUMBER_LIMIT:
+            raise ValueError("it holds a number of more than 64 bits")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"it holds {value}, which is no number to other readers")
     elif value is not None:
         raise ValueError(f"it holds a {type(value).__name__}, which is no plain value")
 

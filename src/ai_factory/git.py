@@ -33,6 +33,7 @@ _PINNED = {  # of a merge: the same result on every machine
     "merge.default": "text",
     "core.autocrlf": "false",
     "core.attributesFile": os.devnull,
+    "attr.tree": "no-tree",  # newer git reads the attributes of HEAD in a bare repository
     "core.hooksPath": os.devnull,
     "gc.auto": "0",
 }
@@ -382,7 +383,7 @@ def merge_trees(base: Input, ours: Input, theirs: Input, names: Names, objects: 
     `objects` is the objects folder of the project, in which inputs given as `Blob` lie.
     """
     with scratch(objects) as repository:
-        labels = Names(_label(names.ours, "yours"), _label(names.theirs, "factory"))
+        labels = _labels(names)
         stream = _commit_stream(1, "refs/heads/base", base, "") + _commit_stream(
             2, f"refs/heads/{labels.ours}", ours, ":1"
         )
@@ -395,8 +396,16 @@ def merge_trees(base: Input, ours: Input, theirs: Input, names: Names, objects: 
         return _read_merge(repository, output, held)
 
 
+def _labels(names: Names) -> Names:
+    """The names as branches: they stand in the conflict markers, so no two may be one."""
+    ours, theirs = _label(names.ours, "yours"), _label(names.theirs, "factory")
+    return Names(ours, theirs if theirs != ours else f"{theirs}-2")
+
+
 def _label(name: str, otherwise: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._+-]+|\.\.+|\.lock$", "-", name).strip("-./") or otherwise
+    label = re.sub(r"[^A-Za-z0-9._+-]+|\.\.+|\.lock$", "-", name).strip("-./") or otherwise
+    # git takes these for something other than a branch
+    return f"{label}-{otherwise}" if label == "HEAD" or re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", label) else label
 
 
 def _commit_stream(mark: int, reference: str, tree: Input, parent: str) -> bytes:

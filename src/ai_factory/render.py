@@ -116,6 +116,9 @@ def _path(template_path: str, source: str, context: Context, templates: Template
     parts = [templates.text(part, context, source) for part in template_path.removesuffix(SUFFIX).split("/")]
     try:
         path = check_path("/".join(parts))
+        path.encode()
+    except UnicodeEncodeError:
+        raise AuthorError(f"`{source}`: the path {'/'.join(parts)!r} is one that UTF-8 cannot hold") from None
     except FactoryError as error:
         raise AuthorError(f"`{source}`: {error.message}") from None
     if len(parts) != path.count("/") + 1 or parts[0] in RESERVED:
@@ -130,7 +133,10 @@ def _content(file: File, source: str, context: Context, templates: Templates) ->
         file.content.decode()
     except UnicodeDecodeError:
         raise AuthorError(f"`{source}` is rendered, but it is not UTF-8 text", "drop its `.jinja`") from None
-    return File(templates.render(source, context).encode(), file.mode)
+    try:
+        return File(templates.render(source, context).encode(), file.mode)
+    except UnicodeEncodeError:
+        raise AuthorError(f"`{source}` renders to text that UTF-8 cannot hold") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from jinja2 import FileSystemBytecodeCache
 
-from ai_factory import cache, catalog, questions
+from ai_factory import cache, catalog, isolate, questions
 from ai_factory.catalog import Blueprint, Component
-from ai_factory.factory import Factory
+from ai_factory.factory import EMBEDDED, Factory
 from ai_factory.plan import Target
 from ai_factory.questions import Ask
 from ai_factory.render import render
@@ -64,11 +65,12 @@ def settle(
 
 
 def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
-    """The rendering, with compiled templates kept in the user's cache."""
+    """The rendering, with compiled templates kept in the user's cache.
+
+    What does not come with the tool itself is rendered in a child with limited memory and time.
+    """
     compiled = FileSystemBytecodeCache(cache.folder("jinja"), "%s.jinja-cache")
-    return Target(
-        made.factory.origin,
-        answers,
-        made.versions,
-        render(made.blueprint, made.components, answers, compiled),
-    )
+    compute = partial(render, made.blueprint, made.components, answers, compiled)
+    origin = made.factory.origin
+    files = compute() if origin.kind == EMBEDDED else isolate.limited(compute, f"the factory `{origin.url}`")
+    return Target(origin, answers, made.versions, files)

@@ -1,0 +1,157 @@
+"""What keeps `check` fast, told without a clock on the wall: no process, no socket, few imports, and a CPU ratio."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import golden, kit
+
+ROUNDS = 9
+RATIO = 6.0  # CPU of a check over that of `python -c pass`
+HEAVY = ("typer", "click", "rich", "copier", "jinja2", "ruamel", "subprocess", "zipfile", "yaml", "socket", "pathspec")
+
+AUDIT = """\
+import atexit, json, os, sys
+_seen = []
+_WATCHED = ("subprocess.", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "pty.", "socket.", "urllib.")
+sys.addaudithook(lambda event, arguments: _seen.append(event) if event.startswith(_WATCHED) else None)
+_place = os.environ["AUDITED"]
+def _tell():
+    with open(_place, "w") as stream:
+        json.dump({"events": _seen, "modules": sorted(sys.modules)}, stream)
+atexit.register(_tell)
+"""
+
+
+@pytest.fixture(scope="module")
+def stamped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole project, in a repository, with its record."""
+    place = tmp_path_factory.mktemp("speed") / "credit-line"
+    done = kit.cli("new", "tabular-decision", str(place), "--defaults")
+    assert done.code == 0, done.err
+    return place
+
+
+def _check(folder: Path, *prefix: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "ai_factory", "check", "."],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def _audited(folder: Path, scratch: Path) -> dict[str, list[str]]:
+    """The watched events of a check, and the modules that it had loaded at its end."""
+    (scratch / "sitecustomize.py").write_text(AUDIT)
+    place = scratch / "audited.json"
+    done = _check(folder, PYTHONPATH=str(scratch), AUDITED=str(place))
+    assert (done.returncode, done.stderr) == (0, "")
+    return dict(json.loads(place.read_text()))
+
+
+def test_check_starts_nothing_and_asks_nobody(stamped: Path, tmp_path: Path) -> None:
+    """No process and no socket, as the interpreter itself reports it."""
+    assert _audited(stamped, tmp_path)["events"] == []
+
+
+def test_check_imports_almost_nothing(stamped: Path, tmp_path: Path) -> None:
+    """None of the heavy libraries is loaded, beyond what the interpreter loads by itself."""
+    loaded = {name.split(".")[0] for name in _audited(stamped, tmp_path)["modules"]}
+    assert sorted(loaded & set(HEAVY)) == []
+
+
+def test_drift_costs_no_import_either(stamped: Path, tmp_path: Path) -> None:
+    """A check that finds something is as light."""
+    project = tmp_path / "project"
+    shutil.copytree(stamped, project)
+    for path in sorted((project / "src/credit_line/controls").glob("*.py"))[:3]:
+        path.write_text("# gone\n")
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    done = _check(project, PYTHONPATH=str(tmp_path), AUDITED=str(tmp_path / "audited.json"))
+    found = json.loads((tmp_path / "audited.json").read_text())
+    assert (done.returncode, done.stdout.count("AF002 error")) == (1, 3)
+    assert found["events"] == []
+    assert sorted({name.split(".")[0] for name in found["modules"]} & set(HEAVY)) == []
+
+
+def test_the_audit_hook_sees_processes(tmp_path: Path) -> None:
+    """The two tests above can fail: a process, a socket and an import are seen."""
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    place = tmp_path / "audited.json"
+    code = "import os, socket, subprocess; socket.socket().close(); subprocess.run(['true']); os.system('true')"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "AUDITED": str(place)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+    found = json.loads(place.read_text())
+    assert {"socket.__new__", "subprocess.Popen", "os.system"} <= set(found["events"])
+    assert {"socket", "subprocess"} <= set(found["modules"])
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace on this machine")
+def test_the_kernel_agrees(stamped: Path, tmp_path: Path) -> None:
+    """One `execve`, no `fork`, no `clone`, no `socket`, as the kernel sees it."""
+    log = tmp_path / "log"
+    done = _check(stamped, "strace", "-f", "-o", str(log), "-e", "trace=process,network")
+    if done.returncode != 0 and "ptrace" in done.stderr.lower():
+        pytest.skip("this machine forbids tracing")
+    assert done.returncode == 0, done.stderr
+    calls = re.findall(r"^\d+ +(\w+)\(", log.read_text(), re.MULTILINE)
+    assert calls.count("execve") == 1
+    allowed = {"execve", "exit_group", "exit"}
+    assert sorted(set(calls) - allowed) == []
+
+
+def _cpu(arguments: list[str], folder: Path) -> float:
+    """User and system seconds of one process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def _ratio(folder: Path) -> float:
+    pairs = [(_cpu(["-m", "ai_factory", "check", "."], folder), _cpu(["-c", "pass"], folder)) for _ in range(ROUNDS)]
+    return statistics.median(check for check, _ in pairs) / statistics.median(bare for _, bare in pairs)
+
+
+def test_check_costs_little_more_than_python_itself(stamped: Path) -> None:
+    """Median CPU of a check of a whole project, over that of an empty program, interleaved; once again if noisy."""
+    _cpu(["-m", "ai_factory", "check", "."], stamped)  # compiled once
+    ratio = _ratio(stamped)
+    if ratio > RATIO:
+        ratio = min(ratio, _ratio(stamped))
+    assert ratio <= RATIO
+
+
+def test_new_starts_git_only(tmp_path: Path) -> None:
+    """Stamping starts git for the first commit and nothing else, and does not import Copier."""
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    place = tmp_path / "audited.json"
+    arguments = ["-m", "ai_factory", "new", "tabular-decision", str(tmp_path / "credit-line"), "--defaults"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "AUDITED": str(place)}
+    done = subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = {name.split(".")[0] for name in json.loads(place.read_text())["modules"]}
+    assert sorted(loaded & {"copier", "cookiecutter", "pydantic", "yaml", "tomlkit", "requests"}) == []
+    assert [event for event in json.loads(place.read_text())["events"] if event.startswith(("socket.", "urllib."))] == []
+
+
+def test_the_stamped_project_is_whole(stamped: Path) -> None:
+    """What was measured is a real project: as many files as the golden tree."""
+    files = golden.read(golden.GOLDEN / "tabular-decision" / "default")
+    assert set(kit.tree(stamped)) == set(files)
