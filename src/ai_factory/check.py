@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ai_factory.lock import Entry, Lock
-from ai_factory.tree import File, blob_id
+from ai_factory.tree import File, blob_id, word
 
 
 class Rule(NamedTuple):
@@ -73,7 +73,7 @@ def compare(lock: Lock, ours: Mapping[str, File], unexpected: Iterable[str] = ()
 def _open(path: str, entry: Entry, file: File | None, modes: bool) -> list[Finding]:
     if entry.state != "open":
         return []
-    hint = f"resolve it, then run `ai-factory sync --continue` (or `ai-factory sync --take ours {path}`)"
+    hint = f"resolve it, then run `ai-factory sync --continue` (or `ai-factory sync --take ours {word(path)}`)"
     return [Finding("AF004", path, "has an open conflict", entry.component, entry.controls, hint)]
 
 
@@ -115,7 +115,7 @@ def _edited(path: str, entry: Entry, file: File | None, modes: bool) -> list[Fin
 
 
 def _restore(path: str) -> str:
-    return f"`ai-factory restore {path}` puts it back, `ai-factory diff {path}` shows what differs"
+    return f"`ai-factory restore {word(path)}` puts it back, `ai-factory diff {word(path)}` shows what differs"
 
 
 def verdict(findings: Iterable[Finding], fail_on: Iterable[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -91,6 +92,11 @@ def _tree_id(entries: Mapping[str, tuple[str, str]]) -> str:
 def path_bytes(path: str) -> bytes:
     """The path as the disk and git spell it; bytes that are not UTF-8 come through unharmed."""
     return path.encode("utf-8", "surrogateescape")
+
+
+def word(path: str) -> str:
+    """The path as one word of a command that a person may paste into a shell."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
 def under(tree: Tree, folder: str) -> dict[str, File]:

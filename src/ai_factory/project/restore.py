@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ai_factory import git
 from ai_factory.errors import LockError, UsageError
 from ai_factory.project.opening import Project
-from ai_factory.tree import File, blob_id, with_endings_of
+from ai_factory.tree import File, blob_id, with_endings_of, word
 from ai_factory.workspace import keeps_modes
 
 
@@ -69,12 +69,12 @@ def _checked(project: Project, path: str, force: bool) -> str:
             f"`{path}` {owner}: there is nothing to restore", "`ai-factory status` lists the managed files"
         )
     if entry.state == "open":
-        raise UsageError(f"`{path}` has an open conflict", f"decide it: `ai-factory sync --take theirs {path}`")
+        raise UsageError(f"`{path}` has an open conflict", f"decide it: `ai-factory sync --take theirs {word(path)}`")
     exists = project.folder.read(path) is not None
     if entry.ownership == "merged" and exists and not force:
         raise UsageError(
             f"`{path}` is merged: the team may edit it",
-            f"to lose its edits: `ai-factory restore --force {path}`",
+            f"to lose its edits: `ai-factory restore --force {word(path)}`",
         )
     return path
 

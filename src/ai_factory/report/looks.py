@@ -11,6 +11,7 @@ from ai_factory.project.restore import Restored
 from ai_factory.questions import MISSING
 from ai_factory.report.findings import row as finding_row
 from ai_factory.report.plain import count, plain
+from ai_factory.tree import word
 
 
 def status_text(report: StatusReport) -> str:
@@ -118,7 +119,7 @@ def restored_text(restored: Sequence[Restored]) -> str:
     for item in restored:
         lines.append(f"restored {plain(item.path)}")
         lines += (
-            [f"      hint: to get the edit back: `git cat-file blob {item.before} > {plain(item.path)}`"]
+            [f"      hint: to get the edit back: `git cat-file blob {item.before} > {plain(word(item.path))}`"]
             if item.before
             else []
         )

@@ -12,6 +12,7 @@ from ai_factory.project.new import Birth
 from ai_factory.project.sync import Sync, release_notes
 from ai_factory.report.findings import row as finding_row
 from ai_factory.report.plain import count, plain
+from ai_factory.tree import word
 
 SIGNS = {"add": "+", "change": "~", "merge": "~", "rename": ">", "delete": "-", "conflict": "!"}
 
@@ -90,7 +91,7 @@ def _rest(sync: Sync) -> list[str]:
     lines += [f"by hand: {plain(step)}" for step in sync.plan.manual]
     for finding in sync.drift:
         lines.append(f"drift: {plain(finding.path)} {finding.message}, and this sync leaves it so")
-        lines.append(f"      hint: `ai-factory restore {plain(finding.path)}`")
+        lines.append(f"      hint: `ai-factory restore {plain(word(finding.path))}`")
     return lines
 
 
@@ -163,7 +164,7 @@ def sync_markdown(sync: Sync) -> str:
     parts += _section(
         "Drift that stays",
         [
-            f"- {_code(item.path)} {_md(item.message)}: {_code(f'ai-factory restore {item.path}')}"
+            f"- {_code(item.path)} {_md(item.message)}: {_code(f'ai-factory restore {word(item.path)}')}"
             for item in sync.drift
         ],
     )
