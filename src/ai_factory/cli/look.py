@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ai_factory.cli.console import show
 from ai_factory.errors import UsageError
+
+if TYPE_CHECKING:  # see `new`
+    from ai_factory.project.opening import Project
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")]
@@ -97,7 +100,7 @@ def _name_and_line(subject: str) -> tuple[str, int]:
     return subject, 0
 
 
-def _project_and_files(paths: list[str]) -> tuple[Any, list[str]]:
+def _project_and_files(paths: list[str]) -> tuple[Project, list[str]]:
     """The project that the paths lie in, and those of them that are files, named within it."""
     from ai_factory.project.opening import open_project
 
@@ -109,7 +112,7 @@ def _project_and_files(paths: list[str]) -> tuple[Any, list[str]]:
     return project, [project.relative(path) for path in paths]
 
 
-def _within(project: Any, folder: str, path: str) -> str:
+def _within(project: Project, folder: str, path: str) -> str:
     relative = project.relative(path)
     return relative if relative in project.lock.paths else str(project.relative(os.path.join(folder, path)))
 

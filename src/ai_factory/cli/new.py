@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ai_factory.cli.console import ask, can_ask, progress, show, talk
 from ai_factory.errors import UsageError
+
+if TYPE_CHECKING:  # at run time they come with Jinja and YAML, which `--help` does not need
+    from ai_factory.project.new import Birth, Born
 
 
 def new(
@@ -54,7 +57,8 @@ def new(
         return
     with progress(len(birth.plan.changes), "stamping") as advance:
         born = write(birth, not no_git, advance)
-    _say_what_next(born, birth.destination, as_json, no_git)
+    if not as_json:
+        _say_what_next(born, birth, no_git)
 
 
 def pair(text: str) -> tuple[str, Any]:
@@ -78,14 +82,16 @@ def _from_file(path: Path) -> dict[str, Any]:
     return found
 
 
-def _say_what_next(born: Any, destination: str, as_json: bool, no_git: bool) -> None:
-    if as_json:
-        return
+def _say_what_next(born: Born, birth: Birth, no_git: bool) -> None:
+    from ai_factory.report.plain import plain
+    from ai_factory.tree import word
+
     if not born.own_identity:
         talk("committed as `ai-factory <noreply@invalid>`: git knows no name and address of yours")
     if not born.repository:
         reason = "as asked" if no_git else "it lies in a repository already"
         talk(f"no repository and no commit was made: {reason}")
     if born.install:
-        talk(f"some files work only at the root of the repository; this puts them there:\n  {born.install}")
-    talk(f"next:\n  cd {destination}\n  make run\n  ai-factory check")
+        talk(f"some files work only at the root of the repository; this puts them there:\n  {plain(born.install)}")
+    first = "make run" if any(change.path == "Makefile" for change in birth.plan.changes) else "ai-factory status"
+    talk(f"next:\n  cd {plain(word(birth.destination))}\n  {first}\n  ai-factory check")

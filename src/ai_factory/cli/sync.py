@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ai_factory.cli.console import in_ci, show
 from ai_factory.cli.new import pair
 from ai_factory.errors import UsageError
+
+if TYPE_CHECKING:  # see `new`
+    from ai_factory.project.conflicts import Progress
+    from ai_factory.project.sync import Request
 
 
 def sync(
@@ -72,7 +76,7 @@ def sync(
     return _run(place, request, plan, markdown, commit, as_json)
 
 
-def _run(place: str, request: Any, plan: bool, markdown: bool, commit: bool, as_json: bool) -> int:
+def _run(place: str, request: Request, plan: bool, markdown: bool, commit: bool, as_json: bool) -> int:
     from ai_factory.project import sync as verb
     from ai_factory.project.opening import open_project
     from ai_factory.report.plans import sync_data, sync_markdown, sync_text
@@ -120,7 +124,7 @@ def _decide(take: str, shown: str, files: list[str], as_json: bool) -> int:
     return _tell(verb.take(project, take, paths), as_json)
 
 
-def _tell(progress: Any, as_json: bool) -> int:
+def _tell(progress: Progress, as_json: bool) -> int:
     from ai_factory.report.plain import plain
 
     lines = [f"resolved {plain(path)}" for path in progress.resolved] + [

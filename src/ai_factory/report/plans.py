@@ -97,7 +97,7 @@ def _rest(sync: Sync) -> list[str]:
 
 def _next_steps(sync: Sync, applied: bool) -> list[str]:
     if not applied:
-        return ["hint: `ai-factory sync` applies this"]
+        return ["hint: the same command without `--plan` applies this"]
     if sync.plan.conflicts:
         return [
             "hint: mend each conflict (`git diff`, or its `.incoming` file), then `ai-factory sync --continue`",
