@@ -6,6 +6,7 @@ and editors complete with it.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -234,7 +235,7 @@ def problems(data: object, schema: Schema, place: tuple[str | int, ...] = ()) ->
     if "anyOf" in schema:
         yield from _any_of(data, schema["anyOf"], place)
         return
-    if "const" in schema and data != schema["const"]:
+    if "const" in schema and (data != schema["const"] or isinstance(data, bool)):
         yield Problem(place, f"must be {schema['const']!r}")
     if "enum" in schema and data not in schema["enum"]:
         yield Problem(place, f"{data!r} is not one of {', '.join(map(str, schema['enum']))}")
@@ -260,8 +261,15 @@ def _text_problems(data: str, schema: Schema, place: tuple[str | int, ...]) -> I
         yield Problem(place, "must not be empty")
     if "pattern" in schema and not re.search(schema["pattern"], data):
         yield Problem(place, f"{data!r} does not match {schema['pattern']}")
-    if schema.get("format") == "date" and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", data):
+    if schema.get("format") == "date" and not _is_date(data):
         yield Problem(place, f"{data!r} is not a date like 2027-03-31")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _list_problems(data: list[object], schema: Schema, place: tuple[str | int, ...]) -> Iterator[Problem]:

@@ -292,11 +292,12 @@ def stage(root: str, stages: Sequence[Stage]) -> None:
         _finished(["update-index", "-q", "--refresh"], root, expect=(0, 1))
 
 
-def commit(root: str, message: str) -> str:
-    """Commit what is staged below `root`, with the person's own identity and hooks; the new commit's id."""
-    environment = {key: value for key, value in os.environ.items() if key != "GIT_DIR"}
-    run(["commit", "--quiet", "-m", message], root, environment=environment)
-    return run(["rev-parse", "HEAD"], root).decode().strip()
+def commit(root: str, message: str, paths: Sequence[str]) -> None:
+    """Commit these paths and nothing else, with the person's own identity and hooks."""
+    environment = {key: value for key, value in os.environ.items() if key != "GIT_DIR"} | {"GIT_LITERAL_PATHSPECS": "1"}
+    stdin = b"\0".join(map(path_bytes, paths)) + b"\0"
+    options = ["--pathspec-from-file=-", "--pathspec-file-nul"]
+    run(["commit", "--quiet", "-m", message, "--only", *options], root, stdin, environment)
 
 
 def first_commit(root: str, paths: Sequence[str], message: str) -> bool:

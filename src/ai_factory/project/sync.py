@@ -285,9 +285,16 @@ def _three(
     return base_, ours, theirs
 
 
-def commit(sync: Sync) -> str:
-    """Commit what the sync staged. Raises ProjectError while a conflict is open."""
+def commit(sync: Sync) -> None:
+    """Commit what the sync wrote, and nothing else. Raises ProjectError while a conflict is open."""
     if sync.plan.conflicts:
         raise ProjectError("conflicts are open: there is nothing whole to commit", "resolve them, then `git commit`")
     origin = sync.plan.target.origin
-    return git.commit(sync.project.root, f"Sync with {origin.url} {origin.version}")
+    git.commit(sync.project.root, f"Sync with {origin.url} {origin.version}", written(sync))
+
+
+def written(sync: Sync) -> list[str]:
+    """The paths whose content or presence the sync changed in the work tree, without proposals."""
+    known = {change.path for change in sync.plan.changes if _writes(change) and change.action != "decline"}
+    moved = {change.source for change in sync.plan.changes if change.source}
+    return sorted(known | moved | {lock.PROJECT, lock.BASE, lock.LOCK})
