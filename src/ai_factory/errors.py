@@ -42,6 +42,9 @@ class AnswersError(UsageError):
         super().__init__(f"{count} missing or invalid", hint, lines)
         self.problems = problems
 
+    def __reduce__(self) -> tuple[type[AnswersError], tuple[dict[str, str], str]]:
+        return AnswersError, (self.problems, self.hint)  # it may cross from a child process
+
 
 class ProjectError(FactoryError):
     """The team that owns the project must act: a dirty tree, a broken lock, an open conflict."""

@@ -125,7 +125,7 @@ class _Scope(NamedTuple):
 def _answer(question: Question, given: Answers, scope: _Scope, ask: Ask | None) -> tuple[Any, str]:
     default = scope.rendered(question.default, f"{question.place}.default")
     if not scope.templates.truth(question.when, scope.known, f"{question.place}.when"):
-        return default, ""
+        return None if default is MISSING else default, ""
     shown = Asked(question, scope.text(question.help, f"{question.place}.help"), default, _choices(question, scope))
 
     def check(value: Any) -> tuple[Any, str]:

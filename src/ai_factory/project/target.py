@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import FileSystemBytecodeCache
 
 from ai_factory import cache, catalog, isolate, questions
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.factory import EMBEDDED, Factory
+from ai_factory.lock import Origin
 from ai_factory.plan import Target
 from ai_factory.questions import Ask
 from ai_factory.render import render
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +64,18 @@ def settle(
         replace(question, default=presets[question.key]) if question.key in presets else question
         for question in catalog.all_questions(made.components)
     ]
-    return questions.settle(asked, given, catalog.visible(made.components), ask)
+    compute = partial(questions.settle, asked, given, catalog.visible(made.components), ask)
+    return compute() if ask else _guarded(made.factory.origin, compute)
 
 
 def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
-    """The rendering, with compiled templates kept in the user's cache.
-
-    What does not come with the tool itself is rendered in a child with limited memory and time.
-    """
+    """The rendering, with compiled templates kept in the user's cache."""
     compiled = FileSystemBytecodeCache(cache.folder("jinja"), "%s.jinja-cache")
-    compute = partial(render, made.blueprint, made.components, answers, compiled)
     origin = made.factory.origin
-    files = compute() if origin.kind == EMBEDDED else isolate.limited(compute, f"the factory `{origin.url}`")
+    files = _guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))
     return Target(origin, answers, made.versions, files)
+
+
+def _guarded(origin: Origin, compute: Callable[[], Result]) -> Result:
+    """What does not come with the tool itself is computed in a child with limited memory and time."""
+    return compute() if origin.kind == EMBEDDED else isolate.limited(compute, f"the factory `{origin.url}`")
