@@ -148,6 +148,15 @@ def find_project(start: str) -> str:
         here = parent
 
 
+def in_project(start: str) -> bool:
+    """Whether `start` lies in a project, be its lock sound or not."""
+    try:
+        find_project(start)
+    except LockError:
+        return False
+    return True
+
+
 def _no_project(start: str) -> LockError:
     if os.path.isdir(os.path.join(start, FOLDER)):
         return LockError(f"`{start}/{LOCK}` is missing", f"bring it back with `git checkout -- {LOCK}`")

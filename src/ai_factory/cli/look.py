@@ -80,9 +80,7 @@ def explain(
     from ai_factory.report import looks
 
     if re.fullmatch(r"[A-Z]+-\d+[a-z]?", subject) and not os.path.lexists(subject):
-        from ai_factory.project.opening import open_project
-
-        control = inspect.explain_control(open_project("."), subject)
+        control = inspect.explain_control(_project_here(), subject)
         show(looks.control_text(control), looks.control_data(control), as_json)
         return
     name, line = _name_and_line(subject)
@@ -91,6 +89,13 @@ def explain(
         raise UsageError(f"`{subject}` is a folder", "name a file")
     item = inspect.explain_file(project, paths[0], line)
     show(looks.file_text(item), looks.file_data(item), as_json)
+
+
+def _project_here() -> Project | None:
+    from ai_factory.project.opening import open_project
+    from ai_factory.workspace import in_project
+
+    return open_project(".") if in_project(".") else None
 
 
 def _name_and_line(subject: str) -> tuple[str, int]:

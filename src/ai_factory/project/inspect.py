@@ -10,7 +10,7 @@ from typing import Any
 from ai_factory import catalog, check, documents, evolve, git
 from ai_factory.check import Finding
 from ai_factory.errors import AuthorError, FactoryError, UsageError
-from ai_factory.factory import Factory, Wanted, open_factory
+from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
 from ai_factory.git import Status
 from ai_factory.lock import Entry
 from ai_factory.plan import Plan, Target
@@ -283,23 +283,24 @@ def controls_of(factory: Factory) -> list[dict[str, Any]]:
     return [row for row in rows or [] if isinstance(row, dict) and "id" in row]
 
 
-def explain_control(project: Project, control: str) -> ControlExplanation:
-    """Raises UsageError for a control that neither the catalogue nor the project knows."""
-    factory = _applied_factory(project) or open_factory("embedded")
-    rows = {str(row["id"]): row for row in controls_of(factory)}
-    evidence = tuple(
-        (path, "present" if project.folder.read(path) else "missing")
-        for path, entry in project.lock.paths.items()
-        if control in entry.controls
-    )
-    if control not in rows and not evidence:
-        raise UsageError(f"there is no control `{control}`{catalog.nearest(control, sorted(rows))}")
-    row = rows.get(control, {})
-    return ControlExplanation(
-        control,
-        str(row.get("title", "")),
-        str(row.get("intent", "")),
-        str(row.get("tier_floor", "")),
-        "our own words, unreviewed by counsel",
-        evidence,
-    )
+def explain_control(project: Project | None, control: str) -> ControlExplanation:
+    """A control of the project's factory, or of the embedded one where there is no project or it knows none.
+
+    Raises UsageError for a control that nobody knows.
+    """
+    factory = _applied_factory(project) if project else None
+    ours = {str(row["id"]): row for row in controls_of(open_factory(EMBEDDED))}
+    theirs = {str(row["id"]): row for row in controls_of(factory)} if factory else {}
+    evidence = tuple(_evidence(project, control)) if project else ()
+    row = theirs.get(control) or ours.get(control) or {}
+    if not row and not evidence:
+        raise UsageError(f"there is no control `{control}`{catalog.nearest(control, sorted({*ours, *theirs}))}")
+    title, intent, floor = (str(row.get(key, "")) for key in ("title", "intent", "tier_floor"))
+    verified = "our own words, unreviewed by counsel" if row == ours.get(control) else ""
+    return ControlExplanation(control, title, intent, floor, verified, evidence)
+
+
+def _evidence(project: Project, control: str) -> Iterator[tuple[str, str]]:
+    for path, entry in project.lock.paths.items():
+        if control in entry.controls:
+            yield path, "present" if project.folder.read(path) else "missing"

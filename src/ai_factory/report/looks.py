@@ -100,9 +100,9 @@ def control_text(item: ControlExplanation) -> str:
     lines = [f"{item.control} {plain(item.title)}".rstrip()]
     lines += [f"  {plain(item.intent)}"] if item.intent else []
     lines += [f"  from tier: {plain(item.tier_floor)}"] if item.tier_floor else []
-    lines += [f"  the wording is {item.verified}"]
+    lines += [f"  the wording is {item.verified}"] if item.verified else []
     lines += [f"  evidence: {plain(path)} ({state})" for path, state in item.evidence]
-    return "\n".join(lines if item.evidence else [*lines, "  no file of this project is evidence for it"])
+    return "\n".join(lines if item.evidence else [*lines, "  no file here is evidence for it"])
 
 
 def control_data(item: ControlExplanation) -> dict[str, Any]:
