@@ -51,6 +51,11 @@ docs: install ## write docs/reference/ anew
 golden: install ## write tests/golden/ anew: read its diff as you would read code
 	$(BIN)/python -m pytest -q tests/test_golden.py --golden
 
+.PHONY: constraints
+constraints: install ## write constraints.txt anew: the newest versions that the bounds allow
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --group dev pyproject.toml \
+	  --no-header --no-annotate --no-emit-index-url --output-file constraints.txt
+
 .PHONY: bench
 bench: install ## our figures beside copier, cruft and cookiecutter
 	$(BIN)/python benchmarks/bench.py

@@ -176,7 +176,9 @@ def _readme(item: Component) -> str:
     file = item.tree.get("README.md")
     text = file.content.decode() if file else ""
     links = re.compile(r"\]\((?!https?:|#|mailto:)([^)]+)\)")
-    return links.sub(rf"](../../../templates/{item.name}/\1)", text.partition("\n")[2] if text.startswith("# ") else text)
+    return links.sub(
+        rf"](../../../templates/{item.name}/\1)", text.partition("\n")[2] if text.startswith("# ") else text
+    )
 
 
 def _questions(asked: Iterable[Question]) -> str:
@@ -280,13 +282,22 @@ def index_page(parts: Sequence[Component], plans: Sequence[Blueprint]) -> str:
         ("[Exit codes](exit-codes.md)", "what the number means that a command ends with"),
         ("[Rules](rules.md)", "what `check` can find"),
         ("[Template format](template-format.md)", "what a component may hold"),
-        *((f"[{name}.schema.json](schemas/{name}.schema.json)", _title(name).replace("<", "&lt;")) for name in formats.FORMATS),
+        *(
+            (f"[{name}.schema.json](schemas/{name}.schema.json)", _title(name).replace("<", "&lt;"))
+            for name in formats.FORMATS
+        ),
     ]
     return page(
         "Reference",
         table(("page", "says"), first),
-        section("Blueprints", table(("name", "what it is"), [(f"[{x.name}](blueprints/{x.name}.md)", x.summary) for x in plans])),
-        section("Components", table(("name", "what it is"), [(f"[{x.name}](components/{x.name}.md)", x.summary) for x in parts])),
+        section(
+            "Blueprints",
+            table(("name", "what it is"), [(f"[{x.name}](blueprints/{x.name}.md)", x.summary) for x in plans]),
+        ),
+        section(
+            "Components",
+            table(("name", "what it is"), [(f"[{x.name}](components/{x.name}.md)", x.summary) for x in parts]),
+        ),
     )
 
 

@@ -14,7 +14,8 @@ from ai_factory import documents
 from ai_factory.factory import embedded_folder, open_factory
 from ai_factory.lock import Lock
 from ai_factory.plan import Target, births
-from ai_factory.project.target import Choice, recipe, rendered, settle
+from ai_factory.project.target import Choice, recipe, settle
+from ai_factory.render import render
 from ai_factory.tree import EXECUTABLE, LINK, File, Tree
 from ai_factory.workspace import Folder
 
@@ -27,7 +28,8 @@ UPDATE = "`.venv/bin/python -m pytest --golden` writes them anew; read that diff
 def target(blueprint: str, given: Mapping[str, Any]) -> Target:
     """The rendering of this checkout's blueprint with these answers, as `new` would stamp it."""
     made = recipe(open_factory(str(ROOT)), Choice(blueprint))
-    return rendered(made, settle(made, given))
+    answers = settle(made, given)
+    return Target(made.factory.origin, answers, made.versions, render(made.blueprint, made.components, answers))
 
 
 def answers_of(blueprint: str, name: str) -> dict[str, Any]:

@@ -7,13 +7,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ai_factory import catalog
 from ai_factory.__main__ import _command, guarded
+from ai_factory.catalog import Component
+from ai_factory.errors import FactoryError
+from ai_factory.tree import File, under
 
 IDENTITY = {
     "GIT_AUTHOR_NAME": "Test",
@@ -126,6 +130,27 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
         elif place.is_file() and (relative.parts[0] != ".git" or str(relative) in (".git/index", ".git/HEAD")):
             found[str(relative)] = (place.stat().st_mode, place.read_bytes())
     return found
+
+
+def files(contents: Mapping[str, str | bytes]) -> dict[str, File]:
+    """A tree of regular files."""
+    return {path: File(text if isinstance(text, bytes) else text.encode()) for path, text in contents.items()}
+
+
+def component(name: str, contents: Mapping[str, str | bytes]) -> Component:
+    """A component from the files in its folder, as a factory of version 9.9 would give it."""
+    tree = files({f"templates/{name}/{path}": text for path, text in contents.items()})
+    return catalog.component(name, lambda folder: under(tree, folder), "9.9")
+
+
+def refusal(call: Callable[[], object]) -> FactoryError:
+    """The error with which a call is refused."""
+    try:
+        call()
+    except FactoryError as error:
+        return error
+    message = "nothing was refused"
+    raise AssertionError(message)
 
 
 # ---- a small factory -----------------------------------------------------------------------------

@@ -42,16 +42,18 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def steps(text: str) -> list[Step]:
-    """The commands of all `console` blocks, in order; a command ends in `\\` where it goes on."""
+    """The commands of all `console` blocks, in order; a backslash at its end lets a command go on."""
     found: list[Step] = []
     for block in blocks(text):
         if block.word == "console":
-            found += _steps(block)
+            found += steps_of(block)
     return found
 
 
-def _steps(block: Block) -> Iterator[Step]:
-    command, shown, start = "", [], 0
+def steps_of(block: Block) -> Iterator[Step]:
+    """The commands of one block."""
+    command, start = "", 0
+    shown: list[str] = []
     for number, line in enumerate(block.lines, block.line):
         if command.endswith("\\"):
             command += "\n" + line

@@ -1,4 +1,4 @@
-"""A shell as a person has it, with this checkout's `ai-factory` on PATH: one folder and environment from command to command."""
+"""A shell as a person has it, with this checkout's `ai-factory` on PATH: `cd` and `export` last."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from functools import cache
@@ -15,13 +16,15 @@ from typing import NamedTuple
 from tests import kit
 
 BIN = Path(sys.executable).parent
-HOME = Path(os.environ.get("HOME", "/")) / ".cache"  # read before any test gets a home of its own
+KEPT = Path(os.environ.get("HOME", "/")) / ".cache"  # read before any test gets a home of its own
 CACHES = {
-    "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(HOME / "uv")),
-    "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(HOME / "pip")),
+    "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(KEPT / "uv")),
+    "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(KEPT / "pip")),
 }
+NOT_OURS = {"CI", "VIRTUAL_ENV", "MAKEFLAGS", "PYTHONPATH", *kit.IDENTITY}
+GITCONFIG = "[user]\n\tname = Test\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n"
 CLOSED = "http://127.0.0.1:9"  # nothing listens there: whatever asks a proxy fails at once
-PROXIES = {name: CLOSED for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")}
+PROXIES = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"), CLOSED)
 
 
 @cache
@@ -45,29 +48,31 @@ class Shell:
     """Commands in a folder; `cd` and `export` last."""
 
     def __init__(self, folder: Path, home: Path, *, offline: bool = False) -> None:
-        home.mkdir(parents=True, exist_ok=True)
+        (home / "tmp").mkdir(parents=True, exist_ok=True)
+        (home / ".gitconfig").write_text(GITCONFIG)
         self.folder = folder
         self.offline = offline
         self._exports = home / "exports"
         self._exports.touch()
         self._environment = {
-            **{name: value for name, value in os.environ.items() if name not in ("CI", "VIRTUAL_ENV", "MAKEFLAGS")},
-            **kit.IDENTITY,
+            **{name: value for name, value in os.environ.items() if name not in NOT_OURS},
             **CACHES,
             "HOME": str(home),
+            "TMPDIR": str(home / "tmp"),
             "AI_FACTORY_CACHE": str(home / "cache"),
             "GIT_CONFIG_NOSYSTEM": "1",
             "LC_ALL": "C.UTF-8",
             "PYTHON": sys.executable,
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONDONTWRITEBYTECODE": "",
         }
 
     def run(self, command: str, timeout: float = 300) -> Done:
         """Run the command with bash; it fails the test when it takes longer than `timeout` seconds."""
         state = shlex.quote(str(self._exports))
-        script = f". {state}\n{command}\n__code=$?\n{{ export -p; echo cd \"$(printf %q \"$PWD\")\"; }} > {state}\nexit $__code\n"
-        done = subprocess.run(
+        # a proxy that leads nowhere is not handed on to a shell that has a network
+        keep = f"""{{ export -p | grep -viE '_proxy='; echo cd "$(printf %q "$PWD")"; }} > {state}"""
+        script = f". {state}\n{command}\n__code=$?\n{keep}\nexit $__code\n"
+        process = subprocess.Popen(
             [*(_alone() if self.offline else ()), "bash", "-c", script],
             cwd=self.folder,
             env={**self._environment, **(PROXIES if self.offline else {})},
@@ -76,10 +81,14 @@ class Shell:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            check=False,
-            timeout=timeout,
+            start_new_session=True,
         )
-        return Done(done.returncode, done.stdout)
+        try:
+            text, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # what it started too
+            raise
+        return Done(process.returncode, text)
 
     def must(self, command: str, timeout: float = 300) -> str:
         """What the command prints; it must end with 0."""
@@ -105,7 +114,5 @@ def normalized(text: str) -> list[str]:
 
 def agrees(shown: str, printed: str) -> bool:
     """Whether a page shows what was printed; a line `...` or `…` stands for any lines."""
-    pattern = "".join(
-        r"(?:.*\n)*?" if line in ("...", "…") else re.escape(line) + r"\n" for line in normalized(shown)
-    )
+    pattern = "".join(r"(?:.*\n)*?" if line in ("...", "…") else re.escape(line) + r"\n" for line in normalized(shown))
     return re.fullmatch(pattern, "\n".join(normalized(printed)) + "\n") is not None

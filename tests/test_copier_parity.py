@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from ai_factory.tree import EXECUTABLE, File, Tree
 from tests import golden, kit
 from tests.test_golden import CASES
 
-OURS = ("component.yaml", "CHANGELOG.md", "README.md")  # what Copier has no use for
+OURS = ("component.yaml", "copier.yml", "CHANGELOG.md", "README.md")  # what is not a template
 
 
 def copier_tree(template: Path, data: Mapping[str, Any], scratch: Path) -> dict[str, File]:
@@ -29,35 +27,19 @@ def copier_tree(template: Path, data: Mapping[str, Any], scratch: Path) -> dict[
     from copier import run_copy
 
     target = scratch / "copied"
-    with _identity_of_its_own():
-        run_copy(str(template), target, data=dict(data), defaults=True, quiet=True, skip_tasks=True)
+    run_copy(str(template), target, data=dict(data), defaults=True, quiet=True, skip_tasks=True)
     return golden.read(target)
-
-
-@contextmanager
-def _identity_of_its_own() -> Iterator[None]:
-    """Copier is imported late and asks git about its target; nothing else is arranged for it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GIT_CEILING_DIRECTORIES", "/")
-        yield
 
 
 def as_copier_template(components: Sequence[Component], place: Path) -> Path:
     """One Copier template of these components: their files side by side, their questions in order."""
-    settings = "_subdirectory: files\n"
-    asked: list[str] = []
+    tree: dict[str, File] = {}
     for component in components:
-        golden.write(place.with_name(f"{place.name}-{component.name}"), component.tree)
-        source = place.with_name(f"{place.name}-{component.name}")
-        for path, file in component.tree.items():
-            if path in (*OURS, "copier.yml"):
-                continue
-            assert not (place / path).exists(), f"two components bring `{path}`"
-            (place / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source / path, place / path)
-            assert file.mode in ("100644", "100755")
-        asked.append(_questions_alone(component))
-    (place / "copier.yml").write_text(settings + "\n".join(asked))
+        files = {path: file for path, file in component.tree.items() if path not in OURS}
+        assert not tree.keys() & files.keys(), f"`{component.name}` brings files that another one has"
+        tree |= files
+    questions = "_subdirectory: files\n" + "\n".join(map(_questions_alone, components))
+    golden.write(place, {**tree, "copier.yml": File(questions.encode())})
     return place
 
 
@@ -187,15 +169,10 @@ table: {type: yaml, default: {a: [1, 2], b: null}}
 document: {type: json, default: '{"x": [true, null]}'}
 """
 
+KEYS = [line.partition(":")[0] for line in QUESTIONS.splitlines() if not line.startswith(("_", " "))]
+
 TREE: Mapping[str, str | bytes] = {
-    "answers.json.jinja": "{"
-    + ", ".join(
-        f'"{key}": {{{{ {key} | tojson }}}}'
-        for key in (
-            "name slug count ratio whole flag mirror short number colour size sinks hidden asked_when table document"
-        ).split()
-    )
-    + "}",
+    "answers.json.jinja": "{" + ", ".join(f'"{key}": {{{{ {key} | tojson }}}}' for key in KEYS) + "}",
     "plain.txt": "{{ name }} is not rendered here\n",
     "trailing.txt.jinja": "{{ name }}\n",
     "no-newline.txt.jinja": "{{ name }}",
@@ -279,7 +256,8 @@ def synthetic(folder: Path, files: Mapping[str, str | bytes], questions: str = Q
         folder,
         {
             "blueprints/only.yaml": "summary: The only one\ncomponents: [part]\nfacts: {genai: false}\n",
-            "templates/part/component.yaml": "summary: A part\ncontributes:\n  dependencies: ['polars>=2', 'attrs>=24']\n"
+            "templates/part/component.yaml": "summary: A part\ncontributes:\n"
+            "  dependencies: ['polars>=2', 'attrs>=24']\n"
             "  environment: {PLACE: {default: '{{ name }}/var', help: where}}\n",
             "templates/part/copier.yml": questions,
             **{f"templates/part/{path}": text for path, text in BESIDE.items()},
@@ -310,12 +288,21 @@ def test_documented_subset(name: str, tmp_path: Path) -> None:
 
 
 REFUSED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "a validator's sentence": ("a: {type: str, default: x, validator: \"{% if a == 'no' %}refused{% endif %}\"}", {"a": "no"}),
+    "a validator's sentence": (
+        "a: {type: str, default: x, validator: \"{% if a == 'no' %}refused{% endif %}\"}",
+        {"a": "no"},
+    ),
     "no such choice": ("a: {type: str, choices: [x, y], default: x}", {"a": "z"}),
-    "no such choice among several": ("a: {type: str, multiselect: true, choices: [x, y], default: [x]}", {"a": ["x", "z"]}),
+    "no such choice among several": (
+        "a: {type: str, multiselect: true, choices: [x, y], default: [x]}",
+        {"a": ["x", "z"]},
+    ),
     "no number": ("a: {type: int, default: 1}", {"a": "many"}),
     "no answer": ("a: {type: str}", {}),
-    "a default that its validator refuses": ('a: {type: int, default: 1, validator: "{% if a < 2 %}too small{% endif %}"}', {}),
+    "a default that its validator refuses": (
+        'a: {type: int, default: 1, validator: "{% if a < 2 %}too small{% endif %}"}',
+        {},
+    ),
 }
 
 
@@ -347,6 +334,31 @@ def test_narrower_than_copier(name: str, tmp_path: Path) -> None:
     files, setting = NARROWER[name]
     with pytest.raises(AuthorError, match=r"templates/part"):
         both(synthetic(tmp_path / "factory", files, QUESTIONS + setting), {})
+
+
+STATED: Mapping[str, tuple[str, Mapping[str, Any], tuple[str, str]]] = {
+    "yes is text in YAML 1.2": ("a: yes", {}, ("True", "yes")),
+    "a leading nought means nothing in YAML 1.2": ("a: 010", {}, ("8", "10")),
+    "a time is text in YAML 1.2": ("a: 1:30", {}, ("90", "1:30")),
+    "a question that is not asked takes no answer": ("a: {type: str, default: x, when: false}", {"a": "y"}, ("y", "x")),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_stated_difference(name: str, tmp_path: Path) -> None:
+    """Where both render, but not the same, docs/source/template-format.md says so; there are no others known."""
+    question, given, (theirs, ours) = STATED[name]
+    files = {"a.txt.jinja": "{{ a }}"}
+    found = both(synthetic(tmp_path / "factory", files, f"_subdirectory: files\nname: Ada\n{question}\n"), given)
+    assert [tree["a.txt"].content.decode() for tree in found] == [theirs, ours]
+
+
+def test_stated_difference_of_links(tmp_path: Path) -> None:
+    """Copier puts a file where a component has a link; we keep the link."""
+    folder = synthetic(tmp_path / "factory", {"a.txt": "a\n"})
+    (folder / "templates/part/files/link").symlink_to("a.txt")
+    found = both(folder, {})
+    assert [tree["link"] for tree in found] == [File(b"a\n"), File(b"a.txt", "120000")]
 
 
 def test_a_difference_is_seen(tmp_path: Path) -> None:

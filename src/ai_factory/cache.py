@@ -15,8 +15,8 @@ def folder(name: str) -> str:
     """
     place = os.path.join(_root(), name)
     try:
-        os.makedirs(place, mode=0o700, exist_ok=True)
         for part in (_root(), place):
+            os.makedirs(part, mode=0o700, exist_ok=True)
             if os.stat(part).st_uid != os.getuid():
                 raise MachineError(
                     f"the cache `{part}` belongs to another user",

@@ -18,7 +18,7 @@ from ai_factory.tree import File, Tree, tree_id, under
 from ai_factory.workspace import Folder
 
 EMBEDDED = "embedded"
-_REMOTE = re.compile(r"^(https://|ssh://|file://|[\w.-]+@[\w.-]+:)")
+_REMOTE = re.compile(r"^((https|ssh|file)://(?!-)|\w[\w.-]*@\w[\w.-]*:(?!:))")
 _LOOPBACK = re.compile(r"^http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/")
 
 
@@ -128,14 +128,20 @@ def _require_contents(tree: Mapping[str, object], url: str) -> None:
 
 def _from_git(url: str, wanted: Wanted) -> Factory:
     mirror = mirror_of(url)
-    if wanted.refresh or not os.path.exists(mirror):
+    if wanted.refresh or not (os.path.exists(mirror) or _over_network(url)):
         git.update_mirror(url, mirror)
+    elif not os.path.exists(mirror):
+        raise UnreachableError(f"there is no copy of the factory `{url}` here", "ask for it once with network")
     release = _choose(mirror, url, wanted)
     listed = git.list_tree(mirror, release.commit, PARTS)
     _require_contents(listed, url)
     contents = git.read_blobs(mirror, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
     tree = {path: File(contents[entry.id], entry.mode) for path, entry in listed.items() if entry.id in contents}
     return Factory(Origin("git", url, release.tag, release.commit, tree_id(tree)), tree)
+
+
+def _over_network(url: str) -> bool:
+    return is_remote(url) and not url.startswith("file://")
 
 
 def mirror_of(url: str) -> str:

@@ -1,17 +1,18 @@
 """Runs git: repositories as trees, whole-tree merges in a scratch repository, staging, commits.
 
 Rules of this file: git never asks a question, and reads no configuration of system or user except where a
-person's own commit is made; nothing of a project's (driver, filter, hook, attribute) runs; options and
-names never mix.
+person's own commit is made; nothing of a project's (driver, filter, hook, attribute) runs, but for the filters
+without which git cannot tell whether a file changed (`status`, `describe`); options and names never mix.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -53,7 +54,25 @@ def isolated() -> dict[str, str]:
         "GIT_ALLOW_PROTOCOL": TRANSPORTS,
         "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"),
         "LC_ALL": "C",
+        # before a repository's own: it may name a hook, or a program to ask which files changed
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": "core.hooksPath",
+        "GIT_CONFIG_VALUE_0": os.devnull,
+        "GIT_CONFIG_KEY_1": "core.fsmonitor",
+        "GIT_CONFIG_VALUE_1": "false",
     }
+
+
+@contextmanager
+def _trusting() -> Iterator[dict[str, str]]:
+    """The isolated environment with one setting of the person's: which repositories of other users git may read."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    asked = _started(["config", "--global", "--get-all", "-z", "safe.directory"], "/", environment=own)
+    with tempfile.NamedTemporaryFile("wb", prefix="ai-factory-") as stream:
+        for folder in asked.stdout.split(b"\0")[:-1]:
+            stream.write(b"[safe]\n\tdirectory = " + _quoted(os.fsdecode(folder)) + b"\n")
+        stream.flush()
+        yield isolated() | {"GIT_CONFIG_GLOBAL": stream.name}
 
 
 def run(
@@ -74,8 +93,22 @@ def _finished(
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] = (0,),
 ) -> subprocess.CompletedProcess[bytes]:
+    done = _started(arguments, folder, stdin, environment)
+    if environment is None and b"dubious ownership" in done.stderr:
+        with _trusting() as trusting:
+            done = _started(arguments, folder, stdin, trusting)
+    if done.returncode not in expect:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
+        raise MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", _hint_for(reason))
+    return done
+
+
+def _started(
+    arguments: Sequence[str | bytes], folder: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", *arguments],
             cwd=folder,
             input=stdin,
@@ -84,17 +117,12 @@ def _finished(
             timeout=TIMEOUT,
             check=False,
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        if not os.path.isdir(folder):
+            raise MachineError(f"there is no folder `{folder}`") from None
         raise MachineError("git is not installed", "install git 2.38 or newer") from None
-    except NotADirectoryError:
-        raise MachineError(f"there is no folder `{folder}`") from None
     except subprocess.TimeoutExpired:
         raise MachineError(f"git took longer than {TIMEOUT} seconds: `git {_words(arguments[:2])}`") from None
-    if done.returncode not in expect:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
-        raise MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", _hint_for(reason))
-    return done
 
 
 def _words(arguments: Sequence[str | bytes]) -> str:
@@ -119,7 +147,8 @@ class Release(NamedTuple):
 
 def update_mirror(url: str, mirror: str) -> None:
     """Bring the bare mirror of `url` up to date. Raises UnreachableError when it cannot be read."""
-    if not os.path.exists(os.path.join(mirror, "HEAD")):
+    fresh = not os.path.exists(os.path.join(mirror, "HEAD"))
+    if fresh:
         run(["init", "--quiet", "--bare", "--template=", mirror], os.path.dirname(mirror))
     refs = ["+refs/tags/*:refs/tags/*", "+refs/heads/*:refs/heads/*"]
     command = [
@@ -132,9 +161,15 @@ def update_mirror(url: str, mirror: str) -> None:
         url,
         *refs,
     ]
+    environment = None
+    if url.startswith("http://"):  # only this machine's own, see `factory.is_remote`; it may not send us elsewhere
+        environment = isolated() | {"GIT_ALLOW_PROTOCOL": "http"}
+        command = ["-c", "http.followRedirects=false", *command]
     try:
-        run(command, mirror)
+        run(command, mirror, environment=environment)
     except MachineError as error:
+        if fresh:
+            shutil.rmtree(mirror)  # an empty mirror would look like a factory without releases
         raise UnreachableError(
             f"the factory `{url}` cannot be reached: {error.message.rpartition(': ')[2]}",
             "check the address, the network and your access to it",
@@ -155,9 +190,10 @@ def resolve(repository: str, reference: str) -> str:
     for candidate in (f"refs/tags/{reference}", f"refs/heads/{reference}", reference):
         if "\n" in candidate or candidate.startswith("-"):
             break
-        answer = run(["cat-file", "--batch-check"], repository, f"{candidate}^{{commit}}\n".encode()).decode()
-        if answer.split()[1:2] == ["commit"]:
-            return answer.split()[0]
+        question = path_bytes(f"{candidate}^{{commit}}\n")
+        answer = run(["cat-file", "--batch-check"], repository, question).decode(errors="replace")
+        if found := re.fullmatch(r"([0-9a-f]{40,64}) commit \d+\n", answer):
+            return found[1]
     raise UsageError(f"the factory has no version `{reference}`")
 
 
@@ -288,8 +324,8 @@ def stage(root: str, stages: Sequence[Stage]) -> None:
             if side:
                 lines.append(f"{side.mode} {side.id} {number}\t".encode() + path)
     if lines:
+        # no `--refresh`: it would run the project's filters over each of these files
         run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0")
-        _finished(["update-index", "-q", "--refresh"], root, expect=(0, 1))
 
 
 def commit(root: str, message: str, paths: Sequence[str]) -> None:
@@ -319,6 +355,8 @@ def first_commit(root: str, paths: Sequence[str], message: str) -> bool:
         "commit.gpgSign=false",
         "-c",
         "core.autocrlf=false",
+        "-c",
+        "core.fsmonitor=false",
         "-c",
         "gc.auto=0",
     ]
@@ -361,8 +399,6 @@ def scratch(objects: str = "") -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="ai-factory-") as folder:
         form = _object_format(objects)
         run(["init", "--quiet", "--bare", "--template=", f"--object-format={form}", folder], folder)
-        for key, value in (("core.attributesFile", os.devnull), ("gc.auto", "0")):
-            run(["config", key, value], folder)
         if objects:
             with open(os.path.join(folder, "objects/info/alternates"), "w", encoding="utf-8") as stream:
                 stream.write(objects + "\n")
@@ -393,8 +429,7 @@ def merge_trees(base: Input, ours: Input, theirs: Input, names: Names, objects: 
         pinned = [part for key, value in _PINNED.items() for part in ("-c", f"{key}={value}")]
         command = [*pinned, "merge-tree", "--write-tree", "-z", "--messages", *labels]
         output = run(command, repository, expect=(0, 1))
-        held = {entry.id for entry in ours.values() if isinstance(entry, Blob)}
-        return _read_merge(repository, output, held)
+        return _read_merge(repository, output, ours)
 
 
 def _labels(names: Names) -> Names:
@@ -430,17 +465,14 @@ def _quoted(path: str) -> bytes:
     return b'"' + escaped + b'"'
 
 
-def _read_merge(repository: str, output: bytes, held: Collection[str]) -> MergedTrees:
+def _read_merge(repository: str, output: bytes, ours: Input) -> MergedTrees:
     head, *fields = output.split(b"\0")
     stages, position = _stages(fields)
     listed = list_tree(repository, head.decode().strip())
-    blobs = [entry.id for entry in listed.values() if entry.id not in held and entry.mode != SUBMODULE]
-    blobs += [entry.id for sides in stages.values() for _, entry in sides]
+    changed = {path: entry for path, entry in listed.items() if ours.get(path) != entry and entry.mode != SUBMODULE}
+    blobs = [entry.id for entry in changed.values()] + [entry.id for sides in stages.values() for _, entry in sides]
     contents = read_blobs(repository, blobs)
-    files: dict[str, File | Blob] = {
-        path: File(contents[entry.id], entry.mode) if entry.id in contents else Blob(*entry)
-        for path, entry in listed.items()
-    }
+    files = {path: File(contents[entry.id], entry.mode) if path in changed else entry for path, entry in listed.items()}
     conflicts = {
         path: tuple(Side(number, File(contents[entry.id], entry.mode)) for number, entry in sides)
         for path, sides in stages.items()

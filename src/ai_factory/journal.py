@@ -10,9 +10,10 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -133,7 +134,7 @@ def _prepare(
         "exclude": _read_text(journal.exclude),
     }
     _write_record(draft, record)
-    shutil.rmtree(journal.place, ignore_errors=True)
+    _drop(journal)
     os.rename(draft, journal.place)
 
 
@@ -167,7 +168,7 @@ def _write_record(place: str, record: dict[str, Any]) -> None:
 
 def _read_text(place: str) -> str | None:
     try:
-        with open(place, encoding="utf-8", errors="surrogateescape") as stream:
+        with open(place, encoding="utf-8", errors="surrogateescape", newline="") as stream:
             return stream.read()
     except FileNotFoundError:
         return None
@@ -197,16 +198,24 @@ def undo(journal: Journal) -> None:
     elif os.path.exists(journal.index):
         os.unlink(journal.index)
     if record["exclude"] is not None:
-        with open(journal.exclude, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        with open(journal.exclude, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
             stream.write(record["exclude"])
     elif os.path.exists(journal.exclude):
         os.unlink(journal.exclude)
-    shutil.rmtree(journal.place)
+    _drop(journal)
+
+
+def _drop(journal: Journal) -> None:
+    """Remove the journal, its record first: without that it is none, however much of the rest is left."""
+    with suppress(FileNotFoundError):
+        os.unlink(os.path.join(journal.place, "journal.json"))
+    shutil.rmtree(journal.place, ignore_errors=True)
 
 
 def _put(journal: Journal, folder: Folder, path: str, row: dict[str, str] | None) -> None:
     if row is None:
-        folder.delete(path)
+        if folder.read(path) is not None:  # a folder in the way was never ours to remove
+            folder.delete(path)
         return
     wanted = _kept(journal.place, row)
     if folder.read(path) != wanted:
@@ -216,13 +225,18 @@ def _put(journal: Journal, folder: Folder, path: str, row: dict[str, str] | None
 def _exclude(journal: Journal, incoming: Sequence[str]) -> None:
     prefix = os.path.relpath(journal.root, journal.repository.top)
     known = _read_text(journal.exclude) or ""
-    lines = [f"/{os.path.normpath(os.path.join(prefix, path))}" for path in incoming]
+    lines = [f"/{_literal(os.path.normpath(os.path.join(prefix, path)))}" for path in incoming]
     missing = [line for line in lines if line not in known.splitlines()]
     if missing:
         os.makedirs(os.path.dirname(journal.exclude), exist_ok=True)
         gap = "" if not known or known.endswith("\n") else "\n"
-        with open(journal.exclude, "a", encoding="utf-8", errors="surrogateescape") as stream:
+        with open(journal.exclude, "a", encoding="utf-8", errors="surrogateescape", newline="") as stream:
             stream.write(gap + "\n".join(missing) + "\n")
+
+
+def _literal(path: str) -> str:
+    """The path as a line that git matches with it alone; a line break can only be matched by `?`."""
+    return re.sub(r"([\\*?\[])", r"\\\1", path).replace("\n", "?")
 
 
 def _stage_of(row: dict[str, Any]) -> Stage:

@@ -10,7 +10,7 @@ import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ai_factory import documents
 from ai_factory.errors import FactoryError
@@ -21,6 +21,7 @@ from ai_factory.tree import LINK, Blob, File, Tree, blob_id, is_binary, normaliz
 
 Input = Mapping[str, File | Blob]  # a file by content, or by an id that the project's repository holds
 GUARDED = (".toml", ".yaml", ".yml", ".json")  # a marker in these stops the parser that guards the commit
+APART = "CONFLICT (rename/rename)"  # git's word for a file that each side has moved to another place
 
 
 class Side(NamedTuple):
@@ -62,6 +63,7 @@ class _Path:
     """One path in its three states; after a declared rename, `source` is where the team's file still lies."""
 
     path: str
+    old: str  # what the lock calls it
     source: str
     entry: Entry | None
     base: File | None
@@ -77,14 +79,15 @@ class _Path:
         assert self.owner is not None
         state = {"decline": "declined"}.get(action, "")
         kept = self.theirs if self.owner.ownership in ("managed", "merged") else None
+        moves = self.moved and file is not None
         return Change(
             self.path,
-            "rename" if self.moved and action in ("change", "adopt", "same") else action,
+            "rename" if moves and action in ("change", "adopt", "same") else action,
             why,
             self.owner.component,
             self.owner.ownership,
             self._ended(file),
-            self.source if self.moved else "",
+            self.source if moves else "",
             entry=entry_of(self.owner, self.theirs, self.version, state),
             base=kept,
         )
@@ -153,6 +156,7 @@ def merge(
         trees = _inputs(paths if whole else contested, ours.others if whole else {})
         merged = combine(*trees)
         changes |= {change.path: change for change in _joined(paths, contested, merged, ours)}
+    changes |= {change.path: change for change in _blocked(paths, changes, ours)}
     return [changes[path] for path in sorted(changes)]
 
 
@@ -162,6 +166,8 @@ def _paths(lock: Lock, base: Tree, ours: Ours, target: Target, renames: Mapping[
         new: old
         for old, new in renames.items()
         if old in lock.paths and new not in lock.paths and new in owned and old not in owned
+        # an open file stays where a person works on it; a file of the team's own is nothing to move another one onto
+        if lock.paths[old].state != "open" and not (old in ours.files and new in ours.files)
     }
     gone = set(renamed.values())
     for path in sorted({*lock.paths, *owned} - gone):
@@ -170,6 +176,7 @@ def _paths(lock: Lock, base: Tree, ours: Ours, target: Target, renames: Mapping[
         source = old if old in ours.files else path
         yield _Path(
             path=path,
+            old=old,
             source=source,
             entry=entry,
             base=base.get(old),
@@ -199,7 +206,7 @@ def _settled(item: _Path, others: bool) -> Change | None:
         return _no_longer_owned(item, others)
     if item.owner.ownership == "produced":
         return item.change("same", "is written by the project's own run")
-    if item.local and item.ours is not None:
+    if item.local or (item.ours is None and item.entry and item.entry.state == "local"):
         return _local(item)
     if item.owner.ownership == "seeded":
         return _seeded(item)
@@ -260,8 +267,8 @@ def _seeded(item: _Path) -> Change:
         owner = item.owner
         assert owner
         assert entry
-        return change._replace(entry=entry._replace(component=owner.component, controls=owner.controls), source="")
-    return item.change("keep", "is the team's from now on")._replace(source="")
+        return change._replace(entry=entry._replace(component=owner.component, controls=owner.controls))
+    return item.change("keep", "is the team's from now on")
 
 
 def _newly_owned(item: _Path) -> Change | None:
@@ -270,7 +277,7 @@ def _newly_owned(item: _Path) -> Change | None:
             return item.change("decline", "the team had deleted it")
         return item.change("add", "is new", item.theirs)
     if _same(item.ours, item.theirs):
-        return item.change("adopt", "is there already, the same")
+        return item.change("adopt", "is there already, the same", _move(item))
     if item.entry and item.entry.ownership == "seeded" and _untouched(item):
         return item.change("change", "is the factory's from now on, and nobody had edited it", item.theirs)
     return None
@@ -280,7 +287,8 @@ def _owned(item: _Path, others: bool) -> Change | None:
     quiet = item.entry is not None and item.theirs is not None and blob_id(item.theirs.content) == item.entry.base
     quiet = quiet and item.entry is not None and item.theirs is not None and item.theirs.mode == item.entry.mode
     if item.ours is None:
-        if others and not quiet and item.base is not None:
+        # also where the new version only renames it: the team may have moved it elsewhere
+        if others and item.base is not None and (not quiet or item.old != item.path):
             return None
         return item.change("decline", "the team deleted it: it stays deleted")
     if _same(item.ours, item.theirs):
@@ -306,17 +314,16 @@ def _move(item: _Path) -> File | None:
 def _inputs(paths: Mapping[str, _Path], others: Mapping[str, Blob]) -> tuple[Input, Input, Input]:
     """Base, ours and theirs of the files that can be merged, content with LF."""
     merged = {path: item for path, item in paths.items() if _mergeable(item)}
-    base = {path: _lf(item.base) for path, item in merged.items() if item.base}
+    base = {(path if item.ours else item.old): _lf(item.base) for path, item in merged.items() if item.base}
     ours: dict[str, File | Blob] = {path: _lf(item.ours) for path, item in merged.items() if item.ours}
     theirs = {path: _lf(item.theirs) for path, item in merged.items() if item.theirs}
     return base, {**others, **ours}, theirs
 
 
 def _mergeable(item: _Path) -> bool:
-    words = {item.entry.ownership if item.entry else "", item.owner.ownership if item.owner else ""}
-    return (
-        not item.local and words.isdisjoint({"produced"}) and (item.owner is None or item.owner.ownership != "seeded")
-    )
+    before, after = item.entry.ownership if item.entry else "", item.owner.ownership if item.owner else ""
+    still_open = item.entry is not None and item.entry.state == "open"
+    return not item.local and not still_open and "produced" not in (before, after) and after != "seeded"
 
 
 def _lf(file: File) -> File:
@@ -330,36 +337,47 @@ def _joined(
     ours: Ours,
 ) -> Iterator[Change]:
     """The changes of the contested paths, and of those to which a rename on either side carried something."""
+    heirs = _heirs(paths, contested, merged)
     for item in contested.values():
-        yield _resolved(item, merged)
-    for path, file in merged.files.items():
-        if path in contested or not isinstance(file, File):
-            continue
-        known = paths.get(path)
-        if known is None:
-            yield from _followed(path, file, ours, contested)
-        elif known.theirs and known.entry is None and not _same(file, _lf(known.theirs)):
-            yield from _renamed_upstream(known, file, merged, contested)
+        yield _resolved(item, merged, heirs)
+    for old, new in heirs.items():
+        before = contested[old]
+        joined = replace(paths[new], source=old, ours=before.ours, base=before.base, entry=before.entry)
+        yield _both(joined, merged, f"the new version renames `{old}`, and the team's edits follow")
+    apart = [note.paths for note in merged.notes if note.kind == APART and len(note.paths) == 3]
+    for old, mine, theirs in apart:
+        yield from _moved_apart(paths, old, mine, theirs)
+    gone = {old: item for old, item in contested.items() if item.theirs and not item.ours}
+    for path in sorted(ours.others.keys() - {mine for _, mine, _ in apart}):
+        file = merged.files.get(path)
+        if isinstance(file, File) and gone:
+            yield _followed(path, file, merged, gone)
 
 
-def _resolved(item: _Path, merged: MergedTrees) -> Change:
-    file = merged.files.get(item.path)
+def _resolved(item: _Path, merged: MergedTrees, heirs: Mapping[str, str]) -> Change:
     if item.theirs is None:
-        return _deleted_upstream(item, merged)
+        return _deleted_upstream(item, heirs.get(item.path, ""))
     if item.ours is None:
         return item.change("decline", "the team deleted or moved it: it stays so")
+    return _both(item, merged, "both sides changed it, in different places")
+
+
+def _both(item: _Path, merged: MergedTrees, why: str) -> Change:
+    """The change of a path to which both sides have something to say."""
+    assert item.ours
+    file = merged.files.get(item.path)
     if item.path in merged.conflicts or not isinstance(file, File):
         return _in_conflict(item, file if isinstance(file, File) else None)
     if not parses(item.path, file.content) and parses(item.path, item.ours.content):
         return item.conflict("both sides changed it, and the two together are no valid file")
-    return item.change("merge", "both sides changed it, in different places", file)
+    return item.change("merge", why, file)
 
 
-def _deleted_upstream(item: _Path, merged: MergedTrees) -> Change:
+def _deleted_upstream(item: _Path, heir: str) -> Change:
     if item.ours is None:
         return item.unowned("same", "is gone on both sides")
-    if item.path not in merged.files and item.path not in merged.conflicts:
-        return item.unowned("delete", "the new version renames it, and the team's edits go along")
+    if heir:
+        return item.unowned("delete", f"the new version renames it to `{heir}`, and the team's edits go along")
     return item.conflict("the team edited it, and the new version has it no more")
 
 
@@ -376,33 +394,75 @@ def _in_conflict(item: _Path, marked: File | None) -> Change:
     return item.conflict(why, marked)
 
 
-def _followed(path: str, file: File, ours: Ours, contested: Mapping[str, _Path]) -> Iterator[Change]:
-    """The team moved a file of the factory's; the new version's change has followed it."""
-    if path not in ours.others:
-        return
-    source = _nearest(file, {old: item.theirs for old, item in contested.items() if item.theirs and not item.ours})
-    yield Change(path, "merge", f"the team moved `{source}` here, and the new version's change follows", file=file)
+def _heirs(paths: Mapping[str, _Path], contested: Mapping[str, _Path], merged: MergedTrees) -> dict[str, str]:
+    """Old to new path of each edited file that the new version renames: all that the team wrote has arrived there."""
+    arrived = {
+        path: file
+        for path, file in merged.files.items()
+        if isinstance(file, File) and (known := paths.get(path)) and known.theirs and not known.entry and not known.ours
+    }
+    joined = {path for path, file in arrived.items() if (new := paths[path].theirs) and not _same(file, _lf(new))}
+    heirs: dict[str, str] = {}
+    for path, item in contested.items():
+        if item.theirs is not None or item.ours is None or path in merged.files or path in merged.conflicts:
+            continue
+        ours = _lines(item.ours)
+        shared = {new: len(ours & _lines(file)) for new, file in arrived.items() if new not in heirs.values()}
+        fit = [new for new in shared if ours - _lines(item.base) <= _lines(arrived[new])]
+        if fit:
+            heirs[path] = max(fit, key=lambda new: (new in joined, shared[new]))
+    return heirs
 
 
-def _renamed_upstream(item: _Path, file: File, merged: MergedTrees, contested: Mapping[str, _Path]) -> Iterator[Change]:
-    """The new version renamed a file that the team edited; the edits have followed it."""
-    gone = {path: other.ours for path, other in contested.items() if other.theirs is None and other.ours}
-    source = _nearest(file, gone)
-    before = contested.get(source)
-    if before is None:
-        return
-    joined = replace(item, source=source, ours=before.ours, base=before.base, entry=before.entry)
-    if item.path in merged.conflicts:
-        yield _in_conflict(joined, file)
-    else:
-        yield joined.change("change", f"the new version renames `{source}`, and the team's edits follow", file)
+def _moved_apart(paths: Mapping[str, _Path], old: str, mine: str, theirs: str) -> Iterator[Change]:
+    """Both sides moved a file, each to another place: the team's stays where it is, the other place is open."""
+    before, item = paths.get(old), paths.get(theirs)
+    if item and item.theirs:
+        known = replace(item, entry=before.entry, base=before.base) if before else item
+        yield known.conflict(f"the team moved `{old}` to `{mine}`, and the new version moves it here")
 
 
-def _nearest(file: File, candidates: Mapping[str, File | None]) -> str:
-    """The candidate that shares most lines with the file."""
-    lines = set(file.content.splitlines())
-    shared = {path: len(lines & set(other.content.splitlines())) for path, other in candidates.items() if other}
-    return max(sorted(shared), key=lambda path: shared[path], default="")
+def _followed(path: str, file: File, merged: MergedTrees, gone: Mapping[str, _Path]) -> Change:
+    """The team moved a file of the factory's: the new version's change follows it, or waits where the file was."""
+    shared = {old: len(_lines(file) & _lines(item.theirs)) for old, item in gone.items()}
+    source = max(sorted(shared), key=lambda old: shared[old])
+    if path in merged.conflicts:
+        return gone[source].conflict(f"the team moved it to `{path}`, and both sides changed the same lines")
+    if not parses(path, file.content):
+        return gone[source].conflict(f"the team moved it to `{path}`, and the two together are no valid file")
+    return Change(path, "merge", f"the team moved `{source}` here, and the new version's change follows", file=file)
+
+
+def _lines(file: File | None) -> set[bytes]:
+    return set(normalized(file.content).splitlines()) if file else set()
+
+
+# ---- what one path takes from another ------------------------------------------------------------
+
+
+def _blocked(paths: Mapping[str, _Path], changes: Mapping[str, Change], ours: Ours) -> Iterator[Change]:
+    """A file that comes where the team has a folder, or below one of its files, is a conflict: both cannot be."""
+    gone = {change.source for change in changes.values()}
+    gone |= {path for path, change in changes.items() if change.action == "delete"}
+    stays = {*ours.others, *ours.files} - gone
+    folders = {folder for path in stays for folder in _above(path)}
+    for path, change in changes.items():
+        files = [folder for folder in _above(path) if folder in stays]
+        if change.file is None or not (files or path in folders):
+            continue
+        item = replace(paths[path], source=path, ours=None)
+        why = (
+            f"the team's `{files[0]}` is a file, and it needs a folder there"
+            if files
+            else "the team has a folder there"
+        )
+        conflict = item.conflict(why)
+        yield conflict._replace(incoming=None) if files else conflict
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders above a path."""
+    return (path[:place] for place, sign in enumerate(path) if sign == "/")
 
 
 def parses(path: str, content: bytes) -> bool:
@@ -411,9 +471,16 @@ def parses(path: str, content: bytes) -> bool:
         if path.endswith(".toml"):
             tomllib.loads(content.decode())
         elif path.endswith(".json"):
-            json.loads(content)
+            json.loads(content, object_pairs_hook=_once)
         elif path.endswith((".yaml", ".yml")):
             documents.load(content, path)
     except (ValueError, RecursionError, FactoryError):
         return False
     return True
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys each stand once: both sides may have added one, each in another place."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -202,12 +203,19 @@ def _from_text(kind: str, text: str) -> Any:
     if kind == "int":
         return int(text)
     if kind == "float":
-        return float(text)
+        return _finite(text)
     if kind == "bool":
         return _yes_or_no(text)
     if kind == "json":
-        return json.loads(text)
+        return json.loads(text, parse_constant=_finite)
     return documents.load(text.encode(), "answer", AuthorError)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number to other readers")
+    return number
 
 
 def _yes_or_no(text: str) -> bool:

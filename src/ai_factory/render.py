@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,14 +115,20 @@ def _path(template_path: str, source: str, context: Context, templates: Template
     if "{%" in template_path or "{#" in template_path:
         raise AuthorError(f"`{source}`: a path holds no condition", "make the file an optional component of its own")
     parts = [templates.text(part, context, source) for part in template_path.removesuffix(SUFFIX).split("/")]
+    path = _checked("/".join(parts), source)
+    if len(parts) != path.count("/") + 1:
+        raise AuthorError(f"`{source}`: the path `{path}` is not a template's to write")
+    return path
+
+
+def _checked(path: str, source: str) -> str:
     try:
-        path = check_path("/".join(parts))
-        path.encode()
+        check_path(path).encode()
     except UnicodeEncodeError:
-        raise AuthorError(f"`{source}`: the path {'/'.join(parts)!r} is one that UTF-8 cannot hold") from None
+        raise AuthorError(f"`{source}`: the path {path!r} is one that UTF-8 cannot hold") from None
     except FactoryError as error:
         raise AuthorError(f"`{source}`: {error.message}") from None
-    if len(parts) != path.count("/") + 1 or parts[0] in RESERVED:
+    if path.partition("/")[0].casefold() in RESERVED:
         raise AuthorError(f"`{source}`: the path `{path}` is not a template's to write")
     return path
 
@@ -157,20 +164,28 @@ class _Claims:
 
     def folders(self) -> list[str]:
         """The folders claimed whole, by a rule `folder/**: managed` that no later rule breaks open."""
-        claimed = [
-            glob.removesuffix("/**") for glob, word in self.ownership if glob.endswith("/**") and word == "managed"
-        ]
-        opened = [glob for glob, word in self.ownership if word != "managed"]
         return [
             folder
-            for folder in claimed
-            if not re.search(r"[*?\[]", folder) and not any(glob.startswith(folder + "/") for glob in opened)
+            for number, (glob, word) in enumerate(self.ownership)
+            if word == "managed" and glob.endswith("/**") and not re.search(r"[*?]", folder := glob.removesuffix("/**"))
+            if not any(_reaches(later, folder) for later, other in self.ownership[number + 1 :] if other != "managed")
         ]
 
     def check_globs(self, component: Component, paths: list[str]) -> None:
         for glob, _ in self.ownership:
             if not any(matches(glob, path) for path in paths):
                 raise AuthorError(f"`{component.folder}/component.yaml`: ownership `{glob}` matches no file")
+
+
+def _reaches(glob: str, folder: str) -> bool:
+    """Whether a glob may name something below the folder."""
+    parts, names = glob.split("/"), folder.split("/")
+    for part, name in zip(parts, names, strict=False):
+        if "**" in part:
+            return True
+        if not matches(part, name):
+            return False
+    return len(parts) > len(names)
 
 
 def _claims(component: Component, context: Context, templates: Templates) -> _Claims:
@@ -182,7 +197,7 @@ def _claims(component: Component, context: Context, templates: Templates) -> _Cl
     return _Claims(
         tuple((text(glob), word) for glob, word in component.ownership.items()),
         tuple((control, tuple(map(text, globs))) for control, globs in component.evidences.items()),
-        tuple(map(text, component.produces)),
+        tuple(_checked(text(path), where) for path in component.produces),
     )
 
 
@@ -200,6 +215,9 @@ def _pattern(glob: str) -> str:
 
 
 def _refuse_clashes(component: Component, paths: Sequence[str], owned: Mapping[str, Owned]) -> None:
+    twice = sorted(path for path, number in Counter(paths).items() if number > 1)
+    if twice:
+        raise AuthorError(f"the component `{component.name}` gives `{twice[0]}` twice")
     for path in paths:
         if path in owned:
             raise AuthorError(

@@ -34,6 +34,10 @@ def parse(content: bytes) -> list[Waiver]:
     """Read the waivers. Raises ProjectError with file and line."""
     data = documents.load(content, WAIVERS, ProjectError) or []
     catalog.validate(data, formats.WAIVERS, content, WAIVERS, ProjectError)
+    for number, row in enumerate(data):
+        if "path" not in row and "control" not in row:
+            line = documents.line_of(content, [number])
+            raise ProjectError(f"`{WAIVERS}` line {line}: a waiver names a path or a control")
     return [Waiver(**row) for row in data]
 
 

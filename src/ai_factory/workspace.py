@@ -72,7 +72,7 @@ class Folder:
             else:
                 _write_new(temporary, file)
             os.replace(temporary, place)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             _forget(temporary)
             raise unusable(place, "write", error) from None
 
@@ -96,9 +96,10 @@ class Folder:
         for here, names, files in os.walk(start):
             names[:] = sorted(name for name in names if name.lower() != ".git")
             linked = [name for name in names if os.path.islink(os.path.join(here, name))]
+            own = [name for name in files if name.lower() != ".git"]
             relative = os.path.relpath(here, self.root)
             prefix = "" if relative == "." else relative.replace(os.sep, "/") + "/"
-            yield from (prefix + name for name in sorted([*files, *linked]))
+            yield from (prefix + name for name in sorted([*own, *linked]))
 
 
 def _content(place: str, size: int) -> bytes:
@@ -117,7 +118,7 @@ def _write_new(place: str, file: File) -> None:
 
 
 def _forget(place: str) -> None:
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(place)
 
 
@@ -126,10 +127,10 @@ def mode_of(permissions: int) -> str:
     return EXECUTABLE if permissions & stat.S_IXUSR else REGULAR
 
 
-def unusable(place: str, verb: str, error: OSError) -> MachineError:
+def unusable(place: str, verb: str, error: OSError | ValueError) -> MachineError:
     """The error for a file that the machine does not let us read or write."""
     return MachineError(
-        f"cannot {verb} `{place}`: {(error.strerror or str(error)).lower()}",
+        f"cannot {verb} `{place}`: {(getattr(error, 'strerror', '') or str(error)).lower()}",
         "check its owner and permissions, and the space left on the disk",
     )
 

@@ -31,11 +31,6 @@ class Product:
     def lock(self) -> Lock:
         return parse((self.folder / ".ai-factory" / "lock.json").read_bytes())
 
-    @property
-    def controls(self) -> Path:
-        """The factory's part of the package."""
-        return self.folder / "src" / self.package / "controls"
-
     def evidence(self, name: str) -> dict[str, Any]:
         """What a run found: the content of one evidence file."""
         return dict(json.loads((self.folder / "evidence" / f"{name}.json").read_text("utf-8"))["content"])
@@ -70,10 +65,20 @@ class Product:
         """The whole pipeline."""
         return self.shell.run("make --no-print-directory run", RUN_SECONDS)
 
+    def share_environment(self, folder: Path) -> None:
+        """Let the project in that folder use this one's environment, as if it had been installed there just now."""
+        (folder / ".venv").mkdir()
+        for path in (self.folder / ".venv").iterdir():
+            if path.name != ".installed":
+                (folder / ".venv" / path.name).symlink_to(path)
+        (folder / ".venv" / ".installed").touch()
+
     def copy(self, place: Path) -> Product:
         """The same project elsewhere, with what its runs left, on the same environment but its own code."""
-        shutil.copytree(self.folder, place / "project", symlinks=True, ignore=shutil.ignore_patterns(".venv", "__pycache__"))
-        (place / "project" / ".venv").symlink_to(self.folder / ".venv")
+        shutil.copytree(
+            self.folder, place / "project", symlinks=True, ignore=shutil.ignore_patterns(".venv", "__pycache__")
+        )
+        self.share_environment(place / "project")
         return opened(place / "project", place / "home", self.package)
 
 
@@ -91,8 +96,6 @@ def opened(folder: Path, home: Path, package: str) -> Product:
 def stamped(place: Path, package: str, *options: str) -> Product:
     """`ai-factory new tabular-decision`, in a folder of its own."""
     place.mkdir(parents=True, exist_ok=True)
-    maker = Shell(place, place / "home", offline=True)
+    maker = Shell(place, place / "maker", offline=True)
     maker.must(f"ai-factory new tabular-decision {package.replace('_', '-')} --defaults {' '.join(options)}")
     return opened(place / package.replace("_", "-"), place / "home", package)
-
-

@@ -27,7 +27,7 @@ BUILT = ("docs/model-card.md", "evidence/", "var/")  # what the project's own ru
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stamped tree on disk, without our record."""
     blueprint, name = request.param
-    place = tmp_path_factory.mktemp("stamped") / name
+    place = tmp_path_factory.mktemp("stamped") / str(name)
     golden.write(place, golden.target(blueprint, golden.answers_of(blueprint, name)).rendered.tree)
     return place
 
@@ -44,11 +44,7 @@ def test_few_files(folder: Path) -> None:
 
 def test_no_loose_ends(folder: Path) -> None:
     """Nothing is left to do, and nothing of a template is left over."""
-    found = [
-        f"{path}: {match[0]}"
-        for path, text in _texts(folder, "").items()
-        for match in LOOSE.finditer(text)
-    ]
+    found = [f"{path}: {match[0]}" for path, text in _texts(folder, "").items() for match in LOOSE.finditer(text)]
     assert found == []
 
 

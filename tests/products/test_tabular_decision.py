@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_other_answers_are_as_clean(born: Product, tmp_path: Path) -> None:
     """So is a project with other answers: the formatter has nothing to do there either."""
     answers = golden.answers_of("tabular-decision", "other")
     golden.write(tmp_path / "project", golden.target("tabular-decision", answers).rendered.tree)
-    (tmp_path / "project" / ".venv").symlink_to(born.folder / ".venv")
+    born.share_environment(tmp_path / "project")
     other = opened(tmp_path / "project", tmp_path / "home", answers["package"])
     other.shell.must("make --no-print-directory lint run", timeout=600)
     assert other.evidence("evaluation")["gate"] == {"failures": [], "passed": True}
@@ -76,7 +77,7 @@ def test_a_run_ends_with_evidence(ran: tuple[Product, str]) -> None:
     """Ten stages from data to evidence: the gate passed, drift was found, the audit log is whole."""
     product, text = ran
     stages = re.findall(r"^ *(\d+)/10 +(\w+)", text, re.MULTILINE)
-    names = "data validate features train evaluate gate package score monitor evidence".split()
+    names = ["data", "validate", "features", "train", "evaluate", "gate", "package", "score", "monitor", "evidence"]
     assert stages == [(str(number), name) for number, name in enumerate(names, 1)]
     assert product.evidence("evaluation")["gate"] == {"failures": [], "passed": True}
     assert product.evidence("features")["findings"] == []
@@ -213,13 +214,13 @@ def test_a_weakened_control_is_noticed_twice(name: str, copied: Product) -> None
 
 def test_every_control_file_is_promised(copied: Product) -> None:
     """An edit of any file under `controls/`, or its loss, is found with at least one control named."""
-    files = sorted(path for path in copied.controls.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    for path in files[::2]:
-        path.write_bytes(path.read_bytes() + b"# edited\n")
-    for path in files[1::2]:
-        path.unlink()
+    names = copied.shell.must(f"git ls-files {SOURCE}/controls").split()
+    for name in names[::2]:
+        copied.write({name: ("", "# edited\n")})
+    for name in names[1::2]:
+        (copied.folder / name).unlink()
     code, findings = copied.check()
-    names = [path.relative_to(copied.folder).as_posix() for path in files]
+    assert len(names) >= 30
     expected = [("AF003" if number % 2 else "AF002", name) for number, name in enumerate(names)]
     assert (code, sorted((item["rule"], item["path"]) for item in findings)) == (1, sorted(expected))
     assert [item["path"] for item in findings if not item["controls"]] == []
@@ -229,7 +230,7 @@ def test_every_control_file_is_promised(copied: Product) -> None:
 
 def test_a_file_among_the_factorys_is_noticed(copied: Product) -> None:
     """A file put into a folder that is wholly managed is reported, and is no drift."""
-    (copied.controls / "audit" / "extra.py").write_text("")
+    (copied.folder / SOURCE / "controls" / "audit" / "extra.py").write_text("")
     code, findings = copied.check()
     assert (code, [item["rule"] for item in findings]) == (0, ["AF011"])
 
@@ -255,7 +256,12 @@ def extract(seed: int = SEED, rows: int = ROWS) -> Extract:
 STOPPED = {  # changes, the stage that stops the run, a word of its reason
     "a missed threshold": ({"evals/thresholds.yaml": ("at_least: 0.72", "at_least: 0.99")}, "gate", "auc"),
     "an unfair threshold": (
-        {"evals/thresholds.yaml": ("{ metric: approval_ratio, slice: sex, at_least: 0.80 }", "{ metric: approval_ratio, slice: sex, at_least: 1.01 }")},
+        {
+            "evals/thresholds.yaml": (
+                "{ metric: approval_ratio, slice: sex, at_least: 0.80 }",
+                "{ metric: approval_ratio, slice: sex, at_least: 1.01 }",
+            )
+        },
         "gate",
         "approval_ratio",
     ),
@@ -266,7 +272,12 @@ STOPPED = {  # changes, the stage that stops the run, a word of its reason
     ),
     "a feature that is too good to be true": ({f"{SOURCE}/data.py": ("", LEAK)}, "gate", "utilisation"),
     "outcomes that turned": (
-        {f"{SOURCE}/data.py": ("defaulted = rng.random(len(risk)) < _sigmoid(risk)", "defaulted = rng.random(len(risk)) < _sigmoid(np.where(month < 12, risk, -risk))")},
+        {
+            f"{SOURCE}/data.py": (
+                "defaulted = rng.random(len(risk)) < _sigmoid(risk)",
+                "defaulted = rng.random(len(risk)) < _sigmoid(np.where(month < 12, risk, -risk))",
+            )
+        },
         "gate",
         "auc",
     ),
@@ -297,7 +308,7 @@ def test_alerts_come_from_the_data(copied: Product) -> None:
     assert "FAILED tests/test_pipeline.py::test_planted_drift_raises_alerts" in done.text
 
 
-TAMPERED = {
+TAMPERED: Mapping[str, Callable[[list[str]], list[str]]] = {
     "changed": lambda lines: [lines[0].replace("null", '"m-0"'), *lines[1:]],
     "removed": lambda lines: [*lines[:5], *lines[6:]],
     "swapped": lambda lines: [*lines[:5], lines[6], lines[5], *lines[7:]],
@@ -313,7 +324,7 @@ def test_a_tampered_audit_log_is_noticed(name: str, copied: Product) -> None:
     log.write_text("\n".join(TAMPERED[name](lines)) + "\n", "utf-8")
     done = copied.shell.run("make --no-print-directory verify-audit")
     assert done.code != 0
-    assert "not intact" in done.text
+    assert "NOT INTACT" in done.text
     assert copied.run().code != 0
 
 
@@ -324,8 +335,10 @@ def test_a_swapped_model_does_not_serve(copied: Product) -> None:
     content = bytearray(place.read_bytes())
     content[len(content) // 2] ^= 1
     place.write_bytes(bytes(content))
-    done = copied.shell.run(f".venv/bin/python -c 'from {PACKAGE}.decision import Decider; "
-                            f"from {PACKAGE}.controls.paths import Paths; Decider.of(Paths.here())'")
+    done = copied.shell.run(
+        f".venv/bin/python -c 'from {PACKAGE}.decision import Decider; "
+        f"from {PACKAGE}.controls.paths import Paths; Decider.of(Paths.here())'"
+    )
     assert done.code != 0
     assert "PackageRefused" in done.text
 
@@ -343,7 +356,7 @@ def test_it_can_move(ran: tuple[Product, str], tmp_path: Path) -> None:
     product, _ = ran
     shutil.rmtree(tmp_path / "clone", ignore_errors=True)
     product.shell.must(f"git clone -q . {tmp_path / 'clone'}")
-    (tmp_path / "clone" / ".venv").symlink_to(product.folder / ".venv")
+    product.share_environment(tmp_path / "clone")
     clone = opened(tmp_path / "clone", tmp_path / "home", PACKAGE)
     assert clone.check() == (0, [])
     assert clone.run().code == 0

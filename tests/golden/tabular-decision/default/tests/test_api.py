@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from credit_line import api
-from credit_line.controls import switch
+from credit_line.controls import governance, switch
 from credit_line.controls.audit import (
     AuditLog,
     AuditUnavailable,
@@ -212,3 +214,46 @@ def test_production_starts_only_when_released(
     refused = pytest.raises(api.NotApproved, match="approval of the risk: missing")
     with refused, TestClient(api.create(rebuilt)):
         pass
+
+
+def test_production_starts_once_people_have_answered_accepted_and_approved(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way to production is open: screen, risks, and four roles on the present digests."""
+    later = datetime.now(UTC).date() + timedelta(days=30)
+    system = edit(rebuilt.governance / "system.yaml")
+    screen = system["prohibited_use_screen"]
+    screen["answers"] = dict.fromkeys(screen["answers"], False)
+    screen |= {"answered_by": "owner@example.org", "reviewed_by": "legal@example.org"}
+    save(rebuilt, "system", {**system, "jurisdictions": ["EU"], "roles": ["deployer"]})
+    register = edit(rebuilt.governance / "risk-assessment.yaml")
+    accepted = {"accepted_by": "risk@example.org", "review_by": later}
+    save(rebuilt, "risk-assessment", {"risks": [risk | accepted for risk in register["risks"]]})
+    approvals = edit(rebuilt.governance / "approvals.yaml")
+    approvals["approvals"] = [
+        {
+            "role": role,
+            "approver": f"{role}@example.org",
+            "author": "author@example.org",
+            "decision": "approved",
+            "expires": later,
+            "covers": governance.subjects(rebuilt, approvals),
+        }
+        for role in approvals["required_roles"]
+    ]
+    save(rebuilt, "approvals", approvals)
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    with TestClient(api.create(rebuilt)) as client:
+        assert decide(client)["mode"] == "model"
+
+
+def edit(file: Path) -> dict[str, Any]:
+    """The content of a register."""
+    content: dict[str, Any] = yaml.safe_load(file.read_text())
+    return content
+
+
+def save(paths: Paths, name: str, content: dict[str, Any]) -> None:
+    """Write a register."""
+    (paths.governance / f"{name}.yaml").write_text(yaml.safe_dump(content))

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+ORIGIN = "synthetic"  # what cards and reports say of the data: yours will be something else
 SEED = 20240101
 ROWS = 5000
 MONTHS = 24

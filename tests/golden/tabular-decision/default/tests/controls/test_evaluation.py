@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from credit_line.controls import evaluation
-from credit_line.controls.evaluation import Plan, Sample, Threshold, compare, evaluate, gate
+from credit_line.controls.evaluation import (
+    Plan,
+    Sample,
+    Threshold,
+    compare,
+    evaluate,
+    gate,
+)
 
 PLAN = Plan(100, 1, 0.95, 2, (Threshold("auc", "all", "at_least", 0.7),))
 

@@ -10,7 +10,12 @@ import polars as pl
 import pytest
 
 from credit_line.controls.contract import Column, Contract, Table
-from credit_line.controls.feature_policy import Feature, declared, measured, separation
+from credit_line.controls.feature_policy import (
+    Feature,
+    declared,
+    measured,
+    separation,
+)
 
 DEBT = Feature("debt", "what is owed", ("debt",), +1, "R1", "Debt is too high")
 

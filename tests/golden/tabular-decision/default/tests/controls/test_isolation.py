@@ -11,6 +11,7 @@ import pytest
 import credit_line.controls
 
 CONTROLS = Path(credit_line.controls.__file__).parent
+PACKAGE = "credit_line"
 
 
 def _team_imports(path: Path) -> list[str]:
@@ -21,8 +22,8 @@ def _team_imports(path: Path) -> list[str]:
         ast.unparse(node)
         for node in nodes
         if (isinstance(node, ast.ImportFrom) and node.level > depth)
-        or (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("credit_line"))
-        or (isinstance(node, ast.Import) and node.names[0].name.startswith("credit_line"))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE))
+        or (isinstance(node, ast.Import) and node.names[0].name.startswith(PACKAGE))
     ]
 
 

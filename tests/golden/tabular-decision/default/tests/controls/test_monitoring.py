@@ -159,6 +159,14 @@ def test_a_small_window_is_measured_but_not_judged(plan: Plan) -> None:
     assert max(m.value for m in report.measurements if m.metric == "psi") > 1
 
 
+def test_what_chance_explains_is_no_alert(plan: Plan) -> None:
+    """With limits near zero everything is beyond them, but nothing beyond what chance gives."""
+    strict = {name: dataclasses.replace(c, limit=1e-6) for name, c in plan.checks.items()}
+    report = watch(dataclasses.replace(plan, checks=strict), sample(250, seed=2))
+    assert all(abs(m.value) > m.limit for m in report.measurements if m.metric == "psi")
+    assert alerts(report) == set()
+
+
 def test_an_alert_says_who_acts_and_how(plan: Plan) -> None:
     """Its content, as it goes to the audit log, has the owner, the runbook and the numbers."""
     report = watch(plan, sample(250, seed=2).with_columns(channel=pl.lit("phone")))

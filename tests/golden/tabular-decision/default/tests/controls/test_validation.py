@@ -11,7 +11,12 @@ import pytest
 
 from credit_line.controls.contract import Column, Table
 from credit_line.controls.paths import Paths
-from credit_line.controls.validation import BorderRefused, guard, narrowed, validate
+from credit_line.controls.validation import (
+    BorderRefused,
+    guard,
+    narrowed,
+    validate,
+)
 
 
 def _column(name: str, kind: str, **more: Any) -> Column:

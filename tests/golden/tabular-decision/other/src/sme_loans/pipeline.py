@@ -39,7 +39,8 @@ def get_data(paths: Paths) -> str:
     _write(paths, "raw_outcomes", found.outcomes)
     _write(paths, "planted", found.planted)
     return (
-        f"{found.applications.height:,} synthetic applications, {found.outcomes.height:,} outcomes"
+        f"{found.applications.height:,} {data.ORIGIN} applications, "
+        f"{found.outcomes.height:,} outcomes"
     )
 
 
@@ -81,7 +82,7 @@ def train(paths: Paths) -> str:
     """Train champion and challenger on the past, and save both as candidates."""
     parts = model.split(_labelled(paths))
     facts = {
-        "data": "synthetic",
+        "data": data.ORIGIN,
         "features": list(features.NAMES),
         "reference": model.reference(parts.train),
         "cutoffs": _cutoffs(paths),
@@ -196,7 +197,8 @@ def monitor(paths: Paths) -> str:
     sources = [paths.ops / "monitoring.yaml", _file(paths, "features"), _file(paths, "groups")]
     evidence.write(paths, "monitoring", report.content(), sources)
     monitoring.write_metrics(report, paths.metrics / "monitoring.prom", system=SYSTEM)
-    monitoring.write_html(report, paths.reports / "monitoring.html", f"Monitoring of {SYSTEM}")
+    title = f"Monitoring of {SYSTEM} ({data.ORIGIN} data)"
+    monitoring.write_html(report, paths.reports / "monitoring.html", title)
     with audit.open_log(paths, writer="pipeline") as log:
         log.record_all(
             (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts

@@ -10,7 +10,12 @@ import polars as pl
 import pytest
 
 from sme_loans.controls.contract import Column, Contract, Table
-from sme_loans.controls.feature_policy import Feature, declared, measured, separation
+from sme_loans.controls.feature_policy import (
+    Feature,
+    declared,
+    measured,
+    separation,
+)
 
 DEBT = Feature("debt", "what is owed", ("debt",), +1, "R1", "Debt is too high")
 

@@ -11,7 +11,12 @@ import pytest
 
 from sme_loans.controls.contract import Column, Table
 from sme_loans.controls.paths import Paths
-from sme_loans.controls.validation import BorderRefused, guard, narrowed, validate
+from sme_loans.controls.validation import (
+    BorderRefused,
+    guard,
+    narrowed,
+    validate,
+)
 
 
 def _column(name: str, kind: str, **more: Any) -> Column:

@@ -38,7 +38,7 @@ def write(paths: Paths, name: str, content: Mapping[str, Any], inputs: Sequence[
     }
     text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False) + "\n"
     target = paths.evidence / f"{name}.json"
-    if not target.exists() or {**read(paths, name), "commit": None} != {**record, "commit": None}:
+    if not _only_commit_differs(target, record):
         replace(target, text)
     return target
 
@@ -76,6 +76,14 @@ def rounded(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [rounded(item) for item in value]
     return value
+
+
+def _only_commit_differs(target: Path, record: Mapping[str, Any]) -> bool:
+    try:
+        before = json.loads(target.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool({**before, "commit": None} == {**record, "commit": None})
 
 
 def _changed(paths: Paths, relative: str, was: str) -> bool:

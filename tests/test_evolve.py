@@ -1,0 +1,86 @@
+"""What components declare about their past: applied once, in order of version, over any jump."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ai_factory import documents, evolve
+from ai_factory.catalog import Change, Component
+from ai_factory.evolve import Pending
+from tests.kit import component
+
+
+def made(version: str, *changes: dict[str, Any], name: str = "core") -> Component:
+    data = {"summary": "s", "changes": list(changes)}
+    return replace(component(name, {"component.yaml": documents.write(data).decode()}), version=version)
+
+
+def change(since: str = "1", **fields: Any) -> Pending:
+    return Pending(
+        "core",
+        Change(
+            **{"rename": {}, "remove": (), "answer": {}, "manual": "", "impact": "review", **fields, "since": since}
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "applied"),
+    [
+        ("0.9", "2.0", ["1.0", "1.5", "2.0"]),
+        ("1.0", "2.0", ["1.5", "2.0"]),
+        ("1.2", "1.9", ["1.5"]),
+        ("2.0", "3.0", ["3.0"]),
+        ("3.0", "3.0", []),
+        ("v1.5", "10.0", ["2.0", "3.0"]),
+        ("tree-abc", "2.0", ["1.0", "1.5", "2.0", "3.0"]),  # no number: applying one twice does nothing
+        ("1.0", "nonsense", ["1.0", "1.5", "2.0", "3.0"]),
+    ],
+)
+def test_the_changes_between_two_versions_are_pending_oldest_first(before: str, now: str, applied: list[str]) -> None:
+    core = replace(made("1", *({"since": since} for since in ("3.0", "1.0", "2.0", "1.5"))), version=now)
+    assert [item.change.since for item in evolve.pending([core], {"core": before})] == applied
+
+
+def test_a_component_that_is_new_to_the_project_has_no_past() -> None:
+    assert evolve.pending([made("2.0", {"since": "1.0"})], {"other": "0.1"}) == []
+
+
+def test_the_changes_of_all_components_stand_in_one_order() -> None:
+    components = [made("3", {"since": "3"}, {"since": "1"}, name="a"), made("3", {"since": "2"}, name="b")]
+    found = [(item.component, item.change.since) for item in evolve.pending(components, {"a": "0", "b": "0"})]
+    assert found == [("a", "1"), ("b", "2"), ("a", "3")]
+
+
+@pytest.mark.parametrize(
+    ("given", "changes", "result"),
+    [
+        ({"a": 1}, [{"rename": {"a": "b"}}], {"b": 1}),
+        ({"a": 1}, [{"rename": {"a": "b"}}, {"rename": {"b": "c"}}], {"c": 1}),
+        ({"a": 1, "b": 2}, [{"rename": {"a": "b"}}], {"b": 2}),  # the new name was already given
+        ({"a": "none"}, [{"rename": {"a": "b"}, "map": {"none": []}}], {"b": []}),
+        ({"a": True}, [{"rename": {"a": "b"}, "map": {"True": "yes"}}], {"b": "yes"}),
+        ({"a": 1, "z": 2}, [{"remove": ["a", "q"]}], {"z": 2}),
+        ({"a": 1}, [{"rename": {"x": "y"}}, {}], {"a": 1}),
+        ({"a": "none"}, [{"map": {"none": []}}], {"a": "none"}),  # a map belongs to a rename
+    ],
+)
+def test_answers_go_through_renames_maps_and_removals(given: Any, changes: list[Any], result: Any) -> None:
+    before = dict(given)
+    assert evolve.answers(given, [change(answer=row) for row in changes]) == result
+    assert given == before
+
+
+def test_a_chain_of_renamed_paths_is_one_rename() -> None:
+    changes = [change(rename={"a": "b", "x": "y"}), change(rename={"b": "c"}), change(rename={"q": "r"})]
+    assert evolve.renames(changes) == {"a": "c", "x": "y", "q": "r"}
+
+
+def test_manual_steps_stand_in_order() -> None:
+    assert evolve.manual([change("1", manual="first"), change("2"), change("3", manual="last")]) == (
+        "core 1: first",
+        "core 3: last",
+    )

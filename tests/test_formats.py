@@ -1,0 +1,306 @@
+"""The formats: our small checker and the jsonschema library say the same of every document."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
+
+from ai_factory import formats
+from ai_factory.formats import Problem
+
+WHEN = {"value": "polars", "when": "x"}
+VALID: Mapping[str, Any] = {
+    "component": {
+        "summary": "s",
+        "requires": ["base", "a-1"],
+        "ownership": {"src/**": "managed", "ops/*": "seeded", "x": "merged"},
+        "contributes": {
+            "dependencies": ["polars>=1", WHEN],
+            "dev_dependencies": [WHEN, "pytest"],
+            "environment": {
+                "A": {"help": "h", "default": 1, "secret": True, "when": "x"},
+                "B": {"help": "h", "default": "d"},
+            },
+            "services": {"db": {"image": "x", "ports": [1]}},
+            "hooks": [{"id": "h", "entry": "e", "more": [1]}],
+            "make": {"run": {"help": "h", "needs": ["a"], "recipe": ["x", "y"]}, "z": {"help": "h", "recipe": "x"}},
+            "docs": [{"title": "t", "path": "p"}],
+            "ignore": ["x", WHEN],
+            "links": [{"title": "t", "url": "u", "when": "x"}],
+        },
+        "evidences": {"AUD-01": ["a"], "GOV-12b": ["b", "c/*"]},
+        "produces": ["evidence/x.json"],
+        "changes": [
+            {"since": "0.4.0", "rename": {"a": "b"}},
+            {"since": "v1.0.0-rc1", "answer": {"rename": {"a": "b"}, "map": {"x": []}, "remove": ["c"]}},
+            {"since": "2", "remove": ["x"], "manual": "m", "impact": "reapprove"},
+        ],
+    },
+    "blueprint": {
+        "summary": "s",
+        "components": ["base"],
+        "optional": ["infra"],
+        "answers": {"use_case": 1, "b": [None]},
+        "facts": {"genai": False},
+    },
+    "questions": {
+        "_subdirectory": "files",
+        "_templates_suffix": ".jinja",
+        "_min_copier_version": "9",
+        "short": "text",
+        "number": 1.5,
+        "none": None,
+        "yes": True,
+        "long": {
+            "type": "str",
+            "help": "h",
+            "default": {"a": 1},
+            "choices": {"A": "a"},
+            "multiselect": True,
+            "when": "x",
+        },
+        "other": {
+            "type": "int",
+            "choices": [1, 2],
+            "when": False,
+            "validator": "",
+            "placeholder": "p",
+            "multiline": True,
+        },
+    },
+    "project": {
+        "factory": "embedded",
+        "version": "<2",
+        "hold": {"until": "2027-03-01", "reason": "audit"},
+        "blueprint": "tabular-decision",
+        "with": ["infra"],
+        "without": ["ci-github"],
+        "answers": {"package": "p"},
+    },
+    "lock": {
+        "schema": 1,
+        "factory": {"kind": "git", "url": "u", "version": "v1", "commit": "", "tree": ""},
+        "engine": "0.1.0",
+        "answers": {"a": [1, {"b": None}]},
+        "components": {"core": "1.0.0"},
+        "base_file": "e" * 64,
+        "folders": ["src"],
+        "paths": {
+            "p": {
+                "component": "c",
+                "ownership": "managed",
+                "mode": "100755",
+                "base": "a" * 40,
+                "base_version": "v1",
+                "controls": ["AUD-01"],
+                "state": "open",
+                "theirs": "b" * 40,
+            },
+            "q": {"component": "c", "ownership": "produced", "mode": "100644", "controls": []},
+        },
+    },
+    "waivers": [
+        {"rule": "AF002", "path": "p", "reason": "r", "owner": "o", "approver": "a", "until": "2027-01-01"},
+        {"rule": "AF007", "control": "AUD-01", "reason": "r", "owner": "o", "approver": "a", "until": "2024-02-29"},
+    ],
+}
+OTHERS = (
+    "",
+    "x",
+    "X y",
+    0,
+    1,
+    -1.5,
+    True,
+    False,
+    None,
+    [],
+    {},
+    [""],
+    [1],
+    {"x": 1},
+    {"a-1": ""},
+    "AF02",
+    "2026-13-45",
+    "2026-1-1",
+)
+
+
+VALIDATORS = {
+    name: Draft202012Validator(schema, format_checker=FormatChecker(["date"]))
+    for name, schema in formats.FORMATS.items()
+}
+
+
+def agrees(name: str, data: object) -> bool:
+    """Whether both checkers call the document valid, or both do not; True is valid."""
+    ours = not list(formats.problems(data, formats.FORMATS[name]))
+    theirs = VALIDATORS[name].is_valid(data)
+    assert ours == theirs, data
+    return ours
+
+
+def places(data: object, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield place
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in pairs:
+        yield from places(value, (*place, key))
+
+
+def changed(data: object, place: tuple[Any, ...], value: object) -> object:
+    if not place:
+        return value
+    result: Any = copy.deepcopy(data)
+    node = result
+    for key in place[:-1]:
+        node = node[key]
+    node[place[-1]] = value
+    return result
+
+
+def without(data: object, place: tuple[Any, ...]) -> object:
+    result: Any = copy.deepcopy(data)
+    node = result
+    for key in place[:-1]:
+        node = node[key]
+    del node[place[-1]]
+    return result
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_every_format_is_a_json_schema(name: str) -> None:
+    Draft202012Validator.check_schema(formats.FORMATS[name])
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_a_document_with_everything_in_it_is_valid(name: str) -> None:
+    assert agrees(name, VALID[name])
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_every_single_mistake_is_judged_as_the_library_does(name: str) -> None:
+    """Each value in turn is replaced, each key removed, and one that is unknown added to each mapping."""
+    data = VALID[name]
+    found = [agrees(name, changed(data, place, other)) for place in places(data) for other in OTHERS]
+    found += [agrees(name, without(data, place)) for place in places(data) if place]
+    found += [
+        agrees(name, changed(data, (*place, "un known"), 1))
+        for place in places(data)
+        if isinstance(at(data, place), dict)
+    ]
+    assert {True, False} == set(found)
+
+
+def at(data: Any, place: tuple[Any, ...]) -> Any:
+    for key in place:
+        data = data[key]
+    return data
+
+
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.sampled_from(["", "a", "AUD-01", "x\n", "files", ".jinja", "str"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "type", "help", "value"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(list(formats.FORMATS)), st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_two_mistakes_are_judged_as_the_library_does(name: str, data: st.DataObject) -> None:
+    document: Any = VALID[name]
+    for _ in range(2):
+        document = changed(document, data.draw(st.sampled_from(list(places(document)))), data.draw(plain))
+    agrees(name, document)
+
+
+@given(st.dates() | st.text("0123456789-", max_size=11).map(str))
+def test_a_date_is_a_day_that_there_is(day: dt.date | str) -> None:
+    schema = {"type": "string", "format": "date"}
+    try:
+        known = dt.date.fromisoformat(str(day)).isoformat() == str(day)
+    except ValueError:
+        known = False
+    assert (not list(formats.problems(str(day), schema))) == known
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "problem"),
+    [
+        ("blueprint", [], Problem((), "must be a mapping, not a list")),
+        ("blueprint", {"summary": "s"}, Problem((), "`components` is missing")),
+        ("blueprint", {"summary": "", "components": ["a"]}, Problem(("summary",), "must not be empty")),
+        ("blueprint", {"summary": "s", "components": []}, Problem(("components",), "must not be empty")),
+        ("blueprint", {"summary": 1, "components": ["a"]}, Problem(("summary",), "must be text, not a number")),
+        ("blueprint", {"summary": True, "components": ["a"]}, Problem(("summary",), "must be text, not true or false")),
+        (
+            "blueprint",
+            {"summary": "s", "components": ["A"]},
+            Problem(("components", 0), "'A' does not match ^[a-z][a-z0-9-]*$"),
+        ),
+        (
+            "blueprint",
+            {"summary": "s", "components": ["a"], "answers": {"1": 2}},
+            Problem(("answers", "1"), "the key '1' does not match ^[a-zA-Z][a-zA-Z0-9_]*$"),
+        ),
+        (
+            "blueprint",
+            {"summary": "s", "components": ["a"], "more": 1},
+            Problem(("more",), "the key `more` is unknown; known here: summary, components, optional, answers, facts"),
+        ),
+        (
+            "component",
+            {"summary": "s", "ownership": {"a": "mine"}},
+            Problem(("ownership", "a"), "'mine' is not one of managed, merged, seeded"),
+        ),
+        (
+            "component",
+            {"summary": "s", "contributes": {"dependencies": [{"value": "x", "if": "y"}]}},
+            Problem(("contributes", "dependencies", 0, "if"), "the key `if` is unknown; known here: value, when"),
+        ),
+        (
+            "component",
+            {"summary": "s", "contributes": {"makes": {}}},
+            Problem(
+                ("contributes", "makes"),
+                "the key `makes` is unknown; known here: dependencies, dev_dependencies, environment, services, hooks, "
+                "make, docs, ignore, links",
+            ),
+        ),
+        (
+            "component",
+            {"summary": "s", "evidences": {2: []}},
+            Problem(("evidences",), "the key 2 must be text: put it in quotes"),
+        ),
+        (
+            "questions",
+            {"_tasks": ["rm"]},
+            Problem(
+                ("_tasks",),
+                "the key `_tasks` is unknown; known here: _subdirectory, _templates_suffix, _min_copier_version",
+            ),
+        ),
+        ("questions", {"_subdirectory": "x"}, Problem(("_subdirectory",), "must be 'files'")),
+        (
+            "project",
+            {"factory": "f", "blueprint": "b", "hold": {"until": "2026-13-45", "reason": "r"}},
+            Problem(("hold", "until"), "'2026-13-45' is not a date like 2027-03-31"),
+        ),
+    ],
+)
+def test_a_problem_says_where_and_what(name: str, data: object, problem: Problem) -> None:
+    found = list(formats.problems(data, formats.FORMATS[name]))
+    assert problem in found
+    assert len(found) <= 2
