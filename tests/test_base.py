@@ -27,7 +27,7 @@ def test_a_base_is_read_back_as_it_was() -> None:
 
 
 def test_the_same_files_give_the_same_bytes_in_any_order() -> None:
-    turned = Base(dict(reversed(BASE.files.items())), BASE.theirs)
+    turned = Base(dict(reversed(list(BASE.files.items()))), BASE.theirs)
     assert base.write(turned) == base.write(BASE)
 
 

@@ -13,6 +13,7 @@ from ai_factory.tree import under
 from tests.kit import component, files, refusal
 
 HEAD = "summary: s\n"
+KNOWN = "known here: summary, components, optional, answers, facts"
 
 
 def blueprint(text: str, name: str = "small") -> Blueprint:
@@ -52,12 +53,11 @@ def test_an_unknown_blueprint_names_the_nearest(name: str, end: str) -> None:
         (
             "summary: ''\ncomponents: [a]\nextra: 1\n",
             "line 1: summary: must not be empty",
-            ("`blueprints/small.yaml` line 3: extra: the key `extra` is unknown; "
-             "known here: summary, components, optional, answers, facts",),
+            (f"`blueprints/small.yaml` line 3: extra: the key `extra` is unknown; {KNOWN}",),
         ),
         ("summary: [\n", "line 2: expected the node content, but found '<stream end>'", ()),
     ],
-)  # fmt: skip
+)
 def test_a_malformed_blueprint_is_refused_with_every_line(text: str, message: str, details: tuple[str, ...]) -> None:
     error = refusal(lambda: blueprint(text))
     assert (type(error), error.message, error.details) == (AuthorError, f"`blueprints/small.yaml` {message}", details)

@@ -90,7 +90,7 @@ def test_a_large_document_is_refused_unread() -> None:
         ("&a [*a]", "`here`: maximum recursion depth exceeded"),
         ("- " * 100_000, "`here`: maximum recursion depth exceeded"),
         ("{a: " * 50_000, "`here`: maximum recursion depth exceeded"),
-        ("[" * 20_000, "`here`: maximum recursion depth exceeded"),
+        ("[" * 500, "`here`: maximum recursion depth exceeded"),
     ],
     ids=["laughs", "merges", "itself", "lists", "mappings", "brackets"],
 )

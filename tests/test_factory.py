@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -50,9 +55,12 @@ def test_a_folder_is_a_factory_and_its_version_is_its_content(tmp_path: Path) ->
 
 def test_a_folder_with_a_repository_is_named_after_its_newest_tag(factory: Path) -> None:
     assert open_factory(str(factory)).origin.version == "v2.0.0"
-    put(factory, {"templates/core/files/new.md": "new\n"})
+    put(factory, {"templates/core/files/ops/new.md": "newer\n"})
     found = open_factory(str(factory))
-    assert (found.origin.version, "templates/core/files/new.md" in found.tree) == ("v2.0.0-dirty", True)
+    assert (found.origin.version, found.tree) == (
+        "v2.0.0-dirty",
+        {**V2, "templates/core/files/ops/new.md": File(b"newer\n")},
+    )
 
 
 @pytest.mark.parametrize("part", ["templates", "blueprints"])
@@ -157,6 +165,81 @@ def test_without_refresh_the_cached_mirror_is_enough(factory: Path) -> None:
     factory.rename(factory.with_name("moved"))
     assert open_factory(url, Wanted(refresh=False)) == first
     assert type(refusal(lambda: open_factory(url))) is UnreachableError
+
+
+def test_without_refresh_the_network_is_not_asked(factory: Path) -> None:
+    """A folder may be read: nothing travels."""
+    url = "https://git.invalid/team/factory.git"
+    error = refusal(lambda: open_factory(url, Wanted(refresh=False)))
+    assert (type(error), error.message) == (UnreachableError, f"there is no copy of the factory `{url}` here")
+    assert open_factory(f"file://{factory}", Wanted(refresh=False)).tree == V2
+
+
+def test_the_same_content_has_one_id_in_a_folder_and_in_a_repository(factory: Path) -> None:
+    (factory / "templates/core/files/run").write_text("#!/bin/sh\n")
+    (factory / "templates/core/files/run").chmod(0o755)
+    (factory / "templates/core/files/link").symlink_to("run")
+    put(factory, {"controls/controls.yaml": "[]\n", "README.md": "not the factory's\n"})
+    commit(factory)
+    run(factory, "tag", "v3.0.0")
+    here, there = open_factory(str(factory)), open_factory(str(factory), Wanted("v3.0.0"))
+    assert (here.origin.kind, there.origin.kind) == ("folder", "git")
+    assert (here.tree, here.origin.tree) == (there.tree, there.origin.tree)
+
+
+def test_a_pre_release_is_read_only_when_it_is_named(factory: Path) -> None:
+    run(factory, "tag", "v3.0.0rc1", "v1.0.0")
+    url = f"file://{factory}"
+    assert open_factory(url, Wanted(bound=">=1")).origin.version == "v2.0.0"
+    found = open_factory(url, Wanted("v3.0.0rc1"))
+    assert (found.origin.version, found.tree) == ("v3.0.0rc1", V1)
+
+
+def test_a_submodule_is_never_fetched(factory: Path, tmp_path: Path) -> None:
+    sha = commit(factory)
+    run(factory, "update-index", "--add", "--cacheinfo", f"160000,{sha},templates/sub")
+    put(factory, {".gitmodules": f'[submodule "sub"]\n\tpath = templates/sub\n\turl = "ext::touch {tmp_path}/ran"\n'})
+    run(factory, "add", ".gitmodules")
+    run(factory, "commit", "-q", "-m", "sub")
+    run(factory, "tag", "v3.0.0")
+    found = open_factory(f"file://{factory}")
+    assert (found.origin.version, found.tree, (tmp_path / "ran").exists()) == ("v3.0.0", V2, False)
+
+
+@contextmanager
+def served(folder: Path, location: str = "") -> Iterator[str]:
+    """The address at which a folder is served over http; with `location`, whatever is asked for has moved there."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if location:
+                self.send_response(302)
+                self.send_header("Location", location + self.path)
+                self.end_headers()
+            else:
+                super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/factory.git"
+        server.shutdown()
+
+
+def test_http_is_for_this_machine_alone(factory: Path, tmp_path: Path) -> None:
+    run(tmp_path, "clone", "-q", "--bare", str(factory), "www/factory.git")
+    run(tmp_path / "www/factory.git", "update-server-info")
+    with served(tmp_path / "www") as url:
+        found = open_factory(url)
+        assert (found.origin.url, found.origin.version, found.tree) == (url, "v2.0.0", V2)
+        with served(tmp_path, url.removesuffix("/factory.git")) as moved:
+            error = refusal(lambda: open_factory(moved))
+            assert (type(error), error.message.partition(": ")[0]) == (
+                UnreachableError,
+                f"the factory `{moved}` cannot be reached",
+            )
 
 
 @pytest.mark.parametrize("bound", ["<1", ">2", "~=3.0"])

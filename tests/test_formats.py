@@ -111,7 +111,7 @@ VALID: Mapping[str, Any] = {
         {"rule": "AF007", "control": "AUD-01", "reason": "r", "owner": "o", "approver": "a", "until": "2024-02-29"},
     ],
 }
-OTHERS = (
+OTHERS: tuple[object, ...] = (
     "",
     "x",
     "X y",

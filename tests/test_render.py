@@ -155,7 +155,8 @@ def test_a_glob_names_a_path(glob: str, path: str, named: bool) -> None:
 
 
 def test_a_template_sees_its_answers_the_blueprint_and_what_others_contribute() -> None:
-    text = "{{ _blueprint.name }} {{ _blueprint.facts }} {{ _components | map(attribute='name') | list }} {{ _contributions.ignore }}"
+    names = "{{ _components | map(attribute='name') | list }}"
+    text = f"{{{{ _blueprint.name }}}} {{{{ _blueprint.facts }}}} {names} {{{{ _contributions.ignore }}}}"
     other = core({}, "summary: Other\nrequires: [core]\ncontributes: {ignore: ['{{ package }}']}\n", "other")
     assert rendered(core({"a.jinja": text}), other).tree == files(
         {"a": "small {'genai': False} ['core', 'other'] ['pkg']"}
@@ -174,31 +175,59 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     assert repr(rendered(made)) == repr(rendered(made))
 
 
+OUTSIDE = "points outside its folder or into git's own"
+FILE = "templates/core/files"
+
+
 @pytest.mark.parametrize(
     ("contents", "answers", "message"),
     [
-        ({"{% if n %}a{% endif %}": ""}, {}, "`templates/core/files/{% if n %}a{% endif %}`: a path holds no condition"),
+        ({"{% if n %}a{% endif %}": ""}, {}, f"`{FILE}/{{% if n %}}a{{% endif %}}`: a path holds no condition"),
+        ({"{{ package }}": ""}, {"package": "../x"}, f"`{FILE}/{{{{ package }}}}`: the path '../x' {OUTSIDE}"),
+        ({"a/{{ package }}": ""}, {"package": ""}, f"`{FILE}/a/{{{{ package }}}}`: the path 'a/' {OUTSIDE}"),
+        ({"{{ package }}/x": ""}, {"package": ".git"}, f"`{FILE}/{{{{ package }}}}/x`: the path '.git/x' {OUTSIDE}"),
         (
             {"{{ package }}": ""},
-            {"package": "../x"},
-            "`templates/core/files/{{ package }}`: the path '../x' points outside its folder or into git's own",
+            {"package": "a/b"},
+            f"`{FILE}/{{{{ package }}}}`: the path `a/b` is not a template's to write",
         ),
-        ({"a/{{ package }}": ""}, {"package": ""}, "`templates/core/files/a/{{ package }}`: the path 'a/' points outside its folder or into git's own"),
-        ({"{{ package }}/x": ""}, {"package": ".git"}, "`templates/core/files/{{ package }}/x`: the path '.git/x' points outside its folder or into git's own"),
-        ({"{{ package }}": ""}, {"package": "a/b"}, "`templates/core/files/{{ package }}`: the path `a/b` is not a template's to write"),
-        ({".ai-factory/lock.json": ""}, {}, "`templates/core/files/.ai-factory/lock.json`: the path `.ai-factory/lock.json` is not a template's to write"),
-        ({"theirs/x": ""}, {}, "`templates/core/files/theirs/x`: the path `theirs/x` is not a template's to write"),
-        ({"a": "", "a.jinja": ""}, {}, "`templates/core/files/a` and `templates/core/files/a.jinja` both give `a`"),
-        ({"a.jinja": b"\xff"}, {}, "`templates/core/files/a.jinja` is rendered, but it is not UTF-8 text"),
-        ({"a.jinja": "{{ package }}"}, {"package": "\ud800"}, "`templates/core/files/a.jinja` renders to text that UTF-8 cannot hold"),
-        ({"{{ package }}": ""}, {"package": "\ud800"}, "`templates/core/files/{{ package }}`: the path '\\ud800' is one that UTF-8 cannot hold"),
-        ({"a.jinja": "x\n{{ 1 / 0 }}"}, {}, "`templates/core/files/a.jinja` line 2: division by zero"),
+        (
+            {".ai-factory/lock.json": ""},
+            {},
+            f"`{FILE}/.ai-factory/lock.json`: the path `.ai-factory/lock.json` is not a template's to write",
+        ),
+        ({"theirs/x": ""}, {}, f"`{FILE}/theirs/x`: the path `theirs/x` is not a template's to write"),
+        ({"a": "", "a.jinja": ""}, {}, f"`{FILE}/a` and `{FILE}/a.jinja` both give `a`"),
+        ({"a.jinja": b"\xff"}, {}, f"`{FILE}/a.jinja` is rendered, but it is not UTF-8 text"),
+        (
+            {"a.jinja": "{{ package }}"},
+            {"package": "\ud800"},
+            f"`{FILE}/a.jinja` renders to text that UTF-8 cannot hold",
+        ),
+        (
+            {"{{ package }}": ""},
+            {"package": "\ud800"},
+            f"`{FILE}/{{{{ package }}}}`: the path '\\ud800' is one that UTF-8 cannot hold",
+        ),
+        ({"a.jinja": "x\n{{ 1 / 0 }}"}, {}, f"`{FILE}/a.jinja` line 2: division by zero"),
         ({"A": "", "a": ""}, {}, "the blueprint cannot be stamped: `A` and `a` differ only in case"),
-        ({"{{ package }}": "", "pkg/x": ""}, {}, "the blueprint cannot be stamped: `pkg` is a file, and `pkg/x` needs it to be a folder"),
-        ({".gitignore": "*.log\n!b.log\n", "a.log": "", "b.log": ""}, {}, "`a.log` of `core` is ignored by the blueprint's own `.gitignore` of `core`"),
-        ({"x/.gitignore": "/y\n", "y": "", "x/y": ""}, {}, "`x/y` of `core` is ignored by the blueprint's own `x/.gitignore` of `core`"),
+        (
+            {"{{ package }}": "", "pkg/x": ""},
+            {},
+            "the blueprint cannot be stamped: `pkg` is a file, and `pkg/x` needs it to be a folder",
+        ),
+        (
+            {".gitignore": "*.log\n!b.log\n", "a.log": "", "b.log": ""},
+            {},
+            "`a.log` of `core` is ignored by the blueprint's own `.gitignore` of `core`",
+        ),
+        (
+            {"x/.gitignore": "/y\n", "y": "", "x/y": ""},
+            {},
+            "`x/y` of `core` is ignored by the blueprint's own `x/.gitignore` of `core`",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_stamped_is_refused_with_its_template(contents: Any, answers: Any, message: str) -> None:
     assert refused(core(contents), **answers) == message
 

@@ -62,9 +62,15 @@ def test_a_folder_whose_name_only_begins_alike_is_outside(folder: Folder, tmp_pa
     assert type(refusal(lambda: folder.read("link/x"))) is ProjectError
 
 
-def test_a_linked_folder_that_stays_inside_is_followed(folder: Folder, tmp_path: Path) -> None:
+def test_beyond_a_linked_folder_that_stays_inside_lies_nothing(folder: Folder, tmp_path: Path) -> None:
+    """Git tracks the link alone: a file beyond it would be two."""
     (tmp_path / "inside/link").symlink_to("a")
-    assert folder.read("link/b.txt") == File(b"b\n")
+    assert folder.read("link/b.txt") is None
+    before = snapshot(tmp_path)
+    for verb in ("write", "delete"):
+        error = refusal(lambda verb=verb: VERBS[verb](folder, "link/b.txt"))  # type: ignore[misc]
+        assert (type(error), error.message) == (ProjectError, "`link/b.txt` lies beyond a folder that is a link")
+    assert snapshot(tmp_path) == before
 
 
 def test_a_link_is_read_written_and_deleted_as_a_link(folder: Folder, tmp_path: Path) -> None:
@@ -128,11 +134,17 @@ def test_a_huge_file_is_refused_unread(folder: Folder, tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder: Folder, tmp_path: Path) -> None:
     before = snapshot(tmp_path)
     error = refusal(lambda: folder.write("a", File(b"x")))
-    assert (type(error), error.message) == (MachineError, f"cannot write `{folder.root}/a`: is a directory")
+    assert (type(error), error.message) == (MachineError, f"cannot write `{folder.root}/a`: directory not empty")
     assert snapshot(tmp_path) == before
     below = refusal(lambda: folder.write("a/b.txt/c", File(b"x")))
     assert (type(below), below.message) == (MachineError, f"cannot write `{folder.root}/a/b.txt/c`: file exists")
     assert snapshot(tmp_path) == before
+
+
+def test_an_empty_folder_gives_way_to_a_file(folder: Folder, tmp_path: Path) -> None:
+    (tmp_path / "inside/empty").mkdir()
+    folder.write("empty", File(b"x"))
+    assert folder.read("empty") == File(b"x")
 
 
 @pytest.mark.parametrize("target", [b"a\0b", b""])

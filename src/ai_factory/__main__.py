@@ -40,9 +40,9 @@ def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    except BrokenPipeError:
+    except BrokenPipeError:  # nobody reads on; a verdict would have been returned all the same, see `cli.check`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 2
     except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict about the project
         if "--verbose" in arguments:
             sys.excepthook(type(error), error, error.__traceback__)

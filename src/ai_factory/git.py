@@ -7,6 +7,7 @@ without which git cannot tell whether a file changed (`status`, `describe`); opt
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -245,6 +246,7 @@ class Status(NamedTuple):
     dirty: tuple[str, ...]  # uncommitted changes, staged or not
     untracked: frozenset[str]
     unmerged: frozenset[str]
+    sparse: frozenset[str] = frozenset()  # tracked, and left out of the work tree by a sparse checkout
 
 
 def status(root: str) -> Status:
@@ -258,26 +260,37 @@ def status(root: str) -> Status:
         "--untracked-files=all",
         "--ignore-submodules=all",
     ]
-    rows = [row for row in run([*options, "--", "."], root).split(b"\0") if row]
+    rows = [row for row in run([*options, "--", "."], root, environment=_personal()).split(b"\0") if row]
     marks = {os.fsdecode(row[3:]).removeprefix(prefix): row[:2].decode() for row in rows}
     head = _finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
     unmerged = {path for path, mark in marks.items() if "U" in mark or mark in ("AA", "DD")}
+    tracked, sparse = _index(root)
     return Status(
         head,
-        _index(root),
+        tracked,
         tuple(sorted(path for path, mark in marks.items() if mark != "??")),
         frozenset(path for path, mark in marks.items() if mark == "??"),
         frozenset(unmerged),
+        sparse,
     )
 
 
-def _index(root: str) -> dict[str, Blob]:
-    rows = run(["ls-files", "--stage", "-z", "--", "."], root).split(b"\0")
+def _personal() -> dict[str, str]:
+    """The isolated environment with the person's own settings: what git calls a change depends on them."""
+    return {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
+
+
+def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:
+    """The files in the index, and those of them that a sparse checkout leaves out."""
+    rows = run(["ls-files", "--stage", "-t", "-z", "--", "."], root).split(b"\0")
     entries: dict[str, Blob] = {}
+    sparse: set[str] = set()
     for head, _, path in (row.partition(b"\t") for row in rows if row):
-        mode, blob, _stage = head.decode().split(" ")
+        tag, mode, blob, _stage = head.decode().split(" ")
         entries[os.fsdecode(path)] = Blob(mode, blob)
-    return entries
+        if tag == "S":
+            sparse.add(os.fsdecode(path))
+    return entries, frozenset(sparse)
 
 
 def ignored(root: str, paths: Sequence[str]) -> set[str]:
@@ -328,6 +341,31 @@ def stage(root: str, stages: Sequence[Stage]) -> None:
         run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0")
 
 
+def index_listing(root: str) -> str:
+    """A digest of all that the repository's index holds, wherever in the repository `root` lies."""
+    top = run(["rev-parse", "--show-cdup"], root).decode().strip("\n")
+    listing = run(["ls-files", "--stage", "-z"], os.path.join(root, top))
+    return hashlib.sha256(listing).hexdigest()
+
+
+def restage(root: str, saved: str, paths: Sequence[str]) -> None:
+    """Put these paths into the index as they stand in a saved one (an empty name: nothing was staged)."""
+    known: dict[str, list[tuple[str, str, str]]] = {}
+    if saved:
+        environment = isolated() | {"GIT_INDEX_FILE": saved}
+        for row in run(["ls-files", "--stage", "-z", "--", "."], root, environment=environment).split(b"\0"):
+            head, _, path = row.partition(b"\t")
+            if row and (name := os.fsdecode(path)) in paths:
+                mode, blob, number = head.decode().split(" ")
+                known.setdefault(name, []).append((number, mode, blob))
+    stages = []
+    for place in paths:
+        entries = {number: Blob(mode, blob) for number, mode, blob in known.get(place, [])}
+        sides = (entries.get("1"), entries.get("2"), entries.get("3"))
+        stages.append(Stage(place, entries.get("0"), sides if any(sides) else None))
+    stage(root, stages)
+
+
 def commit(root: str, message: str, paths: Sequence[str]) -> None:
     """Commit these paths and nothing else, with the person's own identity and hooks."""
     environment = {key: value for key, value in os.environ.items() if key != "GIT_DIR"} | {"GIT_LITERAL_PATHSPECS": "1"}
@@ -376,11 +414,13 @@ def _identity(root: str, environment: Mapping[str, str]) -> tuple[dict[str, str]
     options = ["config", "--get-regexp", r"^user\.(name|email)$"]
     found = _finished(options, root, environment=environment, expect=(0, 1)).stdout.decode(errors="replace")
     known = {line.partition(" ")[0] for line in found.splitlines()} >= {"user.name", "user.email"}
-    if known or {"GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"} <= environment.keys():
+    named = {"GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"} <= environment.keys()
+    if known:
         return {}, True
-    name, mail = NOBODY
+    name, mail = (environment["GIT_AUTHOR_NAME"], environment["GIT_AUTHOR_EMAIL"]) if named else NOBODY
     both = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": mail}
-    return both | {"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": mail}, False
+    committer = {"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": mail}
+    return both | committer | {key: environment[key] for key in committer if key in environment}, named
 
 
 # ---- merging -------------------------------------------------------------------------------------

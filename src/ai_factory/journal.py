@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -69,6 +69,10 @@ class Journal:
         row = rows.get(path)
         return _kept(self.place, row) if row else None
 
+    def watched(self) -> dict[str, str]:
+        """The files left to a person, and their blob ids when the sync left them."""
+        return dict(self.load().get("watched", {}))
+
     def load(self) -> dict[str, Any]:
         """The record of the sync; empty when none left one."""
         try:
@@ -102,18 +106,34 @@ def exclusive(journal: Journal) -> Iterator[None]:
         yield
 
 
-def apply(journal: Journal, head: str, steps: Sequence[Step], stages: Sequence[Stage], incoming: Sequence[str]) -> None:
-    """Carry out the steps in order, then stage; on any failure everything is as before."""
-    _prepare(journal, head, steps, stages, incoming)
+def apply(
+    journal: Journal,
+    head: str,
+    steps: Sequence[Step],
+    stages: Sequence[Stage],
+    incoming: Sequence[str],
+    watched: Mapping[str, str] | None = None,
+) -> None:
+    """Carry out the steps in order, then stage; on any failure everything is as before.
+
+    `watched` holds the blob ids of the files left to a person, so that their work on them can be told later.
+    Raises ProjectError for a file that is no longer what the step says it is: somebody is writing in it.
+    """
+    _prepare(journal, head, steps, stages, incoming, watched or {})
     try:
         finish(journal)
     except BaseException:
-        undo(journal)
+        undo(journal, overwrite=False)
         raise
 
 
 def _prepare(
-    journal: Journal, head: str, steps: Sequence[Step], stages: Sequence[Stage], incoming: Sequence[str]
+    journal: Journal,
+    head: str,
+    steps: Sequence[Step],
+    stages: Sequence[Stage],
+    incoming: Sequence[str],
+    watched: Mapping[str, str],
 ) -> None:
     draft = f"{journal.place}.new"
     shutil.rmtree(draft, ignore_errors=True)
@@ -129,9 +149,10 @@ def _prepare(
         "head": head,
         "steps": rows,
         "stages": [_stage_row(stage) for stage in stages],
-        "incoming": list(incoming),
+        "watched": dict(watched),
+        "exclude": {"before": _read_text(journal.exclude), "lines": _missing_lines(journal, incoming)},
         "index": had_index,
-        "exclude": _read_text(journal.exclude),
+        "listing": {"before": git.index_listing(journal.root), "after": ""},
     }
     _write_record(draft, record)
     _drop(journal)
@@ -175,34 +196,80 @@ def _read_text(place: str) -> str | None:
 
 
 def finish(journal: Journal) -> None:
-    """Bring the project to the state after: doing it twice does no harm."""
+    """Bring the project to the state after: doing it twice does no harm.
+
+    Raises ProjectError for a file that is neither as before nor as after.
+    """
     record = journal.load()
     folder = Folder(journal.root)
-    for step in record["steps"]:
-        _put(journal, folder, step["path"], step["after"])
-    _exclude(journal, record["incoming"])
+    for step in _steps(journal, record):
+        now = folder.read(step.path)
+        if now not in (step.before, step.after):
+            raise ProjectError(
+                f"`{step.path}` was changed while the sync was under way",
+                "`ai-factory sync --abort` goes back, and keeps what is there as a git object",
+            )
+        if now != step.after:
+            _put(folder, step.path, step.after)
+    _add_lines(journal, record["exclude"]["lines"])
     git.stage(journal.root, [_stage_of(row) for row in record["stages"]])
-    _write_record(journal.place, {**record, "state": APPLIED})
+    listing = {**record["listing"], "after": git.index_listing(journal.root)}
+    _write_record(journal.place, {**record, "state": APPLIED, "listing": listing})
 
 
-def undo(journal: Journal) -> None:
-    """Bring the project back to the state before, index included, and drop the journal."""
+def amend(journal: Journal, steps: Sequence[Step]) -> None:
+    """Count further steps, which were carried out and staged, to the sync: an abort takes them back too."""
+    record = journal.load()
+    known = {row["path"]: row for row in record["steps"]}
+    for step in steps:
+        row = known.setdefault(step.path, {"path": step.path, "before": _keep(journal.place, step.before)})
+        row["after"] = _keep(journal.place, step.after)
+    listing = {**record["listing"], "after": git.index_listing(journal.root)}
+    _write_record(journal.place, {**record, "steps": list(known.values()), "listing": listing})
+
+
+def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
+    """Bring the project back to the state before, index included, and drop the journal.
+
+    A file that is neither as before nor as after was written by somebody since: with `overwrite` its content is
+    kept as a git object, whose id is returned by path; else the file is left as it is.
+    """
     record = journal.load()
     folder = Folder(journal.root)
-    for step in reversed(record["steps"]):
-        _put(journal, folder, step["path"], step["before"])
+    kept: dict[str, str] = {}
+    for step in reversed(list(_steps(journal, record))):
+        folder.forget_draft(step.path)
+        now = folder.read(step.path)
+        if now == step.before or folder.is_folder(step.path):
+            continue
+        if now != step.after:
+            if not overwrite:
+                continue
+            if now is not None:
+                kept[step.path] = git.store(journal.root, [now.content])[now.content]
+        _put(folder, step.path, step.before)
+    _restore_index(journal, record)
+    _remove_lines(journal, record["exclude"]["before"], record["exclude"]["lines"])
+    _drop(journal)
+    return kept
+
+
+def _steps(journal: Journal, record: dict[str, Any]) -> Iterator[Step]:
+    for row in record["steps"]:
+        before, after = (_kept(journal.place, row[side]) if row[side] else None for side in ("before", "after"))
+        yield Step(row["path"], before, after)
+
+
+def _restore_index(journal: Journal, record: dict[str, Any]) -> None:
+    """The whole index to the byte where nobody staged anything since; else the sync's own paths only."""
     saved = os.path.join(journal.place, "index")
-    if record["index"]:
+    if git.index_listing(journal.root) not in record["listing"].values():
+        git.restage(journal.root, saved if record["index"] else "", [row["path"] for row in record["stages"]])
+    elif record["index"]:
         shutil.copy2(saved, journal.index + ".ai-factory")
         os.replace(journal.index + ".ai-factory", journal.index)
     elif os.path.exists(journal.index):
         os.unlink(journal.index)
-    if record["exclude"] is not None:
-        with open(journal.exclude, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            stream.write(record["exclude"])
-    elif os.path.exists(journal.exclude):
-        os.unlink(journal.exclude)
-    _drop(journal)
 
 
 def _drop(journal: Journal) -> None:
@@ -212,26 +279,54 @@ def _drop(journal: Journal) -> None:
     shutil.rmtree(journal.place, ignore_errors=True)
 
 
-def _put(journal: Journal, folder: Folder, path: str, row: dict[str, str] | None) -> None:
-    if row is None:
-        if folder.read(path) is not None:  # a folder in the way was never ours to remove
-            folder.delete(path)
-        return
-    wanted = _kept(journal.place, row)
-    if folder.read(path) != wanted:
-        folder.write(path, wanted)
+def _put(folder: Folder, path: str, file: File | None) -> None:
+    if file is None:
+        folder.delete(path)
+    else:
+        folder.write(path, file)
 
 
-def _exclude(journal: Journal, incoming: Sequence[str]) -> None:
+def _missing_lines(journal: Journal, incoming: Sequence[str]) -> list[str]:
+    """The lines of git's exclude file that hide the proposals, as far as they are not there."""
     prefix = os.path.relpath(journal.root, journal.repository.top)
-    known = _read_text(journal.exclude) or ""
+    known = (_read_text(journal.exclude) or "").splitlines()
     lines = [f"/{_literal(os.path.normpath(os.path.join(prefix, path)))}" for path in incoming]
+    return [line for line in lines if line not in known]
+
+
+def _add_lines(journal: Journal, lines: Sequence[str]) -> None:
+    known = _read_text(journal.exclude) or ""
     missing = [line for line in lines if line not in known.splitlines()]
     if missing:
-        os.makedirs(os.path.dirname(journal.exclude), exist_ok=True)
-        gap = "" if not known or known.endswith("\n") else "\n"
-        with open(journal.exclude, "a", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            stream.write(gap + "\n".join(missing) + "\n")
+        _write_text(journal.exclude, _with(known, missing))
+
+
+def _remove_lines(journal: Journal, before: str | None, lines: Sequence[str]) -> None:
+    """The file to the byte where nobody wrote in it since; else without these lines."""
+    known = _read_text(journal.exclude)
+    if known is None or not lines:
+        return
+    if known != _with(before or "", lines):
+        _write_text(journal.exclude, _without(known, lines))
+    elif before is None:
+        os.unlink(journal.exclude)
+    else:
+        _write_text(journal.exclude, before)
+
+
+def _with(text: str, lines: Sequence[str]) -> str:
+    gap = "" if not text or text.endswith("\n") else "\n"
+    return text + gap + "\n".join(lines) + "\n"
+
+
+def _without(text: str, lines: Sequence[str]) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if line.rstrip("\n") not in lines)
+
+
+def _write_text(place: str, text: str) -> None:
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    with open(place, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        stream.write(text)
 
 
 def _literal(path: str) -> str:

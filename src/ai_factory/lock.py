@@ -106,7 +106,7 @@ def parse(content: bytes, where: str = LOCK) -> Lock:
     Raises LockError for anything a project cannot be judged by: no JSON, merge markers, a newer schema,
     a path that leaves the project, an unknown ownership.
     """
-    if b"<<<<<<< " in content:
+    if content.startswith(b"<<<<<<< ") or b"\n<<<<<<< " in content:
         raise LockError(
             f"`{where}` holds merge markers: two branches both synced",
             "take one side (`git checkout --ours -- .ai-factory`), then run `ai-factory sync` again",

@@ -156,7 +156,8 @@ def merge(
         trees = _inputs(paths if whole else contested, ours.others if whole else {})
         merged = combine(*trees)
         changes |= {change.path: change for change in _joined(paths, contested, merged, ours)}
-    changes |= {change.path: change for change in _blocked(paths, changes, ours)}
+    while blocked := {change.path: change for change in _blocked(paths, changes, ours)}:
+        changes |= blocked
     return [changes[path] for path in sorted(changes)]
 
 
@@ -450,14 +451,11 @@ def _blocked(paths: Mapping[str, _Path], changes: Mapping[str, Change], ours: Ou
         files = [folder for folder in _above(path) if folder in stays]
         if change.file is None or not (files or path in folders):
             continue
-        item = replace(paths[path], source=path, ours=None)
-        why = (
-            f"the team's `{files[0]}` is a file, and it needs a folder there"
-            if files
-            else "the team has a folder there"
-        )
-        conflict = item.conflict(why)
+        why = f"needs a folder where the team has the file `{files[0]}`" if files else "the team has a folder there"
+        conflict = replace(paths[path], source=path, ours=None).conflict(why)
         yield conflict._replace(incoming=None) if files else conflict
+        if change.source in paths:
+            yield paths[change.source].conflict("the team edited it, and the place it would move to is taken")
 
 
 def _above(path: str) -> Iterator[str]:

@@ -203,7 +203,7 @@ def _claims(component: Component, context: Context, templates: Templates) -> _Cl
 
 def matches(glob: str, path: str) -> bool:
     """Whether a glob names the path: `*` and `?` within one part, `**` over any number of parts."""
-    return re.fullmatch(_pattern(glob), path) is not None
+    return re.fullmatch(_pattern(glob), path, re.DOTALL) is not None
 
 
 def _pattern(glob: str) -> str:

@@ -17,6 +17,7 @@ from ai_factory.errors import FactoryError, LockError, MachineError, ProjectErro
 from ai_factory.lock import FOLDER, LOCK
 from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, check_path
 
+DRAFT = ".ai-factory-new"  # the end of a file's name while it is being written
 SIZE_LIMIT = 64 * 1024 * 1024  # bytes of one file; a larger one is nobody's template
 
 
@@ -28,7 +29,17 @@ class Folder:
         self._known: set[str] = {""}  # folders that have been found to lie inside
 
     def locate(self, path: str) -> str:
-        """The place of the path on disk. Raises FactoryError when it would lie outside the folder."""
+        """The place of the path on disk.
+
+        Raises FactoryError when it would lie outside the folder, or beyond a link: git tracks the link alone.
+        """
+        place = self._look(path)
+        if place is None:
+            raise ProjectError(f"`{path}` lies beyond a folder that is a link", "put a real folder there")
+        return place
+
+    def _look(self, path: str) -> str | None:
+        """The place of the path on disk; None when it lies beyond a link that stays inside."""
         parent = check_path(path).rpartition("/")[0]
         if parent not in self._known:
             real = os.path.realpath(os.path.join(self.root, parent))
@@ -37,12 +48,16 @@ class Folder:
                     f"`{path}` lies outside the project: a folder above it is a link to `{real}`",
                     "remove the link, or move the project",
                 )
+            if real != os.path.normpath(os.path.join(self.root, parent)):
+                return None
             self._known.add(parent)
         return os.path.join(self.root, path)
 
     def read(self, path: str) -> File | None:
         """The file at the path, or None when there is none (a folder is none)."""
-        place = self.locate(path)
+        place = self._look(path)
+        if place is None:
+            return None
         try:
             status = os.lstat(place)
             if stat.S_ISLNK(status.st_mode):
@@ -63,7 +78,7 @@ class Folder:
     def write(self, path: str, file: File) -> None:
         """Put the file at the path, whole or not at all; folders are made as needed."""
         place = self.locate(path)
-        temporary = f"{place}.ai-factory-new"
+        temporary = place + DRAFT
         try:
             os.makedirs(os.path.dirname(place), exist_ok=True)
             if file.mode == LINK:
@@ -71,6 +86,8 @@ class Folder:
                 os.symlink(os.fsdecode(file.content), temporary)
             else:
                 _write_new(temporary, file)
+            if self.is_folder(path):
+                os.rmdir(place)  # empty, or this fails
             os.replace(temporary, place)
         except (OSError, ValueError) as error:
             _forget(temporary)
@@ -89,6 +106,15 @@ class Folder:
             return
         except OSError as error:
             raise unusable(place, "delete", error) from None
+
+    def forget_draft(self, path: str) -> None:
+        """Remove what a writing that was cut off left beside the path."""
+        _forget(self.locate(path) + DRAFT)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a folder lies at the path."""
+        place = self._look(path)
+        return place is not None and os.path.isdir(place) and not os.path.islink(place)
 
     def walk(self, folder: str = "") -> Iterator[str]:
         """All files and links below `folder`, sorted, without git's own."""

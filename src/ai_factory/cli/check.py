@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from ai_factory.check import FAIL_ON, Finding, compare, verdict
-from ai_factory.errors import FactoryError
+from ai_factory.errors import FactoryError, UsageError
 from ai_factory.lock import BASE, LOCK, WAIVERS, Lock, parse
 from ai_factory.newest import SKIPPED, newer
 from ai_factory.report import findings as report
@@ -22,8 +23,7 @@ FORMATS = ("text", "json")
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"error: {message}\nhint: `ai-factory check --help` lists the options\n")
-        raise SystemExit(2)
+        raise UsageError(message, "`ai-factory check --help` lists the options")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,10 +54,13 @@ def main(arguments: Sequence[str]) -> int:
         parser().error(f"--fail-on knows {', '.join(FAIL_ON)}, not `{unknown[0]}`")
     results = [checked(path) for path in options.paths]
     code = verdict((finding for result in results for finding in result.findings), groups)
-    if options.format == "json":
-        sys.stdout.write(json.dumps(report.data(results, code), indent=2) + "\n")
-    else:
-        sys.stdout.write(report.text(results, code) + "\n")
+    as_json = options.format == "json"
+    text = json.dumps(report.data(results, code), indent=2) if as_json else report.text(results, code)
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # that nobody reads it changes no verdict
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 
@@ -113,4 +116,7 @@ def _waived(found: list[Finding], content: bytes) -> list[Finding]:
 
     from ai_factory import waivers  # YAML is read only where somebody waived something
 
-    return waivers.apply(found, waivers.parse(content), time.strftime("%Y-%m-%d"))
+    try:
+        return waivers.apply(found, waivers.parse(content), time.strftime("%Y-%m-%d"))
+    except FactoryError as error:
+        return [*found, Finding("AF005", WAIVERS, error.message, hint=error.hint or "mend the file")]

@@ -47,7 +47,7 @@ def diff(
     from ai_factory.project import inspect
     from ai_factory.report.looks import diff_data, diff_text
 
-    project, files = _project_and_files(paths or [])
+    project, files = project_and_files(paths or [])
     found = inspect.diff(project, files, incoming)
     show(diff_text(found), diff_data(found), as_json)
 
@@ -63,7 +63,7 @@ def restore(
     from ai_factory.project.restore import restore as verb
     from ai_factory.report.looks import restored_data, restored_text
 
-    project, paths = _project_and_files(files or [])
+    project, paths = project_and_files(files or [])
     if bool(paths) == everything:
         raise UsageError("name files, or give `--all`", "`ai-factory check` lists what drifted")
     restored = verb(project, paths, force)
@@ -84,7 +84,7 @@ def explain(
         show(looks.control_text(control), looks.control_data(control), as_json)
         return
     name, line = _name_and_line(subject)
-    project, paths = _project_and_files([name])
+    project, paths = project_and_files([name])
     if not paths:
         raise UsageError(f"`{subject}` is a folder", "name a file")
     item = inspect.explain_file(project, paths[0], line)
@@ -105,7 +105,7 @@ def _name_and_line(subject: str) -> tuple[str, int]:
     return subject, 0
 
 
-def _project_and_files(paths: list[str]) -> tuple[Project, list[str]]:
+def project_and_files(paths: list[str]) -> tuple[Project, list[str]]:
     """The project that the paths lie in, and those of them that are files, named within it."""
     from ai_factory.project.opening import open_project
 

@@ -52,12 +52,15 @@ def new(
     wish = Manifest(opened.origin.url, blueprint, with_=tuple(with_ or ()), without=tuple(without or ()), answers=given)
     made = recipe(opened, Choice(blueprint, wish.with_, wish.without))
     birth = prepare(made, wish, destination, None if defaults or as_json or not can_ask() else ask)
-    show(birth_text(birth), {**birth_data(birth), "written": not dry_run}, as_json)
+    if dry_run or not as_json:
+        show(birth_text(birth), {**birth_data(birth), "written": False}, as_json)
     if dry_run:
         return
     with progress(len(birth.plan.changes), "stamping") as advance:
         born = write(birth, not no_git, advance)
-    if not as_json:
+    if as_json:
+        show("", {**birth_data(birth), "written": True}, as_json)
+    else:
         _say_what_next(born, birth, no_git)
 
 
@@ -93,5 +96,8 @@ def _say_what_next(born: Born, birth: Birth, no_git: bool) -> None:
         talk(f"no repository and no commit was made: {reason}")
     if born.install:
         talk(f"some files work only at the root of the repository; this puts them there:\n  {plain(born.install)}")
+    if born.ignored:
+        names = ", ".join(f"`{plain(path)}`" for path in born.ignored[:5])
+        talk(f"git ignores {len(born.ignored)} of the files here, and will not keep them: {names}")
     first = "make run" if any(change.path == "Makefile" for change in birth.plan.changes) else "ai-factory status"
     talk(f"next:\n  cd {plain(word(birth.destination))}\n  {first}\n  ai-factory check")

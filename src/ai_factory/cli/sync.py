@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,9 @@ from ai_factory.errors import UsageError
 if TYPE_CHECKING:  # see `new`
     from ai_factory.project.conflicts import Progress
     from ai_factory.project.sync import Request
+    from ai_factory.tree import File
+
+DECIDE = "hint: mend an open file, or decide: `ai-factory sync --take ours FILE`, `--take theirs FILE`"
 
 
 def sync(
@@ -57,6 +61,8 @@ def sync(
     ]
     if len(chosen) > 1:
         raise UsageError(f"`{chosen[0]}` and `{chosen[1]}` exclude each other")
+    if (plan and commit) or (markdown and not plan):
+        raise UsageError("`--commit` and `--plan` exclude each other" if commit else "`--markdown` goes with `--plan`")
     files = list(paths or ())
     if take or show_:
         return _decide(take, show_, files, as_json)
@@ -71,6 +77,7 @@ def sync(
         accept=accept,
         answers=dict(map(pair, data or ())),
         refresh=not offline,
+        today=time.strftime("%Y-%m-%d"),
         trusted_only=in_ci(),
     )
     return _run(place, request, plan, markdown, commit, as_json)
@@ -85,56 +92,67 @@ def _run(place: str, request: Request, plan: bool, markdown: bool, commit: bool,
     applied = not plan and not prepared.nothing_to_do
     if applied:
         verb.apply(prepared)
-    text = sync_markdown(prepared) if markdown else sync_text(prepared, applied)
-    show(text, sync_data(prepared, applied), as_json)
     if applied and commit and not prepared.plan.conflicts:
         verb.commit(prepared)
+    text = sync_markdown(prepared) if markdown else sync_text(prepared, applied)
+    show(text, sync_data(prepared, applied), as_json)
     return 1 if prepared.plan.conflicts or prepared.still_open else 0
 
 
 def _finish(place: str, abort: bool, as_json: bool) -> int:
     from ai_factory.project import conflicts as verb
     from ai_factory.project.opening import open_project
+    from ai_factory.report.plain import kept_lines
     from ai_factory.workspace import find_project
 
     if abort:
-        verb.abort(find_project(place))
-        show("back to where you were", {"schema": "ai-factory/sync-abort/1", "aborted": True}, as_json)
+        kept = verb.abort(find_project(place))
+        data = {"schema": "ai-factory/sync-abort/1", "aborted": True, "kept": kept}
+        show("\n".join(["back to where you were", *kept_lines(kept)]), data, as_json)
         return 0
     return _tell(verb.resume(open_project(place)), as_json)
 
 
 def _decide(take: str, shown: str, files: list[str], as_json: bool) -> int:
+    from ai_factory.cli.look import project_and_files
     from ai_factory.project import conflicts as verb
-    from ai_factory.project.opening import open_project
 
     if not files:
         raise UsageError("name the file", "`ai-factory status` lists the open ones")
-    project = open_project(".")
-    paths = [project.relative(path) for path in files]
+    project, paths = project_and_files(files)
     if shown:
         if shown != "theirs" or len(paths) > 1:
             raise UsageError("`--show` knows `theirs`, for one file")
-        file = verb.incoming(project, paths[0])
-        sys.stdout.flush()
-        sys.stdout.buffer.write(file.content if file else b"")
+        _show_incoming(paths[0], verb.incoming(project, paths[0]), as_json)
         return 0
     if take not in ("ours", "theirs"):
         raise UsageError(f"`--take` knows `ours` and `theirs`, not `{take}`")
     return _tell(verb.take(project, take, paths), as_json)
 
 
+def _show_incoming(path: str, file: File | None, as_json: bool) -> None:
+    content = file.content if file else b""
+    if as_json:
+        data = {"schema": "ai-factory/sync-show/1", "path": path, "deleted": file is None}
+        show("", {**data, "content": content.decode("utf-8", "backslashreplace")}, as_json)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+
+
 def _tell(progress: Progress, as_json: bool) -> int:
-    from ai_factory.report.plain import plain
+    from ai_factory.report.plain import kept_lines, plain
 
     lines = [f"resolved {plain(path)}" for path in progress.resolved] + [
         f"still open: {plain(path)}" for path in progress.open
     ]
-    lines += ["hint: `git commit` when you are content"] if not progress.open else []
+    lines += kept_lines(progress.kept)
+    lines += ["hint: `git commit` when you are content"] if not progress.open else [DECIDE]
     data = {
         "schema": "ai-factory/sync-progress/1",
         "resolved": list(progress.resolved),
         "open": list(progress.open),
+        "kept": dict(progress.kept),
     }
     show("\n".join(lines), data, as_json)
     return 1 if progress.open else 0

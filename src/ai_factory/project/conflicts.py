@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ai_factory import base, check, git, journal, lock
-from ai_factory.errors import ProjectError, UsageError
+from ai_factory.errors import LockError, ProjectError, UsageError
 from ai_factory.git import Stage
-from ai_factory.lock import Lock
+from ai_factory.lock import Entry, Lock
+from ai_factory.merge import GUARDED
 from ai_factory.project.opening import Project
 from ai_factory.project.states import as_git_stores
-from ai_factory.tree import Blob, File, blob_id
+from ai_factory.tree import LINK, Blob, File, blob_id, is_binary, with_endings_of
+from ai_factory.workspace import Folder
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What `--continue` or `--take` did: the paths it resolved, and those that are still open."""
+    """What `--continue` or `--take` did: the paths it resolved, those still open, and objects with replaced content."""
 
     resolved: tuple[str, ...]
     open: tuple[str, ...]
+    kept: Mapping[str, str] = field(default_factory=dict)
 
 
 def resume(project: Project) -> Progress:
@@ -34,10 +37,19 @@ def resume(project: Project) -> Progress:
             project = replace(project, lock=_reread(project))
         open_ = _open_paths(project.lock)
         _refuse_markers(project, open_)
-        status = git.status(project.root)
-        touched = [path for path in open_ if path in status.dirty]
-        done = [path for path in touched if place.wrote(path) != project.folder.read(path)]
-        return _settle_open(project, dict.fromkeys(done, "ours"))
+        dirty = git.status(project.root).dirty
+        done = [path for path in open_ if _dealt_with(project, path, place.watched(), dirty)]
+        return _settle_open(project, place, dict.fromkeys(done, "ours"))
+
+
+def _dealt_with(project: Project, path: str, watched: Mapping[str, str], dirty: Sequence[str]) -> bool:
+    """Whether a person has worked on an open file: its markers are gone, or it is not what the sync left."""
+    entry, file = project.lock.paths[path], project.folder.read(path)
+    if path in watched:
+        return watched[path] != (blob_id(file.content) if file else "")
+    beside = path.endswith(GUARDED) or project.folder.read(f"{path}.incoming") is not None
+    marked = file is not None and entry.theirs and not beside and not is_binary(file.content) and file.mode != LINK
+    return bool(marked) or path in dirty
 
 
 def _reread(project: Project) -> Lock:
@@ -73,7 +85,7 @@ def take(project: Project, side: str, paths: Sequence[str]) -> Progress:
         for path in paths:
             if path not in open_:
                 raise UsageError(f"`{path}` has no open conflict", "`ai-factory status` lists those that do")
-        return _settle_open(project, dict.fromkeys(paths, side))
+        return _settle_open(project, place, dict.fromkeys(paths, side))
 
 
 def incoming(project: Project, path: str) -> File | None:
@@ -84,30 +96,31 @@ def incoming(project: Project, path: str) -> File | None:
     return project.base().theirs.get(path)
 
 
-def _settle_open(project: Project, decisions: Mapping[str, str]) -> Progress:
+def _settle_open(project: Project, place: journal.Journal, decisions: Mapping[str, str]) -> Progress:
     archive = project.base()
     files, theirs, rows = dict(archive.files), dict(archive.theirs), dict(project.lock.paths)
     steps: list[journal.Step] = []
     for path, side in decisions.items():
         entry, new = rows.pop(path), theirs.pop(path, None)
+        if entry.theirs and new is None:
+            raise LockError(
+                f"the incoming version of `{path}` is not in the base", "mend the base: `git checkout -- .ai-factory`"
+            )
         files.pop(path, None)
         if new is not None:
             files[path] = new
-            rows[path] = entry._replace(
-                base=blob_id(new.content),
-                base_version=project.lock.factory.version,
-                mode=new.mode,
-                state="",
-                theirs="",
-            )
+            rows[path] = _decided(entry, new, project.lock.factory.version)
         steps += _decision_steps(project, path, side, new)
     content = base.write(base.Base(files, theirs))
     record = project.lock._replace(paths=rows, base_file=base.digest(content))
     for path, data in ((lock.BASE, content), (lock.LOCK, lock.write(record))):
         steps.append(journal.Step(path, project.folder.read(path), File(data)))
-    if decisions:
-        _carry_out(project, steps, list(decisions))
-    return Progress(tuple(sorted(decisions)), tuple(_open_paths(record)))
+    kept = _carry_out(project, place, steps, decisions) if decisions else {}
+    return Progress(tuple(sorted(decisions)), tuple(_open_paths(record)), kept)
+
+
+def _decided(entry: Entry, new: File, version: str) -> Entry:
+    return entry._replace(base=blob_id(new.content), base_version=version, mode=new.mode, state="", theirs="")
 
 
 def _decision_steps(project: Project, path: str, side: str, new: File | None) -> list[journal.Step]:
@@ -115,49 +128,67 @@ def _decision_steps(project: Project, path: str, side: str, new: File | None) ->
     beside = f"{path}.incoming"
     steps = [journal.Step(beside, found, None)] if (found := project.folder.read(beside)) else []
     if side == "theirs":
-        steps.append(journal.Step(path, now, new))
+        steps.append(journal.Step(path, now, new if now is None or new is None else _ended(new, now)))
     elif now and check.has_markers(now.content):
-        steps.append(journal.Step(path, now, File(_without_markers(project, path), now.mode)))
+        steps.append(journal.Step(path, now, now._replace(content=team_side(now.content))))
     return steps
 
 
-def _without_markers(project: Project, path: str) -> bytes:
-    """The team's version of a marked file, from the index or the last commit."""
-    for place in (f":2:./{path}", f"HEAD:./{path}"):
-        content = git.content_of(project.root, place)
-        if content is not None and not check.has_markers(content):
-            return content
-    raise ProjectError(
-        f"the team's version of `{path}` is not known any more: the markers were committed",
-        "mend the file by hand, then `ai-factory sync --continue`",
-    )
+def _ended(new: File, now: File) -> File:
+    return new._replace(content=with_endings_of(new.content, now.content))
 
 
-def _carry_out(project: Project, steps: Sequence[journal.Step], paths: Sequence[str]) -> None:
-    """Write the steps and stage them and the decided paths; the journal of the sync itself stays as it was."""
+def team_side(content: bytes) -> bytes:
+    """A marked text with the team's lines of each conflict; all that stands between the conflicts stays."""
+    kept: list[bytes] = []
+    side = "both"
+    for line in content.splitlines(keepends=True):
+        if side == "both" and line.startswith(b"<<<<<<< "):
+            side = "ours"
+        elif side == "ours" and line.startswith(b"======="):
+            side = "theirs"
+        elif side == "theirs" and line.startswith(b">>>>>>> "):
+            side = "both"
+        elif side != "theirs":
+            kept.append(line)
+    return b"".join(kept)
+
+
+def _carry_out(
+    project: Project, place: journal.Journal, steps: Sequence[journal.Step], decisions: Mapping[str, str]
+) -> dict[str, str]:
+    """Write the steps, stage them and the decided paths, count them to the sync; objects with what was replaced."""
     status = git.status(project.root)
+    replaced = {step.path: step.before for step in steps if decisions.get(step.path) == "theirs" and step.before}
+    objects = git.store(project.root, [file.content for file in replaced.values()])
     for step in steps:
         if step.after is None:
             project.folder.delete(step.path)
         else:
             project.folder.write(step.path, step.after)
-    wanted = [*paths, lock.BASE, lock.LOCK]
+    wanted = [*decisions, lock.BASE, lock.LOCK]
     files = project.folder.read_all(wanted)
     contents = {path: as_git_stores(project, status, path, file) for path, file in files.items()}
     ids = git.store(project.root, contents.values())
     stages = [Stage(path, Blob(files[path].mode, ids[contents[path]]) if path in files else None) for path in wanted]
     git.stage(project.root, stages)
+    if place.state() == journal.APPLIED and place.head() == status.head:
+        journal.amend(place, steps)
+    return {path: objects[file.content] for path, file in replaced.items()}
 
 
-def abort(project_root: str) -> None:
+def abort(project_root: str) -> dict[str, str]:
     """Bring the project back to the byte, index included, to where it was before the sync that is not committed yet.
 
-    Raises ProjectError when there is no such sync.
+    What somebody wrote into the sync's files since is kept as git objects: path to id. Raises ProjectError when
+    there is no such sync.
     """
     place = journal.journal_of(project_root)
     with journal.exclusive(place):
-        if not place.state():
-            raise ProjectError("no sync is under way here", "a committed one is undone with `git revert`")
-        if place.head() != git.status(project_root).head:
+        state = place.state()
+        gone = state == journal.APPLIED and place.wrote(lock.LOCK) != Folder(project_root).read(lock.LOCK)
+        if state and place.head() != git.status(project_root).head:
             raise ProjectError("the sync was committed already", "undo it with `git revert`")
-        journal.undo(place)
+        if not state or gone:
+            raise ProjectError("no sync is under way here", "a committed one is undone with `git revert`")
+        return journal.undo(place)

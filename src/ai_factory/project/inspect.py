@@ -76,9 +76,9 @@ def preview(project: Project, factory: Factory) -> Plan:
     pending = evolve.pending(made.components, project.lock.components)
     answers = settle(made, evolve.answers(wish.answers, pending))
     target = rendered(made, answers)
-    files, _ = states.known_base(project)
+    known, _ = states.known_base(project)
     now = git.status(project.root) if find_repository(project.root) else Status("", {}, (), frozenset(), frozenset())
-    return states.merged(project, target, files, now, evolve.renames(pending))
+    return states.merged(project, target, known, now, evolve.renames(pending))
 
 
 def _team(project: Project) -> Iterator[tuple[str, str]]:

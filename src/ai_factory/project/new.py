@@ -43,6 +43,7 @@ class Born:
     repository: bool
     own_identity: bool
     install: str
+    ignored: tuple[str, ...] = ()  # stamped files that the repository around ignores
 
 
 def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = None) -> Birth:
@@ -100,6 +101,8 @@ def name_from(destination: str) -> str:
 
 
 def _check_destination(destination: str) -> None:
+    if not destination.strip() or ".git" in os.path.abspath(destination).split(os.sep):
+        raise UsageError(f"`{destination}` is no folder for a project", "name a folder that is new or empty")
     if os.path.lexists(destination) and not os.path.isdir(destination):
         raise UsageError(f"`{destination}` is a file", "name a folder that is new or empty")
     place = destination
@@ -135,7 +138,8 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
         _undo(root, written, made, had_git=os.path.realpath(root) == (around.top if around else ""))
         raise
     install = _install_command(root, around.top if around else root, birth.plan.changes)
-    return Born(root, make_repository and not around, own_identity, install)
+    ignored = tuple(sorted(git.ignored(root, written))) if around and shutil.which("git") else ()
+    return Born(root, make_repository and not around, own_identity, install, ignored)
 
 
 def contents(birth: Birth) -> list[tuple[str, File]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from ai_factory import git, lock
+from ai_factory.base import Base
 from ai_factory.errors import LockError
 from ai_factory.factory import is_remote, newest_release
 from ai_factory.git import Status
@@ -15,7 +16,7 @@ from ai_factory.merge import Input, MergedTrees, Ours, merge
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.project.opening import Project
 from ai_factory.render import Rendered
-from ai_factory.tree import File, Tree, blob_id, normalized
+from ai_factory.tree import File, blob_id, normalized
 from ai_factory.workspace import keeps_modes
 
 
@@ -30,22 +31,31 @@ def reference(record: Lock, origin: str, wish: Manifest) -> str:
     return newest_release(tags) or "HEAD"
 
 
-def merged(project: Project, target: Target, files: Tree, status: Status, renames: Mapping[str, str]) -> Plan:
-    """The plan that brings the project to the target; `files` is the base, `renames` maps old to new path."""
+def merged(project: Project, target: Target, base: Base, status: Status, renames: Mapping[str, str]) -> Plan:
+    """The plan that brings the project to the target; `renames` maps old to new path."""
     ours = _ours(project, target, status)
     combine = partial(_combine, project.root, git.Names("yours", f"factory-{target.origin.version}"))
-    return Plan(tuple(merge(project.lock, files, ours, target, renames, combine)), target)
+    changes = merge(project.lock, base.files, ours, target, renames, combine)
+    return Plan(tuple(_with_incoming(changes, base)), target)
 
 
-def as_locked(project: Project, origin: Origin, files: Tree) -> Plan:
+def as_locked(project: Project, origin: Origin, base: Base) -> Plan:
     """The plan in which no file changes, told from the lock without a rendering."""
     why = "the new version does not change it"
-    changes = [
-        Change(path, "same", why, entry.component, entry.ownership, entry=entry, base=files.get(path))
+    rows = (
+        Change(path, "same", why, entry.component, entry.ownership, entry=entry, base=base.files.get(path))
         for path, entry in project.lock.paths.items()
-    ]
+    )
+    changes = _with_incoming(rows, base)
     rendered = Rendered({}, {}, project.lock.folders)
     return Plan(tuple(changes), Target(origin, project.lock.answers, project.lock.components, rendered))
+
+
+def _with_incoming(changes: Iterable[Change], base: Base) -> Iterator[Change]:
+    """The changes; a conflict that is open since an earlier sync keeps the version that it waits for."""
+    for change in changes:
+        waiting = base.theirs.get(change.path) if change.action in ("same", "keep") else None
+        yield change._replace(sides=(change.base, None, waiting)) if waiting else change
 
 
 def _combine(root: str, names: git.Names, base: Input, ours: Input, theirs: Input) -> MergedTrees:
@@ -72,18 +82,21 @@ def _locked_mode(record: Lock, target: Target, path: str, file: File) -> File:
     return file._replace(mode=known.mode) if known else file
 
 
-def known_base(project: Project) -> tuple[Tree, tuple[str, ...]]:
+def known_base(project: Project) -> tuple[Base, tuple[str, ...]]:
     """The pristine files, from the project's base; else, as far as ids tell, from its own git objects."""
     try:
-        return project.base().files, ()
+        return project.base(), ()
     except LockError as error:
-        wanted = {path: entry for path, entry in project.lock.paths.items() if entry.ownership in ("managed", "merged")}
-        found = _from_objects(project.root, {entry.base for entry in wanted.values() if entry.base})
-        files = {path: File(found[entry.base], entry.mode) for path, entry in wanted.items() if entry.base in found}
-        missing = len(wanted) - len(files)
+        rows = {path: entry for path, entry in project.lock.paths.items() if entry.ownership in ("managed", "merged")}
+        found = _from_objects(
+            project.root, {name for entry in rows.values() for name in (entry.base, entry.theirs)} - {""}
+        )
+        files = {path: File(found[entry.base], entry.mode) for path, entry in rows.items() if entry.base in found}
+        theirs = {path: File(found[entry.theirs], entry.mode) for path, entry in rows.items() if entry.theirs in found}
+        missing = len(rows) - len(files)
         note = f"{error.message}; {len(files)} files were found among the repository's own objects"
         rest = f", {missing} were not: where one of those was edited, it is a conflict" if missing else ""
-        return files, (note + rest,)
+        return Base(files, theirs), (note + rest,)
 
 
 def _from_objects(root: str, wanted: set[str]) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from typing import Any
 from ai_factory import __version__, base, check, documents, evolve, git, journal, lock, manifest, questions
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
-from ai_factory.errors import ConsentError, LockError, ProjectError
+from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, is_older, is_remote, is_tag, open_factory
 from ai_factory.git import Stage, Status
 from ai_factory.lock import Lock
@@ -23,7 +23,7 @@ from ai_factory.plan import Change, Plan, Target
 from ai_factory.project import states
 from ai_factory.project.opening import Project
 from ai_factory.project.target import Choice, Recipe, recipe, rendered, settle
-from ai_factory.tree import Blob, File, Tree
+from ai_factory.tree import Blob, File, Tree, blob_id, normalized
 from ai_factory.workspace import keeps_modes
 
 
@@ -36,6 +36,7 @@ class Request:
     accept: str = ""  # an origin that a person accepts although the lock names another
     answers: Mapping[str, Any] = field(default_factory=dict)
     refresh: bool = True
+    today: str = ""  # an ISO date, for a hold
     trusted_only: bool = False  # in CI, an origin never comes from the project
 
 
@@ -50,24 +51,12 @@ class Sync:
     releases: tuple[tuple[str, str, str], ...]  # component, version before, version after
     changelogs: Mapping[str, str]
     manifest: bytes
-
-    @property
-    def nothing_to_do(self) -> bool:
-        """Whether lock, files and manifest would stay as they are."""
-        same = all(change.action == "same" for change in self.plan.changes)
-        return same and self.plan.target.origin.tree == self.project.lock.factory.tree and not self._rewrites
+    nothing_to_do: bool  # whether lock, files and manifest would stay as they are
 
     @property
     def still_open(self) -> bool:
         """Whether a conflict of an earlier sync waits for a person."""
         return any(change.entry and change.entry.state == "open" for change in self.plan.changes)
-
-    @property
-    def _rewrites(self) -> bool:
-        record = self.project.lock
-        target = self.plan.target
-        kept = target.answers == record.answers and target.components == record.components
-        return not kept or self.manifest != self.project.manifest_bytes()
 
 
 # ---- plan ----------------------------------------------------------------------------------------
@@ -81,12 +70,14 @@ def prepare(project: Project, request: Request) -> Sync:
     """
     git.require_work_tree(project.root)
     record = journal.journal_of(project.root)
+    _refuse_merge(record)
     if record.state() == journal.APPLYING:
         raise ProjectError(
             "a sync was cut off half-way",
             "finish it with `ai-factory sync --continue`, or go back with `--abort`",
         )
     wish = project.manifest()
+    _refuse_hold(wish, request)
     factory = _open(project, wish, request)
     _refuse_downgrade(project.lock, factory)
     made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
@@ -94,13 +85,15 @@ def prepare(project: Project, request: Request) -> Sync:
     given = {**evolve.answers(wish.answers, pending), **request.answers}
     answers = settle(made, given)
     status = git.status(project.root)
-    files, notes = states.known_base(project)
+    _refuse_sparse(project.lock, status)
+    known, notes = states.known_base(project)
     if not notes and _is_applied(project.lock, made, answers):
-        plan = states.as_locked(project, made.factory.origin, files)
+        plan = states.as_locked(project, made.factory.origin, known)
     else:
-        plan = states.merged(project, rendered(made, answers), files, status, evolve.renames(pending))
+        plan = states.merged(project, rendered(made, answers), known, status, evolve.renames(pending))
     plan = replace(plan, manual=evolve.manual(pending), notes=notes)
     _refuse_dirty(project, plan, status)
+    wanted = _new_manifest(project, wish, request, given)
     return Sync(
         project,
         plan,
@@ -108,8 +101,36 @@ def prepare(project: Project, request: Request) -> Sync:
         tuple(_silent_drift(project, plan)),
         _releases(project.lock, plan.target),
         {component.name: _changelog(component.tree) for component in made.components},
-        _new_manifest(project, wish, request, given),
+        wanted,
+        _changes_nothing(project, plan, wanted),
     )
+
+
+def _refuse_merge(record: journal.Journal) -> None:
+    """Git's own merges, rebases and picks come to an end before a sync begins."""
+    for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"):
+        if os.path.exists(os.path.join(record.repository.private, name)):
+            raise ProjectError(f"git is in the middle of something of its own (`{name}`)", "finish or abort that first")
+
+
+def _refuse_sparse(record: Lock, status: Status) -> None:
+    absent = sorted(status.sparse & record.paths.keys())
+    if absent:
+        raise ProjectError(
+            f"a sparse checkout leaves out {len(absent)} of the project's files",
+            "`git sparse-checkout disable` brings them here",
+            tuple(f"`{path}`" for path in absent),
+        )
+
+
+def _refuse_hold(wish: Manifest, request: Request) -> None:
+    """A project on hold is left alone until the day, unless a version or an answer is asked for by name."""
+    until = wish.hold.get("until", "")
+    if until and request.today <= until and not request.to and not request.answers:
+        raise ProjectError(
+            f"the project is on hold until {until}: {wish.hold['reason']}",
+            "take `hold` out of `.ai-factory/project.yaml`, or name a version: `ai-factory sync --to VERSION`",
+        )
 
 
 def _open(project: Project, wish: Manifest, request: Request) -> Factory:
@@ -156,6 +177,16 @@ def _refuse_downgrade(record: Lock, factory: Factory) -> None:
         )
 
 
+def _changes_nothing(project: Project, plan: Plan, wanted: bytes) -> bool:
+    record, target = project.lock, plan.target
+    return (
+        all(change.action == "same" or (change.action == "keep" and change.sides) for change in plan.changes)
+        and target.origin.tree == record.factory.tree
+        and (target.answers, target.components) == (record.answers, record.components)
+        and wanted == project.manifest_bytes()
+    )
+
+
 def _is_applied(record: Lock, made: Recipe, answers: Mapping[str, Any]) -> bool:
     """Whether the rendering would be the one applied last: then it is not made again."""
     return (
@@ -175,12 +206,42 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
         for change in plan.changes
         if change.incoming and project.folder.read(f"{change.path}.incoming") not in (None, change.incoming)
     ]
+    dirty += _unseen(project, plan, status)
+    dirty += _in_the_way(project, plan)
     if dirty:
         raise ProjectError(
             f"{len(dirty)} uncommitted {'change is' if len(dirty) == 1 else 'changes are'} in the way",
-            "commit or stash them first: `git stash`, sync, `git stash pop`",
+            "commit or move them, or `git stash --include-untracked`, sync, `git stash pop`",
             tuple(f"`{path}`" for path in dirty),
         )
+
+
+def _unseen(project: Project, plan: Plan, status: Status) -> list[str]:
+    """Files of the team that a change follows and whose content on disk is not the one that git told."""
+    followed = [change.path for change in plan.changes if change.file and not change.entry]
+    objects = git.project_objects(project.root) if followed else ""
+    files = project.folder.read_all(followed)
+    ids = {
+        path: {git.object_id(content, objects) for content in (file.content, normalized(file.content))}
+        for path, file in files.items()
+    }
+    return [path for path in followed if path not in ids or status.tracked[path].id not in ids[path]]
+
+
+def _in_the_way(project: Project, plan: Plan) -> list[str]:
+    """Folders with files where a file is to come, and files where a folder is to come."""
+    gone = {change.path for change in plan.changes if change.action == "delete"}
+    gone |= {change.source for change in plan.changes if change.source}
+    found: list[str] = []
+    for change in plan.changes:
+        if change.file is None:
+            continue
+        if project.folder.is_folder(change.path) and set(project.folder.walk(change.path)) - gone:
+            found.append(f"{change.path}/")
+        parts = change.path.split("/")
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+        found += [path for path in above if path not in gone and project.folder.read(path) is not None]
+    return sorted(set(found))
 
 
 def _writes(change: Change) -> bool:
@@ -244,7 +305,15 @@ def apply(sync: Sync) -> None:
         steps = _steps(project, plan, {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record})
         stages = _stages(project, plan, steps, sync.status)
         incoming = [f"{change.path}.incoming" for change in plan.changes if change.incoming]
-        journal.apply(place, sync.status.head, steps, stages, incoming)
+        journal.apply(place, sync.status.head, steps, stages, incoming, _watched(sync, steps))
+
+
+def _watched(sync: Sync, steps: Sequence[journal.Step]) -> dict[str, str]:
+    """The open files, and their ids as the sync leaves them."""
+    written = {step.path: step.after for step in steps}
+    open_ = [change.path for change in sync.plan.changes if change.entry and change.entry.state == "open"]
+    files = {path: written.get(path) or sync.project.folder.read(path) for path in open_}
+    return {path: blob_id(file.content) if file else "" for path, file in files.items()}
 
 
 def _steps(project: Project, plan: Plan, ours: Mapping[str, bytes]) -> list[journal.Step]:
@@ -290,7 +359,11 @@ def commit(sync: Sync) -> None:
     if sync.plan.conflicts:
         raise ProjectError("conflicts are open: there is nothing whole to commit", "resolve them, then `git commit`")
     origin = sync.plan.target.origin
-    git.commit(sync.project.root, f"Sync with {origin.url} {origin.version}", written(sync))
+    try:
+        git.commit(sync.project.root, f"Sync with {origin.url} {origin.version}", written(sync))
+    except MachineError as error:
+        hint = "mend what stops `git commit`, then commit; or go back with `ai-factory sync --abort`"
+        raise ProjectError(f"the sync is staged, but not committed: {error.message}", hint) from None
 
 
 def written(sync: Sync) -> list[str]:

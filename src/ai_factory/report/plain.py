@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ai_factory.errors import FactoryError
+from ai_factory.tree import word
 
 
 def plain(text: str) -> str:
@@ -31,6 +33,14 @@ def error_data(error: FactoryError) -> dict[str, Any]:
     problems = getattr(error, "problems", None)
     rule = getattr(error, "rule", None)
     return data | ({"answers": problems} if problems is not None else {}) | ({"rule": rule} if rule else {})
+
+
+def kept_lines(kept: Mapping[str, str]) -> list[str]:
+    """How to get back what was replaced: `kept` maps a path to the git object that holds it."""
+    return [
+        f"hint: what was in {plain(path)} is kept: `git cat-file blob {blob} > {plain(word(path))}`"
+        for path, blob in sorted(kept.items())
+    ]
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
