@@ -540,11 +540,6 @@ def test_a_result_that_equals_another_file_of_the_projects_is_read_all_the_same(
     assert (result.files, result.conflicts) == ({"copy": copy, **files({"a": both})}, {})
 
 
-def test_a_file_that_each_side_moved_elsewhere_is_noted() -> None:
-    result = merged(files({"a": TEXT}), files({"mine": TEXT}), files({"new": TEXT}))
-    assert [note[:2] for note in result.notes] == [("CONFLICT (rename/rename)", ("a", "mine", "new"))]
-
-
 # ---- versions and mirrors ------------------------------------------------------------------------
 
 
@@ -574,37 +569,6 @@ def test_what_names_no_commit_is_the_persons_to_mend(repository: Path, reference
     assert (type(error), error.message) == (UsageError, f"the factory has no version `{reference}`")
 
 
-def test_a_folder_is_described_by_its_newest_tag(repository: Path, tmp_path: Path) -> None:
-    assert (git.describe(str(tmp_path)), git.describe(str(repository))) == ("", "")
-    put(repository, {"a": "a\n"})
-    sha = commit(repository)
-    assert git.describe(str(repository)) == sha[:7]
-    run(repository, "tag", "v1.0.0")
-    assert git.describe(str(repository)) == "v1.0.0"
-    put(repository, {"a": "b\n"})
-    assert git.describe(str(repository)) == "v1.0.0-dirty"
-
-
-def test_a_mirror_follows_new_moved_and_deleted_tags_and_branches(repository: Path, tmp_path: Path) -> None:
-    mirror = str(tmp_path / "mirror.git")
-    first = commit(repository, "one")
-    for name in ("v1", "gone"):
-        run(repository, "tag", name)
-    run(repository, "branch", "topic")
-    git.update_mirror(str(repository), mirror)
-    assert git.releases(mirror) == [Release("gone", first), Release("v1", first)]
-    second = commit(repository, "two")
-    run(repository, "tag", "-d", "gone")
-    run(repository, "tag", "gone/not")  # where a tag was there is a folder of tags
-    run(repository, "tag", "-f", "v1")
-    run(repository, "tag", "-a", "-m", "new", "v2")
-    run(repository, "branch", "-D", "topic")
-    git.update_mirror(str(repository), mirror)
-    assert git.releases(mirror) == [Release("gone/not", second), Release("v1", second), Release("v2", second)]
-    assert git.resolve(mirror, "main") == second
-    assert refusal(lambda: git.resolve(mirror, "topic")).message == "the factory has no version `topic`"
-
-
 def test_what_cannot_be_reached_leaves_the_mirror_as_it_was(repository: Path, tmp_path: Path) -> None:
     """And none where there was none: an empty one would look like a factory without releases."""
     mirror, url, nowhere = str(tmp_path / "mirror.git"), str(repository), str(tmp_path / "nowhere")
@@ -625,18 +589,6 @@ def test_what_cannot_be_reached_leaves_the_mirror_as_it_was(repository: Path, tm
 
 
 # ---- a person's own commit -----------------------------------------------------------------------
-
-
-def test_a_commit_takes_its_paths_and_nothing_else(repository: Path) -> None:
-    put(repository, dict.fromkeys(("a", "gone", "*", "staged", "edited"), "1\n"))
-    commit(repository)
-    put(repository, {"a": "2\n", "gone": None, "*": "2\n", "staged": "2\n", "edited": "2\n", "new": "1\n"})
-    run(repository, "add", "staged", "new")
-    git.commit(str(repository), "-m\n\nsecond", ["a", "gone", "*", "new"])
-    shown = run(repository, "show", "--format=%an|%B", "--name-status", "--no-renames", "HEAD")
-    assert shown.splitlines() == ["Test|-m", "", "second", "", "M\t*", "M\ta", "D\tgone", "A\tnew"]
-    assert run(repository, "diff", "--name-only") == "edited"
-    assert run(repository, "diff", "--name-only", "--cached") == "staged"
 
 
 def test_a_persons_own_hook_may_refuse_it(repository: Path) -> None:
@@ -748,8 +700,8 @@ def test_nothing_of_a_project_runs_while_it_is_read_staged_and_merged(
     assert git.ignored(root, ["a", "x"]) == {"x"}
     assert git.read_blobs(root, [one.id]) == {one.id: b"1\n"}
     assert (git.content_of(root, ":2:./b"), git.content_of(root, "HEAD:./b")) == (b"2\n", None)
-    sides = ({"a": one}, {"a": two, "b": one}, {"c": one})
-    assert git.merge_trees(*sides, NAMES, git.project_objects(root)).conflicts["c"][0] == Side(1, File(b"1\n"))
+    result = git.merge_trees({"a": one}, {"a": two, "b": one}, {"a": one, "c": one}, NAMES, git.project_objects(root))
+    assert result == MergedTrees({"a": two, "b": one, "c": File(b"1\n")}, {}, ())
     assert not trap.exists()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -640,6 +640,16 @@ def test_a_file_where_the_team_has_a_folder_or_a_file_is_a_conflict(meet: Meet) 
     }
 
 
+def test_an_edited_file_whose_new_place_is_taken_stays(meet: Meet) -> None:
+    """Both are kept: the file in the way, and the one that would have moved below it."""
+    other = "".join(f"other {number}\n" for number in range(20))
+    assert meet({"f": other, "g": BASE}, {"f": other + "mine\n", "g": TEAM}, {"f/y": BASE}) == {
+        "f": Row("conflict", None, file(other), open_entry(other, None)),
+        "f/y": Row("conflict", None, None, open_entry(None, BASE)),
+        "g": Row("conflict", None, file(BASE), open_entry(BASE, None)),
+    }
+
+
 def test_a_declared_rename_into_a_folder_of_its_own_name(meet: Meet) -> None:
     told = meet({"f": BASE}, {"f": TEAM}, {"f/g": NEW}, renames={"f": "f/g"})
     assert told == {"f/g": Row("merge", file(BOTH), file(NEW), entry(NEW), "f")}
@@ -705,7 +715,7 @@ def test_a_file_that_was_broken_before_is_merged_by_lines(meet: Meet) -> None:
 
 @pytest.mark.parametrize("path", ["f.toml", "f.yaml", "f.yml", "f.json"])
 def test_no_marker_comes_into_a_file_whose_parser_guards_the_commit(meet: Meet, path: str) -> None:
-    base, ours, theirs = ('{"a": %d}\n' % number for number in (1, 2, 3))
+    base, ours, theirs = (f'{{"a": {number}}}\n' for number in (1, 2, 3))
     assert meet({path: base}, {path: ours}, {path: theirs}) == {
         path: Row("conflict", None, file(base), open_entry(base, theirs), incoming=file(theirs))
     }
@@ -789,6 +799,10 @@ def edited(who: str, changes: list[Edit], places: str = "") -> dict[str, str]:
     }
 
 
+def lines_of(contents: Iterable[bytes]) -> set[bytes]:
+    return {line for content in contents for line in content.splitlines()}
+
+
 @settings(max_examples=100, deadline=None)
 @given(edits, edits, st.booleans())
 def test_no_line_that_only_the_team_has_is_lost(
@@ -803,8 +817,9 @@ def test_no_line_that_only_the_team_has_is_lost(
         if row.source or row.action == "delete":
             after.pop(row.source or path, None)
     after |= {path: row.file.content for path, row in told.items() if row.file}
-    kept = {line for content in after.values() for line in content.splitlines()}
-    assert {line for text in ours.values() for line in file(text).content.splitlines() if b"team" in line} <= kept
-    assert not any(folder in after for path in after for folder in (path.rpartition("/")[0],) if folder)
-    if not any(row.action == "conflict" for row in told.values()):
+    kept = lines_of(after.values())
+    assert {line for line in lines_of(file(text).content for text in ours.values()) if b"team" in line} <= kept
+    if not any(row.action in ("conflict", "decline") for row in told.values()):
         assert b"<<<<<<<" not in b"".join(after.values())
+        assert {line for line in lines_of(file(text).content for text in theirs.values()) if b"factory" in line} <= kept
+    assert after.keys().isdisjoint(place.rpartition("/")[0] for place in after)  # no file is a folder too

@@ -302,7 +302,7 @@ def test_uncommitted_changes_in_the_way_are_all_named_and_nothing_is_written(pro
         "error: 2 uncommitted changes are in the way",
         "  `ops/runbook.md`",
         "  `ops/new.md`",
-        "hint: commit or stash them first: `git stash`, sync, `git stash pop`",
+        "hint: commit or move them, or `git stash --include-untracked`, sync, `git stash pop`",
     ]
     assert snapshot(project) == before
 
@@ -347,7 +347,7 @@ def test_an_interrupted_sync_is_finished_or_undone(edited: Path, monkeypatch: py
 
     before = snapshot(edited)
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "undo", lambda place: None)  # as if the process had been killed
+        patch.setattr(journal, "undo", lambda *_, **__: {})  # as if the process had been killed
         patch.setattr("ai_factory.git.stage", _killed)
         with pytest.raises(KeyboardInterrupt):
             _sync_here(edited)

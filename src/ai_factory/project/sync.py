@@ -26,6 +26,8 @@ from ai_factory.project.target import Choice, Recipe, recipe, rendered, settle
 from ai_factory.tree import Blob, File, Tree, blob_id, normalized
 from ai_factory.workspace import keeps_modes
 
+OURS = (lock.PROJECT, lock.BASE, lock.LOCK)  # written last, and the lock last of all
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -51,6 +53,7 @@ class Sync:
     releases: tuple[tuple[str, str, str], ...]  # component, version before, version after
     changelogs: Mapping[str, str]
     manifest: bytes
+    before: Tree  # the files that it will touch, as they were when the plan was made
     nothing_to_do: bool  # whether lock, files and manifest would stay as they are
 
     @property
@@ -102,6 +105,7 @@ def prepare(project: Project, request: Request) -> Sync:
         _releases(project.lock, plan.target),
         {component.name: _changelog(component.tree) for component in made.components},
         wanted,
+        project.folder.read_all(_touched(plan)),
         _changes_nothing(project, plan, wanted),
     )
 
@@ -302,7 +306,7 @@ def apply(sync: Sync) -> None:
     with journal.exclusive(place):
         archive = base.write(plan.new_base())
         record = lock.write(plan.new_lock(base.digest(archive)))
-        steps = _steps(project, plan, {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record})
+        steps = _steps(sync, {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record})
         stages = _stages(project, plan, steps, sync.status)
         incoming = [f"{change.path}.incoming" for change in plan.changes if change.incoming]
         journal.apply(place, sync.status.head, steps, stages, incoming, _watched(sync, steps))
@@ -316,21 +320,27 @@ def _watched(sync: Sync, steps: Sequence[journal.Step]) -> dict[str, str]:
     return {path: blob_id(file.content) if file else "" for path, file in files.items()}
 
 
-def _steps(project: Project, plan: Plan, ours: Mapping[str, bytes]) -> list[journal.Step]:
+def _touched(plan: Plan) -> list[str]:
+    """Every path that the sync may write or delete."""
+    paths = {path for change in plan.changes for path in (change.path, change.source) if path}
+    return sorted(paths | {f"{change.path}.incoming" for change in plan.changes if change.incoming} | set(OURS))
+
+
+def _steps(sync: Sync, ours: Mapping[str, bytes]) -> list[journal.Step]:
     wanted: dict[str, File | None] = {}
-    for change in plan.changes:
+    for change in sync.plan.changes:
         if change.source:
             wanted[change.source] = None
-    for change in plan.changes:
+    for change in sync.plan.changes:
         if change.file is not None or change.action == "delete":
             wanted[change.path] = change.file
         if change.incoming:
             wanted[f"{change.path}.incoming"] = change.incoming
     wanted |= {path: File(content) for path, content in ours.items()}
-    before = project.folder.read_all(wanted)
     # a path that goes makes room for one that comes: a file may become a folder
     order = sorted(wanted, key=lambda path: (path.startswith(lock.FOLDER), wanted[path] is not None))
-    return [journal.Step(path, before.get(path), wanted[path]) for path in order if before.get(path) != wanted[path]]
+    steps = (journal.Step(path, sync.before.get(path), wanted[path]) for path in order)
+    return [step for step in steps if step.before != step.after]
 
 
 def _stages(project: Project, plan: Plan, steps: Sequence[journal.Step], status: Status) -> list[Stage]:
