@@ -1,8 +1,9 @@
 #!/bin/sh
 # The quick tests on every other Python at hand, and on the lowest versions that pyproject.toml allows.
 set -eu
-uv=.venv/bin/uv
-run() { # run NAME PYTHON [OPTION…]
+uv=$PWD/.venv/bin/uv
+export UV_PYTHON_DOWNLOADS=never
+run() { # run NAME PYTHON [OPTION...]
   name=$1 python=$2
   shift 2
   folder=.venv/matrix/$name
@@ -11,11 +12,16 @@ run() { # run NAME PYTHON [OPTION…]
   echo "== $name: $("$folder/bin/python" --version)"
   "$folder/bin/python" -m pytest -q -m "not slow and not product"
 }
+found() { # found VERSION: the path of that Python, also of one that pyenv holds back
+  for python in "$(command -v "python$1" || true)" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
+    if [ -x "$python" ] && "$python" -c pass 2>/dev/null; then
+      echo "$python"
+      return
+    fi
+  done
+}
 for version in 3.12 3.13; do
-  if "$uv" python find --no-python-downloads "$version" >/dev/null 2>&1; then
-    run "$version" "$version"
-  else
-    echo "== $version: not on this machine, left out"
-  fi
+  python=$(found "$version")
+  if [ -n "$python" ]; then run "$version" "$python"; else echo "== $version: not on this machine, left out"; fi
 done
-run lowest 3.11 --resolution lowest-direct
+run lowest python3 --resolution lowest-direct

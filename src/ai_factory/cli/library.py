@@ -13,6 +13,8 @@ Version = Annotated[str, typer.Option("--version", metavar="REF", help="A tag, b
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")]
 
+Name = Annotated[str, typer.Argument(help="As `list` shows it.")]
+
 blueprints = typer.Typer(help="The use cases on offer.", rich_markup_mode=None, no_args_is_help=True)
 components = typer.Typer(help="The reusable parts on offer.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -34,7 +36,7 @@ def list_blueprints(
 
 @blueprints.command("show")
 def show_blueprint(
-    name: str,
+    name: Name,
     factory: Source = "embedded",
     version: Version = "",
     as_json: Json = False,
@@ -67,7 +69,7 @@ def list_components(
 
 @components.command("show")
 def show_component(
-    name: str,
+    name: Name,
     factory: Source = "embedded",
     version: Version = "",
     as_json: Json = False,
