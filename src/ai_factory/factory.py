@@ -99,6 +99,11 @@ def _embedded(wanted: Wanted) -> Factory:
             f"the embedded factory is version {__version__}, not {wanted.reference}",
             f"install that version of the tool: `pip install ai-factory=={wanted.reference.removeprefix('v')}`",
         )
+    if wanted.bound and newest_release([__version__], wanted.bound) is None:
+        raise UsageError(
+            f"the embedded factory is version {__version__}, not within `{wanted.bound}`",
+            f"install a version of the tool that is: `pip install 'ai-factory{wanted.bound}'`",
+        )
     tree = _folder_tree(embedded_folder())
     return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", tree_id(tree)), tree)
 

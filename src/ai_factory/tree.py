@@ -59,9 +59,10 @@ def with_endings_of(content: bytes, model: bytes) -> bytes:
     """The content with the line endings that `model` uses throughout; a file keeps the endings it has."""
     if is_binary(content) or is_binary(model):
         return content
-    crlf = model.count(b"\r\n")
-    if crlf and crlf == model.count(b"\n"):
-        return normalized(content).replace(b"\n", b"\r\n")
+    lines, crlf = model.count(b"\n"), model.count(b"\r\n")
+    if lines and crlf in (0, lines):
+        plain = normalized(content)
+        return plain.replace(b"\n", b"\r\n") if crlf else plain
     return content
 
 

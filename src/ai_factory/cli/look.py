@@ -99,7 +99,7 @@ def _project_here() -> Project | None:
 
 
 def _name_and_line(subject: str) -> tuple[str, int]:
-    found = re.fullmatch(r"(.+):(\d+)", subject)
+    found = re.fullmatch(r"(.+):([1-9]\d*)", subject)
     if found and not os.path.lexists(subject):
         return found[1], int(found[2])
     return subject, 0

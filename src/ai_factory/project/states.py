@@ -28,7 +28,7 @@ def reference(record: Lock, origin: str, wish: Manifest) -> str:
     if record.factory.kind != "git" or is_remote(origin) or wish.version:
         return ""
     tags = [release.tag for release in git.releases(origin)]
-    return newest_release(tags) or "HEAD"
+    return newest_release(tags) or record.factory.version
 
 
 def merged(project: Project, target: Target, base: Base, status: Status, renames: Mapping[str, str]) -> Plan:
