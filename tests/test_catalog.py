@@ -181,6 +181,11 @@ def test_a_component_that_is_not_on_offer_is_refused(with_: Any, without: Any, m
     [
         ([plain("a", "b")], UsageError, "the component `a` requires `b`, which is not taken"),
         ([plain("a", "b"), plain("b")], AuthorError, "the component `b` must stand before `a`, which requires it"),
+        (
+            [plain("x"), plain("a", "x", "b"), plain("b")],
+            AuthorError,
+            "the component `b` must stand before `a`, which requires it",
+        ),
         ([plain("a", "a")], AuthorError, "the component `a` must stand before `a`, which requires it"),
     ],
 )

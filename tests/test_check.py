@@ -129,6 +129,7 @@ def test_markers_are_three_marks_at_the_start_of_lines_in_order(content: bytes, 
         (["AF002", "AF004"], ("never",), 0),
         (["AF005"], ("never",), 2),
         (["AF002", "AF006"], ("drift",), 2),
+        (["AF006", "AF002"], ("drift",), 2),
     ],
 )
 def test_the_exit_code_follows_what_to_fail_on_and_2_is_never_masked(

@@ -54,7 +54,7 @@ def test_nothing_contributed_gives_every_kind_empty() -> None:
 
 def test_every_kind_is_gathered_in_order_of_components_and_dependencies_by_name() -> None:
     one = {
-        "dependencies": ["zebra", "Alpha>=1"],
+        "dependencies": ["Zebra", "alpha>=1"],
         "environment": {"B": {"help": "b", "default": "{{ x }}"}},
         "hooks": [{"id": "b", "entry": "run {{ x }}", "args": ["{{ x }}", 1]}],
         "make": {"b": {"help": "b", "recipe": ["echo {{ x }}"]}},
@@ -64,13 +64,13 @@ def test_every_kind_is_gathered_in_order_of_components_and_dependencies_by_name(
         "services": {"b": {"image": "{{ x }}"}},
     }
     two = {
-        "dependencies": ["beta"],
+        "dependencies": ["Beta"],
         "ignore": ["a"],
         "environment": {"A": {"help": "a"}},
         "dev_dependencies": ["pytest"],
     }
     assert gathered(one, two, x="X") == {
-        "dependencies": ["Alpha>=1", "beta", "zebra"],
+        "dependencies": ["alpha>=1", "Beta", "Zebra"],
         "dev_dependencies": ["pytest"],
         "environment": {"B": {"help": "b", "default": "X"}, "A": {"help": "a"}},
         "hooks": [{"id": "b", "entry": "run X", "args": ["X", 1]}],

@@ -226,6 +226,13 @@ def test_any_two_mistakes_are_judged_as_the_library_does(name: str, data: st.Dat
     agrees(name, document)
 
 
+@pytest.mark.parametrize("value", [True, False, 0, 1, 1.5, "1", None, [], {}])
+@pytest.mark.parametrize("kind", ["string", "number", "boolean", "array", "object", "null", ["number", "null"]])
+def test_a_truth_is_no_number(value: object, kind: Any) -> None:
+    valid = Draft202012Validator({"type": kind}).is_valid(value)
+    assert (not list(formats.problems(value, {"type": kind}))) == valid
+
+
 @given(st.dates() | st.text("0123456789-", max_size=11).map(str))
 def test_a_date_is_a_day_that_there_is(day: dt.date | str) -> None:
     schema = {"type": "string", "format": "date"}

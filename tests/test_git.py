@@ -155,6 +155,15 @@ def test_ignored_paths_are_told(repository: Path) -> None:
     assert git.ignored(str(repository), []) == set()
 
 
+def test_what_is_untracked_or_ignored_does_not_depend_on_the_person(repository: Path) -> None:
+    """A fleet must see what a laptop sees."""
+    home = Path(os.environ["HOME"])
+    put(home, {".gitconfig": f"[status]\n showUntrackedFiles = no\n[core]\n excludesFile = {home}/i\n", "i": "*.log\n"})
+    put(repository, {"a.log": "1", "b": "1"})
+    assert git.status(str(repository)).untracked == frozenset({"a.log", "b"})
+    assert git.ignored(str(repository), ["a.log", "b"]) == set()
+
+
 def test_a_folder_outside_a_work_tree_is_refused(tmp_path: Path, repository: Path) -> None:
     git.require_work_tree(str(repository))
     for place in (tmp_path, repository / ".git"):

@@ -43,7 +43,12 @@ def test_a_folder_is_newer_when_its_content_differs(tmp_path: Path) -> None:
     applied = origin("folder", "tree-x", here, newest.folder_tree_id(here))
     put(
         tmp_path,
-        {"README.md": "not the factory's", "templates/core/__pycache__/x.pyc": "no", "templates/.DS_Store": "no"},
+        {
+            "README.md": "not the factory's",
+            "templates/core/__pycache__/x.pyc": "no",
+            "templates/.DS_Store": "no",
+            "templates/x.pyc": "no",
+        },
     )
     assert newest.newer(applied) == ""
     put(tmp_path, {"templates/core/files/new.md": "new\n"})

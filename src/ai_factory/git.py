@@ -276,8 +276,13 @@ def status(root: str) -> Status:
 
 
 def _personal() -> dict[str, str]:
-    """The isolated environment with the person's own settings: what git calls a change depends on them."""
-    return {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
+    """The isolated environment with the person's own settings: what git calls a change depends on them.
+
+    Not those on what git ignores: a file that they hide is still there, and in the way.
+    """
+    own = {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
+    hidden = {"GIT_CONFIG_KEY_2": "core.excludesFile", "GIT_CONFIG_VALUE_2": os.devnull}
+    return own | hidden | {"GIT_CONFIG_COUNT": "3"}
 
 
 def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:

@@ -9,25 +9,31 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from .controls.audit import EventType, open_log
-from .controls.governance import release_findings
+from .controls.audit import EventType, in_production, open_log
+from .controls.governance import check_serving, release_findings
+from .controls.packages import Package, PackageRefused
 from .controls.paths import Paths
-from .controls.release import Desk, Erased, Metrics, NotReleased, UnknownDecision
+from .controls.release import Decide, Desk, Erased, Metrics, NotReleased, UnknownDecision
 from .controls.switch import switch_of
 from .decision import ApplicationRefused, Decider
 
 SYSTEM = __package__ or "system"
 REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+# What JSON carries exactly (no lone surrogates, NaN or infinity): the audit log takes nothing else.
+Text = Annotated[str, AfterValidator(lambda text: text.encode().decode())]
+Whole = Annotated[int, Field(ge=1 - 2**53, le=2**53 - 1)]
+Real = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Application(BaseModel):
@@ -35,8 +41,8 @@ class Application(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    applicant: Annotated[str, Field(min_length=1, max_length=100)]
-    application: dict[str, str | int | float | None]
+    applicant: Annotated[Text, Field(min_length=1, max_length=100)]
+    application: dict[Text, Text | Whole | Real | None]
 
 
 class Override(BaseModel):
@@ -44,12 +50,12 @@ class Override(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    outcome: str
-    reason: Annotated[str, Field(min_length=10, max_length=2000)]
+    outcome: Text
+    reason: Annotated[Text, Field(min_length=10, max_length=2000)]
 
 
 class NotApproved(RuntimeError):
-    """In production the service starts only with approvals that hold."""
+    """In production only a model serves whose approvals hold."""
 
 
 def create(paths: Paths | None = None) -> FastAPI:
@@ -58,6 +64,8 @@ def create(paths: Paths | None = None) -> FastAPI:
     app.middleware("http")(_with_request_id)
     app.add_exception_handler(NotReleased, _answer(503))
     app.add_exception_handler(ApplicationRefused, _answer(422))
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(PackageRefused, _answer(409))
     app.add_exception_handler(UnknownDecision, _answer(404, "there is no such decision"))
     app.add_exception_handler(Erased, _answer(410, "the application was erased"))
     _decisions(app)
@@ -68,14 +76,16 @@ def create(paths: Paths | None = None) -> FastAPI:
 def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
-        _refuse_unapproved(paths)
         decider = Decider.of(paths)
+        if in_production(os.environ):
+            _refuse_unapproved(paths, decider.package)
         with open_log(paths, "service") as log:
             switch = switch_of(paths)
             app.state.desk = Desk(
                 log=log,
                 switch=switch,
-                decide=lambda application: decider.decide(application).content(),
+                decide=_decide(decider),
+                earlier=lambda version: _decide(Decider.of(paths, version)),
                 store=paths.var / "decisions",
                 metrics=Metrics(SYSTEM, switch),
                 refusals=(ApplicationRefused,),
@@ -87,10 +97,13 @@ def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[N
     return run
 
 
-def _refuse_unapproved(paths: Paths, environment: Mapping[str, str] = os.environ) -> None:
-    if environment.get("ENVIRONMENT") != "production":
-        return
-    if found := release_findings(paths, datetime.now(UTC).date()):
+def _decide(decider: Decider) -> Decide:
+    return lambda application: decider.decide(application).content()
+
+
+def _refuse_unapproved(paths: Paths, package: Package) -> None:
+    found = release_findings(paths, datetime.now(UTC).date())
+    if found := [*found, *check_serving(paths, package.version, package.digest)]:
         raise NotApproved("\n".join(["not released for production:", *map(str, found)]))
 
 
@@ -161,3 +174,11 @@ def _answer(status: int, text: str = "") -> Callable[[Request, Exception], JSONR
         return JSONResponse({"detail": text or str(error)}, status)
 
     return answer
+
+
+def _malformed(request: Request, error: Exception) -> JSONResponse:
+    """What is wrong where, without what was sent: it may identify a person."""
+    known = {*Application.model_fields, *Override.model_fields, "decision_id", "replay", "x-actor"}
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    places = {(fault["type"], *known.intersection(fault["loc"])) for fault in faults}
+    return JSONResponse({"detail": sorted(": ".join(place) for place in places)}, 422)

@@ -79,3 +79,13 @@ def test_the_last_month_is_another_world(extract: data.Extract) -> None:
     )
     assert means["utilisation"].diff()[1] > 0.1
     assert means["income"].diff()[1] < -3000
+
+
+def test_an_application_from_the_future_is_caught(extract: data.Extract) -> None:
+    """Else one row dated 2099 would be the newest month."""
+    first = pl.int_range(pl.len()) == 0
+    dated = pl.when(first).then(pl.date(2099, 1, 1)).otherwise("applied_on")
+    rows = extract.applications.head(10).with_columns(applied_on=dated)
+    found = validation.validate(rows, contract.load(CONTRACT).tables["applications"])
+    assert "nobody applied after the day of the extract" in found.quarantined["reasons"][0]
+    assert found.clean.filter(pl.col("applied_on").dt.year() == 2099).is_empty()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 
 from credit_line.controls.paths import Paths
 from credit_line.decision import ApplicationRefused, Decider, outcome
+from credit_line.features import FEATURES
 
 GOOD: dict[str, Any] = {
     "income": 60000.0,
@@ -78,6 +80,14 @@ def test_cut_offs_belong_to_the_side_above(probability: float, follows: str) -> 
         ({"housing": "castle"}, "housing: none of"),
         ({"requested_limit": 900000.0}, "requested limit is within five"),
         ({"income": "much"}, "wrong type"),
+        ({"income": 10**30}, "income: above 5e\\+06"),
+        ({"late_payments_12m": 2**64}, "late_payments_12m: above 50"),
+        ({"late_payments_12m": 0.5}, "late_payments_12m: not a whole number"),
+        ({"late_payments_12m": float("inf")}, "late_payments_12m: not a whole number"),
+        ({"late_payments_12m": True}, "late_payments_12m: a value has the wrong type"),
+        ({"late_payments_12m": "1"}, "late_payments_12m: a value has the wrong type"),
+        ({"income": True}, "income: a value has the wrong type"),
+        ({"housing": 1}, "housing: a value has the wrong type"),
         ({"favourite_colour": "blue"}, "1 unknown fields"),
     ],
 )
@@ -107,3 +117,15 @@ def test_a_decision_holds_no_identifier(decider: Decider) -> None:
     content = decider.decide({**BAD, "application_id": "A123456"}).content()
     assert "A123456" not in str(content)
     assert set(content) == {"model_digest", "model_version", "outcome", "probability", "reasons"}
+
+
+def test_whole_numbers_may_come_as_floats(decider: Decider) -> None:
+    """JSON knows no difference."""
+    assert decider.decide({**GOOD, "late_payments_12m": 0.0}) == decider.decide(GOOD)
+
+
+def test_every_reason_is_given_to_somebody(built: Paths, decider: Decider) -> None:
+    """A reason that no reference applicant lets come up would hide what counted."""
+    decisions = decider.decide_all(pl.read_parquet(built.data / "features.parquet"))
+    given = {reason.code for decision in decisions for reason in decision.reasons}
+    assert given == {feature.code for feature in FEATURES}

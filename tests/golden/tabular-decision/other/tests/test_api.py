@@ -1,6 +1,8 @@
 """The service over HTTP, with the real model: decisions, replay, overrides, stop, and refusal."""
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +14,11 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from sme_loans import api
-from sme_loans.controls import governance, switch
+from sme_loans.controls import governance, packages, switch
 from sme_loans.controls.audit import (
     AuditLog,
     AuditUnavailable,
+    KeyRefused,
     read_events,
     verify_folder,
 )
@@ -115,6 +118,7 @@ def test_an_override_is_recorded(client: TestClient, rebuilt: Paths) -> None:
         ({"outcome": "decline", "reason": "the employer could not be confirmed"}, {}),
         ({"outcome": "decline", "reason": "no"}, ACTOR),
         ({"outcome": "maybe", "reason": "the employer could not be confirmed"}, ACTOR),
+        ({"outcome": "decline", "reason": "the employer is not \ud800"}, ACTOR),
     ],
 )
 def test_an_override_without_person_reason_or_outcome_is_refused(
@@ -122,7 +126,9 @@ def test_an_override_without_person_reason_or_outcome_is_refused(
 ) -> None:
     """Nothing is recorded."""
     decision_id = decide(client)["decision_id"]
-    response = client.post(f"/decisions/{decision_id}/override", json=body, headers=headers)
+    where, sent = f"/decisions/{decision_id}/override", json.dumps(body)
+    as_json = {"content-type": "application/json", **headers}
+    response = client.post(where, content=sent, headers=as_json)
     assert response.status_code == 422
     assert client.get(f"/decisions/{decision_id}").json()["overrides"] == []
 
@@ -167,6 +173,33 @@ def test_an_application_outside_the_contract_is_refused(
     assert response.status_code == 422
     assert "castle" not in response.text
     assert len(list(read_events(log_of(rebuilt)))) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"applicant": "A100001", "application": {"income": NaN}}',
+        '{"applicant": "A100001", "application": {"income": -Infinity}}',
+        '{"applicant": "A100001", "application": {"income": 1e999}}',
+        '{"applicant": "A100001", "application": {"income": 9007199254740992}}',
+        '{"applicant": "A100001", "application": {"housing": "\\ud800"}}',
+        '{"applicant": "A100001", "application": {"\\ud800": 1}}',
+        '{"applicant": "A100001\\ud800", "application": {}}',
+        '{"applicant": ["A100001"], "application": {}}',
+        '{"applicant": "p", "application": {"A100001": []}}',
+        '{"applicant": "p", "application": {}, "A100001": 1}',
+        '{"applicant": "A100001"',
+    ],
+)
+def test_a_malformed_request_is_refused_and_not_repeated(client: TestClient, body: str) -> None:
+    """422, whatever JSON can and cannot carry; the answer holds nothing that was sent."""
+    headers = {"content-type": "application/json"}
+    full = body.replace('": {', '": ' + json.dumps(APPLICATION)[:-1] + ", ").replace(", }", "}")
+    for sent in (body, full):
+        response = client.post("/decisions", content=sent, headers=headers)
+        assert response.status_code == 422
+        assert "A100001" not in response.text
+        assert response.json()["detail"]
 
 
 def test_an_unknown_decision_is_not_found(client: TestClient) -> None:
@@ -216,10 +249,58 @@ def test_production_starts_only_when_released(
         pass
 
 
+@pytest.mark.parametrize("word", ["prod", "staging", ""])
+def test_an_unknown_environment_does_not_start(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """A typing error must not skip the approvals."""
+    monkeypatch.setenv("ENVIRONMENT", word)
+    refused = pytest.raises(KeyRefused, match="must be development or production")
+    with refused, TestClient(api.create(rebuilt)):
+        pass
+
+
 def test_production_starts_once_people_have_answered_accepted_and_approved(
-    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+    approved: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The way to production is open: screen, risks, and four roles on the present digests."""
+    monkeypatch.setenv("ENVIRONMENT", "Production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    with TestClient(api.create(approved)) as client:
+        assert decide(client)["mode"] == "model"
+
+
+def test_production_refuses_a_model_that_was_not_approved(
+    approved: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Approvals that hold are of no use to another model that was activated since."""
+    (other,) = set(packages.versions(approved)) - {packages.serving(approved)}
+    packages.activate(approved, other)
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    refused = pytest.raises(api.NotApproved, match=f"serving model: {other} serves")
+    with refused, TestClient(api.create(approved)):
+        pass
+
+
+def test_a_replay_uses_the_model_that_decided(rebuilt: Paths) -> None:
+    """Another model serves by now; without the earlier package nothing is replayed."""
+    with TestClient(api.create(rebuilt)) as client:
+        decision = decide(client)
+    (other,) = set(packages.versions(rebuilt)) - {decision["model_version"]}
+    packages.activate(rebuilt, other)
+    where = f"/decisions/{decision['decision_id']}?replay=true"
+    with TestClient(api.create(rebuilt)) as client:
+        assert client.get(where).json()["same"] is True
+        (rebuilt.models / decision["model_version"] / packages.MODEL).unlink()
+        assert client.get(where).status_code == 409
+
+
+@pytest.fixture
+def approved(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A finished run that people have committed, reviewed and approved."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
     later = datetime.now(UTC).date() + timedelta(days=30)
     system = edit(rebuilt.governance / "system.yaml")
     screen = system["prohibited_use_screen"]
@@ -236,16 +317,18 @@ def test_production_starts_once_people_have_answered_accepted_and_approved(
             "approver": f"{role}@example.org",
             "author": "author@example.org",
             "decision": "approved",
+            "approved_on": later - timedelta(days=30),
             "expires": later,
             "covers": governance.subjects(rebuilt, approvals),
         }
         for role in approvals["required_roles"]
     ]
     save(rebuilt, "approvals", approvals)
-    monkeypatch.setenv("ENVIRONMENT", "production")
-    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
-    with TestClient(api.create(rebuilt)) as client:
-        assert decide(client)["mode"] == "model"
+    identity = ["-c", "user.name=a", "-c", "user.email=author@example.org"]
+    commit = ["-c", "commit.gpgsign=false", "commit", "-qm", "release", "--no-verify"]
+    for command in (["init", "-q"], ["add", *approvals["subjects"]], commit):
+        subprocess.run(["git", "-C", str(rebuilt.root), *identity, *command], check=True)
+    return rebuilt
 
 
 def edit(file: Path) -> dict[str, Any]:

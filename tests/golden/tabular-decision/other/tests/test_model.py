@@ -23,13 +23,30 @@ def parts(built: Paths) -> model.Split:
 
 
 def test_models_are_tested_on_their_future(parts: model.Split) -> None:
-    """No day of a later part comes before one of an earlier part, and no row is lost."""
+    """No day of a later part comes before one of an earlier part, and no row is in two."""
     ends = [(p["applied_on"].min(), p["applied_on"].max()) for p in _in_order(parts)]
     assert [str(day)[:7] for pair in ends for day in pair] == [
-        "2024-01", "2024-10", "2024-11", "2025-01", "2025-02", "2025-06",
+        "2024-01", "2024-05", "2024-06", "2024-07", "2025-02", "2025-06",
     ]  # fmt: skip
     ids = pl.concat([part["application_id"] for part in _in_order(parts)])
-    assert ids.n_unique() == len(ids) == 3667
+    assert ids.n_unique() == len(ids) == 2475
+
+
+def test_models_learn_only_from_what_was_known_before_the_test(parts: model.Split) -> None:
+    """The last outcome that they saw was observed before the first application of the test."""
+    learned = pl.concat([parts.train, parts.calibrate])
+    first = parts.test["applied_on"].dt.truncate("1mo").unique().sort()[0]
+    assert (learned["observed_on"] < first).all()
+
+
+def test_an_outcome_that_came_late_is_not_learned_from(parts: model.Split) -> None:
+    """Not even of an early application."""
+    rows = pl.concat(_in_order(parts))
+    first = rows["application_id"][0]
+    late = pl.when(pl.col("application_id") == first).then(pl.date(2025, 2, 1))
+    again = model.split(rows.with_columns(observed_on=late.otherwise("observed_on")))
+    assert again.train.height == parts.train.height - 1
+    assert again.test.equals(parts.test)
 
 
 @pytest.mark.parametrize("name", ["champion", "challenger"])
@@ -65,6 +82,7 @@ def test_the_reference_is_an_applicant_who_repaid(parts: model.Split) -> None:
     found = model.reference(parts.train)
     assert set(found) == {feature.name for feature in FEATURES}
     assert found["late_payments_12m"] == 0.0
+    assert found["owns_home"] == 1.0
 
 
 def _in_order(parts: model.Split) -> tuple[pl.DataFrame, ...]:

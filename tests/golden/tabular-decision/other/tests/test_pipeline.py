@@ -14,6 +14,8 @@ from sme_loans import data, features, pipeline
 from sme_loans.controls import audit, evidence, packages, stages
 from sme_loans.controls.audit import EventType
 from sme_loans.controls.paths import Paths
+from sme_loans.controls.stages import StageFailed
+from sme_loans.controls.switch import switch_of
 
 
 def _quiet(_: str) -> None:
@@ -119,3 +121,82 @@ def test_a_broken_source_stops_the_run(project: Paths, monkeypatch: pytest.Monke
     assert stages.run(pipeline.STAGES, project, say=said.append) == 1
     assert "validate" in said[-1] and "rows of applications break the contract" in said[-1]
     assert not project.models.exists()
+
+
+def test_while_stopped_the_model_decides_on_nobody(rebuilt: Paths) -> None:
+    """The kill switch holds for the pipeline too, and its reason is said."""
+    switch_of(rebuilt).stop("wrong decisions", "duty")
+    before = (rebuilt.audit / "pipeline.jsonl").read_bytes()
+    with pytest.raises(StageFailed, match=r"kill switch is on \(wrong decisions\)"):
+        pipeline.score(rebuilt)
+    assert (rebuilt.audit / "pipeline.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("target", ["monitor", "score"])
+def test_a_stage_of_daily_work_leaves_a_rollback_alone(rebuilt: Paths, target: str) -> None:
+    """It runs on the model that serves: nothing is trained or deployed on the way."""
+    candidates = json.loads((rebuilt.models / "candidates.json").read_text())
+    packages.activate(rebuilt, candidates["challenger"])
+    assert stages.run(pipeline.STAGES, rebuilt, target, say=_quiet) == 0
+    assert packages.serving(rebuilt) == candidates["challenger"]
+    names = [stage.name for stage in stages.wanted(pipeline.STAGES, target)]
+    assert names == ["data", "validate", "features", target]
+
+
+@pytest.mark.parametrize("stage", [pipeline.monitor, pipeline.score])
+def test_without_a_model_that_serves_a_stage_fails_in_words(
+    rebuilt: Paths, stage: Callable[[Paths], str]
+) -> None:
+    """Nobody is left with a traceback."""
+    (rebuilt.models / "serving.json").unlink()
+    with pytest.raises(StageFailed, match="no model serves yet"):
+        stage(rebuilt)
+
+
+def test_in_production_only_an_approved_model_is_let_serve(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without approvals none, and with them none but the one that was approved."""
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    (rebuilt.models / "serving.json").unlink()
+    with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
+        pipeline.package(rebuilt)
+    monkeypatch.setattr(pipeline, "release_findings", lambda *_: [])
+    file = rebuilt.evidence / "model.json"
+    approved = file.read_text()
+    version = json.loads(approved)["content"]["version"]
+    file.write_text(approved.replace(version, "m-0"))
+    with pytest.raises(StageFailed, match=f"{version} is not the model of evidence"):
+        pipeline.package(rebuilt)
+    assert packages.serving(rebuilt) is None
+    file.write_text(approved)
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    pipeline.package(rebuilt)
+    assert packages.serving(rebuilt) == version
+
+
+def test_outcomes_are_compared_in_the_newest_month_that_has_them(built: Paths) -> None:
+    """The newest month of all has none yet."""
+    found = evidence.read(built, "monitoring")["content"]
+    assert found["outcome_window"] == "2025-06"
+    gaps = [m for m in found["measurements"] if m["metric"] == "calibration_gap"]
+    assert [gap["rows"] > 100 for gap in gaps] == [True]
+
+
+def test_the_rate_that_is_watched_is_that_of_the_packaged_model(rebuilt: Paths) -> None:
+    """Cut-offs that were changed since do not hold for the model that serves."""
+    before = evidence.read(rebuilt, "monitoring")["content"]["measurements"]
+    file = rebuilt.evals / "thresholds.yaml"
+    file.write_text(file.read_text().replace("approve_below: 0.16", "approve_below: 0.05"))
+    pipeline.monitor(rebuilt)
+    assert evidence.read(rebuilt, "monitoring")["content"]["measurements"] == before
+
+
+def test_groups_stay_with_their_rows(rebuilt: Paths) -> None:
+    """Fairness is the same whatever the order in which groups are stored."""
+    before = evidence.read(rebuilt, "evaluation")["content"]["results"]
+    file = rebuilt.data / "groups.parquet"
+    pl.read_parquet(file).reverse().write_parquet(file)
+    pipeline.evaluate(rebuilt)
+    after = evidence.read(rebuilt, "evaluation")["content"]["results"]
+    assert [r["value"] for r in after] == [r["value"] for r in before]

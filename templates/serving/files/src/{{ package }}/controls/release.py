@@ -13,7 +13,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from .audit import AuditLog, AuditUnavailable, EventType, canonical, read_events
+from .audit import AuditLog, AuditUnavailable, EventType, Pseudonym, canonical, read_events
 from .switch import KillSwitch
 
 Application = Mapping[str, Any]
@@ -81,6 +81,7 @@ class Metrics:
 class Desk:
     """Where decisions go out. `store` keeps each application, without identifiers, for replay.
 
+    `decide` is the model that serves, `earlier` gives the one of a version that was recorded.
     The fallback, when the switch is on or the model fails, is to refer to a person. Only an error
     among `refusals` is the application's own fault and goes back to the caller, undecided.
     """
@@ -88,6 +89,7 @@ class Desk:
     log: AuditLog
     switch: KillSwitch
     decide: Decide
+    earlier: Callable[[str], Decide]
     store: Path
     metrics: Metrics
     refusals: tuple[type[Exception], ...] = ()
@@ -155,7 +157,7 @@ class Desk:
         return found
 
     def replay(self, decision_id: str) -> dict[str, Any]:
-        """Decide again from the kept application, and say whether the answer is the `same`.
+        """Let the recorded model decide again on the kept application: is the answer the `same`?
 
         `same` is None where the model did not decide (`mode` is stopped or fault). Raises
         UnknownDecision, and Erased where the application was deleted.
@@ -167,7 +169,8 @@ class Desk:
             kept = json.loads(self._file(decision_id).read_bytes())
         except FileNotFoundError as error:
             raise Erased(decision_id) from error
-        replayed = json.loads(canonical(self.log.privacy.redact(self.decide(kept))))
+        decide = self.earlier(recorded["model_version"])
+        replayed = json.loads(canonical(self.log.privacy.redact(decide(kept))))
         same = all(recorded.get(name) == value for name, value in replayed.items())
         unchanged = self.log.privacy.digest(kept) == recorded["input"]
         return {"recorded": recorded, "replayed": replayed, "same": same and unchanged}
@@ -189,7 +192,7 @@ class Desk:
             "actor": self.log.privacy.pseudonym(actor),
         }
         try:
-            self.log.record(EventType.OVERRIDE, events[0]["subject"], data)
+            self.log.record(EventType.OVERRIDE, Pseudonym(events[0]["subject"]), data)
         except AuditUnavailable as error:
             self.metrics.withheld()
             raise NotReleased("the override cannot be recorded, so it does not count") from error

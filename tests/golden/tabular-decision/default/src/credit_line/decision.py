@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from .controls import contract, packages
-from .controls.contract import Table
+from .controls.contract import Column, Table
 from .controls.packages import Package
 from .controls.paths import Paths
 from .controls.reasons import Reason, contributions, reasons
@@ -19,6 +20,7 @@ from .features import FEATURES, NAMES, SOURCES, inputs
 from .model import Floats, matrix, predict
 
 APPROVE, REFER, DECLINE = "approve", "refer", "decline"
+PYTHON = {"boolean": bool, "date": date, "string": str}
 
 
 class ApplicationRefused(ValueError):
@@ -93,15 +95,32 @@ class Decider:
         if unknown := set(application) - set(self.table.columns):
             raise ApplicationRefused(f"{len(unknown)} unknown fields")
         table = narrowed(self.table, application)
+        for name, value in application.items():
+            _refuse_unlike(table.columns[name], value)
         types = {column.name: POLARS[column.type] for column in table.columns.values()}
         try:
             frame = pl.DataFrame([dict(application)], schema=types)
             found = validate(frame, table)
-        except (TypeError, BorderRefused, pl.exceptions.PolarsError) as error:
+        except (TypeError, OverflowError, BorderRefused, pl.exceptions.PolarsError) as error:
             raise ApplicationRefused("a value has the wrong type") from error
         if found.quarantined.height:
             raise ApplicationRefused(found.quarantined["reasons"].item())
         return frame
+
+
+def _refuse_unlike(column: Column, value: Any) -> None:
+    """Refuse what a cast would change silently: booleans, text, fractions, what is out of range."""
+    if value is None:
+        return
+    numeric = column.type in ("integer", "number")
+    if type(value) not in ((int, float) if numeric else (PYTHON[column.type],)):
+        raise ApplicationRefused(f"{column.name}: a value has the wrong type")
+    if column.type == "integer" and value % 1 != 0:
+        raise ApplicationRefused(f"{column.name}: not a whole number")
+    if numeric and column.minimum is not None and value < column.minimum:
+        raise ApplicationRefused(f"{column.name}: below {column.minimum:g}")
+    if numeric and column.maximum is not None and value > column.maximum:
+        raise ApplicationRefused(f"{column.name}: above {column.maximum:g}")
 
 
 def outcome(probability: float, cutoffs: Mapping[str, float]) -> str:

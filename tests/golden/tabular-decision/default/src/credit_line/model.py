@@ -21,7 +21,7 @@ from .features import FEATURES, NAMES
 Floats = NDArray[np.float64]
 TARGET = "defaulted"
 TEST_MONTHS = 5
-CALIBRATION_MONTHS = 3
+CALIBRATION_MONTHS = 2
 SEED = 17
 
 
@@ -35,16 +35,24 @@ class Split:
 
 
 def split(labelled: pl.DataFrame) -> Split:
-    """Cut by month of application, so that a model is only ever tested on its future."""
+    """Cut by month of application, so that a model is only ever tested on its future.
+
+    It learns only from outcomes that were observed before the first month of the test, as it would
+    have had to; applications between, whose outcomes came later, are in no part.
+    """
     month = pl.col("applied_on").dt.truncate("1mo")
-    months = labelled.select(month.unique().sort())["applied_on"]
-    first_test = months[-TEST_MONTHS]
-    first_calibration = months[-TEST_MONTHS - CALIBRATION_MONTHS]
+    first_test = _months(labelled)[-TEST_MONTHS]
+    known = labelled.filter((month < first_test) & (pl.col("observed_on") < first_test))
+    first_calibration = _months(known)[-CALIBRATION_MONTHS]
     return Split(
-        train=labelled.filter(month < first_calibration),
-        calibrate=labelled.filter((month >= first_calibration) & (month < first_test)),
+        train=known.filter(month < first_calibration),
+        calibrate=known.filter(month >= first_calibration),
         test=labelled.filter(month >= first_test),
     )
+
+
+def _months(frame: pl.DataFrame) -> pl.Series:
+    return frame["applied_on"].dt.truncate("1mo").unique().sort()
 
 
 def champion(parts: Split) -> Any:
@@ -81,6 +89,15 @@ def matrix(frame: pl.DataFrame) -> Floats:
 
 
 def reference(train: pl.DataFrame) -> dict[str, float]:
-    """The ordinary applicant that reasons are measured against: medians of those who repaid."""
-    medians = train.filter(pl.col(TARGET) == 0).select(pl.col(NAMES).median())
-    return {name: float(medians[name].item()) for name in NAMES}
+    """The applicant that reasons are measured against: medians of those who repaid.
+
+    Of a feature that is 0 or 1 the better value, or else one of the two could never be a reason.
+    """
+    repaid = train.filter(pl.col(TARGET) == 0)
+    return {one.name: _ordinary(repaid[one.name], one.direction) for one in FEATURES}
+
+
+def _ordinary(values: pl.Series, direction: int) -> float:
+    if direction and values.drop_nulls().is_in([0.0, 1.0]).all():
+        return float(direction < 0)
+    return float(values.to_frame().select(pl.all().median()).item())

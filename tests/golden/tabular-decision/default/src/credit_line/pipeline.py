@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
-import yaml
 
 from . import data, features, model
 from .controls import (
@@ -24,12 +26,15 @@ from .controls import (
 )
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
+from .controls.governance import release_findings
 from .controls.paths import Paths
 from .controls.stages import Stage, StageFailed
+from .controls.switch import switch_of
 from .decision import Decider
 
 CONTRACT = "applications.odcs.yaml"
 SYSTEM = __package__ or "system"
+Served = TypeVar("Served")
 
 
 def get_data(paths: Paths) -> str:
@@ -66,7 +71,9 @@ def make_features(paths: Paths) -> str:
     _write(paths, "features", built.clean)
     _write(paths, "groups", features.groups(applications))
     train = model.split(_labelled(paths)).train
-    groups = train.select("application_id").join(_read(paths, "groups"), on="application_id")
+    groups = train.select("application_id").join(
+        _read(paths, "groups"), on="application_id", maintain_order="left"
+    )
     on_paper = feature_policy.declared(features.FEATURES, agreed)
     in_data, separations = feature_policy.measured(
         features.FEATURES, train, train[model.TARGET], groups.drop("application_id")
@@ -85,7 +92,7 @@ def train(paths: Paths) -> str:
         "data": data.ORIGIN,
         "features": list(features.NAMES),
         "reference": model.reference(parts.train),
-        "cutoffs": _cutoffs(paths),
+        "cutoffs": evaluation.cutoffs(paths.evals / "thresholds.yaml"),
         "trained_on": evidence.digest(_file(paths, "features")),
         "trained_until": str(parts.calibrate["applied_on"].max()),
         "rows": parts.train.height + parts.calibrate.height,
@@ -141,6 +148,7 @@ def gate(paths: Paths) -> str:
 def package(paths: Paths) -> str:
     """Let the model that passed the gate serve, and record that in the audit log."""
     version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
+    _refuse_unapproved(paths, version)
     before = packages.serving(paths)
     packages.activate(paths, version)
     ready = packages.load(paths, version)
@@ -154,8 +162,11 @@ def package(paths: Paths) -> str:
 
 def score(paths: Paths) -> str:
     """Decide on the newest month; decisions are in the audit log before anyone can read them."""
+    switch = switch_of(paths).state()
+    if switch.stopped:
+        raise StageFailed(f"the kill switch is on ({switch.reason}): the model decides on nobody")
     newest = _newest(_read(paths, "features"))
-    decisions = Decider.of(paths).decide_all(newest)
+    decisions = _served(Decider.of, paths).decide_all(newest)
     ids = newest["application_id"].to_list()
     events = [
         (EventType.DECISION, number, decision.content())
@@ -177,22 +188,28 @@ def score(paths: Paths) -> str:
 
 
 def monitor(paths: Paths) -> str:
-    """Compare the newest month with the months of training; alerts are a finding, not a failure."""
-    every = _scored(paths)
-    newest = _newest(every)
-    month = newest["applied_on"].dt.strftime("%Y-%m").max()
-    parts = model.split(_labelled(paths))
-    trained = pl.concat([parts.train, parts.calibrate]).select("application_id")
-    before = every.join(trained, on="application_id", how="semi", maintain_order="left")
+    """Compare the newest month with the months of training; alerts are a finding, not a failure.
+
+    Outcomes come later: they are compared in the newest month that has enough of them. It is the
+    model that serves which is watched; nothing is trained or deployed.
+    """
+    plan = monitoring.load(paths.ops / "monitoring.yaml")
+    package = _served(packages.load, paths)
+    every = _scored(paths, package)
+    newest, mature = _newest(every), _mature(every, plan.minimum_rows)
+    until = date.fromisoformat(package.facts["trained_until"])
+    before = every.filter((pl.col("applied_on") <= until) & pl.col(model.TARGET).is_not_null())
     report = monitoring.observe(
         before.drop("application_id", "applied_on"),
         newest.drop("application_id", "applied_on"),
-        monitoring.load(paths.ops / "monitoring.yaml"),
+        plan,
         score="probability",
-        threshold=_cutoffs(paths)["approve_below"],
+        threshold=package.facts["cutoffs"]["approve_below"],
         slices=["sex", "age_band"],
         label=model.TARGET,
-        window=str(month),
+        outcomes=mature,
+        window=_month(newest),
+        outcome_window=_month(mature),
     )
     sources = [paths.ops / "monitoring.yaml", _file(paths, "features"), _file(paths, "groups")]
     evidence.write(paths, "monitoring", report.content(), sources)
@@ -228,22 +245,45 @@ STAGES = (
     Stage("evaluate", evaluate, ("train",)),
     Stage("gate", gate, ("evaluate",)),
     Stage("package", package, ("gate",)),
-    Stage("score", score, ("package",)),
-    Stage("monitor", monitor, ("package",)),
-    Stage("evidence", document, ("score", "monitor")),
+    Stage("score", score, ("features",)),
+    Stage("monitor", monitor, ("features",)),
+    Stage("evidence", document, ("package", "score", "monitor")),
 )
 
 
 def _labelled(paths: Paths) -> pl.DataFrame:
     """Features with the outcomes that are known."""
-    outcomes = _read(paths, "outcomes").select("application_id", model.TARGET)
+    outcomes = _read(paths, "outcomes").select("application_id", "observed_on", model.TARGET)
     return _read(paths, "features").join(outcomes, on="application_id", maintain_order="left")
 
 
-def _scored(paths: Paths) -> pl.DataFrame:
+def _served(use: Callable[[Paths], Served], paths: Paths) -> Served:
+    """What is made of the model that serves; StageFailed if there is none, or it was changed."""
+    try:
+        return use(paths)
+    except packages.PackageRefused as reason:
+        raise StageFailed(str(reason)) from reason
+
+
+def _refuse_unapproved(
+    paths: Paths, version: str, environment: Mapping[str, str] = os.environ
+) -> None:
+    """In production only the model of the evidence is let serve, with approvals that hold."""
+    if environment.get("ENVIRONMENT") != "production":
+        return
+    findings = release_findings(paths, datetime.now(UTC).date())
+    found = [f"{finding.subject}: {finding.message}" for finding in findings]
+    file = paths.evidence / "model.json"
+    if not file.exists() or evidence.read(paths, "model")["content"]["version"] != version:
+        found.append(f"{version} is not the model of evidence/model.json, which was approved")
+    if found:
+        raise StageFailed("; ".join(["not released for production", *found]))
+
+
+def _scored(paths: Paths, package: packages.Package) -> pl.DataFrame:
     """All applications with features, groups, probability, and the outcome or null."""
     built = _read(paths, "features")
-    found = model.predict(packages.load(paths).estimator, model.matrix(built))
+    found = model.predict(package.estimator, model.matrix(built))
     outcomes = _read(paths, "outcomes").select("application_id", model.TARGET)
     return (
         built.with_columns(probability=pl.Series(found))
@@ -268,9 +308,15 @@ def _newest(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(month == month.max())
 
 
-def _cutoffs(paths: Paths) -> dict[str, float]:
-    document: dict[str, Any] = yaml.safe_load((paths.evals / "thresholds.yaml").read_text("utf-8"))
-    return {name: float(value) for name, value in document["decision"].items()}
+def _mature(frame: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """The newest month of which so many outcomes are known; no rows if there is none."""
+    month = pl.col("applied_on").dt.truncate("1mo")
+    known = frame.filter(pl.col(model.TARGET).is_not_null())
+    return _newest(known.filter(pl.len().over(month) >= rows))
+
+
+def _month(frame: pl.DataFrame) -> str:
+    return str(frame["applied_on"].dt.strftime("%Y-%m").max() or "none")
 
 
 def _candidates(paths: Paths) -> Path:

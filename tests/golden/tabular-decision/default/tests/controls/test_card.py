@@ -14,6 +14,7 @@ RESULTS = [
     {"metric": "auc", "slice": "all", "value": 0.8123456, "threshold": 0.7, "verdict": "pass"},
     {"metric": "auc", "slice": "sex=f", "value": 0.79, "threshold": None, "verdict": None},
 ]
+PASSED = {"model_version": "m-1", "gate": {"passed": True}}
 CONTENT = {"results": RESULTS, "rows": 5000, "calibrated": True, "months": ["a", "b"]}
 
 
@@ -81,11 +82,34 @@ def test_the_card_is_written_and_the_same_each_time(tmp_path: Path) -> None:
     paths.governance.mkdir()
     (paths.governance / "model-card.template.md").write_text("${evaluation:rows}\n\n${text}\n")
     (paths.governance / "model-card.text.md").write_text("Back\\1slash\n")
-    with pytest.raises(CardRefused, match=r"no evidence/evaluation\.json"):
+    with pytest.raises(CardRefused, match=r"no evidence/model\.json"):
         card.write_card(paths)
-    evidence.write(paths, "evaluation", CONTENT, [])
+    evidence.write(paths, "evaluation", {**CONTENT, **PASSED}, [])
+    evidence.write(paths, "model", {"version": "m-1"}, [])
     assert card.write_card(paths) == card.write_card(paths) == "5000\n\nBack\\1slash\n"
     assert (paths.docs / "model-card.md").read_text() == "5000\n\nBack\\1slash\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_version": "m-2"}, r"is about m-1, evidence/evaluation\.json of m-2"),
+        ({"gate": {"passed": False}}, "the gate was not passed"),
+        ({"gate": None}, "the gate was not passed"),
+    ],
+)
+def test_no_card_for_a_model_that_was_not_evaluated_and_passed(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    """Figures of another model, or of one that failed, are no evidence for this one."""
+    paths = Paths.of(tmp_path)
+    paths.governance.mkdir()
+    for part in ("template", "text"):
+        (paths.governance / f"model-card.{part}.md").write_text("")
+    evidence.write(paths, "model", {"version": "m-1"}, [])
+    evidence.write(paths, "evaluation", {**CONTENT, **PASSED, **change}, [])
+    with pytest.raises(CardRefused, match=message):
+        card.write_card(paths)
 
 
 def test_the_project_template_reads_only_known_evidence() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -76,3 +78,18 @@ def test_probabilities_that_are_wrong_for_a_group_are_found() -> None:
     """Everyone is said to default at 0.2; nobody does."""
     found = _results({"female": (50, 100), "male": (50, 100)})
     assert found["calibration_gap female"].value == pytest.approx(0.2)
+
+
+def test_an_interval_is_as_wide_as_theory_says() -> None:
+    """Of the difference of two shares of 400: 2 * 1.96 standard errors, at 95 %."""
+    found = _results({"female": (360, 400), "male": (200, 400)}, replace(PLAN, draws=2000))
+    gap = found["good_approval_gap male"]
+    error = (0.9 * 0.1 / 400 + 0.5 * 0.5 / 400) ** 0.5
+    assert gap.high - gap.low == pytest.approx(2 * 1.96 * error, rel=0.08)
+
+
+def test_groups_of_other_rows_are_refused() -> None:
+    """A group too few would shift all that follow."""
+    sample = Sample(np.full(3, 0.2), np.zeros(3), np.array([True] * 3), "sha256:0")
+    with pytest.raises(ValueError, match="2 rows of groups for 3"):
+        fairness.evaluate(sample, pl.DataFrame({"sex": ["female", "male"]}), PLAN)

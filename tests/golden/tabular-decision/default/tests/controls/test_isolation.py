@@ -17,14 +17,19 @@ PACKAGE = "credit_line"
 def _team_imports(path: Path) -> list[str]:
     """Relative imports that climb out of `controls/`, and absolute ones of the package."""
     depth = len(path.relative_to(CONTROLS).parts)
-    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if hasattr(node, "names")]
-    return [
-        ast.unparse(node)
-        for node in nodes
-        if (isinstance(node, ast.ImportFrom) and node.level > depth)
-        or (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE))
-        or (isinstance(node, ast.Import) and node.names[0].name.startswith(PACKAGE))
-    ]
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    far = [node for node in nodes if isinstance(node, ast.ImportFrom) and _is_team(node, depth)]
+    plain = [node for node in nodes if isinstance(node, ast.Import)]
+    named = [node for node in plain if any(_is_package(alias.name) for alias in node.names)]
+    return [ast.unparse(node) for node in [*far, *named]]
+
+
+def _is_team(node: ast.ImportFrom, depth: int) -> bool:
+    return node.level > depth or (node.level == 0 and _is_package(node.module or ""))
+
+
+def _is_package(name: str) -> bool:
+    return name.partition(".")[0] == PACKAGE
 
 
 def test_controls_import_nothing_of_the_team() -> None:

@@ -51,7 +51,8 @@ def make_desk(folder: Path, ledger: type[FileConnector] = FileConnector) -> Desk
     """A desk with a log of its own."""
     log = AuditLog(folder / "a.jsonl", "/s", Privacy(b"key", frozenset({"email"})), ledger=ledger)
     switch = KillSwitch(folder / "kill-switch.json")
-    return Desk(log, switch, decide, folder / "decisions", Metrics(SYSTEM, switch))
+    store, metrics = folder / "decisions", Metrics(SYSTEM, switch)
+    return Desk(log, switch, decide, lambda _: decide, store, metrics)
 
 
 @pytest.fixture
@@ -164,10 +165,21 @@ def test_a_replay_gives_the_same_answer(desk: Desk) -> None:
     assert replay["replayed"]["outcome"] == decision["outcome"]
 
 
+def test_a_replay_asks_the_model_that_decided(desk: Desk) -> None:
+    """After a new release the decision is still the one of the version that was recorded."""
+    decision_id = desk.release("A100001", APPLICATION)["decision_id"]
+    later = dataclasses.replace(
+        desk,
+        decide=lambda a: {**decide(a), "model_version": "v2"},
+        earlier={"v1": decide}.__getitem__,
+    )
+    assert later.replay(decision_id)["same"] is True
+
+
 def test_a_replay_shows_another_answer_and_another_input(desk: Desk) -> None:
     """A changed model and a changed application are both noticed."""
     decision_id = desk.release("A100001", APPLICATION)["decision_id"]
-    other = dataclasses.replace(desk, decide=lambda a: {**decide(a), "probability": 0.5})
+    other = dataclasses.replace(desk, earlier=lambda _: lambda a: {**decide(a), "probability": 0.5})
     assert other.replay(decision_id)["same"] is False
     (desk.store / f"{decision_id}.json").write_text('{"income": 1, "utilisation": 0.25}')
     assert desk.replay(decision_id)["same"] is False

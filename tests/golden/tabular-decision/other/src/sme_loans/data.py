@@ -96,6 +96,7 @@ def _applicants(rng: np.random.Generator, month: Any) -> Columns:
         "applied_on": [
             _day(int(m), int(d)) for m, d in zip(month, rng.integers(0, 28, rows), strict=True)
         ],
+        "extracted_on": [_day(MONTHS, 0)] * rows,
         "sex": np.where(female, "female", "male"),
         "age": age,
         "income": np.round(income, -1),

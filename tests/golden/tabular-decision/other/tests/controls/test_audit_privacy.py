@@ -10,6 +10,7 @@ from sme_loans.controls.audit import (
     EventType,
     KeyRefused,
     Privacy,
+    in_production,
     open_log,
     privacy_from,
 )
@@ -60,10 +61,11 @@ def test_redaction_keeps_what_is_needed_and_leaves_the_input_alone() -> None:
 
 
 def test_a_pseudonym_follows_the_person_and_the_key() -> None:
-    """Same person and key, same pseudonym: one can be joined, and another key cannot be."""
+    """Same person and key, same pseudonym; text that looks like a pseudonym is not trusted."""
     one, other = Privacy(b"one"), Privacy(b"other")
     assert one.pseudonym("A-1") == one.pseudonym("A-1")
     assert one.pseudonym(one.pseudonym("A-1")) == one.pseudonym("A-1")
+    assert one.pseudonym(str(one.pseudonym("A-1"))) != one.pseudonym("A-1")
     assert len({one.pseudonym("A-1"), one.pseudonym("A-2"), other.pseudonym("A-1")}) == 3
 
 
@@ -81,6 +83,20 @@ def test_production_refuses_a_key_that_is_no_secret(key: str, project: Paths) ->
     with pytest.raises(KeyRefused, match="AUDIT_KEY"):
         open_log(project, "service", environment)
     open_log(project, "service", {"ENVIRONMENT": "production", "AUDIT_KEY": "s" * 32}).close()
+
+
+@pytest.mark.parametrize("word", ["prod", "production ", "staging", ""])
+def test_an_unknown_environment_is_refused(word: str, project: Paths) -> None:
+    """A typing error must not turn production into development."""
+    with pytest.raises(KeyRefused, match="it must be development or production"):
+        open_log(project, "service", {"ENVIRONMENT": word, "AUDIT_KEY": "s" * 32})
+
+
+def test_the_environment_is_read_in_any_case() -> None:
+    """Nothing said is development."""
+    assert in_production({"ENVIRONMENT": "Production"})
+    assert not in_production({"ENVIRONMENT": "DEVELOPMENT"})
+    assert not in_production({})
 
 
 @pytest.fixture

@@ -116,3 +116,46 @@ def test_a_threshold_file_with_a_mistake_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"thresholds\.yaml: .*auc needs at_least or at_most"):
         evaluation.load(file)
+
+
+def test_calibration_error_bins_by_probability() -> None:
+    """Low and high take turns and each is wrong: unsorted bins would find both right on average."""
+    sample = _sample([0.1, 0.9] * 50, [1, 0] * 50)
+    assert evaluation.calibration_error(sample) == pytest.approx(0.9)
+
+
+def test_an_interval_is_as_wide_as_theory_says() -> None:
+    """Of a share: 2 * 1.96 standard errors, at a confidence of 95 %."""
+    sample, plan = _drawn(), replace(PLAN, draws=3000)
+    found = evaluation.measure("rate", "all", evaluation.approval_rate, sample, plan)
+    error = (found.value * (1 - found.value) / 500) ** 0.5
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.08)
+
+
+def test_without_thresholds_nothing_passes() -> None:
+    """An empty list is no way to pass either."""
+    plan = replace(PLAN, thresholds=())
+    assert gate(evaluate(_drawn(), plan), plan).failures == ("there is no threshold to meet",)
+
+
+def test_two_limits_on_one_metric_are_refused() -> None:
+    """Only the first would be judged."""
+    with pytest.raises(ValueError, match=r"auc \(all\) has two limits"):
+        replace(PLAN, thresholds=(*PLAN.thresholds, Threshold("auc", "all", "at_most", 0.9)))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "fine"),
+    [(0.1, 0.3, True), (0.3, 0.1, False), (0.2, 0.2, False), (0, 0.3, False), (0.1, 1, False)],
+)
+def test_cut_offs_are_in_order_and_within_bounds(
+    tmp_path: Path, low: float, high: float, fine: bool
+) -> None:
+    """Else somebody would be approved and declined at once, or nobody could be."""
+    file = tmp_path / "thresholds.yaml"
+    file.write_text(f"decision: {{approve_below: {low}, decline_from: {high}}}\n")
+    if fine:
+        assert evaluation.cutoffs(file) == {"approve_below": low, "decline_from": high}
+    else:
+        with pytest.raises(ValueError, match="needs 0 < approve_below < decline_from < 1"):
+            evaluation.cutoffs(file)

@@ -1,8 +1,9 @@
 """What blocks a release: a missing or void approval, an open risk, an unanswered screen."""
 
+import os
 import subprocess
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from sme_loans.controls import evidence, governance
+from sme_loans.controls.card import write_card
 from sme_loans.controls.paths import Paths
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +21,7 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def nobody(name: str) -> set[str]:
-    """A file without history."""
+    """A file whose history names none of the approvers."""
     return set()
 
 
@@ -40,6 +42,7 @@ def paths(tmp_path: Path) -> Paths:
                 "approver": f"{number}@example.org",
                 "author": "author@example.org",
                 "decision": "approved",
+                "approved_on": date(2026, 5, 1),
                 "expires": date(2026, 12, 31),
                 "covers": {"evals/thresholds.yaml": digest},
             }
@@ -74,6 +77,14 @@ def test_approvals_that_hold_raise_nothing(paths: Paths) -> None:
         (lambda a: a.update(decision="refused"), "the decision is refused"),
         (lambda a: a.update(covers={}), "evals/thresholds.yaml is not covered"),
         (lambda a: a.update(role="intern"), "missing"),
+        (
+            lambda a: a.update(approved_on=date(2026, 6, 2)),
+            "it was approved on 2026-06-02, which is to come",
+        ),
+        (
+            lambda a: a.update(expires=date(2027, 5, 2)),
+            "it expires on 2027-05-02, more than a year after 2026-05-01",
+        ),
         (lambda a: a.update(approver="1@example.org"), "1@example.org approved in two roles"),
     ],
 )
@@ -85,6 +96,48 @@ def test_an_approval_that_does_not_hold_is_refused(
     change(register["approvals"][0])
     save(paths, register)
     assert messages(paths) == [expected]
+
+
+@pytest.mark.parametrize("field", governance.FIELDS)
+@pytest.mark.parametrize("value", [None, 7, " ", datetime(2026, 5, 1, 12, tzinfo=UTC), ["x"]])
+def test_an_approval_with_an_odd_field_is_a_finding(
+    paths: Paths, field: str, value: object
+) -> None:
+    """Missing, empty or of another type: it does not count, and the check goes on."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    register["approvals"][0][field] = value
+    save(paths, register)
+    expected = [f"approval 1 has no valid {field}", "missing"]
+    assert messages(paths) == expected
+
+
+@pytest.mark.parametrize("approvals", ["yes", ["yes"], [None]])
+def test_an_approval_that_is_none_is_a_finding(paths: Paths, approvals: object) -> None:
+    """Whatever stands there, it is no approval."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    save(paths, {**register, "approvals": approvals})
+    assert messages(paths)[0].startswith("approval 1 has no valid role")
+
+
+@pytest.mark.parametrize("key", ["required_roles", "subjects"])
+@pytest.mark.parametrize("value", [None, [], "risk", [""], [None]])
+def test_a_register_that_asks_for_nothing_is_a_finding(
+    paths: Paths, key: str, value: object
+) -> None:
+    """Without roles or subjects every release would be approved."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    save(paths, {**register, key: value})
+    assert messages(paths) == [f"`{key}` is not a list of names"]
+
+
+def test_without_git_it_cannot_be_told_who_changed_a_subject(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No git, or no commit of the subject: the rule on authors cannot be checked."""
+    expected = ["git does not say who changed it"]
+    assert messages(paths, governance.committers(paths.root)) == expected
+    monkeypatch.setenv("PATH", "")
+    assert messages(paths, governance.committers(paths.root)) == expected
 
 
 def test_a_changed_subject_voids_its_approvals(paths: Paths) -> None:
@@ -99,8 +152,12 @@ def test_a_missing_subject_is_named(paths: Paths) -> None:
     assert "the subject of an approval is missing" in messages(paths)
 
 
-def test_who_committed_to_a_subject_cannot_approve_it(paths: Paths) -> None:
+def test_who_committed_to_a_subject_cannot_approve_it(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The history of the file counts, whatever `author` says."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
 
     def git(*arguments: str) -> None:
         identity = ["-c", "user.name=someone", "-c", "user.email=0@example.org"]
@@ -182,9 +239,74 @@ def test_a_system_says_where_it_is_used() -> None:
     assert [f.message for f in found] == ["`jurisdictions` is empty", "`roles` is empty"]
 
 
+def write_evidence(paths: Paths, **change: Any) -> None:
+    """Evidence of a run in which nothing failed; `change` replaces content by name."""
+    content: dict[str, Any] = {name: {} for name in governance.EVIDENCE}
+    content["model"] = {"version": "m-1", "model": "sha256:1"}
+    content["evaluation"] = {"model_version": "m-1", "gate": {"passed": True}}
+    content["features"] = {"findings": []}
+    for name, value in {**content, **change}.items():
+        sources = [paths.evals / "thresholds.yaml"] if name == "evaluation" else []
+        evidence.write(paths, name, value, sources)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"evaluation": {"model_version": "m-1"}}, "the gate was not passed"),
+        (
+            {"evaluation": {"model_version": "m-1", "gate": {"passed": False}}},
+            "the gate was not passed",
+        ),
+        ({"features": {"findings": [{"feature": "age"}]}}, "a feature breaks the policy"),
+        (
+            {"model": {"version": "m-2"}},
+            "evidence/model.json is about m-2, evidence/evaluation.json of m-1",
+        ),
+    ],
+)
+def test_evidence_of_a_failure_is_found(
+    paths: Paths, change: dict[str, Any], expected: str
+) -> None:
+    """A gate, a feature policy or a version that does not fit stops the release."""
+    write_evidence(paths, **change)
+    assert [f.message for f in governance.check_evidence(paths)] == [expected]
+
+
+@pytest.mark.parametrize("name", governance.EVIDENCE)
+@pytest.mark.parametrize("text", [None, "{", "[]"])
+def test_missing_evidence_is_found(paths: Paths, name: str, text: str | None) -> None:
+    """Each of the files; one that cannot be read counts as missing."""
+    write_evidence(paths)
+    file = paths.evidence / f"{name}.json"
+    file.unlink() if text is None else file.write_text(text)
+    found = [(f.subject, f.message) for f in governance.check_evidence(paths)]
+    assert found == [(f"evidence/{name}.json", "missing or unreadable")]
+
+
+def test_the_card_is_the_one_of_the_evidence(paths: Paths) -> None:
+    """People approve the card: evidence that changed after it does not carry their approval."""
+    for part in ("template", "text"):
+        (paths.governance / f"model-card.{part}.md").write_text("${model:model}")
+    write_evidence(paths)
+    write_card(paths)
+    assert governance.check_card(paths) == []
+    write_evidence(paths, model={"version": "m-1", "model": "sha256:2"})
+    assert [f.subject for f in governance.check_card(paths)] == ["docs/model-card.md"]
+
+
+@pytest.mark.parametrize(("version", "digest"), [("m-1", "sha256:2"), ("m-2", "sha256:1")])
+def test_only_the_approved_model_may_serve(paths: Paths, version: str, digest: str) -> None:
+    """Version and digest are those of the evidence, and the evidence is there."""
+    assert len(governance.check_serving(paths, "m-1", "sha256:1")) == 1
+    write_evidence(paths)
+    assert governance.check_serving(paths, "m-1", "sha256:1") == []
+    assert len(governance.check_serving(paths, version, digest)) == 1
+
+
 def test_stale_evidence_is_found(paths: Paths) -> None:
     """Evidence about inputs that changed since proves nothing."""
-    evidence.write(paths, "evaluation", {}, [paths.evals / "thresholds.yaml"])
+    write_evidence(paths)
     assert governance.check_evidence(paths) == []
     (paths.evals / "thresholds.yaml").write_text("auc: 0.1\n")
     assert [f.subject for f in governance.check_evidence(paths)] == ["evidence/evaluation.json"]
@@ -211,10 +333,13 @@ def test_the_command_names_what_is_missing(
     (paths.governance / "system.yaml").write_text(yaml.safe_dump(answers))
     (paths.governance / "risk-assessment.yaml").write_text(yaml.safe_dump({"risks": []}))
     assert governance.main(["check"]) == 1
-    assert "hint: name the one who answered" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "hint: name the one who answered" in printed
+    assert "docs/model-card.md: it is not what the evidence says" in printed
+    assert "evidence/model.json: missing or unreadable" in printed
     assert governance.main(["digests"]) == 0
-    printed = yaml.safe_load(capsys.readouterr().out)
-    assert printed["covers"]["evals/thresholds.yaml"].startswith("sha256:")
+    digests = yaml.safe_load(capsys.readouterr().out)
+    assert digests["covers"]["evals/thresholds.yaml"].startswith("sha256:")
     for part in ("template", "text"):
         (paths.governance / f"model-card.{part}.md").write_text("${evaluation:rows}")
     assert governance.main(["card"]) == 1

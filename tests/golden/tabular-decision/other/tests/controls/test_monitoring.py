@@ -182,3 +182,26 @@ def test_what_cannot_be_monitored_is_refused(plan: Plan) -> None:
         watch(plan, sample(250, seed=2).drop("channel"))
     with pytest.raises(ValueError, match="no rows"):
         watch(plan, sample(250, seed=2).clear())
+
+
+def test_outcomes_may_be_those_of_an_earlier_window(plan: Plan) -> None:
+    """Both windows are named, and each measurement counts the rows of its own."""
+    newest = sample(250, seed=2).with_columns(outcome=pl.lit(None, dtype=pl.Boolean))
+    report = monitoring.observe(
+        sample(4000, seed=1), newest, plan, score="score", label="outcome",
+        outcomes=sample(300, seed=3), window="June", outcome_window="January",
+    )  # fmt: skip
+    rows = [m.rows for m in report.measurements if m.metric == "calibration_gap"]
+    content = report.content()
+    assert (content["window"], content["outcome_window"], rows) == ("June", "January", [300])
+
+
+def test_missing_values_are_no_rows_to_judge_by(plan: Plan) -> None:
+    """Of 250 rows 50 have an income: what they show is not judged, that 200 are missing is."""
+    place = pl.int_range(pl.len())
+    income = pl.when(place < 50).then(pl.col("income") * 3)
+    report = watch(plan, sample(250, seed=2).with_columns(income=income))
+    assert {m.rows for m in report.measurements if m.metric == "psi"} == {50, 250}
+    assert alerts(report) == {("missing_rate", "income", "all")}
+    nothing = watch(plan, sample(250, seed=2).with_columns(income=pl.lit(None, dtype=pl.Float64)))
+    assert alerts(nothing) == {("missing_rate", "income", "all")}

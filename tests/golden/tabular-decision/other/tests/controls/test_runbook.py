@@ -2,10 +2,15 @@
 
 import importlib
 import re
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
+
+from sme_loans.controls.paths import Paths
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "ops" / "runbook.md").read_text()
@@ -33,6 +38,20 @@ def test_every_runbook_link_leads_to_a_section(link: str) -> None:
     """Links of alert rules and of the monitoring plan."""
     file, _, anchor = link.partition("#")
     assert anchor in anchors((ROOT / file).read_text())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_two_sides_of_an_alert_have_the_same_labels(rule: dict[str, str]) -> None:
+    """Prometheus compares series of equal labels only: both sides are summed by `system`."""
+    sides = [side for side in re.split(r" [<>]=? ", rule["expr"]) if "{" in side]
+    if len(sides) > 1 and " on (" not in rule["expr"]:
+        assert all("sum by (system) (" in side for side in sides)
+
+
+def test_monitoring_that_stopped_is_noticed_by_age() -> None:
+    """The metrics of the last run stay: their absence alone shows nothing."""
+    (rule,) = [rule for rule in RULES if rule["alert"] == "MonitoringMissing"]
+    assert re.search(r"time\(\) - .*node_textfile_mtime_seconds.* > 172800", rule["expr"])
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
@@ -79,3 +98,21 @@ def test_every_file_named_exists() -> None:
     assert named
     for name in named:
         assert name.startswith(("var/", "evidence/")) or list(ROOT.glob(name)), name
+
+
+def test_freezing_packs_what_an_incident_needs(
+    project: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the log lies elsewhere: decisions, kill switch, and what the models are."""
+    packed = ["logs/service.jsonl", "var/decisions/d.json", "var/kill-switch.json"]
+    packed += ["var/models/serving.json", "var/models/m-1/model.json", "evidence/model.json"]
+    for name in packed:
+        (project.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.root / name).write_text("{}")
+    monkeypatch.setenv("AUDIT_DIR", "logs")
+    bin_folder = f"BIN={Path(sys.executable).parent}"
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", "install", bin_folder, "freeze"]
+    done = subprocess.run(command, cwd=project.root, check=True, capture_output=True, text=True)
+    assert "sha256:" in done.stdout
+    with tarfile.open(project.var / "incident-evidence.tar.gz") as archive:
+        assert set(packed) <= set(archive.getnames())

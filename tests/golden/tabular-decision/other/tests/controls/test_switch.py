@@ -63,6 +63,22 @@ def test_a_stop_holds_also_when_it_cannot_be_recorded(
         assert switch.switch_of(project).state().stopped
 
 
+@pytest.mark.parametrize("command", [["stop", "--reason", "r", "--actor", "a"], ["status"]])
+def test_elsewhere_the_switch_is_refused(
+    paths: Paths,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    """A stop in the wrong folder would stop nothing and look like a stop."""
+    monkeypatch.setenv("PROJECT_ROOT", str(paths.root))
+    assert switch.main(command) == 1
+    shown = capsys.readouterr()
+    assert "is no project" in shown.err
+    assert shown.out == ""
+    assert not paths.var.exists()
+
+
 def test_the_drill_measures_the_stop(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

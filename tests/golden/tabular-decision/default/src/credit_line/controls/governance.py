@@ -18,10 +18,19 @@ from typing import Any
 import yaml
 
 from . import evidence
-from .card import CardRefused, write_card
+from .card import CardRefused, card_text, disagreements, write_card
 from .paths import Paths
 
-Committers = Callable[[str], set[str]]
+# Who has committed to a file; None where that cannot be told.
+Committers = Callable[[str], set[str] | None]
+# What an approval must say, and as what.
+FIELDS = {
+    **dict.fromkeys(("role", "approver", "author", "decision"), str),
+    **dict.fromkeys(("approved_on", "expires"), date),
+    "covers": dict,
+}
+# What a run writes, and a release needs.
+EVIDENCE = ("data-quality", "evaluation", "features", "model", "monitoring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ def release_findings(paths: Paths, today: date) -> list[Finding]:
         *check_risks(_load(paths.governance / "risk-assessment.yaml"), today),
         *check_approvals(paths, today, committers(paths.root)),
         *check_evidence(paths),
+        *check_card(paths),
     ]
 
 
@@ -96,33 +106,68 @@ def check_approvals(paths: Paths, today: date, committers: Committers) -> list[F
     """Each required role has an approval that covers every subject as it is now, and is in date.
 
     Refused: an approver who is the author or has committed to a subject, a subject whose digest
-    changed since, an expiry in the past, and one person in two roles.
+    changed since, an expiry in the past or more than a year away, and one person in two roles.
     """
     register = _load(paths.governance / "approvals.yaml")
+    approvals, found = _well_formed(register)
     current = subjects(paths, register)
-    found = [
-        Finding(name, "the subject of an approval is missing", "`make run` writes it")
-        for name, digest in current.items()
-        if digest is None
-    ]
-    for role in register["required_roles"]:
-        gaps = [_approval_gaps(a, current, today, committers) for a in _of_role(register, role)]
+    authors = {name: committers(name) for name in current}
+    for name, digest in current.items():
+        if digest is None:
+            hint = "`make run` writes it"
+            found.append(Finding(name, "the subject of an approval is missing", hint))
+        elif authors[name] is None:
+            hint = "install git and commit the subject: its authors may not approve it"
+            found.append(Finding(name, "git does not say who changed it", hint))
+    for role in _names(register, "required_roles"):
+        held = [approval for approval in approvals if approval["role"] == role]
+        gaps = [_approval_gaps(approval, current, today, authors) for approval in held]
         if [] not in gaps:
             reasons = min(gaps, key=len, default=["missing"])
             hint = f"the {role} reviews the subjects and approves them anew"
             found += [Finding(f"approval of the {role}", reason, hint) for reason in reasons]
-    return found + _one_person_two_roles(register)
+    return found + _one_person_two_roles(approvals)
 
 
-def _of_role(register: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
-    return [approval for approval in register["approvals"] or [] if approval["role"] == role]
+def _well_formed(register: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Finding]]:
+    """The approvals that can be judged, and what is wrong with the register and the others."""
+    where = "governance/approvals.yaml"
+    found = [
+        Finding(where, f"`{key}` is not a list of names", "without it nothing needs approval")
+        for key in ("required_roles", "subjects")
+        if not _names(register, key)
+    ]
+    given = register.get("approvals") or []
+    approvals = []
+    for number, approval in enumerate(given if isinstance(given, list) else [given], start=1):
+        if wrong := _odd_fields(approval):
+            message = f"approval {number} has no valid {', '.join(wrong)}"
+            found.append(Finding(where, message, "the head of the file shows the form"))
+        else:
+            approvals.append(approval)
+    return approvals, found
+
+
+def _names(register: Mapping[str, Any], key: str) -> list[str]:
+    """The texts of a list; none if anything else is in it."""
+    names = register.get(key)
+    whole = isinstance(names, list) and all(isinstance(n, str) and n.strip() for n in names)
+    return names if isinstance(names, list) and whole else []
+
+
+def _odd_fields(approval: object) -> list[str]:
+    if not isinstance(approval, Mapping):
+        return list(FIELDS)
+    given = {name: approval.get(name) for name in FIELDS}
+    blank = {name for name, value in given.items() if isinstance(value, str) and not value.strip()}
+    return [name for name, kind in FIELDS.items() if type(given[name]) is not kind or name in blank]
 
 
 def _approval_gaps(
     approval: Mapping[str, Any],
     current: Mapping[str, str | None],
     today: date,
-    committers: Committers,
+    authors: Mapping[str, set[str] | None],
 ) -> list[str]:
     approver, covers = _person(approval["approver"]), approval["covers"]
     gaps = []
@@ -133,7 +178,7 @@ def _approval_gaps(
     gaps += [
         f"the approver has changed {name}"
         for name in current
-        if approver in {_person(committer) for committer in committers(name)}
+        if approver in {_person(author) for author in authors[name] or ()}
     ]
     gaps += [f"{name} is not covered" for name in current if name not in covers]
     gaps += [
@@ -141,14 +186,23 @@ def _approval_gaps(
         for name, digest in current.items()
         if name in covers and covers[name] != digest
     ]
-    if approval["expires"] < today:
-        gaps.append(f"it expired on {approval['expires']}")
+    return gaps + _date_gaps(approval["approved_on"], approval["expires"], today)
+
+
+def _date_gaps(approved: date, expires: date, today: date) -> list[str]:
+    gaps = []
+    if approved > today:
+        gaps.append(f"it was approved on {approved}, which is to come")
+    if (expires.year - 1, expires.month, expires.day) > approved.timetuple()[:3]:
+        gaps.append(f"it expires on {expires}, more than a year after {approved}")
+    if expires < today:
+        gaps.append(f"it expired on {expires}")
     return gaps
 
 
-def _one_person_two_roles(register: Mapping[str, Any]) -> list[Finding]:
+def _one_person_two_roles(approvals: Sequence[Mapping[str, Any]]) -> list[Finding]:
     roles: dict[str, set[str]] = {}
-    for approval in register["approvals"] or []:
+    for approval in approvals:
         roles.setdefault(_person(approval["approver"]), set()).add(approval["role"])
     return [
         Finding("approvals", f"{person} approved in two roles", "each role is another person")
@@ -163,30 +217,67 @@ def _person(text: str) -> str:
 
 
 def check_evidence(paths: Paths) -> list[Finding]:
-    """No evidence speaks of inputs that have changed since."""
-    return [
-        Finding(f"evidence/{file.name}", f"stale: {', '.join(changed)} changed since", "`make run`")
-        for file in sorted(paths.evidence.glob("*.json"))
-        if (changed := evidence.stale(paths, file.stem))
-    ]
+    """All evidence is there and fresh, speaks of one model, and shows that nothing failed."""
+    found = []
+    content: dict[str, Mapping[str, Any]] = {}
+    for name in EVIDENCE:
+        try:
+            content[name] = evidence.read(paths, name)["content"]
+            changed = evidence.stale(paths, name)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            found.append(Finding(f"evidence/{name}.json", "missing or unreadable", "`make run`"))
+            continue
+        if changed:
+            message = f"stale: {', '.join(changed)} changed since"
+            found.append(Finding(f"evidence/{name}.json", message, "`make run`"))
+    if {"model", "evaluation"} <= content.keys():
+        gaps = disagreements(content["model"], content["evaluation"])
+        found += [Finding("evidence/evaluation.json", gap, "`make run`") for gap in gaps]
+    if "features" in content and content["features"].get("findings") != []:
+        message, hint = "a feature breaks the policy", "mend the features, then `make run`"
+        found.append(Finding("evidence/features.json", message, hint))
+    return found
+
+
+def check_card(paths: Paths) -> list[Finding]:
+    """The card that people approve is the one that the evidence gives."""
+    card = paths.docs / "model-card.md"
+    try:
+        same = card.read_text(encoding="utf-8") == card_text(paths)
+    except (OSError, ValueError):
+        same = False
+    message = "it is not what the evidence says"
+    return [] if same else [Finding("docs/model-card.md", message, "`make run` writes it")]
+
+
+def check_serving(paths: Paths, version: str, digest: str) -> list[Finding]:
+    """The model that serves is the one of `evidence/model.json`, from which the card is made."""
+    try:
+        content = evidence.read(paths, "model")["content"]
+        same = (content["version"], content["model"]) == (version, digest)
+    except (OSError, ValueError, LookupError, TypeError):
+        same = False
+    message = f"{version} serves, which is not the model of evidence/model.json"
+    hint = "serve the approved model, or bring back evidence and approvals of this one"
+    return [] if same else [Finding("serving model", message, hint)]
 
 
 def subjects(paths: Paths, register: Mapping[str, Any]) -> dict[str, str | None]:
     """The digest of each file that an approval covers; None where it is missing."""
-    files = {name: paths.root / name for name in register["subjects"]}
+    files = {name: paths.root / name for name in _names(register, "subjects")}
     return {name: evidence.digest(file) if file.is_file() else None for name, file in files.items()}
 
 
 def committers(root: Path) -> Committers:
-    """Who has committed to a file, by e-mail; nobody where there is no git history."""
+    """Who has committed to a file, by e-mail; None where git is missing or knows no commit."""
 
-    def found(name: str) -> set[str]:
+    def found(name: str) -> set[str] | None:
         command = ["git", "-C", str(root), "log", "--format=%ae%n%ce", "--", name]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError:
-            return set()
-        return set(done.stdout.split())
+            return None
+        return set(done.stdout.split()) or None
 
     return found
 

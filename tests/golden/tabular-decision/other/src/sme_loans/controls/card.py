@@ -28,6 +28,13 @@ class CardRefused(ValueError):
 
 def write_card(paths: Paths) -> str:
     """Write `docs/model-card.md` from `governance/`; returns its text. Raises CardRefused."""
+    text = card_text(paths)
+    evidence.replace(paths.docs / "model-card.md", text)
+    return text
+
+
+def card_text(paths: Paths) -> str:
+    """The card as templates and evidence have it now. Raises CardRefused."""
     template, words = (
         (paths.governance / f"model-card.{part}.md").read_text(encoding="utf-8")
         for part in ("template", "text")
@@ -40,9 +47,21 @@ def write_card(paths: Paths) -> str:
             raise CardRefused(f"there is no evidence/{name}.json yet: run `make run`") from error
         return content
 
-    text = render(template, words, read)
-    evidence.replace(paths.docs / "model-card.md", text)
-    return text
+    if gaps := disagreements(read("model"), read("evaluation")):
+        raise CardRefused("; ".join(gaps))
+    return render(template, words, read)
+
+
+def disagreements(model: Mapping[str, Any], evaluated: Mapping[str, Any]) -> list[str]:
+    """Why this evaluation does not speak for this model."""
+    gaps = []
+    version, tested = model.get("version"), evaluated.get("model_version")
+    if not version or version != tested:
+        gaps.append(f"evidence/model.json is about {version}, evidence/evaluation.json of {tested}")
+    verdict = evaluated.get("gate")
+    if not isinstance(verdict, Mapping) or verdict.get("passed") is not True:
+        gaps.append("the gate was not passed")
+    return gaps
 
 
 def render(template: str, words: str, read: Read) -> str:

@@ -57,6 +57,12 @@ class Plan:
     minimum_group: int
     thresholds: tuple[Threshold, ...]
 
+    def __post_init__(self) -> None:
+        named = [(t.metric, t.slice) for t in self.thresholds]
+        for metric, slice_ in named:
+            if named.count((metric, slice_)) > 1:
+                raise ValueError(f"{metric} ({slice_}) has two limits: only one would be judged")
+
     def threshold(self, metric: str, slice_: str) -> Threshold | None:
         """The limit for a metric on `all` or on the attribute of a slice such as `sex=female`."""
         named = (metric, slice_.partition("=")[0])
@@ -115,6 +121,15 @@ def load(path: Path) -> Plan:
         raise ValueError(f"{path.name}: {error}") from error
 
 
+def cutoffs(path: Path) -> dict[str, float]:
+    """Read the cut-offs of the decision; ValueError unless 0 < approve below < decline from < 1."""
+    decision = yaml.safe_load(path.read_text("utf-8"))["decision"]
+    found = {name: float(decision[name]) for name in ("approve_below", "decline_from")}
+    if not 0 < found["approve_below"] < found["decline_from"] < 1:
+        raise ValueError(f"{path.name}: it needs 0 < approve_below < decline_from < 1")
+    return found
+
+
 def evaluate(sample: Sample, plan: Plan) -> list[Result]:
     """All metrics on the whole sample."""
     return [measure(name, "all", metric, sample, plan) for name, metric in METRICS.items()]
@@ -151,7 +166,10 @@ def judged(
 
 
 def gate(results: Iterable[Result], plan: Plan) -> Gate:
-    """Pass if every threshold was met, and none was left out for want of a result or of rows."""
+    """Pass if every threshold was met, and none was left out for want of a result or of rows.
+
+    Without any threshold nothing passes.
+    """
     found = list(results)
     seen = {(r.metric, r.slice.partition("=")[0]) for r in found if r.verdict != NOT_JUDGED}
     missed = [
@@ -165,7 +183,9 @@ def gate(results: Iterable[Result], plan: Plan) -> Gate:
         for limit in plan.thresholds
         if (limit.metric, limit.slice) not in seen
     ]
-    return Gate(passed=not missed and not unmeasured, failures=(*missed, *unmeasured))
+    absent = [] if plan.thresholds else ["there is no threshold to meet"]
+    failures = (*absent, *missed, *unmeasured)
+    return Gate(passed=not failures, failures=failures)
 
 
 def compare(champion: Sample, challenger: Sample, plan: Plan) -> Comparison:

@@ -20,8 +20,10 @@ def evaluate(sample: Sample, groups: pl.DataFrame, plan: Plan) -> list[Result]:
     rule). `good_approval_gap`: how far the approval rate of those who repaid lies behind that of
     the best group (equal opportunity, Hardt et al. 2016). `calibration_gap`: mean probability
     against bad rate within the group. Groups below the plan's minimum are not judged, and are
-    not the group that others are compared with.
+    not the group that others are compared with. ValueError unless there are as many rows of both.
     """
+    if groups.height != len(sample.outcome):
+        raise ValueError(f"{groups.height} rows of groups for {len(sample.outcome)} of the sample")
     return [
         result
         for attribute in groups.columns

@@ -102,9 +102,13 @@ def _record(paths: Paths, action: str, reason: str, actor: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0: done; 1: done as far as possible, but not recorded, or the drill failed."""
+    """Exit code 0: done; 1: no project here, done but not recorded, or the drill failed."""
     options = _parser().parse_args(arguments)
     paths = Paths.here()
+    if options.command != "drill" and not (paths.ops / "audit.yaml").is_file():
+        hint = "go to the project's folder, or set PROJECT_ROOT"
+        print(f"{options.command}: {paths.root} is no project: {hint}", file=sys.stderr)
+        return 1
     try:
         if options.command == "drill":
             print(f"the switch works: a stop was seen after {drill() * 1000:.1f} ms")

@@ -12,6 +12,7 @@ from .statistics import (
     kolmogorov_smirnov,
     ks_of_chance,
     missing_rate,
+    present,
     psi,
     psi_of_chance,
     rate_of_chance,
@@ -61,6 +62,7 @@ class Report:
     measurements: tuple[Measurement, ...]
     plan: Plan
     distributions: dict[str, Binned]
+    outcome_window: str
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
@@ -74,6 +76,7 @@ class Report:
         """The report as plain data, for `evidence/monitoring.json`."""
         return {
             "window": self.window,
+            "outcome_window": self.outcome_window,
             "reference_rows": self.reference_rows,
             "current_rows": self.current_rows,
             "measurements": [asdict(measurement) for measurement in self.measurements],
@@ -90,23 +93,27 @@ def observe(
     threshold: float = 0.5,
     slices: Sequence[str] = (),
     label: str | None = None,
+    outcomes: pl.DataFrame | None = None,
     window: str = "current",
+    outcome_window: str | None = None,
 ) -> Report:
     """Measure how far `current` is from `reference`.
 
     `score` names the probability column; its rate is the share at or above `threshold`. `slices`
     name columns whose groups are watched but whose own drift is not. `label` names the outcome as
-    far as it is known: null means not yet. Every other column is watched for drift, so leave out
-    ids and dates. Raises ValueError where a column or all rows are missing.
+    far as it is known: null means not yet; `outcomes` are the rows that it is measured on, for
+    want of newer ones, by default the current rows. Every other column is watched for drift, so
+    leave out ids and dates. Raises ValueError where a column or all rows are missing.
     """
     _refuse_unusable(reference, current, [score, *slices, *([label] if label else [])])
     watched = [name for name in reference.columns if name not in {*slices, label}]
     scores = reference[score], current[score]
+    matured = current if outcomes is None else outcomes
     found = [
         *(_of_column(plan, reference[name], current[name]) for name in watched),
         [_of_rate(plan, "prediction_rate", "all", *scores, threshold)],
         *(_of_slices(plan, reference, current, name, score, threshold) for name in slices),
-        _of_outcomes(plan, current, score, label) if label else [],
+        _of_outcomes(plan, matured, score, label) if label else [],
     ]
     return Report(
         window=window,
@@ -115,6 +122,7 @@ def observe(
         measurements=tuple(measurement for group in found for measurement in group),
         plan=plan,
         distributions={name: shares(reference[name], current[name]) for name in watched},
+        outcome_window=outcome_window or window,
     )
 
 
@@ -128,7 +136,7 @@ def _refuse_unusable(reference: pl.DataFrame, current: pl.DataFrame, named: list
 
 
 def _of_column(plan: Plan, reference: pl.Series, current: pl.Series) -> list[Measurement]:
-    name, rows = reference.name, (reference.len(), current.len())
+    name, rows = reference.name, (present(reference), present(current))
     bins = len(shares(reference, current).labels)
     index = psi(reference, current)
     found = [_measured(plan, "psi", name, index, rows[1], chance=psi_of_chance(bins, *rows))]

@@ -5,7 +5,7 @@ from .chain import Finding, Verification, checkpoint, read_events, verify, verif
 from .connectors import Connector, FileConnector, MemoryConnector, StdoutConnector
 from .events import ABOUT_PEOPLE, Event, EventType
 from .log import AuditLog, AuditUnavailable, Settings, WriterBusy, open_log, settings
-from .privacy import REDACTED, KeyRefused, Privacy, privacy_from
+from .privacy import REDACTED, KeyRefused, Privacy, Pseudonym, in_production, privacy_from
 
 __all__ = [
     "ABOUT_PEOPLE",
@@ -20,12 +20,14 @@ __all__ = [
     "KeyRefused",
     "MemoryConnector",
     "Privacy",
+    "Pseudonym",
     "Settings",
     "StdoutConnector",
     "Verification",
     "WriterBusy",
     "canonical",
     "checkpoint",
+    "in_production",
     "open_log",
     "privacy_from",
     "read_events",

@@ -10,10 +10,10 @@ from typing import Any
 from .canonical import canonical
 
 REDACTED = "[redacted]"
-PSEUDONYM = re.compile(r"person:[0-9a-f]{32}")
 # Fine on a laptop, known to everyone: `privacy_from` refuses it in production.
 DEVELOPMENT_KEY = "development-only-key-do-not-use-in-production"
 SHORTEST_KEY = 32
+ENVIRONMENTS = ("development", "production")
 
 IDENTIFYING_FIELDS = frozenset(
     {
@@ -33,7 +33,13 @@ IDENTIFYING_TEXT = re.compile(
 
 
 class KeyRefused(RuntimeError):
-    """The pseudonym key is missing, too short, or the development key in production."""
+    """ENVIRONMENT is no known word, or the pseudonym key is not fit for production."""
+
+
+class Pseudonym(str):
+    """A pseudonym that this system made; text from outside never is one, whatever it looks like."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +52,14 @@ class Privacy:
     key: bytes
     fields: frozenset[str] = IDENTIFYING_FIELDS
 
-    def pseudonym(self, subject: str) -> str:
+    def pseudonym(self, subject: str) -> Pseudonym:
         """The same person has the same pseudonym under one key (128 bits of HMAC-SHA-256).
 
-        A pseudonym is returned as it is, so that later events on a case carry the same one.
+        A Pseudonym is returned as it is, so that later events on a case carry the same one.
         """
-        if PSEUDONYM.fullmatch(subject):
+        if isinstance(subject, Pseudonym):
             return subject
-        return f"person:{self._keyed(b'subject', subject.encode())[:32]}"
+        return Pseudonym(f"person:{self._keyed(b'subject', subject.encode())[:32]}")
 
     def digest(self, value: object) -> str:
         """A keyed digest of a JSON value: proves which input was used, reveals nothing of it."""
@@ -83,10 +89,18 @@ class Privacy:
         return value
 
 
+def in_production(environment: Mapping[str, str]) -> bool:
+    """What `ENVIRONMENT` says, in any case; KeyRefused for a word that is not known."""
+    word = environment.get("ENVIRONMENT", "development")
+    if word.lower() not in ENVIRONMENTS:
+        raise KeyRefused(f"ENVIRONMENT is {word!r}: it must be {' or '.join(ENVIRONMENTS)}")
+    return word.lower() == "production"
+
+
 def privacy_from(environment: Mapping[str, str], fields: Iterable[str] = ()) -> Privacy:
     """Privacy with the key in `AUDIT_KEY`; KeyRefused in production without a real secret."""
     key = environment.get("AUDIT_KEY") or DEVELOPMENT_KEY
     weak = key == DEVELOPMENT_KEY or len(key) < SHORTEST_KEY
-    if weak and environment.get("ENVIRONMENT") == "production":
+    if in_production(environment) and weak:
         raise KeyRefused(f"in production AUDIT_KEY must be a secret of {SHORTEST_KEY} characters")
     return Privacy(key.encode(), IDENTIFYING_FIELDS | {field.lower() for field in fields})

@@ -52,18 +52,23 @@ def missing_rate(values: pl.Series) -> float:
     return _present_or_null(values).null_count() / values.len()
 
 
+def present(values: pl.Series) -> int:
+    """How many values are neither null nor NaN."""
+    return _present(values).len()
+
+
 def psi_of_chance(bins: int, reference_rows: int, current_rows: int) -> float:
     """The index that equal populations exceed with probability CHANCE.
 
     It is a scaled chi-squared variable (Yurdakul and Naranjo, Statistical properties of the
     population stability index, Journal of Risk Model Validation, 2020).
     """
-    return float(chi2.isf(CHANCE, max(bins - 1, 1))) * (1 / reference_rows + 1 / current_rows)
+    return float(chi2.isf(CHANCE, max(bins - 1, 1))) * _spread(reference_rows, current_rows)
 
 
 def ks_of_chance(reference_rows: int, current_rows: int) -> float:
     """The distance that equal populations exceed with probability CHANCE (Kolmogorov's limit)."""
-    return float(kstwobign.isf(CHANCE)) * math.sqrt(1 / reference_rows + 1 / current_rows)
+    return float(kstwobign.isf(CHANCE)) * math.sqrt(_spread(reference_rows, current_rows))
 
 
 def rate_of_chance(share: float, reference_rows: int, current_rows: int) -> float:
@@ -71,8 +76,15 @@ def rate_of_chance(share: float, reference_rows: int, current_rows: int) -> floa
 
     `share` is the one that both would have: the pooled share, or the expected one.
     """
-    spread = share * (1 - share) * (1 / reference_rows + 1 / current_rows)
+    spread = share * (1 - share) * _spread(reference_rows, current_rows)
     return float(norm.isf(CHANCE / 2)) * math.sqrt(max(spread, 0.0))
+
+
+def _spread(reference_rows: int, current_rows: int) -> float:
+    """The variance of a difference of means, in units of one row's; without rows it has no end."""
+    if not reference_rows or not current_rows:
+        return math.inf
+    return 1 / reference_rows + 1 / current_rows
 
 
 def shares(reference: pl.Series, current: pl.Series) -> Binned:
