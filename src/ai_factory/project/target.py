@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from jinja2 import FileSystemBytecodeCache
 
-from ai_factory import cache, catalog, isolate, questions
+from ai_factory import __version__, cache, catalog, isolate, questions
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.factory import EMBEDDED, Factory
 from ai_factory.lock import Origin
@@ -70,7 +70,7 @@ def settle(
 
 def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
     """The rendering, with compiled templates kept in the user's cache."""
-    compiled = FileSystemBytecodeCache(cache.folder("jinja"), "%s.jinja-cache")
+    compiled = FileSystemBytecodeCache(cache.folder(f"jinja-{__version__}"), "%s.jinja-cache")
     origin = made.factory.origin
     files = _guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))
     return Target(origin, answers, made.versions, files)
