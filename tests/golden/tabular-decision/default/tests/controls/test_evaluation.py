@@ -153,7 +153,7 @@ def test_cut_offs_are_in_order_and_within_bounds(
 ) -> None:
     """Else somebody would be approved and declined at once, or nobody could be."""
     file = tmp_path / "thresholds.yaml"
-    file.write_text(f"decision: {{approve_below: {low}, decline_from: {high}}}\n")
+    file.write_text(f"decision:\n  approve_below: {low}\n  decline_from: {high}\n")
     if fine:
         assert evaluation.cutoffs(file) == {"approve_below": low, "decline_from": high}
     else:
