@@ -215,3 +215,15 @@ def test_an_answer_like_a_marker_breaks_nothing(tmp_path: Path, factory: Path) -
     assert cli("new", "small", "p", *options, cwd=tmp_path).code == 0
     assert cli("check", "p", cwd=tmp_path).code == 0
     assert json.loads((tmp_path / "p/.ai-factory/lock.json").read_text())["answers"]["use_case"] == "<<<<<<< x"
+
+
+def test_an_edit_that_git_was_told_not_to_see_is_not_overwritten(project: Path) -> None:
+    moved = project / "handbook/runbook.md"
+    moved.parent.mkdir()
+    git(project, "mv", RUNBOOK, "handbook/runbook.md")
+    commit(project)
+    git(project, "update-index", "--assume-unchanged", "handbook/runbook.md")
+    moved.write_text(LINES + "only here\n")
+    result = cli("sync", cwd=project)
+    assert (result.code, moved.read_text()) == (2, LINES + "only here\n")
+    assert "`handbook/runbook.md`" in result.err
