@@ -730,7 +730,9 @@ def test_a_repository_of_another_user_is_read_where_the_person_trusts_it(
 ) -> None:
     sha = commit(repository)
     isolated = git.isolated
-    monkeypatch.setattr(git, "isolated", lambda: isolated() | {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"})
+    monkeypatch.setattr(
+        "ai_factory.git.process.isolated", lambda: isolated() | {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    )
     hint = "the repository belongs to another user: `git config --global --add safe.directory PATH`"
     error = refusal(lambda: git.status(str(repository)))
     assert (type(error), error.hint) == (MachineError, hint)

@@ -1,0 +1,67 @@
+"""Runs git: repositories as trees, whole-tree merges in a scratch repository, staging, commits.
+
+Rules of this package: git never asks a question, and reads no configuration of system or user except where a
+person's own commit is made; nothing of a project's (driver, filter, hook, attribute) runs, but for the filters
+without which git cannot tell whether a file changed (`status`, `describe`); options and names never mix.
+"""
+
+from ai_factory.git.commits import NOBODY, commit, first_commit
+from ai_factory.git.merging import Names, merge_trees, scratch
+from ai_factory.git.mirror import update_mirror
+from ai_factory.git.objects import (
+    SUBMODULE,
+    Release,
+    content_of,
+    describe,
+    existing,
+    list_tree,
+    object_id,
+    project_objects,
+    read_blobs,
+    releases,
+    resolve,
+    store,
+)
+from ai_factory.git.process import isolated, run
+from ai_factory.git.worktree import (
+    Stage,
+    Status,
+    ignored,
+    index_listing,
+    require_work_tree,
+    restage,
+    stage,
+    status,
+)
+
+__all__ = [
+    "NOBODY",
+    "SUBMODULE",
+    "Names",
+    "Release",
+    "Stage",
+    "Status",
+    "commit",
+    "content_of",
+    "describe",
+    "existing",
+    "first_commit",
+    "ignored",
+    "index_listing",
+    "isolated",
+    "list_tree",
+    "merge_trees",
+    "object_id",
+    "project_objects",
+    "read_blobs",
+    "releases",
+    "require_work_tree",
+    "resolve",
+    "restage",
+    "run",
+    "scratch",
+    "stage",
+    "status",
+    "store",
+    "update_mirror",
+]

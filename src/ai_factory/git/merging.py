@@ -1,0 +1,130 @@
+"""Git's merge of whole trees, in a scratch repository in which nothing of the project's runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from ai_factory.git.commits import NOBODY
+from ai_factory.git.objects import SUBMODULE, list_tree, object_format, read_blobs
+from ai_factory.git.process import quoted, run
+from ai_factory.merge import Input, MergedTrees, Note, Side
+from ai_factory.tree import Blob, File
+
+_PINNED = {  # of a merge: the same result on every machine
+    "merge.conflictStyle": "merge",
+    "merge.renames": "true",
+    "merge.directoryRenames": "false",
+    "merge.renameLimit": "10000",
+    "merge.default": "text",
+    "core.autocrlf": "false",
+    "core.attributesFile": os.devnull,
+    "attr.tree": "no-tree",  # newer git reads the attributes of HEAD in a bare repository
+    "core.hooksPath": os.devnull,
+    "gc.auto": "0",
+}
+
+
+class Names(NamedTuple):
+    """How the two sides are called in conflict markers."""
+
+    ours: str
+    theirs: str
+
+
+@contextmanager
+def scratch(objects: str = "") -> Iterator[str]:
+    """A bare repository that lives as long as the block, and may read the objects of another one."""
+    with tempfile.TemporaryDirectory(prefix="ai-factory-") as folder:
+        form = object_format(objects)
+        run(["init", "--quiet", "--bare", "--template=", f"--object-format={form}", folder], folder)
+        if objects:
+            with open(os.path.join(folder, "objects/info/alternates"), "w", encoding="utf-8") as stream:
+                stream.write(objects + "\n")
+        yield folder
+
+
+def merge_trees(base: Input, ours: Input, theirs: Input, names: Names, objects: str = "") -> MergedTrees:
+    """Merge two trees that descend from `base`, with git's own renames and line merge, in a scratch repository.
+
+    `objects` is the objects folder of the project, in which inputs given as `Blob` lie.
+    """
+    with scratch(objects) as repository:
+        labels = _labels(names)
+        stream = _commit_stream(1, "refs/heads/base", base, "") + _commit_stream(
+            2, f"refs/heads/{labels.ours}", ours, ":1"
+        )
+        stream += _commit_stream(3, f"refs/heads/{labels.theirs}", theirs, ":1")
+        run(["fast-import", "--quiet", "--force", "--done"], repository, stream + b"done\n")
+        pinned = [part for key, value in _PINNED.items() for part in ("-c", f"{key}={value}")]
+        command = [*pinned, "merge-tree", "--write-tree", "-z", "--messages", *labels]
+        output = run(command, repository, expect=(0, 1))
+        return _read_merge(repository, output, ours)
+
+
+def _labels(names: Names) -> Names:
+    """The names as branches: they stand in the conflict markers, so no two may be one."""
+    ours, theirs = _label(names.ours, "yours"), _label(names.theirs, "factory")
+    return Names(ours, theirs if theirs != ours else f"{theirs}-2")
+
+
+def _label(name: str, otherwise: str) -> str:
+    label = re.sub(r"[^A-Za-z0-9._+-]+|\.\.+|\.lock$", "-", name).strip("-./") or otherwise
+    # git takes these for something other than a branch
+    return f"{label}-{otherwise}" if label == "HEAD" or re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", label) else label
+
+
+def _commit_stream(mark: int, reference: str, tree: Input, parent: str) -> bytes:
+    lines = [
+        f"commit {reference}\nmark :{mark}\ncommitter {NOBODY[0]} <{NOBODY[1]}> 0 +0000\ndata 0\n".encode(),
+        f"from {parent}\n".encode() if parent else b"",
+        b"deleteall\n",
+    ]
+    for path, entry in tree.items():
+        name = quoted(path)
+        if isinstance(entry, Blob):
+            lines.append(f"M {entry.mode} {entry.id} ".encode() + name + b"\n")
+        else:
+            head = f"M {entry.mode} inline ".encode() + name
+            lines.append(head + b"\ndata %d\n%s\n" % (len(entry.content), entry.content))
+    return b"".join(lines) + b"\n"
+
+
+def _read_merge(repository: str, output: bytes, ours: Input) -> MergedTrees:
+    head, *fields = output.split(b"\0")
+    stages, position = _stages(fields)
+    listed = list_tree(repository, head.decode().strip())
+    changed = {path: entry for path, entry in listed.items() if ours.get(path) != entry and entry.mode != SUBMODULE}
+    blobs = [entry.id for entry in changed.values()] + [entry.id for sides in stages.values() for _, entry in sides]
+    contents = read_blobs(repository, blobs)
+    files = {path: File(contents[entry.id], entry.mode) if path in changed else entry for path, entry in listed.items()}
+    conflicts = {
+        path: tuple(Side(number, File(contents[entry.id], entry.mode)) for number, entry in sides)
+        for path, sides in stages.items()
+    }
+    return MergedTrees(files, conflicts, tuple(_notes(fields[position:])))
+
+
+def _stages(fields: Sequence[bytes]) -> tuple[dict[str, list[tuple[int, Blob]]], int]:
+    stages: dict[str, list[tuple[int, Blob]]] = {}
+    for position, field in enumerate(fields):
+        if not field:
+            return stages, position + 1
+        head, _, path = field.partition(b"\t")
+        mode, blob, number = head.decode().split(" ")
+        stages.setdefault(os.fsdecode(path), []).append((int(number), Blob(mode, blob)))
+    return stages, len(fields)
+
+
+def _notes(fields: Sequence[bytes]) -> Iterator[Note]:
+    position = 0
+    while position < len(fields) and fields[position]:
+        count = int(fields[position])
+        paths = tuple(os.fsdecode(path) for path in fields[position + 1 : position + 1 + count])
+        kind, text = fields[position + 1 + count : position + 3 + count]
+        yield Note(kind.decode(), paths, text.decode(errors="replace").strip())
+        position += 3 + count

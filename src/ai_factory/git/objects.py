@@ -1,0 +1,127 @@
+"""What a repository holds: objects, trees, tags, read and written by few processes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ai_factory.errors import MachineError, UsageError
+from ai_factory.git.process import finished, run
+from ai_factory.tree import Blob, path_bytes, raw_blob_id
+
+SUBMODULE = "160000"
+
+
+class Release(NamedTuple):
+    """A tag and the commit that it names."""
+
+    tag: str
+    commit: str
+
+
+def releases(repository: str) -> list[Release]:
+    """All tags of a repository with the commits that they name."""
+    form = "%(refname:strip=2)%00%(objectname)%00%(*objectname)"
+    lines = run(["for-each-ref", f"--format={form}", "refs/tags"], repository).decode(errors="replace").splitlines()
+    rows = (line.split("\0") for line in lines)
+    return [Release(tag, peeled or direct) for tag, direct, peeled in rows]
+
+
+def resolve(repository: str, reference: str) -> str:
+    """The commit id that a reference names. Raises UsageError when there is none."""
+    # names go in through stdin, where nothing is taken for an option
+    for candidate in (f"refs/tags/{reference}", f"refs/heads/{reference}", reference):
+        if "\n" in candidate or candidate.startswith("-"):
+            break
+        question = path_bytes(f"{candidate}^{{commit}}\n")
+        answer = run(["cat-file", "--batch-check"], repository, question).decode(errors="replace")
+        if found := re.fullmatch(r"([0-9a-f]{40,64}) commit \d+\n", answer):
+            return found[1]
+    raise UsageError(f"the factory has no version `{reference}`")
+
+
+def list_tree(repository: str, commit: str, folders: Sequence[str] = ()) -> dict[str, Blob]:
+    """The files of a commit below those folders (all, when none is named), without reading their content."""
+    arguments = ["ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders]
+    rows = run(arguments, repository).split(b"\0")
+    return {os.fsdecode(path): Blob(*_entry(head)) for head, _, path in (row.partition(b"\t") for row in rows if row)}
+
+
+def _entry(head: bytes) -> tuple[str, str]:
+    mode, _, blob = head.decode().split(" ")
+    return mode, blob
+
+
+def read_blobs(repository: str, blobs: Iterable[str]) -> dict[str, bytes]:
+    """The content of each blob, read by one process. Raises MachineError when one is missing."""
+    wanted = list(dict.fromkeys(blobs))
+    if not wanted:
+        return {}
+    output = run(["cat-file", "--batch"], repository, "\n".join(wanted).encode() + b"\n")
+    found: dict[str, bytes] = {}
+    place = 0
+    for blob in wanted:
+        end = output.index(b"\n", place)
+        header = output[place:end].split()
+        if header[1:2] != [b"blob"]:
+            raise MachineError(f"the object {blob} is not in `{repository}`")
+        size = int(header[2])
+        found[blob] = output[end + 1 : end + 1 + size]
+        place = end + 1 + size + 1
+    return found
+
+
+def describe(folder: str) -> str:
+    """A name for the state of the work tree, by its newest tag; empty when there is no repository or commit."""
+    done = finished(["describe", "--tags", "--always", "--dirty"], folder, expect=(0, 128))
+    return done.stdout.decode().strip()
+
+
+def store(root: str, contents: Iterable[bytes]) -> dict[bytes, str]:
+    """Write contents as objects of the project's repository, in one process and one pack; content to id."""
+    wanted = list(dict.fromkeys(contents))
+    if not wanted:
+        return {}
+    stream = b"".join(
+        b"blob\nmark :%d\ndata %d\n%s\n" % (number, len(content), content) for number, content in enumerate(wanted, 1)
+    )
+    asked = b"".join(b"get-mark :%d\n" % number for number in range(1, len(wanted) + 1))
+    output = run(["fast-import", "--quiet", "--done"], root, stream + asked + b"done\n")
+    return dict(zip(wanted, output.decode().split(), strict=True))
+
+
+def object_format(objects: str) -> str:
+    """The hash of the repository with that objects folder: `sha1` or `sha256`."""
+    config = os.path.join(os.path.dirname(objects), "config") if objects else ""
+    try:
+        with open(config, encoding="utf-8", errors="replace") as stream:
+            return "sha256" if re.search(r"objectformat\s*=\s*sha256", stream.read(), re.IGNORECASE) else "sha1"
+    except OSError:
+        return "sha1"
+
+
+def project_objects(root: str) -> str:
+    """The objects folder of the repository that `root` lies in."""
+    place = run(["rev-parse", "--git-path", "objects"], root).decode(errors="surrogateescape").strip("\n")
+    return os.path.realpath(os.path.join(root, place))
+
+
+def object_id(content: bytes, objects: str) -> str:
+    """The blob id of exactly these bytes, in the hash of that repository."""
+    return raw_blob_id(content, object_format(objects))
+
+
+def existing(repository: str, blobs: Sequence[str]) -> list[str]:
+    """Those of the blob ids that the repository holds."""
+    if not blobs:
+        return []
+    rows = run(["cat-file", "--batch-check"], repository, "\n".join(blobs).encode() + b"\n").decode().splitlines()
+    return [row.split()[0] for row in rows if row.split()[1:2] == ["blob"]]
+
+
+def content_of(root: str, place: str) -> bytes | None:
+    """The content that git names so (`HEAD:./path`, `:2:./path`), or None when there is none."""
+    done = finished(["cat-file", "blob", place], root, expect=(0, 128))
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,142 @@
+"""A project's own repository: its head, its index, what git ignores in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ai_factory.errors import MachineError, ProjectError
+from ai_factory.git.objects import object_id, project_objects
+from ai_factory.git.process import finished, hint_for, isolated, run
+from ai_factory.tree import Blob, path_bytes
+
+
+class Status(NamedTuple):
+    """A project's repository at one moment; paths are relative to the project."""
+
+    head: str
+    tracked: Mapping[str, Blob]
+    dirty: tuple[str, ...]  # uncommitted changes, staged or not
+    untracked: frozenset[str]
+    unmerged: frozenset[str]
+    sparse: frozenset[str] = frozenset()  # tracked, and left out of the work tree by a sparse checkout
+
+
+def status(root: str) -> Status:
+    """Head, index and uncommitted changes below `root`."""
+    prefix = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape").strip("\n")
+    options = [
+        "status",
+        "--porcelain=v1",
+        "-z",
+        "--no-renames",
+        "--untracked-files=all",
+        "--ignore-submodules=all",
+    ]
+    rows = [row for row in run([*options, "--", "."], root, environment=_personal()).split(b"\0") if row]
+    marks = {os.fsdecode(row[3:]).removeprefix(prefix): row[:2].decode() for row in rows}
+    head = finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
+    unmerged = {path for path, mark in marks.items() if "U" in mark or mark in ("AA", "DD")}
+    tracked, sparse = _index(root)
+    return Status(
+        head,
+        tracked,
+        tuple(sorted(path for path, mark in marks.items() if mark != "??")),
+        frozenset(path for path, mark in marks.items() if mark == "??"),
+        frozenset(unmerged),
+        sparse,
+    )
+
+
+def _personal() -> dict[str, str]:
+    """The isolated environment with the person's own settings: what git calls a change depends on them.
+
+    Not those on what git ignores: a file that they hide is still there, and in the way.
+    """
+    own = {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
+    hidden = {"GIT_CONFIG_KEY_2": "core.excludesFile", "GIT_CONFIG_VALUE_2": os.devnull}
+    return own | hidden | {"GIT_CONFIG_COUNT": "3"}
+
+
+def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:
+    """The files in the index, and those of them that a sparse checkout leaves out."""
+    rows = run(["ls-files", "--stage", "-t", "-z", "--", "."], root).split(b"\0")
+    entries: dict[str, Blob] = {}
+    sparse: set[str] = set()
+    for head, _, path in (row.partition(b"\t") for row in rows if row):
+        tag, mode, blob, _stage = head.decode().split(" ")
+        entries[os.fsdecode(path)] = Blob(mode, blob)
+        if tag == "S":
+            sparse.add(os.fsdecode(path))
+    return entries, frozenset(sparse)
+
+
+def ignored(root: str, paths: Sequence[str]) -> set[str]:
+    """Those of the paths that git ignores there."""
+    if not paths:
+        return set()
+    stdin = b"\0".join(map(path_bytes, paths))
+    output = finished(["check-ignore", "-z", "--stdin"], root, stdin, expect=(0, 1)).stdout
+    return {os.fsdecode(path) for path in output.split(b"\0") if path}
+
+
+class Stage(NamedTuple):
+    """What the index shall hold for a path: one staged file, none, or the sides of a conflict (stages 1 to 3)."""
+
+    path: str
+    clean: Blob | None = None
+    sides: tuple[Blob | None, Blob | None, Blob | None] | None = None
+
+
+def stage(root: str, stages: Sequence[Stage]) -> None:
+    """Put the paths into the index as given; no filter of the project runs."""
+    prefix = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape").strip("\n")
+    nothing = "0" * len(object_id(b"", project_objects(root)))
+    lines: list[bytes] = []
+    for item in stages:
+        path = path_bytes(prefix + item.path)
+        lines.append(f"0 {nothing}\t".encode() + path)
+        if item.clean:
+            lines.append(f"{item.clean.mode} {item.clean.id}\t".encode() + path)
+        for number, side in enumerate(item.sides or (), 1):
+            if side:
+                lines.append(f"{side.mode} {side.id} {number}\t".encode() + path)
+    if lines:
+        # no `--refresh`: it would run the project's filters over each of these files
+        run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0")
+
+
+def index_listing(root: str) -> str:
+    """A digest of all that the repository's index holds, wherever in the repository `root` lies."""
+    top = run(["rev-parse", "--show-cdup"], root).decode().strip("\n")
+    listing = run(["ls-files", "--stage", "-z"], os.path.join(root, top))
+    return hashlib.sha256(listing).hexdigest()
+
+
+def restage(root: str, saved: str, paths: Sequence[str]) -> None:
+    """Put these paths into the index as they stand in a saved one (an empty name: nothing was staged)."""
+    known: dict[str, list[tuple[str, str, str]]] = {}
+    if saved:
+        environment = isolated() | {"GIT_INDEX_FILE": saved}
+        for row in run(["ls-files", "--stage", "-z", "--", "."], root, environment=environment).split(b"\0"):
+            head, _, path = row.partition(b"\t")
+            if row and (name := os.fsdecode(path)) in paths:
+                mode, blob, number = head.decode().split(" ")
+                known.setdefault(name, []).append((number, mode, blob))
+    stages = []
+    for place in paths:
+        entries = {number: Blob(mode, blob) for number, mode, blob in known.get(place, [])}
+        sides = (entries.get("1"), entries.get("2"), entries.get("3"))
+        stages.append(Stage(place, entries.get("0"), sides if any(sides) else None))
+    stage(root, stages)
+
+
+def require_work_tree(root: str) -> None:
+    """Raise ProjectError unless `root` lies in a git work tree."""
+    done = finished(["rev-parse", "--is-inside-work-tree"], root, expect=(0, 128))
+    if done.stdout.strip() != b"true":
+        if b"dubious" in done.stderr:
+            raise MachineError(f"git does not trust `{root}`", hint_for("dubious ownership"))
+        raise ProjectError(f"`{root}` lies in no git work tree", "make one: `git init && git add -A && git commit`")
