@@ -19,7 +19,7 @@ from ai_factory import catalog, contributions, documents, errors, formats, rende
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.check import FAIL_ON, RULES
 from ai_factory.cli.app import app
-from ai_factory.cli.check import parser as check_parser
+from ai_factory.cli.check_options import parser as check_parser
 from ai_factory.factory import Factory, open_factory
 from ai_factory.questions import MISSING, Question
 

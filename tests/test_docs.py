@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from ai_factory import documents, formats
 from ai_factory.cli.app import app
-from ai_factory.cli.check import parser as check_parser
+from ai_factory.cli.check_options import parser as check_parser
 from ai_factory.tree import File
 from tests import golden, markdown
 from tests.shell import BIN, Shell, agrees, normalized

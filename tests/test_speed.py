@@ -22,6 +22,7 @@ HEAVY = ("typer", "click", "rich", "copier", "jinja2", "ruamel", "subprocess", "
 
 AUDIT = """\
 import atexit, json, os, sys
+_exit = os._exit
 _seen = []
 _WATCHED = ("subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.system", "pty.", "socket.", "urllib.")
 sys.addaudithook(lambda event, arguments: _seen.append(event) if event.startswith(_WATCHED) else None)
@@ -30,6 +31,7 @@ def _tell():
     with open(_place, "w") as stream:
         json.dump({"events": _seen, "modules": sorted(sys.modules)}, stream)
 atexit.register(_tell)
+os._exit = lambda code: (_tell(), _exit(code))
 """
 
 

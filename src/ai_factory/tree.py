@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from ai_factory.errors import FactoryError
@@ -97,7 +97,9 @@ def path_bytes(path: str) -> bytes:
 
 def word(path: str) -> str:
     """The path as one word of a command that a person may paste into a shell."""
-    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+    from shlex import quote  # only where something is to be told
+
+    return quote(f"./{path}" if path.startswith("-") else path)
 
 
 def under(tree: Tree, folder: str) -> dict[str, File]:
@@ -106,6 +108,7 @@ def under(tree: Tree, folder: str) -> dict[str, File]:
     return {path[len(prefix) :]: file for path, file in tree.items() if path.startswith(prefix)}
 
 
+@lru_cache(maxsize=65536)  # a fleet's projects hold the same paths, and each is looked at more than once
 def check_path(path: str) -> str:
     """Return the path if it may name a file of a project or factory.
 

@@ -18,6 +18,7 @@ from ai_factory.lock import FOLDER, LOCK
 from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, check_path
 
 DRAFT = ".ai-factory-new"  # the end of a file's name while it is being written
+BLOCK = 1024 * 1024  # bytes read at once
 SIZE_LIMIT = 64 * 1024 * 1024  # bytes of one file; a larger one is nobody's template
 
 
@@ -51,7 +52,7 @@ class Folder:
             if real != os.path.normpath(os.path.join(self.root, parent)):
                 return None
             self._known.add(parent)
-        return os.path.join(self.root, path)
+        return f"{self.root}/{path}"
 
     def read(self, path: str) -> File | None:
         """The file at the path, or None when there is none (a folder is none)."""
@@ -131,8 +132,14 @@ class Folder:
 def _content(place: str, size: int) -> bytes:
     if size > SIZE_LIMIT:
         raise ProjectError(f"`{place}` is larger than {SIZE_LIMIT} bytes")
-    with open(place, "rb") as stream:
-        return stream.read()
+    descriptor = os.open(place, os.O_RDONLY)  # a buffered file costs more than reading it
+    try:
+        parts = [os.read(descriptor, size + 1)]
+        while parts[-1]:
+            parts.append(os.read(descriptor, BLOCK))
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
 
 
 def _write_new(place: str, file: File) -> None:

@@ -2,60 +2,47 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NamedTuple
 
-from ai_factory.check import FAIL_ON, Finding, compare, verdict
-from ai_factory.errors import FactoryError, UsageError
+from ai_factory.check import Finding, compare, verdict
+from ai_factory.errors import FactoryError
 from ai_factory.lock import BASE, LOCK, WAIVERS, Lock, parse
 from ai_factory.newest import SKIPPED, newer
 from ai_factory.report import findings as report
 from ai_factory.report.findings import Checked
 from ai_factory.workspace import Folder, find_project, keeps_modes
 
-FORMATS = ("text", "json")
+
+class Options(NamedTuple):
+    """What was asked of a check."""
+
+    paths: Sequence[str]
+    format: str
+    fail_on: Sequence[str]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, "`ai-factory check --help` lists the options")
+def options(arguments: Sequence[str]) -> Options:
+    """The arguments as a value; the usual ones are read without argparse. Raises UsageError."""
+    paths = [word for word in arguments if word != "--json"]
+    if not any(word.startswith("-") for word in paths):
+        return Options(paths or ["."], "json" if "--json" in arguments else "text", ("drift", "conflict"))
+    from ai_factory.cli.check_options import parser
 
-
-def parser() -> argparse.ArgumentParser:
-    """The options of `check`."""
-    made = _Parser(
-        prog="ai-factory check",
-        description="Is this project still what the factory promised? Offline, and without starting a process.",
-        epilog="exit codes: 0 nothing to report, 1 drift or an open conflict, 2 could not be determined",
-    )
-    made.add_argument("paths", nargs="*", default=["."], metavar="PATH", help="projects (default: the one here)")
-    made.add_argument("--format", choices=FORMATS, default="text", help="what to print (default: text)")
-    made.add_argument("--json", action="store_const", const="json", dest="format", help="short for --format json")
-    made.add_argument(
-        "--fail-on",
-        default="drift,conflict",
-        metavar="WHAT",
-        help=f"comma-separated: {', '.join(FAIL_ON)} (default: drift,conflict)",
-    )
-    made.add_argument("--verbose", action="store_true", help="show the traceback of an unexpected error")
-    return made
+    read = parser().parse_args(arguments)
+    return Options(read.paths, read.format, read.fail_on)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Check the projects and print what was found; the exit code."""
-    options = parser().parse_args(arguments)
-    groups = [word.strip() for word in options.fail_on.split(",") if word.strip()]
-    if unknown := [word for word in groups if word not in FAIL_ON]:
-        parser().error(f"--fail-on knows {', '.join(FAIL_ON)}, not `{unknown[0]}`")
-    results = [checked(path) for path in options.paths]
-    code = verdict((finding for result in results for finding in result.findings), groups)
-    as_json = options.format == "json"
-    text = json.dumps(report.data(results, code), indent=2) if as_json else report.text(results, code)
+    asked = options(arguments)
+    results = [checked(path) for path in asked.paths]
+    code = verdict((finding for result in results for finding in result.findings), asked.fail_on)
+    text = json.dumps(report.data(results, code), indent=2) if asked.format == "json" else report.text(results, code)
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

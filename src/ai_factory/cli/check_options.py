@@ -1,0 +1,46 @@
+"""The options of `check`, in full: read by argparse, which takes as long to load as a check takes to run."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from ai_factory.check import FAIL_ON
+from ai_factory.errors import UsageError
+
+FORMATS = ("text", "json")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, "`ai-factory check --help` lists the options")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of `check`."""
+    made = _Parser(
+        prog="ai-factory check",
+        description="Is this project still what the factory promised? Offline, and without starting a process.",
+        epilog="exit codes: 0 nothing to report, 1 drift or an open conflict, 2 could not be determined",
+    )
+    made.add_argument("paths", nargs="*", default=["."], metavar="PATH", help="projects (default: the one here)")
+    made.add_argument("--format", choices=FORMATS, default="text", help="what to print (default: text)")
+    made.add_argument("--json", action="store_const", const="json", dest="format", help="short for --format json")
+    made.add_argument(
+        "--fail-on",
+        default=["drift", "conflict"],
+        type=_groups,
+        metavar="WHAT",
+        help=f"comma-separated: {', '.join(FAIL_ON)} (default: drift,conflict)",
+    )
+    made.add_argument("--verbose", action="store_true", help="show the traceback of an unexpected error")
+    return made
+
+
+def _groups(text: str) -> list[str]:
+    groups = [word.strip() for word in text.split(",") if word.strip()]
+    if unknown := [word for word in groups if word not in FAIL_ON]:
+        raise UsageError(
+            f"--fail-on knows {', '.join(FAIL_ON)}, not `{unknown[0]}`", "`ai-factory check --help` lists the options"
+        )
+    return groups
