@@ -5,42 +5,17 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import ConstructorError, SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
-from ruamel.yaml.resolver import VersionedResolver
+from typing import TYPE_CHECKING, Any
 
 from ai_factory.errors import FactoryError
+
+if TYPE_CHECKING:  # a command that parses nothing does not wait for the parser
+    from ruamel.yaml.nodes import Node
 
 SIZE_LIMIT = 256 * 1024  # bytes of one YAML document: reading that many takes seconds
 NODE_LIMIT = 100_000  # values in one document, aliases counted each time: a few lines can stand for billions
 NUMBER_LIMIT = 2**63  # integers below it are numbers to every reader
 Place = Sequence[str | int]  # the keys that lead to a value
-
-
-class _Constructor(SafeConstructor):
-    """Plain data only: a date stays the text that was written."""
-
-    def flatten_mapping(self, node: Any) -> Any:
-        """What `<<` merges into a mapping; a chain of merges can double at each link."""
-        merged = super().flatten_mapping(node)
-        if len(node.value) > NODE_LIMIT:
-            raise ConstructorError(None, None, f"it merges more than {NODE_LIMIT} values", node.start_mark)
-        return merged
-
-
-class _Resolver(VersionedResolver):
-    """Takes no text for a date, so that an edit gives it back as it was written."""
-
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        tag = super().resolve(kind, value, implicit)
-        return self.DEFAULT_SCALAR_TAG if str(tag) == "tag:yaml.org,2002:timestamp" else tag
-
-
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
 
 
 def load(content: bytes, where: str, error: type[FactoryError] = FactoryError) -> Any:
@@ -50,10 +25,12 @@ def load(content: bytes, where: str, error: type[FactoryError] = FactoryError) -
     """
     if len(content) > SIZE_LIMIT:
         raise error(f"`{where}` is larger than {SIZE_LIMIT} bytes")
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _Constructor
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    from ai_factory.dialect import reader
+
     try:
-        data = yaml.load(content.decode())
+        data = reader().load(content.decode())
         _check(data, [NODE_LIMIT])
     except UnicodeDecodeError:
         raise error(f"`{where}` is not UTF-8 text") from None
@@ -102,7 +79,9 @@ def line_of(content: bytes, place: Place) -> int:
 
 def lines_of(content: bytes, places: Sequence[Place]) -> list[int]:
     """The lines of several values, for one reading of the document."""
-    root = YAML(typ="safe", pure=True).compose(content.decode())
+    from ai_factory.dialect import reader
+
+    root = reader().compose(content.decode())
     return [_line(root, place) for place in places]
 
 
@@ -118,6 +97,8 @@ def _line(node: Node, place: Place) -> int:
 
 def _child(node: Node, key: str | int) -> tuple[int, Node] | None:
     """The line of a member (of its key, in a mapping) and the member itself."""
+    from ruamel.yaml.nodes import MappingNode, SequenceNode
+
     if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
         return node.value[key].start_mark.line, node.value[key]
     members = node.value if isinstance(node, MappingNode) else []
@@ -126,7 +107,9 @@ def _child(node: Node, key: str | int) -> tuple[int, Node] | None:
 
 def edit(content: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     """The document with values set at places (None removes one); comments, order and quotes stay."""
-    yaml = _round_trip()
+    from ai_factory.dialect import writer
+
+    yaml = writer()
     data = yaml.load(content.decode()) or {}
     for place, value in changes.items():
         node = data
@@ -136,24 +119,15 @@ def edit(content: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
             node.pop(place[-1], None)
         else:
             node[place[-1]] = value
-    return _dump(yaml, data)
+    buffer = io.BytesIO()
+    yaml.dump(data, buffer)
+    return buffer.getvalue()
 
 
 def write(data: Mapping[str, Any]) -> bytes:
     """A new YAML document, keys in the order given."""
-    return _dump(_round_trip(), dict(data))
+    from ai_factory.dialect import writer
 
-
-def _round_trip() -> YAML:
-    yaml = YAML(typ="rt")
-    yaml.Resolver = _Resolver
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml
-
-
-def _dump(yaml: YAML, data: Any) -> bytes:
     buffer = io.BytesIO()
-    yaml.dump(data, buffer)
+    writer().dump(dict(data), buffer)
     return buffer.getvalue()
