@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
-
-from ai_factory import __version__, cache, catalog, git
+from ai_factory import __version__, cache, catalog, git, versions
 from ai_factory.errors import UnreachableError, UsageError
 from ai_factory.lock import Origin
 from ai_factory.newest import PARTS, folder_paths, mirror_place
@@ -22,8 +19,7 @@ _REMOTE = re.compile(r"^((https|ssh|file)://(?!-)|\w[\w.-]*@\w[\w.-]*:(?!:))")
 _LOOPBACK = re.compile(r"^http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/")
 
 
-@dataclass(frozen=True, slots=True)
-class Factory:
+class Factory(NamedTuple):
     """A source of components and blueprints at one version, read whole."""
 
     origin: Origin
@@ -45,8 +41,7 @@ class Factory:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Which version of a git factory: a named one, or the newest release within a bound."""
 
     reference: str = ""
@@ -54,7 +49,10 @@ class Wanted:
     refresh: bool = True  # whether the mirror may ask the network
 
 
-def open_factory(url: str, wanted: Wanted = Wanted()) -> Factory:
+NEWEST = Wanted()
+
+
+def open_factory(url: str, wanted: Wanted = NEWEST) -> Factory:
     """Read the factory at `url`.
 
     Raises UsageError for an address or version that means nothing, UnreachableError when it cannot be read.
@@ -94,12 +92,12 @@ def embedded_folder() -> str:
 
 
 def _embedded(wanted: Wanted) -> Factory:
-    if wanted.reference and _number(wanted.reference) != Version(__version__):
+    if wanted.reference and not versions.are_equal(wanted.reference, __version__):
         raise UsageError(
             f"the embedded factory is version {__version__}, not {wanted.reference}",
             f"install that version of the tool: `pip install ai-factory=={wanted.reference.removeprefix('v')}`",
         )
-    if wanted.bound and newest_release([__version__], wanted.bound) is None:
+    if wanted.bound and versions.newest([__version__], wanted.bound) is None:
         raise UsageError(
             f"the embedded factory is version {__version__}, not within `{wanted.bound}`",
             f"install a version of the tool that is: `pip install 'ai-factory{wanted.bound}'`",
@@ -159,34 +157,11 @@ def _choose(mirror: str, url: str, wanted: Wanted) -> git.Release:
     if wanted.reference:
         return git.Release(wanted.reference, git.resolve(mirror, wanted.reference))
     tags = git.releases(mirror)
-    newest = newest_release([release.tag for release in tags], wanted.bound)
+    newest = versions.newest([release.tag for release in tags], wanted.bound)
     if newest is None:
         bound = f" within `{wanted.bound}`" if wanted.bound else ""
         raise UsageError(f"the factory `{url}` has no release{bound}", "tag one, such as `v1.0.0`, or name a version")
     return next(release for release in tags if release.tag == newest)
-
-
-def newest_release(tags: list[str], bound: str = "") -> str | None:
-    """The tag of the newest release within the bound; pre-releases do not count, nor tags that are no versions."""
-    try:
-        allowed = SpecifierSet(bound)
-    except InvalidSpecifier:
-        raise UsageError(f"`{bound}` is no bound on versions", "write it like `<2` or `>=1.4,<2`") from None
-    numbered = [(number, tag) for tag in tags if (number := _number(tag)) and not number.is_prerelease]
-    return max((pair for pair in numbered if allowed.contains(pair[0])), default=(None, None))[1]
-
-
-def _number(tag: str) -> Version | None:
-    try:
-        return Version(tag)
-    except InvalidVersion:
-        return None
-
-
-def is_older(one: str, other: str) -> bool:
-    """Whether version `one` lies before `other`; false where either is no version number."""
-    first, second = _number(one), _number(other)
-    return first is not None and second is not None and first < second
 
 
 def is_tag(origin: Origin) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 
-from ai_factory import __version__, cache
+from ai_factory import __version__, cache, versions
 from ai_factory.lock import Origin
 from ai_factory.tree import tree_id
 from ai_factory.workspace import Folder
@@ -18,31 +18,16 @@ SKIPPED = frozenset({"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", "
 def newer(origin: Origin) -> str:
     """The newest version known that differs from the one applied, as a name; empty when there is none."""
     if origin.kind == "embedded":
-        return __version__ if _numbers(origin.version) < _numbers(__version__) else ""
+        return __version__ if versions.is_older(origin.version, __version__) else ""
     if origin.kind == "folder":
         known = os.path.isdir(origin.url) and folder_tree_id(origin.url) != origin.tree
         return f"the folder `{origin.url}` as it is now" if known else ""
     return _newer_tag(origin)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version.split("+", maxsplit=1)[0]))
-
-
 def _newer_tag(origin: Origin) -> str:
-    tags = [tag for tag in mirrored_tags(mirror_place(origin.url)) if re.match(r"v?\d", tag)]
-    if not tags:
-        return ""
-    from packaging.version import InvalidVersion, Version  # not needed where the factory is embedded
-
-    def number(tag: str) -> Version:
-        try:
-            return Version(tag)
-        except InvalidVersion:
-            return Version("0.dev0")
-
-    newest = max((tag for tag in tags if not number(tag).is_prerelease), key=number, default="")
-    return newest if newest and number(newest) > number(origin.version) else ""
+    newest = versions.newest([tag for tag in mirrored_tags(mirror_place(origin.url)) if re.match(r"v?\d", tag)])
+    return newest if newest and versions.is_between(origin.version, newest, newest) else ""
 
 
 def mirror_place(url: str) -> str:

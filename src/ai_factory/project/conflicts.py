@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ai_factory import base, check, git, journal, lock
 from ai_factory.errors import LockError, ProjectError, UsageError
@@ -16,13 +16,12 @@ from ai_factory.tree import LINK, Blob, File, blob_id, is_binary, with_endings_o
 from ai_factory.workspace import Folder
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """What `--continue` or `--take` did: the paths it resolved, those still open, and objects with replaced content."""
 
     resolved: tuple[str, ...]
     open: tuple[str, ...]
-    kept: Mapping[str, str] = field(default_factory=dict)
+    kept: Mapping[str, str] = {}
 
 
 def resume(project: Project) -> Progress:
@@ -34,7 +33,7 @@ def resume(project: Project) -> Progress:
     with journal.exclusive(place):
         if place.state() == journal.APPLYING:
             journal.finish(place)
-            project = replace(project, lock=_reread(project))
+            project = project._replace(lock=_reread(project))
         open_ = _open_paths(project.lock)
         _refuse_markers(project, open_)
         dirty = git.status(project.root).dirty
