@@ -97,7 +97,7 @@ def test_packed_and_loose_tags_are_found_also_with_slashes(factory: Path) -> Non
     run(Path(place), "pack-refs", "--all")
     run(factory, "tag", "team/v3")
     git.update_mirror(url, place)
-    assert newest.mirrored_tags(place) == ["team/v3", "v1.0.0", "v2.0.0"]
+    assert newest.tags_in(place) == ["team/v3", "v1.0.0", "v2.0.0"]
 
 
 def test_the_parts_of_a_factory_are_its_paths(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ai_factory import __version__, cache, catalog, git, versions
 from ai_factory.errors import UnreachableError, UsageError
 from ai_factory.lock import Origin
-from ai_factory.newest import PARTS, folder_paths, mirror_place
+from ai_factory.newest import PARTS, folder_paths, is_bare, mirror_place
 from ai_factory.tree import File, Tree, tree_id, under
 from ai_factory.workspace import Folder
 
@@ -52,23 +52,41 @@ class Wanted(NamedTuple):
 NEWEST = Wanted()
 
 
+class Located(NamedTuple):
+    """A factory at one version, found and not read yet; the tree of its origin may be empty until then."""
+
+    origin: Origin
+    files: Callable[[], Tree]
+
+
 def open_factory(url: str, wanted: Wanted = NEWEST) -> Factory:
-    """Read the factory at `url`.
+    """Find and read the factory at `url`; raises as `locate` does."""
+    return read(locate(url, wanted))
+
+
+def read(located: Located) -> Factory:
+    """Read a factory. Raises UnreachableError when it is none."""
+    tree = located.files()
+    return Factory(located.origin._replace(tree=located.origin.tree or tree_id(tree)), tree)
+
+
+def locate(url: str, wanted: Wanted = NEWEST) -> Located:
+    """Find the factory at `url` and its version.
 
     Raises UsageError for an address or version that means nothing, UnreachableError when it cannot be read.
     """
     if url == EMBEDDED:
         return _embedded(wanted)
     if is_remote(url):
-        return _from_git(url, wanted)
+        return _in_repository(url, _mirror(url, wanted), wanted)
     folder = os.path.realpath(os.path.expanduser(url))
     if not os.path.isdir(folder):
         raise UnreachableError(
             f"there is no factory at `{url}`", "give `embedded`, a folder, or an https or ssh address"
         )
-    if wanted.reference or wanted.bound or _is_bare(folder):
-        return _from_git(folder, wanted)
-    return _from_folder(folder)
+    if wanted.reference or wanted.bound or is_bare(folder):
+        return _in_repository(folder, _local(folder), wanted)
+    return _in_folder(folder)
 
 
 def is_remote(url: str) -> bool:
@@ -80,10 +98,6 @@ def is_remote(url: str) -> bool:
     return False
 
 
-def _is_bare(folder: str) -> bool:
-    return all(os.path.exists(os.path.join(folder, name)) for name in ("HEAD", "objects", "refs"))
-
-
 def embedded_folder() -> str:
     """Where the package carries its own factory: beside the modules, or in the checkout it was installed from."""
     here = os.path.dirname(os.path.abspath(__file__))
@@ -91,7 +105,7 @@ def embedded_folder() -> str:
     return packed if os.path.isdir(packed) else os.path.dirname(os.path.dirname(here))
 
 
-def _embedded(wanted: Wanted) -> Factory:
+def _embedded(wanted: Wanted) -> Located:
     if wanted.reference and not versions.are_equal(wanted.reference, __version__):
         raise UsageError(
             f"the embedded factory is version {__version__}, not {wanted.reference}",
@@ -102,17 +116,16 @@ def _embedded(wanted: Wanted) -> Factory:
             f"the embedded factory is version {__version__}, not within `{wanted.bound}`",
             f"install a version of the tool that is: `pip install 'ai-factory{wanted.bound}'`",
         )
-    tree = _folder_tree(embedded_folder())
-    return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", tree_id(tree)), tree)
+    return Located(Origin(EMBEDDED, EMBEDDED, __version__, "", ""), lambda: _folder_tree(embedded_folder()))
 
 
-def _from_folder(folder: str) -> Factory:
+def _in_folder(folder: str) -> Located:
     tree = _folder_tree(folder)
     _require_contents(tree, folder)
     identity = tree_id(tree)
     is_repository = os.path.exists(os.path.join(folder, ".git"))
     version = (git.describe(folder) if is_repository else "") or f"tree-{identity[:12]}"
-    return Factory(Origin("folder", folder, version, "", identity), tree)
+    return Located(Origin("folder", folder, version, "", identity), lambda: tree)
 
 
 def _folder_tree(folder: str) -> dict[str, File]:
@@ -129,22 +142,39 @@ def _require_contents(tree: Mapping[str, object], url: str) -> None:
             )
 
 
-def _from_git(url: str, wanted: Wanted) -> Factory:
+def _in_repository(url: str, repository: str, wanted: Wanted) -> Located:
+    release = _choose(repository, url, wanted)
+
+    def files() -> Tree:
+        listed = git.list_tree(repository, release.commit, PARTS)
+        _require_contents(listed, url)
+        contents = git.read_blobs(repository, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
+        return {path: File(contents[entry.id], entry.mode) for path, entry in listed.items() if entry.id in contents}
+
+    return Located(Origin("git", url, release.tag, release.commit, ""), files)
+
+
+def _local(folder: str) -> str:
+    """A repository in a folder is read where it lies. Raises UnreachableError when there is none."""
+    if not (is_bare(folder) or os.path.exists(os.path.join(folder, ".git"))):
+        raise UnreachableError(
+            f"`{folder}` is no git repository: it has no versions", "leave out the version, or name a repository"
+        )
+    return folder
+
+
+def _mirror(url: str, wanted: Wanted) -> str:
+    """The mirror of a repository elsewhere, brought up to date where that is wanted."""
     mirror = mirror_of(url)
     if wanted.refresh or not (os.path.exists(mirror) or _over_network(url)):
         git.update_mirror(url, mirror)
     elif not os.path.exists(mirror):
         raise UnreachableError(f"there is no copy of the factory `{url}` here", "ask for it once with network")
-    release = _choose(mirror, url, wanted)
-    listed = git.list_tree(mirror, release.commit, PARTS)
-    _require_contents(listed, url)
-    contents = git.read_blobs(mirror, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
-    tree = {path: File(contents[entry.id], entry.mode) for path, entry in listed.items() if entry.id in contents}
-    return Factory(Origin("git", url, release.tag, release.commit, tree_id(tree)), tree)
+    return mirror
 
 
 def _over_network(url: str) -> bool:
-    return is_remote(url) and not url.startswith("file://")
+    return not url.startswith("file://")
 
 
 def mirror_of(url: str) -> str:
@@ -153,17 +183,17 @@ def mirror_of(url: str) -> str:
     return mirror_place(url)
 
 
-def _choose(mirror: str, url: str, wanted: Wanted) -> git.Release:
-    if wanted.reference:
-        return git.Release(wanted.reference, git.resolve(mirror, wanted.reference))
-    tags = git.releases(mirror)
-    newest = versions.newest([release.tag for release in tags], wanted.bound)
-    if newest is None:
+def _choose(repository: str, url: str, wanted: Wanted) -> git.Release:
+    tags = git.releases(repository)
+    named = wanted.reference or versions.newest([release.tag for release in tags], wanted.bound)
+    if named is None:
         bound = f" within `{wanted.bound}`" if wanted.bound else ""
         raise UsageError(f"the factory `{url}` has no release{bound}", "tag one, such as `v1.0.0`, or name a version")
-    return next(release for release in tags if release.tag == newest)
+    tagged = next((release for release in tags if release.tag == named), None)
+    return tagged or git.Release(named, git.resolve(repository, named))
 
 
 def is_tag(origin: Origin) -> bool:
     """Whether the version of a git factory is a tag of it, not a branch or a commit."""
-    return any(release.tag == origin.version for release in git.releases(mirror_of(origin.url)))
+    repository = mirror_of(origin.url) if is_remote(origin.url) else origin.url
+    return any(release.tag == origin.version for release in git.releases(repository))

@@ -24,7 +24,7 @@ def restore(project: Project, paths: Sequence[str], force: bool = False) -> list
 
     Raises UsageError for a path that is not the factory's to restore, LockError when the base cannot be used.
     """
-    git.require_work_tree(project.root)
+    git.repository_of(project.root)
     pristine = project.base().files
     chosen = [_checked(project, path, force) for path in paths] if paths else drifted(project)
     wanted = {path: pristine[path] for path in chosen if path in pristine}

@@ -68,7 +68,7 @@ def prepare(project: Project, request: Request) -> Sync:
     Raises ProjectError, everything that stands in the way listed, when the project is not in a state to be
     synced; ConsentError for an origin that nobody accepted; UsageError for a version that does not exist.
     """
-    git.require_work_tree(project.root)
+    git.repository_of(project.root)
     record = journal.journal_of(project.root)
     _refuse_merge(record)
     if record.state() == journal.APPLYING:
