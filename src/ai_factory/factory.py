@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import NamedTuple
 
-from ai_factory import __version__, cache, catalog, git, versions
+from ai_factory import __version__, catalog, git, versions
+from ai_factory.cache import folder
 from ai_factory.errors import UnreachableError, UsageError
 from ai_factory.lock import Origin
 from ai_factory.newest import PARTS, folder_paths, is_bare, mirror_place
@@ -20,10 +22,14 @@ _LOOPBACK = re.compile(r"^http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/")
 
 
 class Factory(NamedTuple):
-    """A source of components and blueprints at one version, read whole."""
+    """A source of components and blueprints at one version; its files are read when they are first used."""
 
     origin: Origin
-    tree: Tree
+    files: Callable[[], Tree]
+
+    @property
+    def tree(self) -> Tree:
+        return self.files()
 
     def read(self, folder: str) -> Tree:
         """The files below a folder of the factory."""
@@ -52,29 +58,19 @@ class Wanted(NamedTuple):
 NEWEST = Wanted()
 
 
-class Located(NamedTuple):
-    """A factory at one version, found and not read yet; the tree of its origin may be empty until then."""
-
-    origin: Origin
-    files: Callable[[], Tree]
-
-
-def open_factory(url: str, wanted: Wanted = NEWEST) -> Factory:
-    """Find and read the factory at `url`; raises as `locate` does."""
-    return read(locate(url, wanted))
-
-
-def read(located: Located) -> Factory:
-    """Read a factory. Raises UnreachableError when it is none."""
-    tree = located.files()
-    return Factory(located.origin._replace(tree=located.origin.tree or tree_id(tree)), tree)
-
-
-def locate(url: str, wanted: Wanted = NEWEST) -> Located:
-    """Find the factory at `url` and its version.
+def open_factory(url: str, wanted: Wanted = NEWEST, known: Origin | None = None) -> Factory:
+    """Find the factory at `url` at the version that is wanted; a commit that is `known` is read only when it is used.
 
     Raises UsageError for an address or version that means nothing, UnreachableError when it cannot be read.
     """
+    found = _found(url, wanted)
+    origin = found.origin
+    if known and origin.commit and origin.commit == known.commit:
+        return found._replace(origin=origin._replace(tree=known.tree))
+    return found._replace(origin=origin._replace(tree=origin.tree or tree_id(found.tree)))
+
+
+def _found(url: str, wanted: Wanted) -> Factory:
     if url == EMBEDDED:
         return _embedded(wanted)
     if is_remote(url):
@@ -105,7 +101,7 @@ def embedded_folder() -> str:
     return packed if os.path.isdir(packed) else os.path.dirname(os.path.dirname(here))
 
 
-def _embedded(wanted: Wanted) -> Located:
+def _embedded(wanted: Wanted) -> Factory:
     if wanted.reference and not versions.are_equal(wanted.reference, __version__):
         raise UsageError(
             f"the embedded factory is version {__version__}, not {wanted.reference}",
@@ -116,16 +112,16 @@ def _embedded(wanted: Wanted) -> Located:
             f"the embedded factory is version {__version__}, not within `{wanted.bound}`",
             f"install a version of the tool that is: `pip install 'ai-factory{wanted.bound}'`",
         )
-    return Located(Origin(EMBEDDED, EMBEDDED, __version__, "", ""), lambda: _folder_tree(embedded_folder()))
+    return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", ""), cache(lambda: _folder_tree(embedded_folder())))
 
 
-def _in_folder(folder: str) -> Located:
+def _in_folder(folder: str) -> Factory:
     tree = _folder_tree(folder)
     _require_contents(tree, folder)
     identity = tree_id(tree)
     is_repository = os.path.exists(os.path.join(folder, ".git"))
     version = (git.describe(folder) if is_repository else "") or f"tree-{identity[:12]}"
-    return Located(Origin("folder", folder, version, "", identity), lambda: tree)
+    return Factory(Origin("folder", folder, version, "", identity), lambda: tree)
 
 
 def _folder_tree(folder: str) -> dict[str, File]:
@@ -142,16 +138,17 @@ def _require_contents(tree: Mapping[str, object], url: str) -> None:
             )
 
 
-def _in_repository(url: str, repository: str, wanted: Wanted) -> Located:
+def _in_repository(url: str, repository: str, wanted: Wanted) -> Factory:
     release = _choose(repository, url, wanted)
 
+    @cache
     def files() -> Tree:
         listed = git.list_tree(repository, release.commit, PARTS)
         _require_contents(listed, url)
         contents = git.read_blobs(repository, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
         return {path: File(contents[entry.id], entry.mode) for path, entry in listed.items() if entry.id in contents}
 
-    return Located(Origin("git", url, release.tag, release.commit, ""), files)
+    return Factory(Origin("git", url, release.tag, release.commit, ""), files)
 
 
 def _local(folder: str) -> str:
@@ -179,7 +176,7 @@ def _over_network(url: str) -> bool:
 
 def mirror_of(url: str) -> str:
     """The place of the cached bare mirror of that repository; it may not exist yet."""
-    cache.folder("mirrors")
+    folder("mirrors")
     return mirror_place(url)
 
 

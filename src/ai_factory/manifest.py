@@ -22,9 +22,9 @@ class Manifest(NamedTuple):
     answers: Mapping[str, Any] = {}
 
 
-def parse(content: bytes) -> Manifest:
+def parse(content: bytes, load: documents.Load = documents.load) -> Manifest:
     """Read a manifest. Raises ProjectError with file and line."""
-    data = documents.load(content, PROJECT, ProjectError)
+    data = load(content, PROJECT, ProjectError)
     catalog.validate(data, formats.PROJECT, content, PROJECT, ProjectError)
     return Manifest(
         factory=data["factory"],

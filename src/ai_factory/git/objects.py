@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError, UsageError
-from ai_factory.git.process import finished, run
-from ai_factory.tree import Blob, path_bytes, raw_blob_id
+from ai_factory.git.process import finished, quoted, run
+from ai_factory.tree import Blob, File, path_bytes, raw_blob_id
 from ai_factory.workspace import find_repository
 
 SUBMODULE = "160000"
 ONE_PACK = ("-c", "fastimport.unpackLimit=1")  # a loose object costs half a millisecond to write
+NOBODY = ("ai-factory", "noreply@invalid")
+NOBODYS = f"committer {NOBODY[0]} <{NOBODY[1]}> 0 +0000\n".encode()
 
 
 class Release(NamedTuple):
@@ -92,6 +94,32 @@ def store(root: str, contents: Iterable[bytes]) -> dict[bytes, str]:
     asked = b"".join(b"get-mark :%d\n" % number for number in range(1, len(wanted) + 1))
     output = run([*ONE_PACK, "fast-import", "--quiet", "--done"], root, stream + asked + b"done\n")
     return dict(zip(wanted, output.decode().split(), strict=True))
+
+
+def commit_stream(
+    mark: int,
+    reference: str,
+    tree: Mapping[str, File | Blob],
+    parent: str = "",
+    by: bytes = NOBODYS,
+    message: bytes = b"",
+) -> bytes:
+    """A commit that holds exactly these files, as `git fast-import` reads it; `by` says whose it is."""
+    lines = [
+        f"commit {reference}\nmark :{mark}\n".encode(),
+        by,
+        b"data %d\n%s\n" % (len(message), message),
+        f"from {parent}\n".encode() if parent else b"",
+        b"deleteall\n",
+    ]
+    for path, entry in tree.items():
+        name = quoted(path)
+        if isinstance(entry, Blob):
+            lines.append(f"M {entry.mode} {entry.id} ".encode() + name + b"\n")
+        else:
+            line = f"M {entry.mode} inline ".encode() + name
+            lines.append(line + b"\ndata %d\n%s\n" % (len(entry.content), entry.content))
+    return b"".join(lines) + b"\n"
 
 
 def object_format(objects: str) -> str:

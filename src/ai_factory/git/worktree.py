@@ -24,6 +24,9 @@ class Status(NamedTuple):
     sparse: frozenset[str] = frozenset()  # tracked, and left out of the work tree by a sparse checkout
 
 
+UNKNOWN = Status("", {}, (), frozenset(), frozenset())  # of a project that lies in no repository, or was not asked
+
+
 def status(root: str) -> Status:
     """Head, index and uncommitted changes below `root`."""
     options = ["--porcelain=v2", "-z", "--branch", "--no-renames", "--untracked-files=all", "--ignore-submodules=all"]

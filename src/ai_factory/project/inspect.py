@@ -10,7 +10,6 @@ from ai_factory import catalog, check, documents, evolve, git
 from ai_factory.check import Finding
 from ai_factory.errors import AuthorError, FactoryError, UsageError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
-from ai_factory.git import Status
 from ai_factory.lock import Entry
 from ai_factory.plan import Plan, Target
 from ai_factory.project import states
@@ -74,7 +73,7 @@ def preview(project: Project, factory: Factory) -> Plan:
     answers = settle(made, evolve.answers(wish.answers, pending))
     target = rendered(made, answers)
     known, _ = states.known_base(project)
-    now = git.status(project.root) if find_repository(project.root) else Status("", {}, (), frozenset(), frozenset())
+    now = git.status(project.root) if find_repository(project.root) else git.UNKNOWN
     return states.merged(project, target, known, now, evolve.renames(pending))
 
 

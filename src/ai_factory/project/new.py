@@ -124,13 +124,14 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
     written: list[str] = []
     try:
         folder = Folder(root)
-        for path, file in contents(birth):
+        files = dict(contents(birth))
+        for path, file in files.items():
             written.append(path)
             folder.write(path, file)
             progress(path)
         own_identity = True
         if make_repository and not around:
-            own_identity = git.first_commit(root, written, f"Stamp {birth.manifest.blueprint} with ai-factory")
+            own_identity = git.first_commit(root, files, f"Stamp {birth.manifest.blueprint} with ai-factory")
     except BaseException:
         _undo(root, written, made, had_git=os.path.realpath(root) == (around.top if around else ""))
         raise
@@ -142,12 +143,13 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
 def contents(birth: Birth) -> list[tuple[str, File]]:
     """Every file of the project, our own last: a folder without a lock is no project."""
     archive = base.write(birth.plan.new_base())
-    record = lock.write(birth.plan.new_lock(base.digest(archive)))
+    wanted = manifest.write(birth.manifest)
+    record = lock.write(birth.plan.new_lock(archive, wanted))
     stamped = [(change.path, change.file) for change in birth.plan.changes if change.file]
     return [
         *stamped,
         (lock.ATTRIBUTES, File(ATTRIBUTES)),
-        (lock.PROJECT, File(manifest.write(birth.manifest))),
+        (lock.PROJECT, File(wanted)),
         (lock.BASE, File(archive)),
         (lock.LOCK, File(record)),
     ]

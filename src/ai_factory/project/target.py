@@ -40,9 +40,9 @@ class Recipe(NamedTuple):
 
 def recipe(factory: Factory, choice: Choice) -> Recipe:
     """Look up blueprint and components. Raises UsageError for unknown names, AuthorError for malformed files."""
-    blueprint = catalog.blueprint(choice.blueprint, factory.read)
+    blueprint = catalog.blueprint(choice.blueprint, factory.read, cache.document)
     names = catalog.select(blueprint, choice.with_, choice.without)
-    found = tuple(catalog.component(name, factory.read, factory.origin.version) for name in names)
+    found = tuple(catalog.component(name, factory.read, factory.origin.version, cache.document) for name in names)
     catalog.check_requires(found)
     return Recipe(factory, blueprint, found)
 
