@@ -39,7 +39,7 @@ def first_commit(root: str, files: Tree, message: str) -> bool:
     who = f"author {author}\ncommitter {committer}\n".encode()
     stream = commit_stream(1, _branch(root, own), files, by=who, message=message.encode())
     run([*_PLAIN, *ONE_PACK, "fast-import", "--quiet", "--done"], root, stream + b"done\n", own)
-    run([*_PLAIN, "read-tree", "HEAD"], root, environment=own)
+    run([*_PLAIN, "reset", "--quiet", "--refresh"], root)  # the index, with what the files look like on disk
     return known
 
 
