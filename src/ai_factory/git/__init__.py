@@ -17,6 +17,7 @@ from ai_factory.git.objects import (
     existing,
     list_tree,
     object_id,
+    parents,
     project_objects,
     read_blobs,
     releases,
@@ -34,6 +35,7 @@ from ai_factory.git.worktree import (
     restage,
     stage,
     status,
+    unmerged,
 )
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "list_tree",
     "merge_trees",
     "object_id",
+    "parents",
     "project_objects",
     "read_blobs",
     "releases",
@@ -66,5 +69,6 @@ __all__ = [
     "stage",
     "status",
     "store",
+    "unmerged",
     "update_mirror",
 ]
