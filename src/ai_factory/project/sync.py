@@ -53,6 +53,7 @@ class Sync(NamedTuple):
     manifest: bytes
     before: Tree  # the files that it will touch, as they were when the plan was made
     nothing_to_do: bool  # whether lock, files and manifest would stay as they are
+    given: frozenset[str] = frozenset()  # the answers that somebody gave; the others are defaults
 
     @property
     def still_open(self) -> bool:
@@ -100,6 +101,7 @@ def prepare(project: Project, request: Request) -> Sync:
         wanted,
         project.folder.read_all(_touched(plan)),
         _changes_nothing(project, plan, wanted),
+        frozenset(given),
     )
 
 
