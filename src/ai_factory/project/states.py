@@ -66,7 +66,7 @@ def _ours(project: Project, target: Target, status: Status) -> Ours:
     owned = {*project.lock.paths, *target.rendered.owned}
     files = project.folder.read_all(sorted(owned))
     if not keeps_modes(project.root):
-        files = {path: _locked_mode(project.lock, target, path, file) for path, file in files.items()}
+        files = {path: _known_mode(project.lock, status, path, file) for path, file in files.items()}
     strangers = [path for path in files if path not in status.tracked]
     local = git.ignored(project.root, strangers)
     others = {
@@ -77,8 +77,9 @@ def _ours(project: Project, target: Target, status: Status) -> Ours:
     return Ours(files, others, frozenset(local))
 
 
-def _locked_mode(record: Lock, target: Target, path: str, file: File) -> File:
-    known = record.paths.get(path) or target.rendered.tree.get(path)
+def _known_mode(record: Lock, status: Status, path: str, file: File) -> File:
+    """The file with the mode that git's index has for it: there the bits on the disk mean nothing."""
+    known = status.tracked.get(path) or record.paths.get(path)
     return file._replace(mode=known.mode) if known else file
 
 

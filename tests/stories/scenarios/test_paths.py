@@ -359,6 +359,27 @@ def test_an_executable_bit_together_with_a_conflict(tmp_path: Path, adds: bool) 
     assert contents(story.project) == {"f": file(after), "f.toml": theirs}
 
 
+def test_without_file_modes_the_index_says_what_is_executable(tmp_path: Path) -> None:
+    """With `core.fileMode=false` the disk's bits mean nothing: the factory's bit and the team's are in git's index."""
+    files: dict[str, Content] = {"new": BASE, "mine": BASE, "both": BASE, "back": ran(BASE)}
+    story = stamped(tmp_path, files)
+    git(story.project, "config", "core.fileMode", "false")
+    git(story.project, "update-index", "--chmod=+x", "mine")
+    story.team({"new": TEAM, "mine": TEAM, "both": ran(TEAM), "back": TEAM})
+    story.release({"new": ran(NEW), "mine": NEW, "both": NEW, "back": NEW}, 2)
+    result = story.sync("--json")
+    assert result.code == 0, result.out
+    assert {path: item.content for path, item in contents(story.project).items()} == dict.fromkeys(files, BOTH.encode())
+    assert (rules(story.project), git(story.project, "diff", "--name-only")) == ([], "")
+    modes = dict(row.split("\t")[::-1] for row in git(story.project, "ls-files", "-s").splitlines())
+    assert {path: modes[path].split()[0] for path in files} == {
+        "new": "100755",
+        "mine": "100755",
+        "both": "100644",
+        "back": "100644",
+    }
+
+
 def test_links_are_retargeted_and_become_files(tmp_path: Path) -> None:
     """A link is retargeted, a file becomes a link, a link a file, on either side: links are data like any other."""
     table: dict[str, tuple[Content, Content, Content, Content]] = {
