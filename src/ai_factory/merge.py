@@ -17,7 +17,7 @@ from ai_factory.errors import FactoryError
 from ai_factory.lock import Entry, Lock
 from ai_factory.plan import Change, Target, entry_of
 from ai_factory.render import Owned
-from ai_factory.tree import LINK, Blob, File, Tree, blob_id, is_binary, normalized, with_endings_of
+from ai_factory.tree import LINK, Blob, File, Tree, blob_id, check_path, is_binary, normalized, with_endings_of
 
 Input = Mapping[str, File | Blob]  # a file by content, or by an id that the project's repository holds
 GUARDED = (".toml", ".yaml", ".yml", ".json")  # a marker in these stops the parser that guards the commit
@@ -427,11 +427,21 @@ def _followed(path: str, file: File, merged: MergedTrees, gone: Mapping[str, _Pa
     """The team moved a file of the factory's: the new version's change follows it, or waits where the file was."""
     shared = {old: len(_lines(file) & _lines(item.theirs)) for old, item in gone.items()}
     source = max(sorted(shared), key=lambda old: shared[old])
+    if not _writable(path):
+        return gone[source].conflict(f"the team moved it to `{path}`, a name that a sync never writes to")
     if path in merged.conflicts:
         return gone[source].conflict(f"the team moved it to `{path}`, and both sides changed the same lines")
     if not parses(path, file.content):
         return gone[source].conflict(f"the team moved it to `{path}`, and the two together are no valid file")
     return Change(path, "merge", f"the team moved `{source}` here, and the new version's change follows", file=file)
+
+
+def _writable(path: str) -> bool:
+    try:
+        check_path(path)
+    except FactoryError:
+        return False
+    return True
 
 
 def _lines(file: File | None) -> set[bytes]:

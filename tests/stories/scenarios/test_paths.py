@@ -325,6 +325,20 @@ def test_a_name_that_leaves_the_project_is_refused(tmp_path: Path, name: str) ->
     refused(story)
 
 
+@pytest.mark.parametrize("name", ["mi\\ne.txt", "back\\slash/f.txt", "ünï\ncode.txt", "caf\udce9.txt"])
+def test_a_file_that_the_team_moved_to_a_name_of_its_own(tmp_path: Path, name: str) -> None:
+    """The change follows a file to any name; to one that we never write (a backslash), it waits where the file was."""
+    story = stamped(tmp_path, {"f.txt": BASE, "g.txt": "1\n"})
+    (story.project / name).parent.mkdir(exist_ok=True)
+    (story.project / "f.txt").rename(story.project / name)
+    commit(story.project)
+    story.release({"f.txt": NEW, "g.txt": "2\n"}, 2)
+    if "\\" in name:
+        loud(story, {name: BASE, "f.txt.incoming": NEW, "g.txt": "2\n"}, {"f.txt": ""})
+    else:
+        clean(story, {name: NEW, "g.txt": "2\n"})
+
+
 # ---- modes and links -----------------------------------------------------------------------------
 
 
