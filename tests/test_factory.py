@@ -122,20 +122,26 @@ def test_a_bare_repository_in_a_folder_is_read_at_its_newest_release(factory: Pa
     assert open_factory(str(tmp_path / "bare")).origin.version == "v2.0.0"
 
 
-def test_modes_and_links_come_through_and_submodules_are_left_out(factory: Path) -> None:
+def test_modes_and_links_come_through(factory: Path) -> None:
     (factory / "templates/core/files/run").write_text("#!/bin/sh\n")
     (factory / "templates/core/files/run").chmod(0o755)
     (factory / "templates/core/files/link").symlink_to("run")
+    commit(factory)
+    run(factory, "tag", "v3.0.0")
+    found = open_factory(f"file://{factory}", Wanted("v3.0.0")).tree
+    assert {path: found.get(f"templates/core/files/{path}") for path in ("run", "link")} == {
+        "run": File(b"#!/bin/sh\n", EXECUTABLE),
+        "link": File(b"run", LINK),
+    }
+
+
+def test_a_submodule_among_a_components_files_is_refused(factory: Path) -> None:
     sha = commit(factory)
     run(factory, "update-index", "--add", "--cacheinfo", f"160000,{sha},templates/core/files/sub")
     run(factory, "commit", "-q", "-m", "sub")
     run(factory, "tag", "v3.0.0")
-    found = open_factory(f"file://{factory}", Wanted("v3.0.0")).tree
-    assert {path: found.get(f"templates/core/files/{path}") for path in ("run", "link", "sub")} == {
-        "run": File(b"#!/bin/sh\n", EXECUTABLE),
-        "link": File(b"run", LINK),
-        "sub": None,
-    }
+    error = refusal(lambda: open_factory(f"file://{factory}", Wanted("v3.0.0")))
+    assert error.message == "`templates/core/files/sub` is a submodule, which is never fetched"
 
 
 def test_a_branch_that_was_moved_by_force_is_followed(factory: Path) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from ai_factory import __version__, cache, catalog, git
-from ai_factory.errors import UnreachableError, UsageError
+from ai_factory.errors import AuthorError, UnreachableError, UsageError
 from ai_factory.lock import Origin
 from ai_factory.newest import PARTS, folder_paths, mirror_place
 from ai_factory.tree import File, Tree, tree_id, under
@@ -140,9 +140,17 @@ def _from_git(url: str, wanted: Wanted) -> Factory:
     release = _choose(mirror, url, wanted)
     listed = git.list_tree(mirror, release.commit, PARTS)
     _require_contents(listed, url)
+    _refuse_submodules(path for path, entry in listed.items() if entry.mode == git.SUBMODULE)
     contents = git.read_blobs(mirror, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
     tree = {path: File(contents[entry.id], entry.mode) for path, entry in listed.items() if entry.id in contents}
     return Factory(Origin("git", url, release.tag, release.commit, tree_id(tree)), tree)
+
+
+def _refuse_submodules(paths: Iterable[str]) -> None:
+    """No submodule is fetched: one among a component's files would leave its projects without them, unsaid."""
+    for path in paths:
+        if path.split("/")[2:3] == [catalog.FILES]:
+            raise AuthorError(f"`{path}` is a submodule, which is never fetched", "copy its files into the component")
 
 
 def _over_network(url: str) -> bool:
