@@ -51,11 +51,15 @@ Combine = Callable[[Input, Input, Input], MergedTrees]
 
 
 class Ours(NamedTuple):
-    """The project now: its files at paths of lock and target, its other tracked files, what git does not track."""
+    """The project now: its files at paths of lock and target, its other tracked files, what git does not track.
+
+    `modules` are the paths of its submodules: what lies in them is another repository's.
+    """
 
     files: Tree
     others: Mapping[str, Blob]
     local: frozenset[str]
+    modules: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,13 +459,14 @@ def _blocked(paths: Mapping[str, _Path], changes: Mapping[str, Change], ours: Ou
     """A file that comes where the team has a folder, or below one of its files, is a conflict: both cannot be."""
     gone = {change.source for change in changes.values()}
     gone |= {path for path, change in changes.items() if change.action == "delete"}
-    stays = {*ours.others, *ours.files} - gone
-    folders = {folder for path in stays for folder in _above(path)}
+    stays = {*ours.others, *ours.files, *ours.modules} - gone
+    folders = {folder for path in stays for folder in _above(path)} | ours.modules
     for path, change in changes.items():
         files = [folder for folder in _above(path) if folder in stays]
         if change.file is None or not (files or path in folders):
             continue
-        why = f"needs a folder where the team has the file `{files[0]}`" if files else "the team has a folder there"
+        kind = "submodule" if ours.modules.intersection([path, *files]) else "file" if files else "folder"
+        why = f"needs a folder where the team has the {kind} `{files[0]}`" if files else f"the team has a {kind} there"
         conflict = replace(paths[path], source=path, ours=None).conflict(why)
         yield conflict._replace(incoming=None) if files else conflict
         if change.source in paths:

@@ -64,7 +64,9 @@ def _combine(root: str, names: git.Names, base: Input, ours: Input, theirs: Inpu
 
 def _ours(project: Project, target: Target, status: Status) -> Ours:
     owned = {*project.lock.paths, *target.rendered.owned}
-    files = project.folder.read_all(sorted(owned))
+    modules = frozenset(path for path, entry in status.tracked.items() if entry.mode == git.SUBMODULE)
+    within = tuple(f"{path}/" for path in modules)
+    files = project.folder.read_all(path for path in sorted(owned) if not path.startswith(within))
     if not keeps_modes(project.root):
         files = {path: _known_mode(project.lock, status, path, file) for path, file in files.items()}
     strangers = [path for path in files if path not in status.tracked]
@@ -72,9 +74,9 @@ def _ours(project: Project, target: Target, status: Status) -> Ours:
     others = {
         path: entry
         for path, entry in status.tracked.items()
-        if path not in owned and not path.startswith(lock.FOLDER + "/") and entry.mode != git.SUBMODULE
+        if path not in owned and not path.startswith(lock.FOLDER + "/") and path not in modules
     }
-    return Ours(files, others, frozenset(local))
+    return Ours(files, others, frozenset(local), modules)
 
 
 def _known_mode(record: Lock, status: Status, path: str, file: File) -> File:
