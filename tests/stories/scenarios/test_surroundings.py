@@ -252,6 +252,19 @@ def test_a_commit_hook_that_refuses_the_sync_leaves_it_staged(tmp_path: Path) ->
     assert snapshot(story.project) == saved
 
 
+def test_a_commit_hook_that_reformats_the_sync(tmp_path: Path) -> None:
+    """`sync --commit` meets a formatter: the commit holds what it made of the files, and the next sync is clean."""
+    story = stamped(tmp_path, {"f.txt": BASE})
+    story.release({"f.txt": NEW.replace("line 9\n", "line 9   \n")}, 2)
+    hook = "#!/bin/sh\nsed -i 's/ *$//' f.txt\ngit add f.txt\n"
+    lay(story.project / ".git/hooks", {"pre-commit": ran(hook)})
+    assert story.sync("--commit", "--json").code == 0
+    assert git(story.project, "status", "--porcelain") == ""
+    assert contents(story.project) == {"f.txt": file(NEW)}
+    story.release({"f.txt": BOTH.replace("line 9\n", "line 9   \n")}, 3)
+    clean(story, {"f.txt": BOTH})
+
+
 SETTINGS = {
     "merge.default": "ours",
     "merge.ours.driver": "false",
