@@ -13,7 +13,8 @@ import pytest
 
 from ai_factory import __version__, catalog, factory, git, newest
 from ai_factory.errors import UnreachableError, UsageError
-from ai_factory.factory import Wanted, open_factory
+from ai_factory.factory import Wanted, goes_back, open_factory
+from ai_factory.lock import Origin
 from ai_factory.tree import EXECUTABLE, LINK, File, tree_id
 from tests.kit import SMALL, SMALL_2, commit, files, put, refusal, small_factory
 from tests.kit import git as run
@@ -377,7 +378,7 @@ def test_what_is_no_bound_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "older"),
+    ("after", "before", "back"),
     [
         ("v1.9", "v1.10", True),
         ("2", "v2.0", False),
@@ -386,8 +387,25 @@ def test_what_is_no_bound_is_refused() -> None:
         ("v1", "tree-x", False),
     ],
 )
-def test_one_version_lies_before_another_when_both_are_numbers(one: str, other: str, older: bool) -> None:
-    assert factory.is_older(one, other) is older
+def test_numbers_tell_whether_a_project_would_go_back(after: str, before: str, back: bool) -> None:
+    one, other = (Origin("folder", "url", version, "", "") for version in (before, after))
+    assert goes_back(one, other) is back
+
+
+def test_history_tells_it_where_a_version_is_no_number(factory: Path) -> None:
+    url = f"file://{factory}"
+    run(factory, "checkout", "-q", "-b", "side", "v1.0.0")
+    commit(factory, "side")
+    main, side, first = (open_factory(url, Wanted(name)).origin for name in ("main", "side", "v1.0.0"))
+    pairs = [
+        (main, first),
+        (side, first),
+        (first, main),
+        (side, main),
+        (main, main),
+        (main._replace(commit="0" * 40), first),
+    ]
+    assert [goes_back(before, after) for before, after in pairs] == [True, True, False, False, False, False]
 
 
 def test_the_components_of_a_factory_can_all_be_read(factory: Path) -> None:

@@ -133,7 +133,7 @@ def _require_contents(tree: Mapping[str, object], url: str) -> None:
 
 def _from_git(url: str, wanted: Wanted) -> Factory:
     mirror = mirror_of(url)
-    if wanted.refresh or not (os.path.exists(mirror) or _over_network(url)):
+    if wanted.refresh or not is_remote(url) or not (os.path.exists(mirror) or _over_network(url)):
         git.update_mirror(url, mirror)
     elif not os.path.exists(mirror):
         raise UnreachableError(f"there is no copy of the factory `{url}` here", "ask for it once with network")
@@ -191,10 +191,14 @@ def _number(tag: str) -> Version | None:
         return None
 
 
-def is_older(one: str, other: str) -> bool:
-    """Whether version `one` lies before `other`; false where either is no version number."""
-    first, second = _number(one), _number(other)
-    return first is not None and second is not None and first < second
+def goes_back(before: Origin, after: Origin) -> bool:
+    """Whether a project at `before` would go back: by number, else by the history of the repository that both share."""
+    old, new = _number(before.version), _number(after.version)
+    if old is not None and new is not None:
+        return new < old
+    if after.kind != "git" or before.commit in ("", after.commit):
+        return False
+    return git.is_ancestor(mirror_of(after.url), after.commit, before.commit)
 
 
 def is_tag(origin: Origin) -> bool:

@@ -15,7 +15,7 @@ from ai_factory import __version__, base, check, documents, evolve, git, journal
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
 from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError
-from ai_factory.factory import EMBEDDED, Factory, Wanted, is_older, is_remote, is_tag, open_factory
+from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, open_factory
 from ai_factory.git import Stage, Status
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
@@ -82,7 +82,7 @@ def prepare(project: Project, request: Request) -> Sync:
     wish = project.manifest()
     _refuse_hold(wish, request)
     factory = _open(project, wish, request)
-    _refuse_downgrade(project.lock, factory)
+    _refuse_downgrade(project.lock, factory, request)
     made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
     pending = evolve.pending(made.components, project.lock.components)
     given = {**evolve.answers(wish.answers, pending), **request.answers}
@@ -173,11 +173,12 @@ def _origin(record: Lock, wish: Manifest, request: Request) -> str:
     return wanted
 
 
-def _refuse_downgrade(record: Lock, factory: Factory) -> None:
-    if is_older(factory.origin.version, record.factory.version):
+def _refuse_downgrade(record: Lock, factory: Factory, request: Request) -> None:
+    if goes_back(record.factory, factory.origin):
+        named = "a sync never goes back: revert the commit of the sync instead"
         raise ProjectError(
             f"the project is at version {record.factory.version}, newer than {factory.origin.version}",
-            "a sync never goes back: revert the commit of the sync instead",
+            named if request.to else "name the version, branch or commit to go to: `ai-factory sync --to REF`",
         )
 
 
