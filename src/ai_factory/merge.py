@@ -53,7 +53,8 @@ Combine = Callable[[Input, Input, Input], MergedTrees]
 class Ours(NamedTuple):
     """The project now: its files at paths of lock and target, its other tracked files, what git does not track.
 
-    `modules` are the paths of its submodules: what lies in them is another repository's.
+    `local` holds also the new paths that git would ignore; `modules` are the submodules: what lies in one is another
+    repository's.
     """
 
     files: Tree
@@ -256,10 +257,14 @@ def _untouched(item: _Path) -> bool:
 
 
 def _local(item: _Path) -> Change:
+    fresh = item.entry is None and item.ours is None
     known = item.entry is not None and item.theirs is not None and blob_id(item.theirs.content) == item.entry.base
-    change = item.change("same" if known else "keep", "git does not track it here: it is left alone")
+    if fresh:
+        change = item.change("add", "is new, and git ignores it here", item.theirs)
+    else:
+        change = item.change("same" if known else "keep", "git does not track it here: it is left alone")
     entry = change.entry._replace(state="local") if change.entry else None
-    return change._replace(entry=entry, base=None, incoming=None if known else item.theirs)
+    return change._replace(entry=entry, base=None, incoming=None if known or fresh else item.theirs)
 
 
 def _seeded(item: _Path) -> Change:

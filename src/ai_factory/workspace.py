@@ -65,6 +65,10 @@ class Folder:
             self._known.add(parent)
         return f"{self.root}/{path}"
 
+    def reaches(self, path: str) -> bool:
+        """Whether the path can be reached without following a link."""
+        return self._look(path) is not None
+
     def read(self, path: str) -> File | None:
         """The file at the path, or None when there is none (a folder is none)."""
         place = self._look(path)

@@ -69,7 +69,9 @@ def _ours(project: Project, target: Target, status: Status) -> Ours:
     files = project.folder.read_all(path for path in sorted(owned) if not path.startswith(within))
     if not keeps_modes(project.root):
         files = {path: _known_mode(project.lock, status, path, file) for path, file in files.items()}
-    strangers = [path for path in files if path not in status.tracked]
+    coming = owned - project.lock.paths.keys()
+    coming = {path for path in coming if not path.startswith(within) and project.folder.reaches(path)}
+    strangers = sorted(path for path in {*files, *coming} if path not in status.tracked)
     local = git.ignored(project.root, strangers)
     others = {
         path: entry

@@ -206,11 +206,7 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
     touched = {path for change in plan.changes for path in (change.path, change.source) if path and _writes(change)}
     dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
     dirty += [path for path in sorted(status.untracked) if path in touched]
-    dirty += [
-        f"{change.path}.incoming"
-        for change in plan.changes
-        if change.incoming and project.folder.read(f"{change.path}.incoming") not in (None, change.incoming)
-    ]
+    dirty += _in_place_of_proposals(project, plan)
     dirty += _unseen(project, plan, status)
     dirty += _in_the_way(project, plan)
     if dirty:
@@ -219,6 +215,21 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
             "commit or move them, or `git stash --include-untracked`, sync, `git stash pop`",
             tuple(f"`{path}`" for path in dirty),
         )
+
+
+def _in_place_of_proposals(project: Project, plan: Plan) -> list[str]:
+    """Files where a proposal is to come, unless they are an earlier one as a sync left it."""
+    found: list[str] = []
+    for change in plan.changes:
+        there = project.folder.read(f"{change.path}.incoming") if change.incoming else None
+        before = project.lock.paths.get(change.path)
+        if (
+            there
+            and there != change.incoming
+            and not (before and blob_id(there.content) in (before.base, before.theirs))
+        ):
+            found.append(f"{change.path}.incoming")
+    return found
 
 
 def _unseen(project: Project, plan: Plan, status: Status) -> list[str]:
@@ -379,6 +390,7 @@ def commit(sync: Sync) -> None:
 
 def written(sync: Sync) -> list[str]:
     """The paths whose content or presence the sync changed in the work tree, without proposals."""
-    known = {change.path for change in sync.plan.changes if _writes(change) and change.action != "decline"}
+    local = {change.path for change in sync.plan.changes if change.entry and change.entry.state == "local"}
+    known = {change.path for change in sync.plan.changes if _writes(change) and change.action != "decline"} - local
     moved = {change.source for change in sync.plan.changes if change.source}
     return sorted(known | moved | {lock.PROJECT, lock.BASE, lock.LOCK})
