@@ -1,4 +1,4 @@
-"""Which version a sync comes from and goes to: tags that move, a base that is gone, a factory that cannot be rendered."""
+"""Which version a sync comes from and goes to: tags that move, a base that is gone, what cannot be rendered."""
 
 from __future__ import annotations
 
