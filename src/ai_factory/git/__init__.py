@@ -5,10 +5,11 @@ person's own commit is made; nothing of a project's (driver, filter, hook, attri
 without which git cannot tell whether a file changed (`status`, `describe`); options and names never mix.
 """
 
-from ai_factory.git.commits import NOBODY, commit, first_commit
+from ai_factory.git.commits import commit, first_commit
 from ai_factory.git.merging import Names, merge_trees, scratch
 from ai_factory.git.mirror import update_mirror
 from ai_factory.git.objects import (
+    NOBODY,
     SUBMODULE,
     Release,
     content_of,
@@ -25,11 +26,12 @@ from ai_factory.git.objects import (
 )
 from ai_factory.git.process import isolated, run
 from ai_factory.git.worktree import (
+    UNKNOWN,
     Stage,
     Status,
     ignored,
     index_listing,
-    require_work_tree,
+    repository_of,
     restage,
     stage,
     status,
@@ -38,6 +40,7 @@ from ai_factory.git.worktree import (
 __all__ = [
     "NOBODY",
     "SUBMODULE",
+    "UNKNOWN",
     "Names",
     "Release",
     "Stage",
@@ -57,7 +60,7 @@ __all__ = [
     "project_objects",
     "read_blobs",
     "releases",
-    "require_work_tree",
+    "repository_of",
     "resolve",
     "restage",
     "run",
