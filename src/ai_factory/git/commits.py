@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from ai_factory.git.process import finished, run
+from ai_factory.git.process import configured, filters_off, run, with_settings
 from ai_factory.tree import path_bytes
 
 NOBODY = ("ai-factory", "noreply@invalid")
@@ -30,7 +30,9 @@ def first_commit(root: str, paths: Sequence[str], message: str) -> bool:
         if not key.startswith("GIT_") or "_NAME" in key or "_EMAIL" in key
     }
     run(["init", "--quiet", "--template=", "."], root, environment=environment)
-    identity, known = _identity(root, environment)
+    settings = configured(r"^(user\.(name|email)$|filter\.)", root, environment)
+    identity, known = _identity(environment, {name for name, _ in settings})
+    environment = with_settings(environment, filters_off(settings))
     plain = [
         "-c",
         "core.hooksPath=/dev/null",
@@ -55,12 +57,9 @@ def first_commit(root: str, paths: Sequence[str], message: str) -> bool:
     return known
 
 
-def _identity(root: str, environment: Mapping[str, str]) -> tuple[dict[str, str], bool]:
-    options = ["config", "--get-regexp", r"^user\.(name|email)$"]
-    found = finished(options, root, environment=environment, expect=(0, 1)).stdout.decode(errors="replace")
-    known = {line.partition(" ")[0] for line in found.splitlines()} >= {"user.name", "user.email"}
+def _identity(environment: Mapping[str, str], names: Collection[str]) -> tuple[dict[str, str], bool]:
     named = {"GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"} <= environment.keys()
-    if known:
+    if {"user.name", "user.email"} <= set(names):
         return {}, True
     name, mail = (environment["GIT_AUTHOR_NAME"], environment["GIT_AUTHOR_EMAIL"]) if named else NOBODY
     both = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": mail}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError, UsageError
-from ai_factory.git.process import finished, run
+from ai_factory.git.process import finished, personal, run, without_filters
 from ai_factory.tree import Blob, path_bytes, raw_blob_id
 
 SUBMODULE = "160000"
@@ -75,7 +75,8 @@ def read_blobs(repository: str, blobs: Iterable[str]) -> dict[str, bytes]:
 
 def describe(folder: str) -> str:
     """A name for the state of the work tree, by its newest tag; empty when there is no repository or commit."""
-    done = finished(["describe", "--tags", "--always", "--dirty"], folder, expect=(0, 128))
+    environment = without_filters(personal(), folder)
+    done = finished(["describe", "--tags", "--always", "--dirty"], folder, environment=environment, expect=(0, 128))
     return done.stdout.decode().strip()
 
 

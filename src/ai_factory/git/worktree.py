@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ai_factory.errors import MachineError, ProjectError
 from ai_factory.git.objects import object_id, project_objects
-from ai_factory.git.process import finished, hint_for, isolated, run
+from ai_factory.git.process import finished, hint_for, isolated, personal, run, without_filters
 from ai_factory.tree import Blob, path_bytes
 
 
@@ -26,7 +26,7 @@ class Status(NamedTuple):
 
 def status(root: str) -> Status:
     """Head, index and uncommitted changes below `root`."""
-    prefix = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape").strip("\n")
+    prefix, head = _prefix_and_head(root)
     options = [
         "status",
         "--porcelain=v1",
@@ -35,9 +35,9 @@ def status(root: str) -> Status:
         "--untracked-files=all",
         "--ignore-submodules=all",
     ]
-    rows = [row for row in run([*options, "--", "."], root, environment=_personal()).split(b"\0") if row]
+    environment = without_filters(personal(), root)
+    rows = [row for row in run([*options, "--", "."], root, environment=environment).split(b"\0") if row]
     marks = {os.fsdecode(row[3:]).removeprefix(prefix): row[:2].decode() for row in rows}
-    head = finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
     unmerged = {path for path, mark in marks.items() if "U" in mark or mark in ("AA", "DD")}
     tracked, sparse = _index(root)
     return Status(
@@ -50,14 +50,13 @@ def status(root: str) -> Status:
     )
 
 
-def _personal() -> dict[str, str]:
-    """The isolated environment with the person's own settings: what git calls a change depends on them.
-
-    Not those on what git ignores: a file that they hide is still there, and in the way.
-    """
-    own = {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
-    hidden = {"GIT_CONFIG_KEY_2": "core.excludesFile", "GIT_CONFIG_VALUE_2": os.devnull}
-    return own | hidden | {"GIT_CONFIG_COUNT": "3"}
+def _prefix_and_head(root: str) -> tuple[str, str]:
+    """The folder below the work tree's top, with a slash, and the commit; each empty where there is none."""
+    done = finished(["rev-parse", "--show-prefix", "HEAD"], root, expect=(0, 128))
+    prefix, _, head = done.stdout.decode(errors="surrogateescape").removesuffix("\n").rpartition("\n")
+    if done.returncode:  # no commit yet; else the same question without one tells what is wrong
+        prefix, head = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape")[:-1], ""
+    return prefix, head
 
 
 def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:
