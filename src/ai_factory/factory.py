@@ -6,20 +6,29 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from ai_factory import __version__, cache, catalog, git
-from ai_factory.errors import UnreachableError, UsageError
-from ai_factory.lock import Origin
+from ai_factory.errors import FactoryError, UnreachableError, UsageError
+from ai_factory.lock import Origin, check_address
 from ai_factory.newest import PARTS, folder_paths, mirror_place
 from ai_factory.tree import File, Tree, tree_id, under
 from ai_factory.workspace import Folder
 
 EMBEDDED = "embedded"
-_REMOTE = re.compile(r"^((https|ssh|file)://(?!-)|\w[\w.-]*@\w[\w.-]*:(?!:))")
-_LOOPBACK = re.compile(r"^http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/")
+_HOST = r"(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])"
+_PATH = r"(?!.*%[01]|.*%7f)[^\s\\<>\"'^`{|}$&;*?#()]*"  # what a shell or a line could take for more than a path
+_ADDRESSES = (
+    rf"https://{_HOST}(:\d+)?/{_PATH}",
+    rf"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/{_PATH}",
+    rf"ssh://(\w[\w.+-]*@)?{_HOST}(:\d+)?/{_PATH}",
+    rf"\w[\w.+-]*@\w[\w.-]*:(?![:-]){_PATH}",
+    r"file:///[^\n]*",
+)
+_REMOTE = re.compile("|".join(_ADDRESSES), re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +83,15 @@ def open_factory(url: str, wanted: Wanted = Wanted()) -> Factory:
 
 
 def is_remote(url: str) -> bool:
-    """Whether the address is one of a repository, not of a folder. Raises UsageError for other transports."""
-    if _REMOTE.match(url) or _LOOPBACK.match(url):
+    """Whether the address is one of a repository, not of a folder.
+
+    Raises UsageError for other transports, for a password in it, and for characters that are more than an address.
+    """
+    try:
+        check_address(url)
+    except FactoryError as error:
+        raise UsageError(error.message, error.hint) from None
+    if _REMOTE.fullmatch(url):
         return True
     if url.startswith("-") or "::" in url or "://" in url:
         raise UsageError(f"`{url}` is no address of a factory", "give `embedded`, a folder, or an https or ssh address")
@@ -97,12 +113,12 @@ def _embedded(wanted: Wanted) -> Factory:
     if wanted.reference and _number(wanted.reference) != Version(__version__):
         raise UsageError(
             f"the embedded factory is version {__version__}, not {wanted.reference}",
-            f"install that version of the tool: `pip install ai-factory=={wanted.reference.removeprefix('v')}`",
+            f"install that version of the tool: `pip install {quote('ai-factory==' + wanted.reference.removeprefix('v'))}`",
         )
     if wanted.bound and newest_release([__version__], wanted.bound) is None:
         raise UsageError(
             f"the embedded factory is version {__version__}, not within `{wanted.bound}`",
-            f"install a version of the tool that is: `pip install 'ai-factory{wanted.bound}'`",
+            f"install a version of the tool that is: `pip install {quote('ai-factory' + wanted.bound)}`",
         )
     tree = _folder_tree(embedded_folder())
     return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", tree_id(tree)), tree)

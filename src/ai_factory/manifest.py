@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ai_factory import catalog, documents, formats
-from ai_factory.errors import ProjectError
-from ai_factory.lock import PROJECT
+from ai_factory.errors import FactoryError, ProjectError
+from ai_factory.lock import PROJECT, check_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def parse(content: bytes) -> Manifest:
     data = documents.load(content, PROJECT, ProjectError)
     catalog.validate(data, formats.PROJECT, content, PROJECT, ProjectError)
     return Manifest(
-        factory=data["factory"],
+        factory=_address(data["factory"]),
         blueprint=data["blueprint"],
         version=data.get("version", ""),
         hold=data.get("hold", {}),
@@ -37,6 +37,13 @@ def parse(content: bytes) -> Manifest:
         without=tuple(data.get("without", ())),
         answers=data.get("answers", {}),
     )
+
+
+def _address(url: str) -> str:
+    try:
+        return check_address(url)
+    except FactoryError as error:
+        raise ProjectError(f"`{PROJECT}`: {error.message}", error.hint) from None
 
 
 def write(manifest: Manifest) -> bytes:

@@ -33,7 +33,7 @@ def resolve(repository: str, reference: str) -> str:
     """The commit id that a reference names. Raises UsageError when there is none."""
     # names go in through stdin, where nothing is taken for an option
     for candidate in (f"refs/tags/{reference}", f"refs/heads/{reference}", reference):
-        if "\n" in candidate or candidate.startswith("-"):
+        if re.search(r"[\s:{\\]|^-|^$", candidate):  # names and their ancestors, no searches
             break
         question = path_bytes(f"{candidate}^{{commit}}\n")
         answer = run(["cat-file", "--batch-check"], repository, question).decode(errors="replace")
