@@ -113,15 +113,19 @@ def _embedded(wanted: Wanted) -> Factory:
     if wanted.reference and _number(wanted.reference) != Version(__version__):
         raise UsageError(
             f"the embedded factory is version {__version__}, not {wanted.reference}",
-            f"install that version of the tool: `pip install {quote('ai-factory==' + wanted.reference.removeprefix('v'))}`",
+            f"install that version of the tool: `pip install {_package('==' + wanted.reference.removeprefix('v'))}`",
         )
     if wanted.bound and newest_release([__version__], wanted.bound) is None:
         raise UsageError(
             f"the embedded factory is version {__version__}, not within `{wanted.bound}`",
-            f"install a version of the tool that is: `pip install {quote('ai-factory' + wanted.bound)}`",
+            f"install a version of the tool that is: `pip install {_package(wanted.bound)}`",
         )
     tree = _folder_tree(embedded_folder())
     return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", tree_id(tree)), tree)
+
+
+def _package(bound: str) -> str:
+    return quote(f"ai-factory{bound}")
 
 
 def _from_folder(folder: str) -> Factory:

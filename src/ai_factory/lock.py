@@ -117,7 +117,7 @@ def parse(content: bytes, where: str = LOCK) -> Lock:
         )
     try:
         data = json.loads(content, object_pairs_hook=_once, parse_constant=_no_number)
-    except _Ambiguous as error:
+    except _AmbiguousError as error:
         raise _broken(where, str(error)) from None
     except (ValueError, RecursionError) as error:
         raise _broken(where, f"line {getattr(error, 'lineno', 1)} is not JSON") from None
@@ -132,7 +132,7 @@ def parse(content: bytes, where: str = LOCK) -> Lock:
         raise _broken(where, f"{type(error).__name__.removesuffix('Error').lower()}: {error}") from None
 
 
-class _Ambiguous(ValueError):
+class _AmbiguousError(ValueError):
     """JSON that two readers may take for two different things."""
 
 
@@ -140,12 +140,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _Ambiguous(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+        raise _AmbiguousError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
     return data
 
 
 def _no_number(text: str) -> None:
-    raise _Ambiguous(f"{text} is no number to other readers")
+    raise _AmbiguousError(f"{text} is no number to other readers")
 
 
 def _broken(where: str, reason: str) -> LockError:
