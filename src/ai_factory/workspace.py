@@ -133,9 +133,10 @@ class Folder:
         return place is not None and os.path.isdir(place) and not os.path.islink(place)
 
     def walk(self, folder: str = "") -> Iterator[str]:
-        """All files and links below `folder`, sorted, without git's own."""
-        start = os.path.join(self.root, folder) if folder else self.root
-        for here, names, files in os.walk(start):
+        """All files and links below `folder`, sorted, without git's own; none below a link."""
+        if folder and not self.is_folder(folder):
+            return
+        for here, names, files in os.walk(os.path.join(self.root, folder)):
             names[:] = sorted(name for name in names if name.lower() != ".git")
             linked = [name for name in names if os.path.islink(os.path.join(here, name))]
             own = [name for name in files if name.lower() != ".git"]
@@ -147,11 +148,13 @@ class Folder:
 def _content(place: str, size: int) -> bytes:
     if size > SIZE_LIMIT:
         raise ProjectError(f"`{place}` is larger than {SIZE_LIMIT} bytes")
-    descriptor = os.open(place, os.O_RDONLY)  # a buffered file costs more than reading it
+    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)  # a buffered file costs more than reading it
     try:
         parts = [os.read(descriptor, size + 1)]
         while parts[-1]:
             parts.append(os.read(descriptor, BLOCK))
+            if (size := size + BLOCK) > SIZE_LIMIT + BLOCK:
+                raise ProjectError(f"`{place}` grows while it is read")
         return b"".join(parts)
     finally:
         os.close(descriptor)
@@ -258,6 +261,8 @@ def keeps_modes(root: str) -> bool:
 
 
 def _short_text(place: str) -> str:
+    if not os.path.isfile(place):  # a pipe would wait for ever
+        return ""
     try:
         with open(place, encoding="utf-8", errors="replace") as stream:
             return stream.read(1024 * 1024)

@@ -1,8 +1,8 @@
 """Runs git: repositories as trees, whole-tree merges in a scratch repository, staging, commits.
 
 Rules of this package: git never asks a question, and reads no configuration of system or user except where a
-person's own commit is made; nothing of a project's (driver, filter, hook, attribute) runs, but for the filters
-without which git cannot tell whether a file changed (`status`, `describe`); options and names never mix.
+person's own commit is made; nothing of a project's (driver, filter, hook, attribute) runs; nothing is fetched but
+a factory into its mirror; options and names never mix.
 """
 
 from ai_factory.git.commits import commit, first_commit

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError, UsageError
-from ai_factory.git.process import finished, quoted, run
+from ai_factory.git.process import finished, personal, quoted, run, without_filters
 from ai_factory.tree import Blob, File, path_bytes, raw_blob_id
 from ai_factory.workspace import find_repository
 
@@ -38,7 +38,7 @@ def resolve(repository: str, reference: str) -> str:
     """The commit id that a reference names. Raises UsageError when there is none."""
     # names go in through stdin, where nothing is taken for an option
     candidates = [f"refs/tags/{reference}", f"refs/heads/{reference}", reference]
-    if "\n" not in reference and not reference.startswith("-"):
+    if not re.search(r"[\s:{\\]|^-|^$", reference):  # names and their ancestors, no searches
         questions = b"".join(path_bytes(f"{candidate}^{{commit}}\n") for candidate in candidates)
         answers = run(["cat-file", "--batch-check"], repository, questions).decode(errors="replace")
         if found := re.search(r"^([0-9a-f]{40,64}) commit \d+$", answers, re.MULTILINE):
@@ -84,7 +84,8 @@ def read_blobs(repository: str, blobs: Iterable[str]) -> dict[str, bytes]:
 
 def describe(folder: str) -> str:
     """A name for the state of the work tree, by its newest tag; empty when there is no repository or commit."""
-    done = finished(["describe", "--tags", "--always", "--dirty"], folder, expect=(0, 128))
+    environment = without_filters(personal(), folder)
+    done = finished(["describe", "--tags", "--always", "--dirty"], folder, environment=environment, expect=(0, 128))
     return done.stdout.decode().strip()
 
 

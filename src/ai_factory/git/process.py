@@ -11,16 +11,12 @@ from contextlib import contextmanager
 from ai_factory.errors import MachineError
 from ai_factory.tree import path_bytes
 
-TRANSPORTS = "file:https:ssh"
-NO_TRANSPORT = "none"  # a repository with a promise in it would else fetch what is missing, by programs that it names
 TIMEOUT = 600  # seconds of one git process
+NOTHING: Mapping[str, str] = {}
 
 
-def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
-    """An environment in which git sees no configuration but a repository's own, asks nothing, and fetches nothing.
-
-    `transports` names those of git's protocols that it may use, with colons between them.
-    """
+def isolated() -> dict[str, str]:
+    """An environment in which git sees no configuration but a repository's own, and asks nothing."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     return kept | {
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -30,7 +26,9 @@ def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
         "GIT_ASKPASS": "true",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_PROTOCOL_FROM_USER": "0",
-        "GIT_ALLOW_PROTOCOL": transports,
+        # nothing is fetched unless asked for: a repository may name a program that brings what it lacks
+        "GIT_ALLOW_PROTOCOL": "none",
+        "GIT_NO_LAZY_FETCH": "1",
         "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"),
         "LC_ALL": "C",
         # before a repository's own: it may name a hook, or a program to ask which files changed
@@ -42,11 +40,54 @@ def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
     }
 
 
+def personal() -> dict[str, str]:
+    """The isolated environment with the person's own settings: what git calls a change depends on them.
+
+    Not those on what git ignores: a file that they hide is still there, and in the way.
+    """
+    own = {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
+    return with_settings(own, [("core.excludesFile", os.devnull)])
+
+
+def with_settings(environment: Mapping[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The environment with further settings, which win over those of every configuration file."""
+    first = int(environment.get("GIT_CONFIG_COUNT", "0"))
+    rows = {
+        name: value
+        for number, (key, value) in enumerate(settings, first)
+        for name, value in ((f"GIT_CONFIG_KEY_{number}", key), (f"GIT_CONFIG_VALUE_{number}", value))
+    }
+    return {**environment, **rows, "GIT_CONFIG_COUNT": str(first + len(settings))}
+
+
+def configured(pattern: str, folder: str, environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The settings in force there whose names match the pattern, in git's order: the last of one name counts."""
+    asked = finished(["config", "--null", "--get-regexp", pattern], folder, environment=environment, expect=(0, 1))
+    rows = (os.fsdecode(row).partition("\n") for row in asked.stdout.split(b"\0") if row)
+    return [(name, value) for name, _, value in rows]
+
+
+def filters_off(settings: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The settings with which every content filter among those given does nothing."""
+    drivers = sorted({name.rpartition(".")[0] for name, _ in settings if name.startswith("filter.")})
+    off = (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false"))
+    return [(f"{driver}.{key}", value) for driver in drivers for key, value in off]
+
+
+def without_filters(environment: Mapping[str, str], folder: str) -> dict[str, str]:
+    """The environment in which no content filter runs there, be it the project's or the person's.
+
+    Git would run them to tell whether a file changed; without them a file whose stored form differs from the one
+    on disk counts as changed once its time stamp moved.
+    """
+    return with_settings(environment, filters_off(configured(r"^filter\.", folder, environment)))
+
+
 @contextmanager
 def _trusting() -> Iterator[dict[str, str]]:
     """The isolated environment with one setting of the person's: which repositories of other users git may read."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    asked = _started(["config", "--global", "--get-all", "-z", "safe.directory"], "/", environment=own)
+    asked = _started(["config", "--global", "--get-all", "-z", "safe.directory"], "/", b"", own)
     with tempfile.NamedTemporaryFile("wb", prefix="ai-factory-") as stream:
         for folder in asked.stdout.split(b"\0")[:-1]:
             stream.write(b"[safe]\n\tdirectory = " + quoted(os.fsdecode(folder)) + b"\n")
@@ -60,9 +101,13 @@ def run(
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] = (0,),
+    more: Mapping[str, str] = NOTHING,
 ) -> bytes:
-    """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected."""
-    return finished(arguments, folder, stdin, environment, expect).stdout
+    """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected.
+
+    `more` adds to the isolated environment, in which git runs unless another `environment` is given.
+    """
+    return finished(arguments, folder, stdin, environment, expect, more).stdout
 
 
 def finished(
@@ -71,12 +116,13 @@ def finished(
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] = (0,),
+    more: Mapping[str, str] = NOTHING,
 ) -> subprocess.CompletedProcess[bytes]:
     """The process after its end; raises as `run` does."""
-    done = _started(arguments, folder, stdin, environment)
+    done = _started(arguments, folder, stdin, {**isolated(), **more} if environment is None else environment)
     if environment is None and b"dubious ownership" in done.stderr:
         with _trusting() as trusting:
-            done = _started(arguments, folder, stdin, trusting)
+            done = _started(arguments, folder, stdin, {**trusting, **more})
     if done.returncode not in expect:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
@@ -85,7 +131,7 @@ def finished(
 
 
 def _started(
-    arguments: Sequence[str | bytes], folder: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+    arguments: Sequence[str | bytes], folder: str, stdin: bytes, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
@@ -93,7 +139,7 @@ def _started(
             cwd=folder,
             input=stdin,
             capture_output=True,
-            env=isolated() if environment is None else environment,
+            env=environment,
             timeout=TIMEOUT,
             check=False,
         )

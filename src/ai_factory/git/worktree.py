@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ai_factory.errors import ProjectError
 from ai_factory.git.objects import object_id, project_objects
-from ai_factory.git.process import finished, isolated, run
+from ai_factory.git.process import finished, isolated, personal, run, without_filters
 from ai_factory.tree import Blob, path_bytes
 from ai_factory.workspace import Repository, find_repository
 
@@ -30,7 +30,8 @@ UNKNOWN = Status("", {}, (), frozenset(), frozenset())  # of a project that lies
 def status(root: str) -> Status:
     """Head, index and uncommitted changes below `root`."""
     options = ["--porcelain=v2", "-z", "--branch", "--no-renames", "--untracked-files=all", "--ignore-submodules=all"]
-    rows = run(["status", *options, "--", "."], root, environment=_personal()).decode(errors="surrogateescape")
+    environment = without_filters(personal(), root)
+    rows = run(["status", *options, "--", "."], root, environment=environment).decode(errors="surrogateescape")
     told = [_told(row) for row in rows.split("\0") if row]
     prefix = _prefix(root)
     marked = {mark: [path.removeprefix(prefix) for kind, path in told if kind == mark] for mark in "1u?"}
@@ -67,16 +68,6 @@ def repository_of(root: str) -> Repository:
     if found is None:
         raise ProjectError(f"`{root}` lies in no git work tree", "make one: `git init && git add -A && git commit`")
     return found
-
-
-def _personal() -> dict[str, str]:
-    """The isolated environment with the person's own settings: what git calls a change depends on them.
-
-    Not those on what git ignores: a file that they hide is still there, and in the way.
-    """
-    own = {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
-    hidden = {"GIT_CONFIG_KEY_2": "core.excludesFile", "GIT_CONFIG_VALUE_2": os.devnull}
-    return own | hidden | {"GIT_CONFIG_COUNT": "3"}
 
 
 def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:
