@@ -93,6 +93,9 @@ class Folder:
         except (OSError, ValueError) as error:
             _forget(temporary)
             raise unusable(place, "write", error) from None
+        except BaseException:  # interrupted
+            _forget(temporary)
+            raise
 
     def delete(self, path: str) -> None:
         """Remove the file at the path, if it is there, and the folders that it leaves empty."""

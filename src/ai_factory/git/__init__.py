@@ -6,6 +6,7 @@ without which git cannot tell whether a file changed (`status`, `describe`); opt
 """
 
 from ai_factory.git.commits import NOBODY, commit, first_commit
+from ai_factory.git.index import changed_index, forget_index, require_free_index
 from ai_factory.git.merging import Names, merge_trees, scratch
 from ai_factory.git.mirror import update_mirror
 from ai_factory.git.objects import (
@@ -32,6 +33,7 @@ from ai_factory.git.worktree import (
     restage,
     stage,
     status,
+    still,
 )
 
 __all__ = [
@@ -41,11 +43,13 @@ __all__ = [
     "Release",
     "Stage",
     "Status",
+    "changed_index",
     "commit",
     "content_of",
     "describe",
     "existing",
     "first_commit",
+    "forget_index",
     "ignored",
     "index_listing",
     "isolated",
@@ -55,6 +59,7 @@ __all__ = [
     "project_objects",
     "read_blobs",
     "releases",
+    "require_free_index",
     "require_work_tree",
     "resolve",
     "restage",
@@ -62,6 +67,7 @@ __all__ = [
     "scratch",
     "stage",
     "status",
+    "still",
     "store",
     "update_mirror",
 ]

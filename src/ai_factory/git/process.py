@@ -13,6 +13,7 @@ from ai_factory.tree import path_bytes
 
 TRANSPORTS = "file:https:ssh"
 TIMEOUT = 600  # seconds of one git process
+GRACE = 10  # seconds in which a process that was asked to end should have ended
 
 
 def isolated() -> dict[str, str]:
@@ -42,7 +43,7 @@ def isolated() -> dict[str, str]:
 def _trusting() -> Iterator[dict[str, str]]:
     """The isolated environment with one setting of the person's: which repositories of other users git may read."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    asked = _started(["config", "--global", "--get-all", "-z", "safe.directory"], "/", environment=own)
+    asked = _started(["config", "--global", "--get-all", "-z", "safe.directory"], "/", b"", own)
     with tempfile.NamedTemporaryFile("wb", prefix="ai-factory-") as stream:
         for folder in asked.stdout.split(b"\0")[:-1]:
             stream.write(b"[safe]\n\tdirectory = " + quoted(os.fsdecode(folder)) + b"\n")
@@ -56,9 +57,13 @@ def run(
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] = (0,),
+    index: str = "",
 ) -> bytes:
-    """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected."""
-    return finished(arguments, folder, stdin, environment, expect).stdout
+    """What git prints, `index` being its index where one is named.
+
+    Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected.
+    """
+    return finished(arguments, folder, stdin, environment, expect, index).stdout
 
 
 def finished(
@@ -67,12 +72,14 @@ def finished(
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] = (0,),
+    index: str = "",
 ) -> subprocess.CompletedProcess[bytes]:
     """The process after its end; raises as `run` does."""
-    done = _started(arguments, folder, stdin, environment)
+    named = {"GIT_INDEX_FILE": index} if index else {}
+    done = _started(arguments, folder, stdin, {**(isolated() if environment is None else environment), **named})
     if environment is None and b"dubious ownership" in done.stderr:
         with _trusting() as trusting:
-            done = _started(arguments, folder, stdin, trusting)
+            done = _started(arguments, folder, stdin, trusting | named)
     if done.returncode not in expect:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
@@ -81,24 +88,34 @@ def finished(
 
 
 def _started(
-    arguments: Sequence[str | bytes], folder: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+    arguments: Sequence[str | bytes], folder: str, stdin: bytes, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
+    pipe = subprocess.PIPE
     try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            input=stdin,
-            capture_output=True,
-            env=isolated() if environment is None else environment,
-            timeout=TIMEOUT,
-            check=False,
-        )
+        with subprocess.Popen(
+            ["git", *arguments], cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+        ) as process:
+            try:
+                output, errors = process.communicate(stdin, timeout=TIMEOUT)
+            except BaseException:
+                _end(process)
+                raise
+            return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.isdir(folder):
             raise MachineError(f"there is no folder `{folder}`") from None
         raise MachineError("git is not installed", "install git 2.38 or newer") from None
     except subprocess.TimeoutExpired:
         raise MachineError(f"git took longer than {TIMEOUT} seconds: `git {_words(arguments[:2])}`") from None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end: killed at once, git would leave its locks behind."""
+    process.terminate()
+    try:
+        process.wait(timeout=GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _words(arguments: Sequence[str | bytes]) -> str:

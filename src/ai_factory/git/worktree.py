@@ -37,17 +37,25 @@ def status(root: str) -> Status:
     ]
     rows = [row for row in run([*options, "--", "."], root, environment=_personal()).split(b"\0") if row]
     marks = {os.fsdecode(row[3:]).removeprefix(prefix): row[:2].decode() for row in rows}
-    head = finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
     unmerged = {path for path, mark in marks.items() if "U" in mark or mark in ("AA", "DD")}
     tracked, sparse = _index(root)
     return Status(
-        head,
+        _head(root),
         tracked,
         tuple(sorted(path for path, mark in marks.items() if mark != "??")),
         frozenset(path for path, mark in marks.items() if mark == "??"),
         frozenset(unmerged),
         sparse,
     )
+
+
+def _head(root: str) -> str:
+    return finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
+
+
+def still(root: str, before: Status) -> bool:
+    """Whether head and index below `root` are what they were."""
+    return _head(root) == before.head and _index(root) == (before.tracked, before.sparse)
 
 
 def _personal() -> dict[str, str]:
@@ -90,8 +98,8 @@ class Stage(NamedTuple):
     sides: tuple[Blob | None, Blob | None, Blob | None] | None = None
 
 
-def stage(root: str, stages: Sequence[Stage]) -> None:
-    """Put the paths into the index as given; no filter of the project runs."""
+def stage(root: str, stages: Sequence[Stage], index: str = "") -> None:
+    """Put the paths into the index (that file, where one is named) as given; no filter of the project runs."""
     prefix = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape").strip("\n")
     nothing = "0" * len(object_id(b"", project_objects(root)))
     lines: list[bytes] = []
@@ -105,22 +113,20 @@ def stage(root: str, stages: Sequence[Stage]) -> None:
                 lines.append(f"{side.mode} {side.id} {number}\t".encode() + path)
     if lines:
         # no `--refresh`: it would run the project's filters over each of these files
-        run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0")
+        run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0", index=index)
 
 
-def index_listing(root: str) -> str:
-    """A digest of all that the repository's index holds, wherever in the repository `root` lies."""
-    top = run(["rev-parse", "--show-cdup"], root).decode().strip("\n")
-    listing = run(["ls-files", "--stage", "-z"], os.path.join(root, top))
+def index_listing(root: str, index: str = "") -> str:
+    """A digest of all that the repository's index (or that file) holds, wherever in the repository `root` lies."""
+    listing = run(["ls-files", "--stage", "-z", "--full-name", "--", ":/"], root, index=index)
     return hashlib.sha256(listing).hexdigest()
 
 
-def restage(root: str, saved: str, paths: Sequence[str]) -> None:
+def restage(root: str, saved: str, paths: Sequence[str], index: str = "") -> None:
     """Put these paths into the index as they stand in a saved one (an empty name: nothing was staged)."""
     known: dict[str, list[tuple[str, str, str]]] = {}
     if saved:
-        environment = isolated() | {"GIT_INDEX_FILE": saved}
-        for row in run(["ls-files", "--stage", "-z", "--", "."], root, environment=environment).split(b"\0"):
+        for row in run(["ls-files", "--stage", "-z", "--", "."], root, index=saved).split(b"\0"):
             head, _, path = row.partition(b"\t")
             if row and (name := os.fsdecode(path)) in paths:
                 mode, blob, number = head.decode().split(" ")
@@ -130,7 +136,7 @@ def restage(root: str, saved: str, paths: Sequence[str]) -> None:
         entries = {number: Blob(mode, blob) for number, mode, blob in known.get(place, [])}
         sides = (entries.get("1"), entries.get("2"), entries.get("3"))
         stages.append(Stage(place, entries.get("0"), sides if any(sides) else None))
-    stage(root, stages)
+    stage(root, stages, index)
 
 
 def require_work_tree(root: str) -> None:

@@ -74,12 +74,9 @@ def prepare(project: Project, request: Request) -> Sync:
     git.require_work_tree(project.root)
     record = journal.journal_of(project.root)
     _refuse_merge(record)
-    if record.state() == journal.APPLYING:
-        raise ProjectError(
-            "a sync was cut off half-way",
-            "finish it with `ai-factory sync --continue`, or go back with `--abort`",
-        )
-    wish = project.manifest()
+    journal.require_finished(record)
+    wished = project.manifest_bytes()
+    wish = manifest.parse(wished)
     _refuse_hold(wish, request)
     factory = _open(project, wish, request)
     _refuse_downgrade(project.lock, factory)
@@ -90,13 +87,17 @@ def prepare(project: Project, request: Request) -> Sync:
     status = git.status(project.root)
     _refuse_sparse(project.lock, status)
     known, notes = states.known_base(project)
+    seen: Mapping[str, File | None] = {}
     if not notes and _is_applied(project.lock, made, answers):
         plan = states.as_locked(project, made.factory.origin, known)
     else:
-        plan = states.merged(project, rendered(made, answers), known, status, evolve.renames(pending))
+        plan, seen = states.merged(project, rendered(made, answers), known, status, evolve.renames(pending))
     plan = replace(plan, manual=evolve.manual(pending), notes=notes)
-    _refuse_dirty(project, plan, status)
-    wanted = _new_manifest(project, wish, request, given)
+    touched = _touched(plan)
+    before = project.folder.read_all(touched)
+    _refuse_moving(project, wished, {path: seen[path] for path in touched if path in seen}, before)
+    _refuse_dirty(project, plan, status, before)
+    wanted = _new_manifest(wished, wish, request, given)
     return Sync(
         project,
         plan,
@@ -105,8 +106,8 @@ def prepare(project: Project, request: Request) -> Sync:
         _releases(project.lock, plan.target),
         {component.name: _changelog(component.tree) for component in made.components},
         wanted,
-        project.folder.read_all(_touched(plan)),
-        _changes_nothing(project, plan, wanted),
+        before,
+        _changes_nothing(project, plan, wanted != wished),
     )
 
 
@@ -181,13 +182,13 @@ def _refuse_downgrade(record: Lock, factory: Factory) -> None:
         )
 
 
-def _changes_nothing(project: Project, plan: Plan, wanted: bytes) -> bool:
+def _changes_nothing(project: Project, plan: Plan, wishes_more: bool) -> bool:
     record, target = project.lock, plan.target
     return (
         all(change.action == "same" or (change.action == "keep" and change.sides) for change in plan.changes)
         and target.origin.tree == record.factory.tree
         and (target.answers, target.components) == (record.answers, record.components)
-        and wanted == project.manifest_bytes()
+        and not wishes_more
     )
 
 
@@ -201,16 +202,41 @@ def _is_applied(record: Lock, made: Recipe, answers: Mapping[str, Any]) -> bool:
     )
 
 
-def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
+def _refuse_moving(project: Project, wished: bytes, seen: Mapping[str, File | None], before: Tree) -> None:
+    """What a sync may replace is what its plan saw: nobody may have written in between."""
+    modes = keeps_modes(project.root)
+    moved = [path for path, file in seen.items() if not _is_still(before.get(path), file, modes)]
+    record, wish = before.get(lock.LOCK), before.get(lock.PROJECT)
+    if record is None or lock.parse(record.content) != project.lock:
+        moved.append(lock.LOCK)
+    if wish is None or wish.content != wished:
+        moved.append(lock.PROJECT)
+    _refuse_changed(moved)
+
+
+def _is_still(now: File | None, seen: File | None, modes: bool) -> bool:
+    return now == seen or (not modes and now is not None and seen is not None and now.content == seen.content)
+
+
+def _refuse_changed(paths: Sequence[str]) -> None:
+    if paths:
+        raise ProjectError(
+            f"{len(paths)} {'file was' if len(paths) == 1 else 'files were'} changed while the sync was under way",
+            "run it again",
+            tuple(f"`{path}`" for path in sorted(paths)),
+        )
+
+
+def _refuse_dirty(project: Project, plan: Plan, status: Status, before: Tree) -> None:
     touched = {path for change in plan.changes for path in (change.path, change.source) if path and _writes(change)}
     dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
     dirty += [path for path in sorted(status.untracked) if path in touched]
     dirty += [
         f"{change.path}.incoming"
         for change in plan.changes
-        if change.incoming and project.folder.read(f"{change.path}.incoming") not in (None, change.incoming)
+        if change.incoming and before.get(f"{change.path}.incoming") not in (None, change.incoming)
     ]
-    dirty += _unseen(project, plan, status)
+    dirty += _unseen(project, plan, status, before)
     dirty += _in_the_way(project, plan)
     if dirty:
         raise ProjectError(
@@ -220,11 +246,11 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
         )
 
 
-def _unseen(project: Project, plan: Plan, status: Status) -> list[str]:
+def _unseen(project: Project, plan: Plan, status: Status, before: Tree) -> list[str]:
     """Files of the team that a change follows and whose content on disk is not the one that git told."""
     followed = [change.path for change in plan.changes if change.file and not change.entry]
     objects = git.project_objects(project.root) if followed else ""
-    files = project.folder.read_all(followed)
+    files = {path: before[path] for path in followed if path in before}
     ids = {
         path: {git.object_id(content, objects) for content in (file.content, normalized(file.content))}
         for path, file in files.items()
@@ -286,8 +312,7 @@ def release_notes(changelog: str, before: str, after: str) -> str:
     return changelog[begin:end].strip() if end > begin else ""
 
 
-def _new_manifest(project: Project, wish: Manifest, request: Request, given: Mapping[str, Any]) -> bytes:
-    before = project.manifest_bytes()
+def _new_manifest(before: bytes, wish: Manifest, request: Request, given: Mapping[str, Any]) -> bytes:
     removed = {key: None for key in wish.answers if key not in given}
     changed = {key: value for key, value in given.items() if wish.answers.get(key, questions.MISSING) != value}
     content = manifest.answered(before, {**removed, **changed}) if removed or changed else before
@@ -300,16 +325,30 @@ def _new_manifest(project: Project, wish: Manifest, request: Request, given: Map
 
 
 def apply(sync: Sync) -> None:
-    """Write the files, then the base, then the lock, and stage them; on failure all is as before."""
+    """Write the files, then the base, then the lock, and stage them; on failure all is as before.
+
+    Raises ProjectError when the project is no longer what the plan saw.
+    """
     project, plan = sync.project, sync.plan
     place = journal.journal_of(project.root)
     with journal.exclusive(place):
+        journal.require_finished(place)
+        _refuse_outdated(sync)
         archive = base.write(plan.new_base())
         record = lock.write(plan.new_lock(base.digest(archive)))
         steps = _steps(sync, {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record})
         stages = _stages(project, plan, steps, sync.status)
         incoming = [f"{change.path}.incoming" for change in plan.changes if change.incoming]
         journal.apply(place, sync.status.head, steps, stages, incoming, _watched(sync, steps))
+
+
+def _refuse_outdated(sync: Sync) -> None:
+    """Another sync may have ended since the plan was made, a person may have saved, staged or committed something."""
+    touched = _touched(sync.plan)
+    now = sync.project.folder.read_all(touched)
+    _refuse_changed([path for path in touched if now.get(path) != sync.before.get(path)])
+    if not git.still(sync.project.root, sync.status):
+        raise ProjectError("something was staged or committed while the sync was under way", "run it again")
 
 
 def _watched(sync: Sync, steps: Sequence[journal.Step]) -> dict[str, str]:
