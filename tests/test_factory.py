@@ -343,47 +343,6 @@ def test_git_itself_would_not_run_them_either(url: str, reason: str, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-# ---- versions ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("tags", "bound", "newest_"),
-    [
-        (["v1.0", "v1.10", "v1.9"], "", "v1.10"),
-        (["v1.0", "v2.0.0rc1", "v2.0.0-dev"], "", "v1.0"),
-        (["v1.0", "nightly", "release-3", "team/v9"], "", "v1.0"),
-        (["1.0", "1.0.post1"], "", "1.0.post1"),
-        (["v1.9", "v2.0"], "<2", "v1.9"),
-        (["v1.9", "v2.0"], ">=1,!=2.0", "v1.9"),
-        (["v2.0"], "<2", None),
-        ([], "", None),
-    ],
-)
-def test_the_newest_release_is_the_largest_number_within_the_bound(
-    tags: list[str], bound: str, newest_: str | None
-) -> None:
-    assert factory.newest_release(tags, bound) == newest_
-
-
-def test_what_is_no_bound_is_refused() -> None:
-    error = refusal(lambda: factory.newest_release(["v1"], "newest"))
-    assert (type(error), error.message) == (UsageError, "`newest` is no bound on versions")
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "older"),
-    [
-        ("v1.9", "v1.10", True),
-        ("2", "v2.0", False),
-        ("v3", "v2", False),
-        ("main", "v1", False),
-        ("v1", "tree-x", False),
-    ],
-)
-def test_one_version_lies_before_another_when_both_are_numbers(one: str, other: str, older: bool) -> None:
-    assert factory.is_older(one, other) is older
-
-
 def test_the_components_of_a_factory_can_all_be_read(factory: Path) -> None:
     found = open_factory(f"file://{factory}")
     versions = {name: catalog.component(name, found.read, found.origin.version).version for name in found.components()}

@@ -165,10 +165,9 @@ def test_what_is_untracked_or_ignored_does_not_depend_on_the_person(repository: 
 
 
 def test_a_folder_outside_a_work_tree_is_refused(tmp_path: Path, repository: Path) -> None:
-    git.require_work_tree(str(repository))
-    for place in (tmp_path, repository / ".git"):
-        error = refusal(lambda place=place: git.require_work_tree(str(place)))  # type: ignore[misc]
-        assert (type(error), error.message) == (ProjectError, f"`{place}` lies in no git work tree")
+    assert git.repository_of(str(repository)).top == str(repository)
+    error = refusal(lambda: git.repository_of(str(tmp_path)))
+    assert (type(error), error.message) == (ProjectError, f"`{tmp_path}` lies in no git work tree")
 
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -731,13 +730,10 @@ def test_a_repository_of_another_user_is_read_where_the_person_trusts_it(
     sha = commit(repository)
     isolated = git.isolated
     monkeypatch.setattr(
-        "ai_factory.git.process.isolated", lambda: isolated() | {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+        "ai_factory.git.process.isolated", lambda *names: isolated(*names) | {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
     )
     hint = "the repository belongs to another user: `git config --global --add safe.directory PATH`"
     error = refusal(lambda: git.status(str(repository)))
     assert (type(error), error.hint) == (MachineError, hint)
-    error = refusal(lambda: git.require_work_tree(str(repository)))
-    assert (type(error), error.message, error.hint) == (MachineError, f"git does not trust `{repository}`", hint)
     run(repository, "config", "--global", "--add", "safe.directory", str(repository))
     assert git.status(str(repository)).head == sha
-    git.require_work_tree(str(repository))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from ai_factory import documents, formats, questions
 from ai_factory.errors import AuthorError, FactoryError, UsageError
@@ -22,8 +20,7 @@ RELEASE = re.compile(r"^##\s+\[?v?(\d[\w.+-]*)\]?", re.MULTILINE)  # a release's
 Read = Callable[[str], Tree]  # the files below a folder of the factory, by path relative to it
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What a release of a component declares about its own past, applied by sync in version order."""
 
     since: str
@@ -34,8 +31,7 @@ class Change:
     impact: str
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(NamedTuple):
     """A reusable part: its files and questions, what it adds to files of others, what it is evidence for."""
 
     name: str
@@ -61,8 +57,7 @@ class Component:
         return {path[len(prefix) :]: file for path, file in self.tree.items() if path.startswith(prefix)}
 
 
-@dataclass(frozen=True, slots=True)
-class Blueprint:
+class Blueprint(NamedTuple):
     """A use case: an ordered list of components, preset answers, the risk facts that it implies."""
 
     name: str
@@ -206,6 +201,8 @@ def _place(problem: formats.Problem) -> str:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """The end of a sentence that says what was meant, or what there is."""
+    import difflib  # only for a name that is wrong
+
     close = difflib.get_close_matches(name, known, 1)
     return f"; did you mean `{close[0]}`?" if close else f"; known are {', '.join(known) or 'none'}"
 

@@ -22,11 +22,12 @@ from ai_factory import git
 from ai_factory.errors import FactoryError, ProjectError
 from ai_factory.git import Stage
 from ai_factory.tree import Blob, File
-from ai_factory.workspace import DRAFT, Folder, Repository, find_repository, unusable
+from ai_factory.workspace import DRAFT, Folder, Repository, unusable
 
 APPLYING, APPLIED, ABORTING = "applying", "applied", "aborting"
 SYNC, DECISION, RESTORE, ABORT = "a sync", "a decision", "a restore", "going back"
-RECORD, CONTENTS, INDEX, RESERVE = "journal.json", "contents", "index", "reserve"
+RECORD, CONTENTS, RESERVE = "journal.json", "contents", "reserve"
+INDEX, STAGED = "index", "index.staged"  # copies of git's index: before the sync, and as the sync leaves it
 BLOCK = 4096  # bytes by which a disk takes space
 SLACK = 256 * 1024  # bytes that records and folders may need besides the files
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -64,11 +65,11 @@ class Journal(NamedTuple):
         return self._replace(part=".act")
 
     @property
-    def index(self) -> str:
+    def index_file(self) -> str:
         return os.path.join(self.repository.private, "index")
 
     @property
-    def exclude(self) -> str:
+    def exclude_file(self) -> str:
         return os.path.join(self.repository.common, "info", "exclude")
 
     def state(self) -> str:
@@ -85,7 +86,7 @@ class Journal(NamedTuple):
         row = next((row["after"] for row in record.get("steps", []) if row["path"] == path), None)
         if row is None:
             return None
-        with _opened(self, "rb") as contents:
+        with open(_contents(self), "rb") as contents:
             return _kept(contents, row)
 
     def watched(self) -> dict[str, str]:
@@ -109,10 +110,7 @@ def _broken(place: str) -> ProjectError:
 
 def journal_of(root: str) -> Journal:
     """The journal of the project at `root`. Raises ProjectError outside a git work tree."""
-    repository = find_repository(root)
-    if repository is None:
-        raise ProjectError(f"`{root}` lies in no git work tree", "make one: `git init && git add -A && git commit`")
-    return Journal(os.path.realpath(root), repository)
+    return Journal(os.path.realpath(root), git.repository_of(root))
 
 
 @contextmanager
@@ -133,7 +131,7 @@ def exclusive(journal: Journal) -> Iterator[None]:
         with _writing(place):
             for part in (journal, journal.act):
                 shutil.rmtree(f"{part.place}.new", ignore_errors=True)
-            git.forget_index(journal.index, journal.mark)
+            git.forget_index(journal.index_file, journal.mark)
         yield
     finally:
         os.close(descriptor)
@@ -190,7 +188,7 @@ def apply(
     try:
         with _writing(journal.place):
             if stages:
-                git.require_free_index(journal.index, journal.mark)
+                git.require_free_index(journal.index_file, journal.mark)
             _prepare(journal, steps, stages, incoming, {"head": head, "watched": dict(watched or {}), **(more or {})})
         finish(journal)
     except BaseException as error:
@@ -270,15 +268,12 @@ def _prepare(
             for step in steps
         ]
         _flush(contents)
-    saved = os.path.join(draft, INDEX)
-    with suppress(FileNotFoundError):
-        shutil.copy2(journal.index, saved)
+    _copy(journal.index_file, os.path.join(draft, INDEX))
     record = {
         "state": APPLYING,
         "steps": rows,
         "stages": [_stage_row(stage) for stage in stages],
-        "exclude": {"before": _read_text(journal.exclude), "lines": _missing_lines(journal, incoming)},
-        "listing": {"before": git.index_listing(journal.root, saved) if stages else "", "after": ""},
+        "exclude": {"before": _read_text(journal.exclude_file), "lines": _missing_lines(journal, incoming)},
         **more,
     }
     _reserve(draft, steps)
@@ -304,9 +299,8 @@ def _kept(contents: BinaryIO, row: Mapping[str, Any]) -> File:
     return File(content, row["mode"])
 
 
-def _opened(journal: Journal, mode: str) -> BinaryIO:
-    found: BinaryIO = open(os.path.join(journal.place, CONTENTS), mode)  # type: ignore[assignment]
-    return found
+def _contents(journal: Journal) -> str:
+    return os.path.join(journal.place, CONTENTS)
 
 
 def _stage_row(stage: Stage) -> dict[str, Any]:
@@ -366,13 +360,13 @@ def finish(journal: Journal) -> None:
     with _writing(journal.place):
         record = journal.load()
         if record["stages"]:
-            git.require_free_index(journal.index, journal.mark)
+            git.require_free_index(journal.index_file, journal.mark)
         folder = Folder(journal.root)
         for step in _steps(journal, record):
             _advance(folder, step)
         _add_lines(journal, record["exclude"]["lines"])
         if record["stages"]:
-            record = _stage(journal, record)
+            _stage(journal, record)
         _write_record(journal.place, {**record, "state": APPLIED})
         _release(journal)
 
@@ -388,14 +382,11 @@ def _advance(folder: Folder, step: Step) -> None:
         _put(folder, step.path, step.after)
 
 
-def _stage(journal: Journal, record: dict[str, Any]) -> dict[str, Any]:
-    """The record, which knows what the index will hold before it does."""
-    with git.changed_index(journal.index, journal.mark) as index:
+def _stage(journal: Journal, record: dict[str, Any]) -> None:
+    """What the index will hold is known to the journal before the index holds it."""
+    with git.changed_index(journal.index_file, journal.mark) as index:
         git.stage(journal.root, [_stage_of(row) for row in record["stages"]], index)
-        listing = {**record["listing"], "after": git.index_listing(journal.root, index)}
-        record = {**record, "listing": listing}
-        _write_record(journal.place, record)
-    return record
+        _copy(index, os.path.join(journal.place, STAGED))
 
 
 def _settle(journal: Journal) -> None:
@@ -412,15 +403,14 @@ def _amended(journal: Journal, sync: dict[str, Any], act: dict[str, Any]) -> dic
     """The record of the sync with what was done on top of it: an abort takes that back too."""
     rows = {row["path"]: row for row in sync["steps"]}
     stages = {row["path"]: row for row in [*sync["stages"], *act["stages"]]}
-    with _opened(journal, "ab") as contents:
+    with open(_contents(journal), "ab") as contents:
         for step in _steps(journal.act, act):
             row = rows.get(step.path) or {"path": step.path, "before": _keep(contents, step.before)}
             rows[step.path] = {**row, "after": _keep(contents, step.after)}
         _flush(contents)
-    listing = sync["listing"]
-    if act["listing"]["before"] in listing.values():  # else somebody has staged something of their own
-        listing = {**listing, "after": act["listing"]["after"]}
-    return {**sync, "steps": list(rows.values()), "stages": list(stages.values()), "listing": listing}
+    if _is_known(journal, os.path.join(journal.act.place, INDEX)):  # else somebody has staged something of their own
+        _copy(os.path.join(journal.act.place, STAGED), os.path.join(journal.place, STAGED))
+    return {**sync, "steps": list(rows.values()), "stages": list(stages.values())}
 
 
 # ---- back ----------------------------------------------------------------------------------------
@@ -435,7 +425,7 @@ def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
     with _writing(journal.place):
         record = journal.load()
         if overwrite and record["stages"] and _differs(journal):
-            git.require_free_index(journal.index, journal.mark)
+            git.require_free_index(journal.index_file, journal.mark)
         _release(journal)
         folder = Folder(journal.root)
         kept = dict(record.get("kept", {}))
@@ -467,16 +457,27 @@ def _store_foreign(journal: Journal, folder: Folder, record: dict[str, Any]) -> 
 
 
 def _steps(journal: Journal, record: dict[str, Any]) -> Iterator[Step]:
-    with _opened(journal, "rb") as contents:
+    with open(_contents(journal), "rb") as contents:
         for row in record["steps"]:
             before, after = (_kept(contents, row[side]) if row[side] else None for side in ("before", "after"))
             yield Step(row["path"], before, after)
 
 
+def _is_known(journal: Journal, index: str) -> bool:
+    """Whether the index there is the one of before the sync, or the one that the sync left."""
+    places = [os.path.join(journal.place, name) for name in (INDEX, STAGED)]
+    if _bytes(index) in map(_bytes, places):
+        return True
+    return _listing(journal, index) in [_listing(journal, place) for place in places if os.path.exists(place)]
+
+
+def _listing(journal: Journal, index: str) -> bytes:
+    return git.index_listing(journal.root, index) if os.path.exists(index) else b""
+
+
 def _differs(journal: Journal) -> bool:
     """Whether the index is another one than it was before."""
-    contents = [_bytes(place) for place in (journal.index, os.path.join(journal.place, INDEX))]
-    return contents[0] != contents[1]
+    return _bytes(journal.index_file) != _bytes(os.path.join(journal.place, INDEX))
 
 
 def _bytes(place: str) -> bytes | None:
@@ -492,13 +493,22 @@ def _restore_index(journal: Journal, record: dict[str, Any]) -> None:
     if not record["stages"] or not _differs(journal):
         return
     saved = os.path.join(journal.place, INDEX)
-    with git.changed_index(journal.index, journal.mark) as index:
-        if git.index_listing(journal.root, index) not in record["listing"].values():
+    with git.changed_index(journal.index_file, journal.mark) as index:
+        if not _is_known(journal, index):
             git.restage(journal.root, saved, [row["path"] for row in record["stages"]], index)
-        elif os.path.exists(saved):
-            shutil.copy2(saved, index)
-        else:
+        elif not _copy(saved, index):
             os.unlink(index)
+
+
+def _copy(source: str, target: str) -> bool:
+    """Copy a file with its time, whole or not at all; whether there was one."""
+    draft = f"{target}.ai-factory"
+    try:
+        shutil.copy2(source, draft)
+    except FileNotFoundError:
+        return False
+    os.replace(draft, target)
+    return True
 
 
 def _drop(journal: Journal) -> None:
@@ -521,7 +531,7 @@ def _put(folder: Folder, path: str, file: File | None) -> None:
 def _missing_lines(journal: Journal, incoming: Sequence[str]) -> list[str]:
     """The lines of git's exclude file that hide the proposals, as far as they are not there."""
     prefix = os.path.relpath(journal.root, journal.repository.top)
-    known = (_read_text(journal.exclude) or "").splitlines()
+    known = (_read_text(journal.exclude_file) or "").splitlines()
     lines = [f"/{_literal(os.path.normpath(os.path.join(prefix, path)))}" for path in incoming]
     return [line for line in lines if line not in known]
 
@@ -530,7 +540,7 @@ def _add_lines(journal: Journal, lines: Sequence[str]) -> None:
     if not lines:
         return
     with _held_exclude(journal):
-        known = _read_text(journal.exclude) or ""
+        known = _read_text(journal.exclude_file) or ""
         missing = [line for line in lines if line not in known.splitlines()]
         if missing:
             _write_text(journal, _with(known, missing))
@@ -541,13 +551,13 @@ def _remove_lines(journal: Journal, before: str | None, lines: Sequence[str]) ->
     if not lines:
         return
     with _held_exclude(journal):
-        known = _read_text(journal.exclude)
+        known = _read_text(journal.exclude_file)
         if known is None:
             return
         if known != _with(before or "", lines):
             _write_text(journal, _without(known, lines))
         elif before is None:
-            os.unlink(journal.exclude)
+            os.unlink(journal.exclude_file)
         else:
             _write_text(journal, before)
 
@@ -565,7 +575,7 @@ def _held_exclude(journal: Journal) -> Iterator[None]:
 
 
 def _draft_of_exclude(journal: Journal) -> str:
-    return os.path.realpath(journal.exclude) + DRAFT
+    return os.path.realpath(journal.exclude_file) + DRAFT
 
 
 def _with(text: str, lines: Sequence[str]) -> str:
@@ -579,7 +589,7 @@ def _without(text: str, lines: Sequence[str]) -> str:
 
 def _write_text(journal: Journal, text: str) -> None:
     """Whole or not at all: other lines of it are the person's."""
-    place, temporary = os.path.realpath(journal.exclude), _draft_of_exclude(journal)
+    place, temporary = os.path.realpath(journal.exclude_file), _draft_of_exclude(journal)
     os.makedirs(os.path.dirname(place), exist_ok=True)
     with open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
         stream.write(text)

@@ -6,7 +6,6 @@ A dry run is a plan that nobody applies.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ai_factory import __version__, base
@@ -59,8 +58,7 @@ class Target(NamedTuple):
     rendered: Rendered
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The changes in order of path, and what the project will have descended from."""
 
     changes: tuple[Change, ...]

@@ -16,7 +16,7 @@ PATIENCE = 1.0  # seconds that another git at work in the repository gets to end
 
 @contextmanager
 def changed_index(index: str, mark: str) -> Iterator[str]:
-    """The place of a copy of the index, which becomes the index when the block ends well; it goes when the copy is gone.
+    """The place of a copy of the index, which becomes the index when the block ends well (none, when it is gone).
 
     `mark` begins the names of what lies in git's own folder meanwhile: after a kill, `forget_index` knows by it
     what is ours. Raises MachineError while another git holds the index.

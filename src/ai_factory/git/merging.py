@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ai_factory.git.commits import NOBODY
-from ai_factory.git.objects import SUBMODULE, list_tree, object_format, read_blobs
+from ai_factory.git.objects import ONE_PACK, SUBMODULE, list_tree, object_format, read_blobs
 from ai_factory.git.process import quoted, run
 from ai_factory.merge import Input, MergedTrees, Note, Side
 from ai_factory.tree import Blob, File
@@ -27,6 +27,10 @@ _PINNED = {  # of a merge: the same result on every machine
     "core.hooksPath": os.devnull,
     "gc.auto": "0",
 }
+_CONFIG = {  # of a bare repository, for each hash: what `git init` would write, without a process
+    "sha1": "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
+    "sha256": "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n",
+}
 
 
 class Names(NamedTuple):
@@ -41,10 +45,13 @@ def scratch(objects: str = "") -> Iterator[str]:
     """A bare repository that lives as long as the block, and may read the objects of another one."""
     with tempfile.TemporaryDirectory(prefix="ai-factory-") as folder:
         form = object_format(objects)
-        run(["init", "--quiet", "--bare", "--template=", f"--object-format={form}", folder], folder)
-        if objects:
-            with open(os.path.join(folder, "objects/info/alternates"), "w", encoding="utf-8") as stream:
-                stream.write(objects + "\n")
+        for place in ("objects/info", "objects/pack", "refs"):
+            os.makedirs(os.path.join(folder, place))
+        files = {"HEAD": "ref: refs/heads/main\n", "config": _CONFIG[form]}
+        files |= {"objects/info/alternates": f"{objects}\n"} if objects else {}
+        for name, text in files.items():
+            with open(os.path.join(folder, name), "w", encoding="utf-8", errors="surrogateescape") as stream:
+                stream.write(text)
         yield folder
 
 
@@ -59,7 +66,7 @@ def merge_trees(base: Input, ours: Input, theirs: Input, names: Names, objects: 
             2, f"refs/heads/{labels.ours}", ours, ":1"
         )
         stream += _commit_stream(3, f"refs/heads/{labels.theirs}", theirs, ":1")
-        run(["fast-import", "--quiet", "--force", "--done"], repository, stream + b"done\n")
+        run([*ONE_PACK, "fast-import", "--quiet", "--force", "--done"], repository, stream + b"done\n")
         pinned = [part for key, value in _PINNED.items() for part in ("-c", f"{key}={value}")]
         command = [*pinned, "merge-tree", "--write-tree", "-z", "--messages", *labels]
         output = run(command, repository, expect=(0, 1))

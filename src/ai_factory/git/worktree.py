@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ai_factory.errors import MachineError, ProjectError
+from ai_factory.errors import ProjectError
 from ai_factory.git.objects import object_id, project_objects
-from ai_factory.git.process import finished, hint_for, isolated, run
+from ai_factory.git.process import finished, isolated, run
 from ai_factory.tree import Blob, path_bytes
+from ai_factory.workspace import Repository, find_repository
 
 
 class Status(NamedTuple):
@@ -26,36 +26,50 @@ class Status(NamedTuple):
 
 def status(root: str) -> Status:
     """Head, index and uncommitted changes below `root`."""
-    prefix = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape").strip("\n")
-    options = [
-        "status",
-        "--porcelain=v1",
-        "-z",
-        "--no-renames",
-        "--untracked-files=all",
-        "--ignore-submodules=all",
-    ]
-    rows = [row for row in run([*options, "--", "."], root, environment=_personal()).split(b"\0") if row]
-    marks = {os.fsdecode(row[3:]).removeprefix(prefix): row[:2].decode() for row in rows}
-    unmerged = {path for path, mark in marks.items() if "U" in mark or mark in ("AA", "DD")}
+    options = ["--porcelain=v2", "-z", "--branch", "--no-renames", "--untracked-files=all", "--ignore-submodules=all"]
+    rows = run(["status", *options, "--", "."], root, environment=_personal()).decode(errors="surrogateescape")
+    told = [_told(row) for row in rows.split("\0") if row]
+    prefix = _prefix(root)
+    marked = {mark: [path.removeprefix(prefix) for kind, path in told if kind == mark] for mark in "1u?"}
+    head = next((text for kind, text in told if kind == "#"), "")
     tracked, sparse = _index(root)
     return Status(
-        _head(root),
+        head,
         tracked,
-        tuple(sorted(path for path, mark in marks.items() if mark != "??")),
-        frozenset(path for path, mark in marks.items() if mark == "??"),
-        frozenset(unmerged),
+        tuple(sorted(marked["1"] + marked["u"])),
+        frozenset(marked["?"]),
+        frozenset(marked["u"]),
         sparse,
     )
 
 
-def _head(root: str) -> str:
-    return finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
+def _told(row: str) -> tuple[str, str]:
+    """A row of git's status: `1` changed, `u` unmerged or `?` untracked with its path, `#` with the head's commit."""
+    if row.startswith("# branch.oid "):
+        commit = row.removeprefix("# branch.oid ")
+        return "#", "" if commit == "(initial)" else commit
+    fields = {"1": 8, "u": 10, "?": 1}.get(row[0], 0)
+    return (row[0], row.split(" ", fields)[fields]) if fields else ("", "")
+
+
+def _prefix(root: str) -> str:
+    """The path of `root` in its repository, with a slash at its end; empty at the top."""
+    place = os.path.relpath(os.path.realpath(root), repository_of(root).top)
+    return "" if place == "." else place + "/"
+
+
+def repository_of(root: str) -> Repository:
+    """The repository that `root` lies in. Raises ProjectError when it lies in no work tree."""
+    found = find_repository(root)
+    if found is None:
+        raise ProjectError(f"`{root}` lies in no git work tree", "make one: `git init && git add -A && git commit`")
+    return found
 
 
 def still(root: str, before: Status) -> bool:
     """Whether head and index below `root` are what they were."""
-    return _head(root) == before.head and _index(root) == (before.tracked, before.sparse)
+    head = finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
+    return head == before.head and _index(root) == (before.tracked, before.sparse)
 
 
 def _personal() -> dict[str, str]:
@@ -100,7 +114,7 @@ class Stage(NamedTuple):
 
 def stage(root: str, stages: Sequence[Stage], index: str = "") -> None:
     """Put the paths into the index (that file, where one is named) as given; no filter of the project runs."""
-    prefix = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape").strip("\n")
+    prefix = _prefix(root)
     nothing = "0" * len(object_id(b"", project_objects(root)))
     lines: list[bytes] = []
     for item in stages:
@@ -116,10 +130,9 @@ def stage(root: str, stages: Sequence[Stage], index: str = "") -> None:
         run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0", index=index)
 
 
-def index_listing(root: str, index: str = "") -> str:
-    """A digest of all that the repository's index (or that file) holds, wherever in the repository `root` lies."""
-    listing = run(["ls-files", "--stage", "-z", "--full-name", "--", ":/"], root, index=index)
-    return hashlib.sha256(listing).hexdigest()
+def index_listing(root: str, index: str = "") -> bytes:
+    """All that the repository's index holds, or a saved one, wherever in the repository `root` lies."""
+    return run(["ls-files", "--stage", "-z"], repository_of(root).top, index=index)
 
 
 def restage(root: str, saved: str, paths: Sequence[str], index: str = "") -> None:
@@ -137,12 +150,3 @@ def restage(root: str, saved: str, paths: Sequence[str], index: str = "") -> Non
         sides = (entries.get("1"), entries.get("2"), entries.get("3"))
         stages.append(Stage(place, entries.get("0"), sides if any(sides) else None))
     stage(root, stages, index)
-
-
-def require_work_tree(root: str) -> None:
-    """Raise ProjectError unless `root` lies in a git work tree."""
-    done = finished(["rev-parse", "--is-inside-work-tree"], root, expect=(0, 128))
-    if done.stdout.strip() != b"true":
-        if b"dubious" in done.stderr:
-            raise MachineError(f"git does not trust `{root}`", hint_for("dubious ownership"))
-        raise ProjectError(f"`{root}` lies in no git work tree", "make one: `git init && git add -A && git commit`")

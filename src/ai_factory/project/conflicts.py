@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ai_factory import base, check, git, journal, lock
 from ai_factory.errors import LockError, ProjectError, UsageError
@@ -16,13 +16,12 @@ from ai_factory.tree import LINK, Blob, File, blob_id, is_binary, with_endings_o
 from ai_factory.workspace import Folder
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """What `--continue` or `--take` did: the paths it resolved, those still open, and objects with replaced content."""
 
     resolved: tuple[str, ...]
     open: tuple[str, ...]
-    kept: Mapping[str, str] = field(default_factory=dict)
+    kept: Mapping[str, str] = {}
 
 
 def resume(project: Project) -> Progress:
@@ -163,9 +162,7 @@ def _carry_out(
     wanted = {path: written.get(path, project.folder.read(path)) for path in [*decisions, lock.BASE, lock.LOCK]}
     contents = {path: as_git_stores(project, status, path, file) for path, file in wanted.items() if file}
     objects = git.store(project.root, [*(file.content for file in replaced.values()), *contents.values()])
-    stages = [
-        Stage(path, Blob(file.mode, objects[contents[path]]) if file else None) for path, file in wanted.items()
-    ]
+    stages = [Stage(path, Blob(file.mode, objects[contents[path]]) if file else None) for path, file in wanted.items()]
     kept = {path: objects[file.content] for path, file in replaced.items()}
     counts = _under_way(project, place, status.head)
     journal.carry_out(place, journal.DECISION, status.head, steps, stages, replaced=kept, counts=counts)

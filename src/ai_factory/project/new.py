@@ -8,8 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ai_factory import base, git, lock, manifest
 from ai_factory.errors import AnswersError, MachineError, UsageError
@@ -26,8 +25,7 @@ NAMED_AFTER_FOLDER = "use_case"  # the answer that, unless given, is taken from 
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class Birth(NamedTuple):
     """A project about to be written."""
 
     destination: str
@@ -35,8 +33,7 @@ class Birth:
     manifest: Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Born:
+class Born(NamedTuple):
     """A project that was written: whether it became a repository, with whose identity, what to install at the root."""
 
     root: str
@@ -54,7 +51,7 @@ def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = No
     _check_destination(destination)
     answers, given = _answers(made, wish.answers, destination, ask)
     target = rendered(made, answers)
-    return Birth(destination, births(target), replace(wish, answers=given))
+    return Birth(destination, births(target), wish._replace(answers=given))
 
 
 def _answers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ai_factory import base, lock, manifest
 from ai_factory.errors import LockError, MachineError
@@ -12,8 +12,7 @@ from ai_factory.manifest import Manifest
 from ai_factory.workspace import Folder, find_project
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """A stamped folder and what its lock says."""
 
     folder: Folder

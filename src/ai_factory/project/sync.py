@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from ai_factory import __version__, base, check, documents, evolve, git, journal, lock, manifest, questions
+from ai_factory import __version__, base, check, documents, evolve, git, journal, lock, manifest, questions, versions
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
 from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError
-from ai_factory.factory import EMBEDDED, Factory, Wanted, is_older, is_remote, is_tag, open_factory
+from ai_factory.factory import EMBEDDED, Factory, Wanted, is_remote, is_tag, open_factory
 from ai_factory.git import Stage, Status
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
@@ -29,21 +28,19 @@ from ai_factory.workspace import keeps_modes
 OURS = (lock.PROJECT, lock.BASE, lock.LOCK)  # written last, and the lock last of all
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What was asked of a sync."""
 
     to: str = ""
     factory: str = ""
     accept: str = ""  # an origin that a person accepts although the lock names another
-    answers: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, Any] = {}
     refresh: bool = True
     today: str = ""  # an ISO date, for a hold
     trusted_only: bool = False  # in CI, an origin never comes from the project
 
 
-@dataclass(frozen=True, slots=True)
-class Sync:
+class Sync(NamedTuple):
     """A sync about to happen: the plan, the drift that stays, what the components' releases say."""
 
     project: Project
@@ -71,7 +68,7 @@ def prepare(project: Project, request: Request) -> Sync:
     Raises ProjectError, everything that stands in the way listed, when the project is not in a state to be
     synced; ConsentError for an origin that nobody accepted; UsageError for a version that does not exist.
     """
-    git.require_work_tree(project.root)
+    git.repository_of(project.root)
     record = journal.journal_of(project.root)
     _refuse_merge(record)
     journal.require_finished(record)
@@ -92,7 +89,7 @@ def prepare(project: Project, request: Request) -> Sync:
         plan = states.as_locked(project, made.factory.origin, known)
     else:
         plan, seen = states.merged(project, rendered(made, answers), known, status, evolve.renames(pending))
-    plan = replace(plan, manual=evolve.manual(pending), notes=notes)
+    plan = plan._replace(manual=evolve.manual(pending), notes=notes)
     touched = _touched(plan)
     before = project.folder.read_all(touched)
     _refuse_moving(project, wished, {path: seen[path] for path in touched if path in seen}, before)
@@ -175,7 +172,7 @@ def _origin(record: Lock, wish: Manifest, request: Request) -> str:
 
 
 def _refuse_downgrade(record: Lock, factory: Factory) -> None:
-    if is_older(factory.origin.version, record.factory.version):
+    if versions.is_older(factory.origin.version, record.factory.version):
         raise ProjectError(
             f"the project is at version {record.factory.version}, newer than {factory.origin.version}",
             "a sync never goes back: revert the commit of the sync instead",
