@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple
@@ -21,6 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 from ai_factory import git
 from ai_factory.errors import FactoryError, ProjectError
 from ai_factory.git import Stage
+from ai_factory.interruption import undisturbed
 from ai_factory.tree import Blob, File
 from ai_factory.workspace import DRAFT, Folder, Repository, unusable
 
@@ -30,7 +30,6 @@ RECORD, CONTENTS, RESERVE = "journal.json", "contents", "reserve"
 INDEX, STAGED = "index", "index.staged"  # copies of git's index: before the sync, and as the sync leaves it
 BLOCK = 4096  # bytes by which a disk takes space
 SLACK = 256 * 1024  # bytes that records and folders may need besides the files
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Step(NamedTuple):
@@ -129,12 +128,18 @@ def exclusive(journal: Journal) -> Iterator[None]:
         except BlockingIOError:
             raise ProjectError("another sync is running in this project", "wait until it has ended") from None
         with _writing(place):
-            for part in (journal, journal.act):
-                shutil.rmtree(f"{part.place}.new", ignore_errors=True)
-            git.forget_index(journal.index_file, journal.mark)
+            _tidy(journal)
         yield
     finally:
         os.close(descriptor)
+
+
+def _tidy(journal: Journal) -> None:
+    for part in (journal, journal.act):
+        shutil.rmtree(f"{part.place}.new", ignore_errors=True)
+        if not os.path.exists(os.path.join(part.place, RECORD)):
+            shutil.rmtree(part.place, ignore_errors=True)
+    git.forget_index(journal.index_file, journal.mark)
 
 
 @contextmanager
@@ -192,7 +197,7 @@ def apply(
             _prepare(journal, steps, stages, incoming, {"head": head, "watched": dict(watched or {}), **(more or {})})
         finish(journal)
     except BaseException as error:
-        with _undisturbed():
+        with undisturbed():
             _give_up(journal, error)
         raise
 
@@ -208,16 +213,6 @@ def _give_up(journal: Journal, error: BaseException) -> None:
             f"it stopped half-way ({error}), and going back did too: {second.message}",
             "mend that, then `ai-factory sync --abort` goes back, or `--continue` finishes it",
         ) from error
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Nobody's Ctrl-C, nor that of a process manager, comes between; it counts afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def carry_out(
@@ -273,6 +268,7 @@ def _prepare(
         "state": APPLYING,
         "steps": rows,
         "stages": [_stage_row(stage) for stage in stages],
+        "folders": _missing_folders(journal, steps),
         "exclude": {"before": _read_text(journal.exclude_file), "lines": _missing_lines(journal, incoming)},
         **more,
     }
@@ -281,6 +277,11 @@ def _prepare(
     _drop(journal)
     os.rename(draft, journal.place)
     _flush_folder(os.path.dirname(journal.place))
+
+
+def _missing_folders(journal: Journal, steps: Sequence[Step]) -> list[str]:
+    folder = Folder(journal.root)
+    return sorted({above for step in steps if step.after for above in folder.missing_above(step.path)})
 
 
 def _keep(contents: BinaryIO, file: File | None) -> dict[str, Any] | None:
@@ -378,8 +379,10 @@ def _advance(folder: Folder, step: Step) -> None:
             f"`{step.path}` was changed while the sync was under way",
             "`ai-factory sync --abort` goes back, and keeps what is there as a git object",
         )
-    if now != step.after:
-        _put(folder, step.path, step.after)
+    if step.after is None:
+        (folder.delete if now else folder.prune)(step.path)  # gone, it may have left an empty folder
+    elif now != step.after:
+        folder.write(step.path, step.after)
 
 
 def _stage(journal: Journal, record: dict[str, Any]) -> None:
@@ -410,7 +413,8 @@ def _amended(journal: Journal, sync: dict[str, Any], act: dict[str, Any]) -> dic
         _flush(contents)
     if _is_known(journal, os.path.join(journal.act.place, INDEX)):  # else somebody has staged something of their own
         _copy(os.path.join(journal.act.place, STAGED), os.path.join(journal.place, STAGED))
-    return {**sync, "steps": list(rows.values()), "stages": list(stages.values())}
+    folders = sorted({*sync["folders"], *act["folders"]})
+    return {**sync, "steps": list(rows.values()), "stages": list(stages.values()), "folders": folders}
 
 
 # ---- back ----------------------------------------------------------------------------------------
@@ -433,19 +437,22 @@ def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
             kept |= _store_foreign(journal, folder, record)
             _write_record(journal.place, {**record, "state": ABORTING, "kept": kept})
         for step in reversed(list(_steps(journal, record))):
-            _retreat(folder, step, overwrite)
+            _retreat(folder, step, record["folders"], overwrite)
         _restore_index(journal, record)
         _remove_lines(journal, record["exclude"]["before"], record["exclude"]["lines"])
         _drop(journal)
         return kept
 
 
-def _retreat(folder: Folder, step: Step, overwrite: bool) -> None:
+def _retreat(folder: Folder, step: Step, made: Sequence[str], overwrite: bool) -> None:
     folder.forget_draft(step.path)
     now = folder.read(step.path)
-    if now == step.before or folder.is_folder(step.path) or (now != step.after and not overwrite):
+    if (now not in (step.before, step.after) and not overwrite) or folder.is_folder(step.path):
         return
-    _put(folder, step.path, step.before)
+    if step.before is None:
+        (folder.delete if now else folder.prune)(step.path, made)  # a folder of before stays, empty as it may be
+    elif now != step.before:
+        folder.write(step.path, step.before)
 
 
 def _store_foreign(journal: Journal, folder: Folder, record: dict[str, Any]) -> dict[str, str]:
@@ -495,7 +502,8 @@ def _restore_index(journal: Journal, record: dict[str, Any]) -> None:
     saved = os.path.join(journal.place, INDEX)
     with git.changed_index(journal.index_file, journal.mark) as index:
         if not _is_known(journal, index):
-            git.restage(journal.root, saved, [row["path"] for row in record["stages"]], index)
+            paths = {row["path"]: None for row in [*record["stages"], *record["steps"]]}
+            git.restage(journal.root, saved, list(paths), index)
         elif not _copy(saved, index):
             os.unlink(index)
 
@@ -516,13 +524,6 @@ def _drop(journal: Journal) -> None:
     with suppress(FileNotFoundError):
         os.unlink(os.path.join(journal.place, RECORD))
     shutil.rmtree(journal.place, ignore_errors=True)
-
-
-def _put(folder: Folder, path: str, file: File | None) -> None:
-    if file is None:
-        folder.delete(path)
-    else:
-        folder.write(path, file)
 
 
 # ---- git's exclude file --------------------------------------------------------------------------
@@ -552,14 +553,13 @@ def _remove_lines(journal: Journal, before: str | None, lines: Sequence[str]) ->
         return
     with _held_exclude(journal):
         known = _read_text(journal.exclude_file)
-        if known is None:
+        wanted = before if known == _with(before or "", lines) else _without(known or "", lines)
+        if known is None or wanted == known:
             return
-        if known != _with(before or "", lines):
-            _write_text(journal, _without(known, lines))
-        elif before is None:
+        if wanted is None:
             os.unlink(journal.exclude_file)
         else:
-            _write_text(journal, before)
+            _write_text(journal, wanted)
 
 
 @contextmanager

@@ -21,9 +21,9 @@ def changed_index(index: str, mark: str) -> Iterator[str]:
     `mark` begins the names of what lies in git's own folder meanwhile: after a kill, `forget_index` knows by it
     what is ours. Raises MachineError while another git holds the index.
     """
-    _wait(index, mark, lambda: _locked(index, mark))
     copy = f"{mark}.index"
     try:
+        _wait(index, mark, lambda: _locked(index, mark))
         with suppress(FileNotFoundError):
             shutil.copy2(index, copy)  # with its time, by which git tells which entries it must look at again
         yield copy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 
 from ai_factory.errors import MachineError
 from ai_factory.tree import path_bytes
+from ai_factory.workspace import UNUSABLE
 
 TRANSPORTS = "file:https:ssh"
 NO_TRANSPORT = "none"  # a repository with a promise in it would else fetch what is missing, by programs that it names
@@ -75,20 +77,25 @@ def finished(
     folder: str,
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
-    expect: Sequence[int] = (0,),
+    expect: Sequence[int] | None = (0,),
     index: str = "",
 ) -> subprocess.CompletedProcess[bytes]:
-    """The process after its end; raises as `run` does."""
+    """The process after its end, whatever that was where `expect` is None; raises as `run` does."""
     named = {"GIT_INDEX_FILE": index} if index else {}
     done = _started(arguments, folder, stdin, {**(isolated() if environment is None else environment), **named})
     if environment is None and b"dubious ownership" in done.stderr:
         with _trusting() as trusting:
             done = _started(arguments, folder, stdin, trusting | named)
-    if done.returncode not in expect:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
-        raise MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", hint_for(reason))
+    if expect is not None and done.returncode not in expect:
+        raise failure(arguments, done)
     return done
+
+
+def failure(arguments: Sequence[str | bytes], done: subprocess.CompletedProcess[bytes]) -> MachineError:
+    """The error for a process that ended otherwise than expected."""
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
+    return MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", hint_for(reason))
 
 
 def _started(
@@ -130,6 +137,8 @@ def hint_for(reason: str) -> str:
     """What mends the failure of that reason, where it is known."""
     if "dubious ownership" in reason:
         return "the repository belongs to another user: `git config --global --add safe.directory PATH`"
+    if re.search("No space left|Out of diskspace|Permission denied|Read-only|not permitted", reason):
+        return UNUSABLE
     return "install git 2.38 or newer" if "usage:" in reason or "unknown option" in reason else ""
 
 

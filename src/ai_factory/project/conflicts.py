@@ -183,10 +183,11 @@ def abort(project_root: str) -> dict[str, str]:
     place = journal.journal_of(project_root)
     with journal.exclusive(place):
         act = place.act.load()
+        if act and act["counts"] and act["state"] == journal.APPLIED:
+            journal.complete(place)  # it may be counted to the sync already
+            act = {}
         kept = journal.undo(place.act) if act else {}
-        if act and not act["counts"]:
-            return kept
-        return kept | _abort_sync(project_root, place)
+        return kept if act and not act["counts"] else kept | _abort_sync(project_root, place)
 
 
 def _abort_sync(root: str, place: journal.Journal) -> dict[str, str]:

@@ -375,8 +375,11 @@ def _steps(sync: Sync, ours: Mapping[str, bytes]) -> list[journal.Step]:
     wanted |= {path: File(content) for path, content in ours.items()}
     # a path that goes makes room for one that comes: a file may become a folder
     order = sorted(wanted, key=lambda path: (path.startswith(lock.FOLDER), wanted[path] is not None))
-    steps = (journal.Step(path, sync.before.get(path), wanted[path]) for path in order)
-    return [step for step in steps if step.before != step.after]
+    steps = [journal.Step(path, sync.before.get(path), wanted[path]) for path in order]
+    # an open file that stays as it is: an abort takes back what a person does to it meanwhile
+    open_ = [change.path for change in sync.plan.conflicts if change.path not in wanted]
+    kept = [journal.Step(path, sync.before.get(path), sync.before.get(path)) for path in open_]
+    return kept + [step for step in steps if step.before != step.after]
 
 
 def _stages(project: Project, plan: Plan, steps: Sequence[journal.Step], status: Status) -> list[Stage]:
@@ -384,7 +387,8 @@ def _stages(project: Project, plan: Plan, steps: Sequence[journal.Step], status:
     marked = {change.path: change for change in plan.conflicts if change.file is not None and change.incoming is None}
     proposals = {f"{change.path}.incoming" for change in plan.changes if change.incoming}
     local = {change.path for change in plan.changes if change.entry and change.entry.state == "local"}
-    staged = {step.path: step.after for step in steps if step.path not in proposals | local and step.path not in marked}
+    others = proposals | local | marked.keys()
+    staged = {step.path: step.after for step in steps if step.path not in others and step.before != step.after}
     contents = [states.as_git_stores(project, status, path, file) for path, file in staged.items() if file]
     sides = {path: [side for side in change.sides or () if side] for path, change in marked.items()}
     ids = git.store(project.root, [*contents, *(side.content for files in sides.values() for side in files)])
@@ -406,7 +410,8 @@ def commit(sync: Sync) -> None:
         raise ProjectError("conflicts are open: there is nothing whole to commit", "resolve them, then `git commit`")
     origin = sync.plan.target.origin
     try:
-        git.commit(sync.project.root, f"Sync with {origin.url} {origin.version}", written(sync))
+        with journal.exclusive(journal.journal_of(sync.project.root)):
+            git.commit(sync.project.root, f"Sync with {origin.url} {origin.version}", written(sync))
     except MachineError as error:
         hint = "mend what stops `git commit`, then commit; or go back with `ai-factory sync --abort`"
         raise ProjectError(f"the sync is staged, but not committed: {error.message}", hint) from None
