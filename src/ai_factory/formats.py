@@ -183,7 +183,7 @@ LOCK = _object(
                 "url": TEXT,
                 "version": TEXT,
                 "commit": {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})?" + END},
-                "tree": {"type": "string", "pattern": "^[0-9a-f]{40}" + END},
+                "tree": {"type": "string", "pattern": "^([0-9a-f]{40})?" + END},
             },
             ("kind", "url", "version", "commit", "tree"),
         ),

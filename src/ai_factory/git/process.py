@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,9 +11,11 @@ from contextlib import contextmanager
 
 from ai_factory.errors import MachineError
 from ai_factory.tree import path_bytes
+from ai_factory.workspace import UNUSABLE
 
 TIMEOUT = 600  # seconds of one git process
 NOTHING: Mapping[str, str] = {}
+GRACE = 10  # seconds in which a process that was asked to end should have ended
 
 
 def isolated() -> dict[str, str]:
@@ -38,6 +41,11 @@ def isolated() -> dict[str, str]:
         "GIT_CONFIG_KEY_1": "core.fsmonitor",
         "GIT_CONFIG_VALUE_1": "false",
     }
+
+
+def of_index(place: str) -> dict[str, str]:
+    """What makes git use that file as its index; nothing where none is named."""
+    return {"GIT_INDEX_FILE": place} if place else {}
 
 
 def personal() -> dict[str, str]:
@@ -115,40 +123,55 @@ def finished(
     folder: str,
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
-    expect: Sequence[int] = (0,),
+    expect: Sequence[int] | None = (0,),
     more: Mapping[str, str] = NOTHING,
 ) -> subprocess.CompletedProcess[bytes]:
-    """The process after its end; raises as `run` does."""
+    """The process after its end, whatever that was where `expect` is None; raises as `run` does."""
     done = _started(arguments, folder, stdin, {**isolated(), **more} if environment is None else environment)
     if environment is None and b"dubious ownership" in done.stderr:
         with _trusting() as trusting:
             done = _started(arguments, folder, stdin, {**trusting, **more})
-    if done.returncode not in expect:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
-        raise MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", hint_for(reason))
+    if expect is not None and done.returncode not in expect:
+        raise failure(arguments, done)
     return done
+
+
+def failure(arguments: Sequence[str | bytes], done: subprocess.CompletedProcess[bytes]) -> MachineError:
+    """The error for a process that ended otherwise than expected."""
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
+    return MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", hint_for(reason))
 
 
 def _started(
     arguments: Sequence[str | bytes], folder: str, stdin: bytes, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
+    pipe = subprocess.PIPE
     try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            input=stdin,
-            capture_output=True,
-            env=environment,
-            timeout=TIMEOUT,
-            check=False,
-        )
+        with subprocess.Popen(
+            ["git", *arguments], cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+        ) as process:
+            try:
+                output, errors = process.communicate(stdin, timeout=TIMEOUT)
+            except BaseException:
+                _end(process)
+                raise
+            return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.isdir(folder):
             raise MachineError(f"there is no folder `{folder}`") from None
         raise MachineError("git is not installed", "install git 2.38 or newer") from None
     except subprocess.TimeoutExpired:
         raise MachineError(f"git took longer than {TIMEOUT} seconds: `git {_words(arguments[:2])}`") from None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end: killed at once, git would leave its locks behind."""
+    process.terminate()
+    try:
+        process.wait(timeout=GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _words(arguments: Sequence[str | bytes]) -> str:
@@ -159,6 +182,8 @@ def hint_for(reason: str) -> str:
     """What mends the failure of that reason, where it is known."""
     if "dubious ownership" in reason:
         return "the repository belongs to another user: `git config --global --add safe.directory PATH`"
+    if re.search("No space left|Out of diskspace|Permission denied|Read-only|not permitted", reason):
+        return UNUSABLE
     return "install git 2.38 or newer" if "usage:" in reason or "unknown option" in reason else ""
 
 

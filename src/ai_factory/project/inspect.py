@@ -76,7 +76,7 @@ def preview(project: Project, factory: Factory) -> Plan:
     target = rendered(made, answers)
     known, _ = states.known_base(project)
     now = git.status(project.root) if find_repository(project.root) else git.UNKNOWN
-    return states.merged(project, target, known, now, evolve.renames(pending))
+    return states.merged(project, target, known, now, evolve.renames(pending))[0]
 
 
 def _team(project: Project) -> Iterator[tuple[str, str]]:
