@@ -36,7 +36,12 @@ def sync(
     show_: Annotated[
         str, typer.Option("--show", metavar="theirs", help="Print the incoming version of an open file.")
     ] = "",
-    data: Annotated[list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="Change an answer.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", metavar="KEY=VALUE", help="Change an answer; the version stays, unless `--to` names one."
+        ),
+    ] = None,
     factory: Annotated[
         str, typer.Option("--factory", metavar="URL|PATH", help="The factory, when not the project's.")
     ] = "",

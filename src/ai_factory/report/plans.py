@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ai_factory.lock import Lock
 from ai_factory.plan import ACTIONS, Change, Plan
 from ai_factory.project.new import Birth
 from ai_factory.project.sync import Sync, release_notes
@@ -87,7 +87,8 @@ def _summary(plan: Plan) -> str:
 
 
 def _rest(sync: Sync) -> list[str]:
-    lines = [f"note: {plain(note)}" for note in sync.plan.notes]
+    lines = [f"answer: {plain(row['key'])} {_answer_words(row)}" for row in _answers(sync)]
+    lines += [f"note: {plain(note)}" for note in sync.plan.notes]
     lines += [f"by hand: {plain(step)}" for step in sync.plan.manual]
     for finding in sync.drift:
         lines.append(f"drift: {plain(finding.path)} {finding.message}, and this sync leaves it so")
@@ -118,7 +119,7 @@ def sync_data(sync: Sync, applied: bool) -> dict[str, Any]:
         "changes": [change_row(change) for change in plan.visible],
         "conflicts": [change.path for change in plan.conflicts],
         "components": [{"name": name, "from": old, "to": new} for name, old, new in sync.releases],
-        "answers": _changed(sync.project.lock, plan.target.answers),
+        "answers": _answers(sync),
         "controls": controls(sync),
         "drift": [finding_row(finding) for finding in sync.drift],
         "manual": list(plan.manual),
@@ -126,10 +127,38 @@ def sync_data(sync: Sync, applied: bool) -> dict[str, Any]:
     }
 
 
-def _changed(before: Lock, after: Mapping[str, Any]) -> list[dict[str, Any]]:
-    keys = sorted({*before.answers, *after})
-    rows = ({"key": key, "from": before.answers.get(key), "to": after.get(key)} for key in keys)
-    return [row for row in rows if row["from"] != row["to"]]
+def _answers(sync: Sync) -> list[dict[str, Any]]:
+    """The answers that change; `default` tells those that nobody gave, which follow the version."""
+    before, after = sync.project.lock.answers, sync.plan.target.answers
+    keys = sorted(key for key in {*before, *after} if _differ(before, after, key))
+    return [
+        {
+            "key": key,
+            "from": before.get(key),
+            "to": after.get(key),
+            "new": key not in before,
+            "gone": key not in after,
+            "default": key in after and key not in sync.given,
+        }
+        for key in keys
+    ]
+
+
+def _differ(before: Mapping[str, Any], after: Mapping[str, Any], key: str) -> bool:
+    return (key in before) != (key in after) or before.get(key) != after.get(key)
+
+
+def _answer_words(row: Mapping[str, Any], code: Callable[[str], str] = plain) -> str:
+    """What becomes of an answer: `low → high`, `is asked no more`, and whether a default decides it."""
+    old, new = (code(text_of(row[side])) for side in ("from", "to"))
+    if row["gone"]:
+        return f"is asked no more; it was {old}"
+    return (f"is new: {new}" if row["new"] else f"{old} → {new}") + (" (default)" if row["default"] else "")
+
+
+def text_of(value: Any) -> str:
+    """An answer as people write it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def controls(sync: Sync) -> dict[str, list[str]]:
@@ -156,11 +185,7 @@ def sync_markdown(sync: Sync) -> str:
     parts += _section("Components", [_md_release(sync, *release) for release in sync.releases])
     words = {"gained": "Evidence gained", "lost": "Evidence lost", "weakened": "Weakened"}
     parts += _section("Controls", [f"- {words[key]}: {', '.join(ids)}" for key, ids in controls(sync).items() if ids])
-    changed = _changed(sync.project.lock, sync.plan.target.answers)
-    parts += _section(
-        "Answers",
-        [f"- {_code(row['key'])}: {_code(str(row['from']))} → {_code(str(row['to']))}" for row in changed],
-    )
+    parts += _section("Answers", [f"- {_code(row['key'])} {_answer_words(row, _code)}" for row in _answers(sync)])
     parts += _section(
         "Drift that stays",
         [
