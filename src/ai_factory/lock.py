@@ -114,7 +114,7 @@ def parse(content: bytes, where: str = LOCK) -> Lock:
     if content.startswith(b"<<<<<<< ") or b"\n<<<<<<< " in content:
         raise LockError(
             f"`{where}` holds merge markers: two branches both synced",
-            "take one side (`git checkout --ours -- .ai-factory`), then run `ai-factory sync` again",
+            "rebuild it from both: `ai-factory sync --repair`",
         )
     try:
         data = json.loads(content)

@@ -18,6 +18,7 @@ from ai_factory.git.objects import (
     is_ancestor,
     list_tree,
     object_id,
+    parents,
     project_objects,
     read_blobs,
     releases,
@@ -35,6 +36,7 @@ from ai_factory.git.worktree import (
     restage,
     stage,
     status,
+    unmerged,
 )
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "list_tree",
     "merge_trees",
     "object_id",
+    "parents",
     "project_objects",
     "read_blobs",
     "releases",
@@ -68,5 +71,6 @@ __all__ = [
     "stage",
     "status",
     "store",
+    "unmerged",
     "update_mirror",
 ]

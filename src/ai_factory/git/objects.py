@@ -160,3 +160,13 @@ def content_of(root: str, place: str) -> bytes | None:
     """The content that git names so (`HEAD:./path`, `:2:./path`), or None when there is none."""
     done = finished(["cat-file", "blob", place], root, expect=(0, 128))
     return done.stdout if done.returncode == 0 else None
+
+
+def parents(root: str) -> tuple[str, str, str] | None:
+    """The common ancestor of the two parents of a merge, and these; None where the last commit is no merge of two."""
+    told = finished(["rev-list", "--parents", "--max-count=1", "HEAD"], root, expect=(0, 128))
+    _, *found = told.stdout.decode().split() or [""]
+    if len(found) != 2:
+        return None
+    ancestor = finished(["merge-base", *found], root, expect=(0, 1)).stdout.decode().split()
+    return (ancestor[0] if ancestor else found[0], found[0], found[1])

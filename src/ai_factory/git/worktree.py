@@ -127,6 +127,15 @@ def stage(root: str, stages: Sequence[Stage]) -> None:
         run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0")
 
 
+def unmerged(root: str) -> dict[str, dict[int, Blob]]:
+    """The paths in conflict, and what the index holds for each: 1 the common ancestor, 2 ours, 3 theirs."""
+    found: dict[str, dict[int, Blob]] = {}
+    for head, _, path in (row.partition(b"\t") for row in run(["ls-files", "-u", "-z"], root).split(b"\0") if row):
+        mode, blob, number = head.decode().split(" ")
+        found.setdefault(os.fsdecode(path), {})[int(number)] = Blob(mode, blob)
+    return found
+
+
 def index_listing(root: str, index: str = "") -> bytes:
     """All that the repository's index holds, or a saved one, wherever in the repository `root` lies."""
     environment = isolated() | {"GIT_INDEX_FILE": index} if index else None

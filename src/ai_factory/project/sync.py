@@ -54,7 +54,7 @@ class Sync(NamedTuple):
     manifest: bytes
     before: Tree  # the files that it will touch, as they were when the plan was made
     nothing_to_do: bool  # whether lock, files and manifest would stay as they are
-    given: frozenset[str] = frozenset()  # the answers that somebody gave; all others are presets and defaults
+    given: frozenset[str] = frozenset()  # the answers that somebody gave; the others are defaults
 
     @property
     def still_open(self) -> bool:
@@ -139,7 +139,10 @@ def _refuse_merge(record: journal.Journal) -> None:
     """Git's own merges, rebases and picks come to an end before a sync begins."""
     for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"):
         if os.path.exists(os.path.join(record.repository.private, name)):
-            raise ProjectError(f"git is in the middle of something of its own (`{name}`)", "finish or abort that first")
+            raise ProjectError(
+                f"git is in the middle of something of its own (`{name}`)",
+                "finish or abort that first; where `.ai-factory` is in conflict, `ai-factory sync --repair` mends it",
+            )
 
 
 def _refuse_sparse(record: Lock, status: Status) -> None:

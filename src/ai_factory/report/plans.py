@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ai_factory.plan import ACTIONS, Change, Plan
@@ -12,8 +11,9 @@ from ai_factory.project.new import Birth
 from ai_factory.project.sync import Sync, release_notes
 from ai_factory.report.findings import row as finding_row
 from ai_factory.report.plain import count, plain
-from ai_factory.tree import word
+from ai_factory.tree import File, blob_id, word
 
+ROWS = 100  # of one list in Markdown: a forge takes some 65,000 characters
 SIGNS = {"add": "+", "change": "~", "merge": "~", "rename": ">", "delete": "-", "conflict": "!"}
 
 
@@ -62,7 +62,15 @@ def change_row(change: Change) -> dict[str, Any]:
         row["source"] = change.source
     if change.incoming:
         row["incoming"] = f"{change.path}.incoming"
+    if change.sides:
+        words = ("base", "ours", "theirs")
+        row["versions"] = {word: _version(side) for word, side in zip(words, change.sides, strict=True)}
     return row
+
+
+def _version(file: File | None) -> dict[str, str] | None:
+    """One of the three versions of a conflict, by git's mode and blob id; None where there is no file."""
+    return {"mode": file.mode, "id": blob_id(file.content)} if file else None
 
 
 def sync_text(sync: Sync, applied: bool) -> str:
@@ -87,13 +95,21 @@ def _summary(plan: Plan) -> str:
 
 
 def _rest(sync: Sync) -> list[str]:
-    lines = [f"answer: {plain(row['key'])} {_answer_words(row)}" for row in _answers(sync)]
+    lines = [_answer_line(row) for row in _changed(sync)]
     lines += [f"note: {plain(note)}" for note in sync.plan.notes]
     lines += [f"by hand: {plain(step)}" for step in sync.plan.manual]
     for finding in sync.drift:
         lines.append(f"drift: {plain(finding.path)} {finding.message}, and this sync leaves it so")
         lines.append(f"      hint: `ai-factory restore {plain(word(finding.path))}`")
     return lines
+
+
+def _answer_line(row: Mapping[str, Any]) -> str:
+    key, old, new = (plain(str(row[part])) for part in ("key", "from", "to"))
+    if row["to"] is None:
+        return f"answer: {key} is asked no more; it was {old}"
+    default = " (the new default)" if row["default"] else ""
+    return f"answer: {key} is new: {new}{default}" if row["from"] is None else f"answer: {key}: {old} → {new}{default}"
 
 
 def _next_steps(sync: Sync, applied: bool) -> list[str]:
@@ -118,8 +134,12 @@ def sync_data(sync: Sync, applied: bool) -> dict[str, Any]:
         "to": plan.target.origin._asdict(),
         "changes": [change_row(change) for change in plan.visible],
         "conflicts": [change.path for change in plan.conflicts],
-        "components": [{"name": name, "from": old, "to": new} for name, old, new in sync.releases],
-        "answers": _answers(sync),
+        "open": [change.path for change in plan.changes if change.entry and change.entry.state == "open"],
+        "components": [
+            {"name": name, "from": old, "to": new, "notes": _notes(sync, name, old, new)}
+            for name, old, new in sync.releases
+        ],
+        "answers": _changed(sync),
         "controls": controls(sync),
         "drift": [finding_row(finding) for finding in sync.drift],
         "manual": list(plan.manual),
@@ -127,38 +147,18 @@ def sync_data(sync: Sync, applied: bool) -> dict[str, Any]:
     }
 
 
-def _answers(sync: Sync) -> list[dict[str, Any]]:
-    """The answers that change; `default` tells those that nobody gave, which follow the version."""
+def _notes(sync: Sync, name: str, before: str, after: str) -> str:
+    return release_notes(sync.changelogs.get(name, ""), before, after)
+
+
+def _changed(sync: Sync) -> list[dict[str, Any]]:
+    """The answers that will differ; `default` says that nobody gave the new one."""
     before, after = sync.project.lock.answers, sync.plan.target.answers
-    keys = sorted(key for key in {*before, *after} if _differ(before, after, key))
-    return [
-        {
-            "key": key,
-            "from": before.get(key),
-            "to": after.get(key),
-            "new": key not in before,
-            "gone": key not in after,
-            "default": key in after and key not in sync.given,
-        }
-        for key in keys
-    ]
-
-
-def _differ(before: Mapping[str, Any], after: Mapping[str, Any], key: str) -> bool:
-    return (key in before) != (key in after) or before.get(key) != after.get(key)
-
-
-def _answer_words(row: Mapping[str, Any], code: Callable[[str], str] = plain) -> str:
-    """What becomes of an answer: `low → high`, `is asked no more`, and whether a default decides it."""
-    old, new = (code(text_of(row[side])) for side in ("from", "to"))
-    if row["gone"]:
-        return f"is asked no more; it was {old}"
-    return (f"is new: {new}" if row["new"] else f"{old} → {new}") + (" (default)" if row["default"] else "")
-
-
-def text_of(value: Any) -> str:
-    """An answer as people write it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    rows = (
+        {"key": key, "from": before.get(key), "to": after.get(key), "default": key in after and key not in sync.given}
+        for key in sorted({*before, *after})
+    )
+    return [row for row in rows if row["from"] != row["to"]]
 
 
 def controls(sync: Sync) -> dict[str, list[str]]:
@@ -180,12 +180,13 @@ def sync_markdown(sync: Sync) -> str:
         "",
     ]
     parts += _section("Conflicts", [f"- {_code(c.path)}: {_md(c.why)}" for c in sync.plan.conflicts])
-    parts += _section("By hand", [f"- {_md(step)}" for step in sync.plan.manual])
+    parts += _section("By hand", [f"- {_md_text(step)}" for step in sync.plan.manual])
+    parts += _section("Notes", [f"- {_md_text(note)}" for note in sync.plan.notes])
     parts += _section("Changes", [_md_row(change) for change in sync.plan.visible if change.action != "conflict"])
     parts += _section("Components", [_md_release(sync, *release) for release in sync.releases])
     words = {"gained": "Evidence gained", "lost": "Evidence lost", "weakened": "Weakened"}
     parts += _section("Controls", [f"- {words[key]}: {', '.join(ids)}" for key, ids in controls(sync).items() if ids])
-    parts += _section("Answers", [f"- {_code(row['key'])} {_answer_words(row, _code)}" for row in _answers(sync)])
+    parts += _section("Answers", [_md_answer(row) for row in _changed(sync)])
     parts += _section(
         "Drift that stays",
         [
@@ -197,7 +198,15 @@ def sync_markdown(sync: Sync) -> str:
 
 
 def _section(title: str, lines: list[str]) -> list[str]:
-    return [f"## {title}", "", *lines, ""] if lines else []
+    """A heading and its list, cut where a forge would refuse the text."""
+    more = len(lines) - ROWS
+    shown = [*lines[:ROWS], f"- and {more} more: `ai-factory sync --plan` lists them"] if more > 0 else lines
+    return [f"## {title}", "", *shown, ""] if lines else []
+
+
+def _md_answer(row: Mapping[str, Any]) -> str:
+    origin = " (the new default)" if row["default"] else ""
+    return f"- {_code(row['key'])}: {_code(str(row['from']))} → {_code(str(row['to']))}{origin}"
 
 
 def _md_row(change: Change) -> str:
@@ -206,9 +215,25 @@ def _md_row(change: Change) -> str:
 
 
 def _md_release(sync: Sync, name: str, before: str, after: str) -> str:
-    notes = release_notes(sync.changelogs.get(name, ""), before, after)
-    quoted = "".join(f"\n  > {_md(line)}" for line in notes.splitlines() if line.strip())
+    notes = _notes(sync, name, before, after).splitlines()
+    quoted = "".join(f"\n  > {_md_note(line)}\n  >" for line in notes if line.strip()).removesuffix("\n  >")
     return f"- {_md(name)}: {_md(before) or 'new'} → {_md(after) or 'dropped'}{quoted}"
+
+
+def _md_note(line: str) -> str:
+    """A line of a changelog: a heading is bold, an item stays one."""
+    text = line.strip()
+    if text.startswith("#"):
+        return f"**{_md_text(text.strip('# '))}**"
+    return f"- {_md_text(text[2:])}" if text.startswith(("- ", "* ")) else _md_text(text)
+
+
+def _md_text(text: str) -> str:
+    """Text in which an author marked code with backticks."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return _md(text)
+    return "".join(_code(part) if number % 2 else _md(part) for number, part in enumerate(parts) if part)
 
 
 def _md(text: str) -> str:

@@ -243,16 +243,14 @@ def test_a_new_question_with_a_default_takes_it_and_says_so(tmp_path: Path) -> N
     story.release(shows(*asked), 2, questions=asked)
     text = story.sync("--plan").out.splitlines()
     assert [line for line in text if line.startswith("answer:")] == [
-        "answer: level low → high (default)",
-        "answer: mode is new: high-x (default)",
+        "answer: level: low → high (the new default)",
+        "answer: mode is new: high-x (the new default)",
     ]
-    assert "## Answers\n\n- `level` `low` → `high` (default)\n- `mode` is new: `high-x` (default)\n" in (
-        story.sync("--plan", "--markdown").out
-    )
+    assert "- `level`: `low` → `high` (the new default)\n" in story.sync("--plan", "--markdown").out
     data = clean(story, {"answers.txt": "kept=mine\nlevel=high\nmode=high-x\n"})
     assert data["answers"] == [
-        {"key": "level", "from": "low", "to": "high", "new": False, "gone": False, "default": True},
-        {"key": "mode", "from": None, "to": "high-x", "new": True, "gone": False, "default": True},
+        {"key": "level", "from": "low", "to": "high", "default": True},
+        {"key": "mode", "from": None, "to": "high-x", "default": True},
     ]
     assert story.answered() == {"kept": "mine"}
 
@@ -298,7 +296,7 @@ def test_a_question_is_removed(tmp_path: Path, declared: bool) -> None:
     if declared:
         data = clean(story, {"answers.txt": "a=1\n"})
         assert story.answered() == {"a": "1"}
-        assert data["answers"] == [{"key": "b", "from": "2", "to": None, "new": False, "gone": True, "default": False}]
+        assert [(row["key"], row["from"], row["to"]) for row in data["answers"]] == [("b", "2", None)]
     else:
         assert refused(story)["answers"] == {"b": "no component asks it; asked are a"}
 
