@@ -74,18 +74,21 @@ _CONTRIBUTES = _object(
     }
 )
 
+_TABLE: Schema = {"type": "object"}  # old value → new value
+_OTHER_ANSWERS = {"split": _map(_map(ANSWERS)), "remove": TEXTS}  # answer → old value → new answers
+
 _CHANGE = _object(
     {
         "since": VERSION,
         "rename": _map(WORDS),
         "remove": TEXTS,
-        "answer": _object(
-            {
-                "rename": _map(WORDS),
-                "remove": TEXTS,
-                "map": {"type": "object"},
-            }
-        ),
+        "answer": {
+            "anyOf": [
+                # with `rename`, `map` is for the renamed answers; without, it names each answer first
+                _object({"rename": _map(WORDS), "map": _TABLE, **_OTHER_ANSWERS}, ("rename",)),
+                _object({"map": _map(_TABLE), **_OTHER_ANSWERS}),
+            ]
+        },
         "manual": WORDS,
         "impact": {"enum": ["none", "review", "reapprove"]},
     },

@@ -39,7 +39,12 @@ def sync(
     repair: Annotated[
         bool, typer.Option("--repair", help="Mend lock and base after a merge of two branches that both synced.")
     ] = False,
-    data: Annotated[list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="Change an answer.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", metavar="KEY=VALUE", help="Change an answer; the version stays, unless `--to` names one."
+        ),
+    ] = None,
     factory: Annotated[
         str, typer.Option("--factory", metavar="URL|PATH", help="The factory, when not the project's.")
     ] = "",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ai_factory import base, git, lock, manifest
+from ai_factory import base, catalog, git, lock, manifest, questions
 from ai_factory.errors import AnswersError, MachineError, UsageError
 from ai_factory.interruption import undisturbed
 from ai_factory.manifest import Manifest
@@ -55,6 +55,7 @@ def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = No
     _check_destination(destination)
     answers, given = _answers(made, wish.answers, destination, ask)
     target = rendered(made, answers)
+    given = questions.typed(catalog.all_questions(made.components), given, answers)
     return Birth(destination, births(target), wish._replace(answers=given))
 
 

@@ -10,11 +10,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ai_factory import __version__, base, cache, check, documents, evolve, git, journal, lock, manifest, questions
+from ai_factory import __version__, base, cache, check, edits, evolve, git, journal, lock, manifest, questions
 from ai_factory.base import Base
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
-from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError
+from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError, UsageError
+from ai_factory.evolve import Evolved
 from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, open_factory
 from ai_factory.git import UNKNOWN, Stage, Status
 from ai_factory.lock import Lock, Origin
@@ -22,7 +23,7 @@ from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.project import states
 from ai_factory.project.opening import Project
-from ai_factory.project.target import Choice, Recipe, recipe, rendered, settle
+from ai_factory.project.target import Choice, Recipe, recipe, rendered, settle_again
 from ai_factory.tree import Blob, File, Tree, blob_id, digest, normalized
 from ai_factory.workspace import keeps_modes
 
@@ -80,8 +81,7 @@ def prepare(project: Project, request: Request) -> Sync:
         return _idle(project, factory.origin)
     made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
     pending = evolve.pending(made.components, project.lock.components)
-    given = {**evolve.answers(wish.answers, pending), **request.answers}
-    answers = settle(made, given)
+    evolved, answers = settle_again(made, wish.answers, pending, request.answers)
     status = git.status(project.root)
     _refuse_sparse(project.lock, status)
     known, notes = states.known_base(project)
@@ -95,7 +95,7 @@ def prepare(project: Project, request: Request) -> Sync:
     before = project.folder.read_all(touched)
     _refuse_moving(project, wished, {path: seen[path] for path in touched if path in seen}, before)
     _refuse_dirty(project, plan, status, before)
-    wanted = _new_manifest(wished, wish, request, given)
+    wanted = _new_manifest(wished, wish, request, evolved)
     return Sync(
         project,
         plan,
@@ -106,7 +106,7 @@ def prepare(project: Project, request: Request) -> Sync:
         wanted,
         before,
         _changes_nothing(project, plan, wanted != wished),
-        frozenset(given),
+        frozenset(evolved.answers),
     )
 
 
@@ -168,10 +168,28 @@ def _refuse_hold(wish: Manifest, request: Request) -> None:
 
 def _open(project: Project, wish: Manifest, request: Request) -> Factory:
     origin = _origin(project.lock, wish, request)
+    if request.answers and not request.to:
+        return _open_as_applied(project.lock.factory, origin, request)
     bound = wish.version if not request.to else ""
     version = request.to or states.reference(project.lock, origin, wish)
     factory = open_factory(origin, Wanted(version, bound, request.refresh), project.lock.factory)
     _refuse_moved_tag(project.lock, factory)
+    return factory
+
+
+def _open_as_applied(applied: Origin, origin: str, request: Request) -> Factory:
+    """The factory at the version that the project has, be its tag gone or moved: an answer alone changes no version.
+
+    A folder has one version, the one that lies there.
+    """
+    reference = {"git": applied.commit, "embedded": applied.version}.get(applied.kind, "")
+    try:
+        factory = open_factory(origin, Wanted(reference, refresh=request.refresh), applied)
+    except UsageError as error:
+        hint = "answer together with a version: `ai-factory sync --to VERSION --data KEY=VALUE`"
+        raise ProjectError(f"the factory does not hold the project's version any more: {error.message}", hint) from None
+    if applied.kind == "git":
+        factory = factory._replace(origin=factory.origin._replace(version=applied.version))
     return factory
 
 
@@ -349,12 +367,16 @@ def release_notes(changelog: str, before: str, after: str) -> str:
     return changelog[begin:end].strip() if end > begin else ""
 
 
-def _new_manifest(before: bytes, wish: Manifest, request: Request, given: Mapping[str, Any]) -> bytes:
-    removed = {key: None for key in wish.answers if key not in given}
-    changed = {key: value for key, value in given.items() if wish.answers.get(key, questions.MISSING) != value}
-    content = manifest.answered(before, {**removed, **changed}) if removed or changed else before
+def _new_manifest(content: bytes, wish: Manifest, request: Request, evolved: Evolved) -> bytes:
+    given = evolved.answers
+    moved = {old: new for old, new in evolved.names.items() if new not in wish.answers and old not in given}
+    before = {moved.get(key, key): value for key, value in wish.answers.items()}
+    removed = {key: None for key in before if key not in given}
+    changed = {key: value for key, value in given.items() if before.get(key, questions.MISSING) != value}
+    if moved or removed or changed:
+        content = manifest.answered(content, {**removed, **changed}, moved)
     if request.accept and request.accept != wish.factory:
-        content = documents.edit(content, {("factory",): request.accept})
+        content = edits.edit(content, {("factory",): request.accept})
     return content
 
 

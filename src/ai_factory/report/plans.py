@@ -97,12 +97,21 @@ def _summary(plan: Plan) -> str:
 
 
 def _rest(sync: Sync) -> list[str]:
-    lines = [f"note: {plain(note)}" for note in sync.plan.notes]
+    lines = [_answer_line(row) for row in _changed(sync)]
+    lines += [f"note: {plain(note)}" for note in sync.plan.notes]
     lines += [f"by hand: {plain(step)}" for step in sync.plan.manual]
     for finding in sync.drift:
         lines.append(f"drift: {plain(finding.path)} {finding.message}, and this sync leaves it so")
         lines.append(f"      hint: `ai-factory restore {plain(word(finding.path))}`")
     return lines
+
+
+def _answer_line(row: Mapping[str, Any]) -> str:
+    key, old, new = (plain(str(row[part])) for part in ("key", "from", "to"))
+    if row["to"] is None:
+        return f"answer: {key} is asked no more; it was {old}"
+    default = " (the new default)" if row["default"] else ""
+    return f"answer: {key} is new: {new}{default}" if row["from"] is None else f"answer: {key}: {old} → {new}{default}"
 
 
 def _next_steps(sync: Sync, applied: bool) -> list[str]:
@@ -148,7 +157,7 @@ def _changed(sync: Sync) -> list[dict[str, Any]]:
     """The answers that will differ; `default` says that nobody gave the new one."""
     before, after = sync.project.lock.answers, sync.plan.target.answers
     rows = (
-        {"key": key, "from": before.get(key), "to": after.get(key), "default": key not in sync.given}
+        {"key": key, "from": before.get(key), "to": after.get(key), "default": key in after and key not in sync.given}
         for key in sorted({*before, *after})
     )
     return [row for row in rows if row["from"] != row["to"]]
