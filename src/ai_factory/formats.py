@@ -189,6 +189,7 @@ LOCK = _object(
         "answers": ANSWERS,
         "components": _map(WORDS),
         "base_file": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "project_file": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         "folders": TEXTS,
         "paths": _map(_ENTRY),
     },

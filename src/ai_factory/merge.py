@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ai_factory import documents
@@ -58,8 +57,7 @@ class Ours(NamedTuple):
     local: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Path:
+class _Path(NamedTuple):
     """One path in its three states; after a declared rename, `source` is where the team's file still lies."""
 
     path: str
@@ -343,7 +341,7 @@ def _joined(
         yield _resolved(item, merged, heirs)
     for old, new in heirs.items():
         before = contested[old]
-        joined = replace(paths[new], source=old, ours=before.ours, base=before.base, entry=before.entry)
+        joined = paths[new]._replace(source=old, ours=before.ours, base=before.base, entry=before.entry)
         yield _both(joined, merged, f"the new version renames `{old}`, and the team's edits follow")
     apart = [note.paths for note in merged.notes if note.kind == APART and len(note.paths) == 3]
     for old, mine, theirs in apart:
@@ -419,7 +417,7 @@ def _moved_apart(paths: Mapping[str, _Path], old: str, mine: str, theirs: str) -
     """Both sides moved a file, each to another place: the team's stays where it is, the other place is open."""
     before, item = paths.get(old), paths.get(theirs)
     if item and item.theirs:
-        known = replace(item, entry=before.entry, base=before.base) if before else item
+        known = item._replace(entry=before.entry, base=before.base) if before else item
         yield known.conflict(f"the team moved `{old}` to `{mine}`, and the new version moves it here")
 
 
@@ -452,7 +450,7 @@ def _blocked(paths: Mapping[str, _Path], changes: Mapping[str, Change], ours: Ou
         if change.file is None or not (files or path in folders):
             continue
         why = f"needs a folder where the team has the file `{files[0]}`" if files else "the team has a folder there"
-        conflict = replace(paths[path], source=path, ours=None).conflict(why)
+        conflict = paths[path]._replace(source=path, ours=None).conflict(why)
         yield conflict._replace(incoming=None) if files else conflict
         if change.source in paths:
             yield paths[change.source].conflict("the team edited it, and the place it would move to is taken")

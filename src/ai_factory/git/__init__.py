@@ -5,10 +5,11 @@ person's own commit is made; nothing of a project's (driver, filter, hook, attri
 without which git cannot tell whether a file changed (`status`, `describe`); options and names never mix.
 """
 
-from ai_factory.git.commits import NOBODY, commit, first_commit
+from ai_factory.git.commits import commit, first_commit
 from ai_factory.git.merging import Names, merge_trees, scratch
 from ai_factory.git.mirror import update_mirror
 from ai_factory.git.objects import (
+    NOBODY,
     SUBMODULE,
     Release,
     content_of,
@@ -16,6 +17,7 @@ from ai_factory.git.objects import (
     existing,
     list_tree,
     object_id,
+    parents,
     project_objects,
     read_blobs,
     releases,
@@ -24,19 +26,22 @@ from ai_factory.git.objects import (
 )
 from ai_factory.git.process import isolated, run
 from ai_factory.git.worktree import (
+    UNKNOWN,
     Stage,
     Status,
     ignored,
     index_listing,
-    require_work_tree,
+    repository_of,
     restage,
     stage,
     status,
+    unmerged,
 )
 
 __all__ = [
     "NOBODY",
     "SUBMODULE",
+    "UNKNOWN",
     "Names",
     "Release",
     "Stage",
@@ -52,10 +57,11 @@ __all__ = [
     "list_tree",
     "merge_trees",
     "object_id",
+    "parents",
     "project_objects",
     "read_blobs",
     "releases",
-    "require_work_tree",
+    "repository_of",
     "resolve",
     "restage",
     "run",
@@ -63,5 +69,6 @@ __all__ = [
     "stage",
     "status",
     "store",
+    "unmerged",
     "update_mirror",
 ]

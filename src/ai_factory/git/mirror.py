@@ -6,7 +6,7 @@ import os
 import shutil
 
 from ai_factory.errors import MachineError, UnreachableError
-from ai_factory.git.process import isolated, run
+from ai_factory.git.process import TRANSPORTS, isolated, run
 
 
 def update_mirror(url: str, mirror: str) -> None:
@@ -21,13 +21,14 @@ def update_mirror(url: str, mirror: str) -> None:
         "--prune",
         "--no-write-fetch-head",
         "--no-recurse-submodules",
+        "--no-auto-maintenance",
         "--",
         url,
         *refs,
     ]
-    environment = None
+    environment = isolated(TRANSPORTS)
     if url.startswith("http://"):  # only this machine's own, see `factory.is_remote`; it may not send us elsewhere
-        environment = isolated() | {"GIT_ALLOW_PROTOCOL": "http"}
+        environment = isolated("http")
         command = ["-c", "http.followRedirects=false", *command]
     try:
         run(command, mirror, environment=environment)

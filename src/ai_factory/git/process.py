@@ -12,11 +12,15 @@ from ai_factory.errors import MachineError
 from ai_factory.tree import path_bytes
 
 TRANSPORTS = "file:https:ssh"
+NO_TRANSPORT = "none"  # a repository with a promise in it would else fetch what is missing, by programs that it names
 TIMEOUT = 600  # seconds of one git process
 
 
-def isolated() -> dict[str, str]:
-    """An environment in which git sees no configuration but a repository's own, and asks nothing."""
+def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
+    """An environment in which git sees no configuration but a repository's own, asks nothing, and fetches nothing.
+
+    `transports` names those of git's protocols that it may use, with colons between them.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     return kept | {
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -26,7 +30,7 @@ def isolated() -> dict[str, str]:
         "GIT_ASKPASS": "true",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_PROTOCOL_FROM_USER": "0",
-        "GIT_ALLOW_PROTOCOL": TRANSPORTS,
+        "GIT_ALLOW_PROTOCOL": transports,
         "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"),
         "LC_ALL": "C",
         # before a repository's own: it may name a hook, or a program to ask which files changed

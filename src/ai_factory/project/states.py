@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from ai_factory import git, lock
+from ai_factory import git, lock, versions
 from ai_factory.base import Base
 from ai_factory.errors import LockError
-from ai_factory.factory import is_remote, newest_release
+from ai_factory.factory import is_remote
 from ai_factory.git import Status
 from ai_factory.lock import Lock, Origin
 from ai_factory.manifest import Manifest
@@ -28,7 +28,7 @@ def reference(record: Lock, origin: str, wish: Manifest) -> str:
     if record.factory.kind != "git" or is_remote(origin) or wish.version:
         return ""
     tags = [release.tag for release in git.releases(origin)]
-    return newest_release(tags) or record.factory.version
+    return versions.newest(tags) or record.factory.version
 
 
 def merged(project: Project, target: Target, base: Base, status: Status, renames: Mapping[str, str]) -> Plan:
