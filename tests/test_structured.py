@@ -1,4 +1,4 @@
-"""Merges by structure: each case of `tests/merges` with its whole outcome, the traps of each format, random documents."""
+"""Merges by structure: each case of `tests/merges` with its whole outcome, and what is no document at all."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import random
 import re
 import tomllib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +22,23 @@ EXAMPLES = int(os.environ.get("AI_FACTORY_EXAMPLES", "150"))
 MANY = settings(max_examples=EXAMPLES, deadline=None)
 Random = random.Random
 CLASH = object()
-WORDS = ["x", "y z", "1", "yes", "no: #", "it's", 'say "so"', "two\nlines", "", "é𝒳", "true", "a,b", "[x]", "C:\\x", "~"]
+WORDS = [
+    "x",
+    "y z",
+    "1",
+    "yes",
+    "no: #",
+    "it's",
+    'say "so"',
+    "two\nlines",
+    "",
+    "é𝒳",
+    "true",
+    "a,b",
+    "[x]",
+    "C:\\x",
+    "~",
+]
 NUMBERS = [0, 1, 1.0, True, False, -5, 2**70, 0.25, 1e30]
 
 
@@ -94,7 +110,7 @@ def edit(rng: Random, node: Any, *, only_adds: bool) -> None:
 
 # ---- the naive model -----------------------------------------------------------------------------
 
-GONE = object()
+GONE: Any = object()
 
 
 def expected(base: Any, ours: Any, theirs: Any) -> Any:
@@ -131,7 +147,9 @@ def entries(base: Any, ours: list[Any], theirs: list[Any]) -> Any:
     if any(isinstance(each, dict) for each in every):
         return theirs if same(base, ours) else CLASH
     old, mine, new = ({typed(each): each for each in side} for side in (base, ours, theirs))
-    return [each for key, each in (old | mine | new).items() if not (key in old and (key not in mine or key not in new))]
+    return [
+        each for key, each in (old | mine | new).items() if not (key in old and (key not in mine or key not in new))
+    ]
 
 
 def normal(data: Any) -> Any:
@@ -187,7 +205,7 @@ def yaml_rows(style: Style, data: Any, indent: str) -> list[str]:
         if not isinstance(inner, dict | list) or not inner or style.some():
             rows.append(f"{head} {yaml_word(style, inner)}{style.beside()}")
         elif name == "-" and isinstance(inner, dict):
-            first, *rest = [row for row in yaml_rows(style, inner, f"{indent}  ")]
+            first, *rest = yaml_rows(style, inner, f"{indent}  ")
             compact = first.startswith(f"{indent}  ") and not first.lstrip().startswith("#") and first.strip()
             rows += [f"{head} {first.lstrip()}", *rest] if compact else [head, first, *rest]
         else:
@@ -211,7 +229,11 @@ def yaml_word(style: Style, data: Any) -> str:
     plain = re.fullmatch(r"[a-z][a-z éx]*", data) and data not in ("yes", "true")
     if plain and style.rng.random() < 0.5:
         return data
-    return f"'{data.replace(chr(39), chr(39) * 2)}'" if chr(10) not in data and style.rng.random() < 0.5 else json.dumps(data, ensure_ascii=False)
+    return (
+        f"'{data.replace(chr(39), chr(39) * 2)}'"
+        if chr(10) not in data and style.rng.random() < 0.5
+        else json.dumps(data, ensure_ascii=False)
+    )
 
 
 def toml(style: Style, data: dict[str, Any]) -> str:
@@ -261,9 +283,20 @@ def load_yaml(text: str) -> Any:
     return reader().load(text)
 
 
-Format = tuple[str, Callable[[Style, Any], str], Callable[[str], Any]]
-FORMATS: list[Format] = [("f.yaml", yaml, load_yaml), ("f.toml", toml, tomllib.loads), ("f.json", as_json, json.loads)]
-each_format = pytest.mark.parametrize(("path", "write", "load"), FORMATS, ids=["yaml", "toml", "json"])
+class Format(NamedTuple):
+    """A format: a file's name, how it is written, how it is read."""
+
+    path: str
+    write: Callable[[Style, Any], str]
+    load: Callable[[str], Any]
+
+
+FORMATS = [
+    Format("f.yaml", yaml, load_yaml),
+    Format("f.toml", toml, tomllib.loads),
+    Format("f.json", as_json, json.loads),
+]
+each_format = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.path)
 seeds = st.integers(0, 2**32)
 
 
@@ -273,32 +306,59 @@ seeds = st.integers(0, 2**32)
 @each_format
 @MANY
 @given(seeds)
-def test_the_result_is_the_data_that_was_meant_or_a_conflict(path: str, write: Any, load: Any, seed: int) -> None:
+def test_the_result_is_the_data_that_was_meant_or_a_conflict(form: Format, seed: int) -> None:
     """Each side in a layout of its own; what the naive model calls a conflict is one, and the sides may be swapped."""
     rng = Random(seed)
     base = document(rng)
     ours, theirs = edited(rng, base, rng.randrange(4)), edited(rng, base, rng.randrange(4))
-    texts = [write(Style(rng), data).encode() for data in (base, ours, theirs)]
-    merged, swapped = structured.merge(path, *texts), structured.merge(path, texts[0], texts[2], texts[1])
+    texts = [form.write(Style(rng), data).encode() for data in (base, ours, theirs)]
+    merged = structured.merge(form.path, *texts)
+    swapped = structured.merge(form.path, texts[0], texts[2], texts[1])
     meant = expected(base, ours, theirs)
     if meant is CLASH:
         assert (merged, swapped) == (None, None)
     for found in (merged, swapped):
-        assert found is None or normal(load(found.decode())) == normal(meant)
+        assert found is None or normal(form.load(found.decode())) == normal(meant)
+
+
+def with_more(rng: Random, data: dict[str, Any], who: str) -> dict[str, Any]:
+    """The document with some entries more, each under a name of that side's own."""
+    result = copy.deepcopy(data)
+    for number in range(rng.randrange(1, 5)):
+        place = rng.choice([each for each in containers(result) if each])
+        if isinstance(place, dict):
+            place[f"{who}{number}"] = value(rng, 2)
+        else:
+            keyed = isinstance(place[0], dict)
+            new = {"id": f"{who}{number}", "a": scalar(rng)} if keyed else f"{who} {number}"
+            place.insert(rng.randint(0, len(place)), new)
+    return result
 
 
 @each_format
 @MANY
 @given(seeds)
-def test_every_line_and_comment_of_the_teams_stays_where_they_only_add(
-    path: str, write: Any, load: Any, seed: int
-) -> None:
+def test_entries_that_both_sides_add_are_never_a_conflict(form: Format, seed: int) -> None:
+    """Wherever they stand, in one layout."""
     rng = Random(seed)
     base = document(rng)
-    pristine = write(Style(rng, tall=True), base)
-    ours = write(Style(rng, "ours", tall=True), edited(rng, base, rng.randrange(4)))
-    theirs = write(Style(rng, tall=True), edited(rng, base, rng.randrange(4), only_adds=True))
-    merged = structured.merge(path, pristine.encode(), ours.encode(), theirs.encode())
+    ours, theirs = with_more(rng, base, "ours"), with_more(rng, base, "theirs")
+    texts = [form.write(Style(Random(seed)), data).encode() for data in (base, ours, theirs)]
+    merged = structured.merge(form.path, *texts)
+    assert merged is not None
+    assert normal(form.load(merged.decode())) == normal(expected(base, ours, theirs))
+
+
+@each_format
+@MANY
+@given(seeds)
+def test_every_line_and_comment_of_the_teams_stays_where_they_only_add(form: Format, seed: int) -> None:
+    rng = Random(seed)
+    base = document(rng)
+    pristine = form.write(Style(rng, tall=True), base)
+    ours = form.write(Style(rng, "ours", tall=True), edited(rng, base, rng.randrange(4)))
+    theirs = form.write(Style(rng, tall=True), edited(rng, base, rng.randrange(4), only_adds=True))
+    merged = structured.merge(form.path, pristine.encode(), ours.encode(), theirs.encode())
     if merged is not None:
         assert is_within(shown(ours), shown(merged.decode()))
 
@@ -317,14 +377,14 @@ def is_within(lines: list[str], others: list[str]) -> bool:
 @each_format
 @MANY
 @given(seeds)
-def test_no_comment_that_only_the_team_wrote_is_lost(path: str, write: Any, load: Any, seed: int) -> None:
+def test_no_comment_that_only_the_team_wrote_is_lost(form: Format, seed: int) -> None:
     """Whatever they change, add or take away."""
     rng = Random(seed)
     base = document(rng)
-    pristine = write(Style(rng, "base"), base)
-    ours = write(Style(rng, "ours"), edited(rng, base, rng.randrange(3)))
-    theirs = write(Style(rng, "theirs"), edited(rng, base, rng.randrange(4)))
-    merged = structured.merge(path, pristine.encode(), ours.encode(), theirs.encode())
+    pristine = form.write(Style(rng, "base"), base)
+    ours = form.write(Style(rng, "ours"), edited(rng, base, rng.randrange(3)))
+    theirs = form.write(Style(rng, "theirs"), edited(rng, base, rng.randrange(4)))
+    merged = structured.merge(form.path, pristine.encode(), ours.encode(), theirs.encode())
     if merged is not None:
         assert set(re.findall(r"# ours \d+", ours)) <= set(re.findall(r"# ours \d+", merged.decode()))
 
@@ -332,29 +392,29 @@ def test_no_comment_that_only_the_team_wrote_is_lost(path: str, write: Any, load
 @each_format
 @MANY
 @given(seeds)
-def test_one_side_that_changed_nothing_leaves_the_other_as_it_is(path: str, write: Any, load: Any, seed: int) -> None:
+def test_one_side_that_changed_nothing_leaves_the_other_as_it_is(form: Format, seed: int) -> None:
     """Another layout is no change: ours stays to the byte, and theirs arrives as data."""
     rng = Random(seed)
     base = document(rng)
     new = edited(rng, base, 3)
-    pristine, again, text = (write(Style(rng), data).encode() for data in (base, base, new))
-    assert structured.merge(path, pristine, text, again) in (text, None)
-    arrived = structured.merge(path, pristine, again, text)
-    assert arrived is None or normal(load(arrived.decode())) == normal(new)
+    pristine, again, text = (form.write(Style(rng), data).encode() for data in (base, base, new))
+    assert structured.merge(form.path, pristine, text, again) in (text, None)
+    arrived = structured.merge(form.path, pristine, again, text)
+    assert arrived is None or normal(form.load(arrived.decode())) == normal(new)
 
 
 @each_format
 @MANY
 @given(seeds, st.binary(max_size=40))
-def test_nothing_makes_it_fail(path: str, write: Any, load: Any, seed: int, noise: bytes) -> None:
+def test_nothing_makes_it_fail(form: Format, seed: int, noise: bytes) -> None:
     """Broken documents are a conflict, never an exception."""
     rng = Random(seed)
-    texts = [write(Style(rng, tag), document(rng)).encode() for tag in ("base", "ours", "theirs")]
+    texts = [form.write(Style(rng, tag), document(rng)).encode() for tag in ("base", "ours", "theirs")]
     broken = rng.randrange(3)
     place = rng.randint(0, len(texts[broken]))
     texts[broken] = texts[broken][:place] + noise + texts[broken][place + rng.randrange(3) :]
-    merged = structured.merge(path, *texts)
-    assert merged is None or structured.sound(path, merged, texts[1], texts[2])
+    merged = structured.merge(form.path, *texts)
+    assert merged is None or structured.sound(form.path, merged, texts[1], texts[2])
 
 
 LINES = ["requirements.txt", ".gitignore", ".gitattributes", ".env", "a.toml", "a.yaml", "a.json"]

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory.documents import SIZE_LIMIT
-from ai_factory.structured import identity
-from ai_factory.structured.identity import Place
-from ai_factory.structured.nodes import LIST, Node, Unreadable, nodes_of
-from ai_factory.structured.threeway import Clash, Hand, Merge, Three
 from ai_factory.tree import normalized, with_endings_of
+
+if TYPE_CHECKING:  # a sync in which no such file was changed by both sides waits for none of these
+    from ai_factory.structured.nodes import Node
+    from ai_factory.structured.threeway import Hand
 
 MARK = "\ufeff"  # some editors begin a file with it
 
 
 class Format(NamedTuple):
-    """How one kind of file is read and written, where its root stands for the rules, what may meet."""
+    """How one kind of file is read, written and checked, where its root stands for the rules, what may meet."""
 
     read: Callable[[str], Node]
     hand: Callable[[Node], Hand]
-    place: Place = ()
+    check: Callable[[str], object] = lambda source: None
+    place: tuple[str, ...] = ()
     meet: Callable[[Sequence[Any], Sequence[Any]], bool] = lambda ours, theirs: False
 
 
@@ -38,21 +39,27 @@ def merge(path: str, base: bytes | None, ours: bytes, theirs: bytes) -> bytes | 
     form = format_of(path)
     if form is None or any(len(content) > SIZE_LIMIT for content in (base or b"", ours, theirs)):
         return None
+    from ai_factory.structured.nodes import Unreadable
+    from ai_factory.structured.threeway import Clash
+
     try:
         found = _merged(form, base, ours, theirs)
-    except (Unreadable, Clash, UnicodeDecodeError, RecursionError):
+    except (Unreadable, Clash, UnicodeError, RecursionError):
         return None
     return found if sound(path, found, ours, theirs) else None
 
 
 def _merged(form: Format, base: bytes | None, ours: bytes, theirs: bytes) -> bytes:
+    from ai_factory.structured.nodes import Strange
+    from ai_factory.structured.threeway import Merge, Three
+
     mine = _text(ours)
     three = Three(form.read(_text(base)) if base is not None else None, form.read(mine), form.read(_text(theirs)))
     hand = form.hand(three.ours)
     merged = Merge(hand, form.meet).document(three, form.place)
     written = hand.write(merged)
     if form.read(written).data != merged.data:
-        raise Unreadable("the text does not say what was meant")
+        raise Strange("the text does not say what was meant")
     mark = MARK if ours.decode().startswith(MARK) else ""
     return with_endings_of((mark + written).encode(), ours)
 
@@ -66,6 +73,8 @@ def sound(path: str, content: bytes, *sides: bytes) -> bool:
     form = format_of(path)
     if form is None:
         return True
+    from ai_factory.structured.nodes import Unreadable
+
     try:
         twice = _doubled(form, content)
         return not twice or twice <= frozenset().union(*(_doubled(form, side) for side in sides))
@@ -73,10 +82,24 @@ def sound(path: str, content: bytes, *sides: bytes) -> bool:
         return False
 
 
-def _doubled(form: Format, content: bytes) -> frozenset[tuple[Place, Hashable]]:
+def valid(path: str, content: bytes) -> bool:
+    """Whether a file is what its name says; true for unknown formats."""
+    return sound(path, content, content)
+
+
+def _doubled(form: Format, content: bytes) -> frozenset[Hashable]:
+    """The entries that stand twice. Raises Unreadable for what is no document of the format."""
+    from ai_factory.structured import identity
+    from ai_factory.structured.nodes import LIST, Strange, nodes_of
+
     if len(content) > SIZE_LIMIT:
-        raise Unreadable("too large")
-    lists = ((place, node) for place, node in nodes_of(form.read(_text(content)), form.place) if node.kind == LIST)
+        form.check(_text(content))
+        return frozenset()
+    try:
+        root = form.read(_text(content))
+    except Strange:
+        return frozenset()
+    lists = ((place, node) for place, node in nodes_of(root, form.place) if node.kind == LIST)
     return frozenset((place, key) for place, node in lists for key in identity.doubled(place, node.items))
 
 
@@ -86,37 +109,37 @@ def _doubled(form: Format, content: bytes) -> frozenset[tuple[Place, Hashable]]:
 def _toml() -> Format:
     from ai_factory.structured import toml_text
 
-    return Format(toml_text.read, toml_text.Hand.of)
+    return Format(toml_text.read, toml_text.Hand.of, toml_text.check)
 
 
 def _yaml() -> Format:
     from ai_factory.structured import yaml_hand, yaml_text
 
-    return Format(yaml_text.read, yaml_hand.Hand.of)
+    return Format(yaml_text.read, yaml_hand.Hand.of, yaml_text.check)
 
 
 def _json() -> Format:
     from ai_factory.structured import json_text
 
-    return Format(json_text.read, json_text.Hand.of)
+    return Format(json_text.read, json_text.Hand.of, json_text.check)
 
 
 def _requirements() -> Format:
     from ai_factory.structured import line_text
 
-    return Format(line_text.requirements, line_text.Hand.of, ("requirements",))
+    return Format(line_text.requirements, line_text.Hand.of, place=("requirements",))
 
 
 def _ignored() -> Format:
-    from ai_factory.structured import line_text
+    from ai_factory.structured import identity, line_text
 
-    return Format(line_text.patterns, line_text.Hand.of, (identity.IGNORED,), line_text.agree)
+    return Format(line_text.patterns, line_text.Hand.of, place=(identity.IGNORED,), meet=line_text.agree)
 
 
 def _patterns() -> Format:
-    from ai_factory.structured import line_text
+    from ai_factory.structured import identity, line_text
 
-    return Format(line_text.patterns, line_text.Hand.of, (identity.LAST_COUNTS,), line_text.lie_apart)
+    return Format(line_text.patterns, line_text.Hand.of, place=(identity.LAST_COUNTS,), meet=line_text.lie_apart)
 
 
 def _environment() -> Format:

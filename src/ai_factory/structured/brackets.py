@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ai_factory.structured.nodes import FLOW, MAP, Data, Item, Node, Unreadable, data_of, remarks
+from ai_factory.structured.nodes import FLOW, LEAF, MAP, Data, Item, Node, Strange, data_of, own_remarks, remarks
 
 _GAP = re.compile(r"((?:\s|#[^\n]*)*),((?:[ \t]*#[^\n]*)?)")  # up to a comma, and the comment behind it
 _TRIVIAL = re.compile(r"(?:\s|#[^\n]*)*")
@@ -33,7 +33,7 @@ def bracketed(source: str, bounds: tuple[int, int, int], spans: Sequence[Span], 
         last = number == len(spans)
         lead = source[position : span.start]
         if not _TRIVIAL.fullmatch(lead):
-            raise Unreadable("more than white space and comments between two members")
+            raise Strange("more than white space and comments between two members")
         post, tail, comma = _parted(source[span.end : end - 1 if last else spans[number].start], last=last)
         position = span.end + len(post) + comma + len(tail)
         sep = source[span.start + len(span.name) : span.value]
@@ -57,7 +57,7 @@ def _parted(gap: str, *, last: bool) -> tuple[str, str, bool]:
     if found:
         return found[1], found[2], True
     if not last:
-        raise Unreadable("no comma where one must be")
+        raise Strange("no comma where one must be")
     tail = _LAST.match(gap)
     return "", tail[0] if tail else "", False
 
@@ -95,6 +95,21 @@ def lines(lead: str, indent: str) -> str:
     while lines and not lines[0]:
         lines.pop(0)
     return "".join(f"\n{indent}{line}" if line else "\n" for line in lines) + f"\n{indent}"
+
+
+def flat(node: Node, sep: str, name: Callable[[Item], str]) -> Node:
+    """A value on one line, between brackets. Raises Strange for one with comments, or with a text of several lines."""
+    if node.kind == LEAF and "\n" not in node.text:
+        return node if node.text else replace(node, text="null")
+    if node.kind == LEAF or node.marks or own_remarks(node):
+        raise Strange("what needs lines of its own cannot stand between brackets")
+    items = tuple(
+        Item(item.key, flat(item.node, sep, name), " " if number else "", *((name(item), sep) if item.key else ()))
+        for number, item in enumerate(node.items)
+    )
+    space = " " if node.kind == MAP and items else ""
+    head, foot = ("{", "}") if node.kind == MAP else ("[", "]")
+    return Node(node.kind, node.data, form=FLOW, items=items, head=head + space, foot=space + foot)
 
 
 def laid(node: Node, indent: str, unit: str) -> Node:

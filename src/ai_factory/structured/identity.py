@@ -59,7 +59,7 @@ def keyed(place: Place, base: Items | None, *sides: Items) -> Keyed | None:
     every = [item for items in versions for item in items]
     for rule in RULES:
         tell = rule.fit(place, every)
-        if tell is None:
+        if tell is None or (rule.fit is _single and not _are_of_a_kind(base or (), sides)):
             continue
         keys = tuple(tuple(map(tell, items)) for items in versions)
         if all(None not in row and len(set(row)) == len(row) for row in keys):
@@ -179,6 +179,12 @@ def _single(place: Place, items: Items) -> Tell | None:
     if any(item.node.kind == MAP and item.node.form for item in items):
         return lambda item: item.node.data if item.node.kind == LEAF else _only_key(item)
     return None
+
+
+def _are_of_a_kind(base: Items, sides: Sequence[Items]) -> bool:
+    """Whether each side still has something of the kind of items that the base has."""
+    kinds = {item.node.kind for item in base}
+    return all(kinds & {item.node.kind for item in items} for items in sides if items)
 
 
 def _only_key(item: Item) -> Hashable:

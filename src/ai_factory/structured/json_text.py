@@ -10,7 +10,7 @@ from typing import Any
 
 from ai_factory.structured import brackets
 from ai_factory.structured.brackets import Span
-from ai_factory.structured.nodes import LEAF, LIST, MAP, Item, Node, Unreadable, text, typed
+from ai_factory.structured.nodes import LEAF, LIST, MAP, Item, Node, Strange, Unreadable, text, typed
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -19,22 +19,30 @@ _WORD = re.compile(r"[^\s,\[\]{}:\"]+")
 
 def read(source: str) -> Node:
     """The document. Raises Unreadable for what is no JSON, or says one key twice."""
+    whole = check(source)
     start = _space(source, 0)
     try:
-        whole = json.loads(source, object_pairs_hook=_once)
         node, end = _value(source, start)
     except (ValueError, IndexError) as error:
-        raise Unreadable(str(error)) from None
+        raise Strange(str(error)) from None
     found = replace(node, head=source[:start] + node.head, foot=node.foot + source[end:])
     found = replace(found, text=source) if node.kind == LEAF else found
     if found.data != typed(whole) or text(found) != source:
-        raise Unreadable("JSON that two readers read differently")
+        raise Strange("JSON that two readers read differently")
     return found
+
+
+def check(source: str) -> Any:
+    """The plain data. Raises Unreadable."""
+    try:
+        return json.loads(source, object_pairs_hook=_once)
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     if len(dict(pairs)) < len(pairs):
-        raise Unreadable("a key stands twice")
+        raise ValueError("a key stands twice")
     return dict(pairs)
 
 
@@ -45,7 +53,7 @@ def _space(source: str, position: int) -> int:
 def _matched(pattern: re.Pattern[str], source: str, position: int) -> str:
     found = pattern.match(source, position)
     if found is None:
-        raise Unreadable(f"something else was to come at {position}")
+        raise Strange(f"something else was to come at {position}")
     return found[0]
 
 

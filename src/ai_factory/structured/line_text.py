@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ai_factory.structured.nodes import LEAF, LINES, LIST, MAP, Data, Item, Node, Unreadable, data_of, text
+from ai_factory.structured.nodes import LEAF, LINES, LIST, MAP, Data, Item, Node, Strange, Unreadable, data_of, text
 
 _ROW = re.compile(r"[^\n]*\n|[^\n]+")
 _COMMENT = re.compile(r"\s+#[^\n]*\n?$")
@@ -58,7 +58,7 @@ def _entries(source: str, whole: Callable[[str], bool], *, comments: bool) -> It
             yield _parted(lead, body, comments=comments)
             lead = body = ""
     if body:
-        raise Unreadable("the last entry has no end")
+        raise Strange("the last entry has no end")
     yield _Line(lead, "", "")
 
 
@@ -86,7 +86,7 @@ def _is_closed(body: str) -> bool:
 def _variable(line: _Line) -> Item:
     found = _VARIABLE.fullmatch(line.body)
     if found is None or (found[4] and "=" not in found[3]):
-        raise Unreadable("no variable")
+        raise Strange("no variable")
     value = Node(LEAF, ("str", found[4].strip() if "=" in found[3] else None), found[4])
     return Item(("str", found[2]), value, line.lead, found[1], found[3], "", line.tail)
 

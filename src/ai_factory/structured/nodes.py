@@ -20,7 +20,11 @@ Data = tuple[Hashable, ...]
 
 
 class Unreadable(ValueError):  # noqa: N818 - a finding, not an error
-    """A text that is no document of its format, or one that is written in a way that is not taken apart here."""
+    """A text that is no document of its format."""
+
+
+class Strange(Unreadable):
+    """A document that is written in a way that is not taken apart here, or two that do not go together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

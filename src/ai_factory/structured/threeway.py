@@ -24,7 +24,7 @@ from ai_factory.structured.nodes import (
     TABLE,
     Item,
     Node,
-    Unreadable,
+    Strange,
     data_of,
     holding,
     own_remarks,
@@ -88,7 +88,7 @@ class Merge:
         if _alike(three):
             try:
                 return self._container(three, place)
-            except Unreadable:  # the two are written in ways that do not go together
+            except Strange:  # the two are written in ways that do not go together
                 pass
         if ours.data == theirs.data or (base and theirs.data == base.data):
             return ours
@@ -154,7 +154,7 @@ class Merge:
 def _is_filled(container: Node, three: Three) -> bool:
     """Whether they put something into what is empty, with room for it to stand as they wrote it."""
     base, ours, theirs = three
-    roomy = container.form != FLOW or brackets.is_tall(container)
+    roomy = container.form == BLOCK or (container.form == FLOW and brackets.is_tall(container))
     return bool(roomy and base and ours.data == base.data and not ours.items and theirs.items) and not own_remarks(ours)
 
 
@@ -282,6 +282,7 @@ def _rests(
 ) -> Iterator[tuple[Hashable, list[str]]]:
     """Comments above removed items that stay: the team's, and those that they keep; by the item that follows."""
     pending: list[str] = []
+    theirs = _shown(three.theirs) if any(key not in alive for key in row) else set()
     for key in row:
         if key in alive:
             yield key, pending
@@ -290,7 +291,7 @@ def _rests(
         base, ours, _ = members[key]
         assert base
         assert ours
-        old = set(remarks(base.lead)) - _shown(three.theirs)
+        old = set(remarks(base.lead)) - theirs
         pending += [line.strip() for line in ours.lead.split("\n") if line.strip() and line.strip() not in old]
     yield None, pending
 
@@ -349,7 +350,7 @@ def _closed(container: Node, items: Sequence[Item], foot: str) -> Node:
     if container.form == BLOCK and not items:
         return _emptied(container, foot)
     if container.form == TABLE and container.kind == LIST and not items:
-        raise Unreadable("a list without items has no header")
+        raise Strange("a list without items has no header")
     if container.inline and items[0].lead:
         if items[0].lead.strip():
             raise Clash

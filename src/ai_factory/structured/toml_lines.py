@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ai_factory.structured.nodes import LIST, MAP, TABLE, Item, Node, Unreadable, text
+from ai_factory.structured.nodes import LIST, MAP, TABLE, Item, Node, Strange, text
 from ai_factory.structured.toml_text import Document, Keys, New, Section, Statement, key_text
 
 
@@ -161,7 +161,7 @@ def _place_list(pages: _Pages, table: _Table, member: Item) -> None:
     known = [section for item in member.node.items if (section := item.node.source) in pages.ranks]
     ranks = [pages.ranks[section] for section in known]
     if ranks != sorted(ranks):
-        raise Unreadable("tables in another order")
+        raise Strange("tables in another order")
     behind = min(ranks) - 1 if ranks else pages.ranks[table.section] if table.section else 0
     for item in member.node.items:
         if isinstance(item.source, New):
@@ -203,7 +203,8 @@ def _add(pages: _Pages, table: _Table, item: Item, row: Statement | Section | No
 
 def _block(section: Section, item: Item | None) -> str:
     """A section of theirs, with the lead that its header has now."""
-    head = f"{item.lead if item else section.lead}{section.header}{section.tail}"
+    lead, tail = (item.lead, item.tail) if item else (section.lead, section.tail)
+    head = f"{lead}{section.header}{tail}"
     return _lines([head, *(_row(statement.item) for statement in section.statements)])
 
 

@@ -10,7 +10,21 @@ from typing import Any, NamedTuple
 
 from ai_factory.structured import brackets
 from ai_factory.structured.brackets import Span
-from ai_factory.structured.nodes import LEAF, LIST, MAP, TABLE, Data, Item, Node, Unreadable, data_of, typed
+from ai_factory.structured.nodes import (
+    LEAF,
+    LIST,
+    MAP,
+    TABLE,
+    Data,
+    Item,
+    Node,
+    Strange,
+    Unreadable,
+    data_of,
+    own_remarks,
+    remarks,
+    typed,
+)
 
 _SPACE = re.compile(r"[ \t]*")
 _BETWEEN = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")  # in an array
@@ -74,15 +88,23 @@ class Document:
 
 def read(source: str) -> Node:
     """The document. Raises Unreadable for what is no TOML."""
+    whole = check(source)
     try:
-        whole = tomllib.loads(source)
         document = _document(source)
         found = _table(_gathered(document.sections))
     except (ValueError, IndexError, AttributeError) as error:
-        raise Unreadable(str(error)) from None
+        raise Strange(str(error)) from None
     if found.data != typed(whole):
-        raise Unreadable("TOML that is written in a way that is not taken apart here")
+        raise Strange("TOML that two readers read differently")
     return replace(found, source=document)
+
+
+def check(source: str) -> Any:
+    """The plain data. Raises Unreadable."""
+    try:
+        return tomllib.loads(source)
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
 
 
 # ---- the text ------------------------------------------------------------------------------------
@@ -108,7 +130,7 @@ def _document(source: str) -> Document:
 def _at(pattern: re.Pattern[str], source: str, position: int) -> str:
     found = pattern.match(source, position)
     if found is None:
-        raise Unreadable(f"something else was to come at {position}")
+        raise Strange(f"something else was to come at {position}")
     return found[0]
 
 
@@ -265,19 +287,19 @@ class Hand:
     def enter(self, container: Node, _origin: Node, item: Item) -> Item:
         """The other side's item in a container of ours; what stands in lines of its own finds its place later."""
         if item.node.form != TABLE and (container.form, container.kind) == (TABLE, LIST):
-            raise Unreadable("what stands between brackets has no header")
+            return replace(item, node=_opened_up(container, item.node), source=New(None))
         if container.form == TABLE:
             return replace(item, source=New(item.source))
         if item.node.form == TABLE:
-            raise Unreadable("a table with a header cannot stand between brackets")
-        return brackets.entered(container, item, self.unit)
+            item = replace(item, node=brackets.flat(item.node, " = ", _name), lead="", sep=" = ", tail="")
+        return brackets.entered(container, replace(item, name=_name(item)), self.unit)
 
     def trade(self, container: Node, _origin: Node, mine: Item, new: Item) -> Item:
         """Our item with the other side's value."""
         if TABLE in (mine.node.form, new.node.form):
             if container.form != TABLE:
-                raise Unreadable("a table with a header cannot stand between brackets")
-            return replace(new, source=New(new.source))
+                raise Strange("a table with a header cannot stand between brackets")
+            return _headed_as(mine, replace(new, source=New(new.source)))
         indent = container.indent if container.form != TABLE else ""
         return replace(mine, node=brackets.laid(_quoted(mine.node, new.node), indent, self.unit))
 
@@ -286,6 +308,32 @@ class Hand:
         from ai_factory.structured.toml_lines import written
 
         return written(self.ours, merged)
+
+
+def _name(item: Item) -> str:
+    return key_text(item.key[1]) if item.key else ""
+
+
+def _opened_up(container: Node, node: Node) -> Node:
+    """An inline table as one of our tables with headers."""
+    model = next((item.node.source for item in container.items if item.node.source), None)
+    if model is None or node.kind != MAP or own_remarks(node):
+        raise Strange("what stands between brackets has no header")
+    section = Section(model.place, model.header, tail="\n", array=True)
+    items = [Item(item.key, item.node, "", _name(item), " = ", "", "\n") for item in node.items]
+    section.statements += [Statement(section, (str(item.key[1]),), item) for item in items if item.key]
+    members = tuple(replace(item, source=statement) for item, statement in zip(items, section.statements, strict=True))
+    return Node(MAP, node.data, form=TABLE, items=members, source=section)
+
+
+def _headed_as(mine: Item, new: Item) -> Item:
+    """Their member in place of ours, under the comments that stand above and beside ours."""
+    if not remarks(mine.lead) and not remarks(mine.tail):
+        return new
+    if new.node.kind == LIST and new.node.form == TABLE:
+        raise Strange("a comment would lose its line")
+    lead, tail = (ours if remarks(ours) else other for ours, other in ((mine.lead, new.lead), (mine.tail, new.tail)))
+    return replace(new, lead=lead, tail=tail)
 
 
 def _indents(node: Node) -> Iterator[str]:

@@ -16,7 +16,7 @@ from ai_factory.structured.nodes import (
     MAP,
     Item,
     Node,
-    Unreadable,
+    Strange,
     reindented,
     remarks,
     text,
@@ -55,7 +55,7 @@ class Hand:
 
     def _between(self, container: Node, origin: Node, item: Item) -> Item:
         if any(node.form == BLOCK or "\n" in node.text for node in _below(item.node)):
-            raise Unreadable("a block cannot stand between brackets")
+            item = replace(item, node=brackets.flat(item.node, ": ", lambda inner: inner.name.strip()))
         if origin.form != FLOW:
             item = replace(item, lead=f"\n{item.lead}", sep=f"{item.sep.strip()} ")
         return brackets.entered(container, item, " " * (self.mapping or 2))
@@ -68,7 +68,7 @@ class Hand:
         if remarks(mine.tail) and node.form == BLOCK and not node.inline and not node.marks:
             node = replace(node, head=f"{mine.tail.rstrip()}\n")
         elif remarks(mine.tail) and "\n" in text(node):
-            raise Unreadable("a comment would lose its line")
+            raise Strange("a comment would lose its line")
         elif remarks(mine.tail):
             tail = mine.tail
         return replace(mine, node=node, sep=new.sep, tail=tail)
@@ -76,7 +76,7 @@ class Hand:
     def _word(self, container: Node, mine: Item, new: Item) -> Item:
         """Our item with a value that has no lines of its own."""
         if new.node.form == BLOCK or "\n" in new.node.text or mine.node.form == BLOCK or "\n" in mine.node.text:
-            raise Unreadable("a block cannot stand between brackets")
+            raise Strange("a block cannot stand between brackets")
         node = brackets.laid(_quoted(mine.node, new.node), container.indent, " " * (self.mapping or 2))
         sep = mine.sep if mine.sep[-1:].isspace() or not mine.sep else f"{mine.sep} "
         return replace(mine, node=node, sep=sep)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -11,12 +10,26 @@ from typing import Any, NamedTuple
 from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
-from ruamel.yaml.nodes import MappingNode, ScalarNode
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from ai_factory.dialect import reader
+from ai_factory.documents import SIZE_LIMIT
 from ai_factory.structured import brackets
 from ai_factory.structured.brackets import Span
-from ai_factory.structured.nodes import BLOCK, LEAF, LINES, LIST, MAP, Data, Item, Node, Unreadable, data_of, text
+from ai_factory.structured.nodes import (
+    BLOCK,
+    LEAF,
+    LINES,
+    LIST,
+    MAP,
+    Data,
+    Item,
+    Node,
+    Strange,
+    Unreadable,
+    data_of,
+    text,
+)
 
 _TRIVIA = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*(?:[ \t]*(?:#[^\n]*)?$)?")  # whole lines
 _REST = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|$)")
@@ -46,16 +59,40 @@ _CONSTANTS: dict[str, Data] = {
 
 def read(source: str) -> Node:
     """The document, or the list of several. Raises Unreadable for what is no YAML, or says one key twice."""
+    roots = check(source)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # an anchor that stands twice
-            roots = list(_yaml().compose_all(source))
         found = _stream(source, roots)
-    except (YAMLError, Warning, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise Unreadable(str(error)) from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Strange(str(error)) from None
     if text(found) != source:
-        raise Unreadable("YAML that is written in a way that is not taken apart here")
+        raise Strange("YAML that is written in a way that is not taken apart here")
     return found
+
+
+def check(source: str) -> list[Any]:
+    """The documents as nodes of the library. Raises Unreadable."""
+    if len(source) > SIZE_LIMIT:
+        raise Unreadable("too large")
+    yaml = _yaml()
+    try:
+        roots = list(yaml.compose_all(source))
+        for root in roots:
+            _refuse_repeats(root)
+    except (YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Unreadable(str(error)) from None
+    if yaml.renamed:
+        raise Strange("an anchor stands twice")
+    return roots
+
+
+def _refuse_repeats(node: Any) -> None:
+    """Raise Unreadable where a mapping says one key twice."""
+    if isinstance(node, MappingNode):
+        names = [key for key, _ in node.value if isinstance(key, ScalarNode) and not isinstance(key, _Alias)]
+        _refuse_twice([scalar(key.value, plain=key.style is None) for key in names])
+    for member in node.value if isinstance(node, MappingNode | SequenceNode) else ():
+        for inner in member if isinstance(member, tuple) else (member,):
+            _refuse_repeats(inner)
 
 
 class _Alias(ScalarNode):
@@ -66,6 +103,9 @@ class _Composer(Composer):
     def compose_node(self, parent: Any, index: Any) -> Any:
         """A node, where the library gives one node for an anchor and all its aliases."""
         if not self.parser.check_event(AliasEvent):
+            self.warn_double_anchors = False
+            anchor = self.parser.peek_event().anchor
+            self.loader.renamed = self.loader.renamed or (anchor is not None and anchor in self.anchors)
             return super().compose_node(parent, index)
         event = self.parser.get_event()
         if event.anchor not in self.anchors:
@@ -74,8 +114,9 @@ class _Composer(Composer):
 
 
 def _yaml() -> Any:
-    yaml = reader()
+    yaml: Any = reader()
     yaml.Composer = _Composer
+    yaml.renamed = False
     return yaml
 
 
@@ -113,7 +154,7 @@ def _bounds(source: str, number: int) -> list[tuple[int, int]]:
     starts = [found.start() for found in _START.finditer(source)]
     starts = [0, *starts] if len(starts) < number else [0, *starts[1:]]
     if len(starts) != number:
-        raise Unreadable("documents that are not told apart")
+        raise Strange("documents that are not told apart")
     return list(zip(starts, [*starts[1:], len(source)], strict=True))
 
 
@@ -131,7 +172,7 @@ def _document(source: str, root: Any, start: int, end: int) -> Node:
     begin = source.index("\n", marker.start()) + 1 if marker else start
     found, stop = parts.block(root, begin, end, -1)
     if not _END.fullmatch(source, stop, end):
-        raise Unreadable("more than comments behind the last line")
+        raise Strange("more than comments behind the last line")
     return replace(found, head=source[start:begin] + found.head, foot=found.foot + source[stop:end])
 
 
@@ -181,11 +222,9 @@ class _Parts:
         marks = _marks(self.source[start:end])
         opened = start + len(_matched(_MARKS, self.source, start))
         if self.source[opened] not in "[{":
-            raise Unreadable("a pair without braces")
+            raise Strange("a pair without braces")
         spans = [self._span(member) for member in node.value]
         kind = MAP if isinstance(node, MappingNode) else LIST
-        if kind == MAP:
-            _refuse_twice([span.key for span in spans])
         return brackets.bracketed(self.source, (start, opened, end), spans, kind, marks), end
 
     def _span(self, member: Any) -> Span:
@@ -205,7 +244,7 @@ class _Parts:
     def _key(self, key: Any) -> Data:
         word = self.source[key.start_mark.index : key.end_mark.index]
         if not isinstance(key, ScalarNode) or isinstance(key, _Alias) or _marks(word) or "\n" in word:
-            raise Unreadable("a key that is no plain word")
+            raise Strange("a key that is no plain word")
         return scalar(key.value, plain=key.style is None)
 
     # ---- blocks
@@ -223,15 +262,13 @@ class _Parts:
             row = entry.start if inline and not number else entry.start - len(indent)
             lead = self.source[position:row]
             if not _TRIVIA.fullmatch(lead) or (row != entry.start and self.source[row : entry.start] != indent):
-                raise Unreadable("a block that is not written line by line")
+                raise Strange("a block that is not written line by line")
             stop = entries[number + 1].start - len(indent) if number + 1 < len(entries) else limit
             item, position = self._item(entry, stop, len(indent))
             items.append(replace(item, lead=lead))
         foot = self._foot(position, limit, outer)
         marks = _marks(self.source[node.start_mark.index : first]) if node.start_mark.index < first else ""
         kind = MAP if isinstance(node, MappingNode) else LIST
-        if kind == MAP:
-            _refuse_twice([item.key for item in items])
         data = data_of(kind, items, marks)
         made = Node(kind, data, "", BLOCK, tuple(items), head, foot, indent, inline=inline, marks=marks)
         return made, position + len(foot)
@@ -262,7 +299,7 @@ class _Parts:
         start = begin if node.form == BLOCK and not node.inline else entry.value.start_mark.index
         sep = self.source[entry.end : begin if _is_empty(entry.value) else start]
         if not _BETWEEN.fullmatch(sep):
-            raise Unreadable("more than a colon between a key and its value")
+            raise Strange("more than a colon between a key and its value")
         tail = "" if self.source.startswith("\n", end - 1) else _matched(_REST, self.source, end)
         return Item(entry.key, node, "", name, sep, "", tail), end + len(tail)
 
@@ -293,7 +330,7 @@ def _marks(word: str) -> str:
 def _matched(pattern: re.Pattern[str], source: str, position: int) -> str:
     found = pattern.match(source, position)
     if found is None:
-        raise Unreadable(f"something else was to come at {position}")
+        raise Strange(f"something else was to come at {position}")
     return found[0]
 
 
