@@ -13,7 +13,8 @@ import pytest
 
 from ai_factory import __version__, catalog, factory, git, newest
 from ai_factory.errors import UnreachableError, UsageError
-from ai_factory.factory import Wanted, open_factory
+from ai_factory.factory import Wanted, goes_back, open_factory
+from ai_factory.lock import Origin
 from ai_factory.tree import EXECUTABLE, LINK, File, tree_id
 from tests.kit import SMALL, SMALL_2, commit, files, put, refusal, small_factory
 from tests.kit import git as run
@@ -123,20 +124,26 @@ def test_a_bare_repository_in_a_folder_is_read_at_its_newest_release(factory: Pa
     assert open_factory(str(tmp_path / "bare")).origin.version == "v2.0.0"
 
 
-def test_modes_and_links_come_through_and_submodules_are_left_out(factory: Path) -> None:
+def test_modes_and_links_come_through(factory: Path) -> None:
     (factory / "templates/core/files/run").write_text("#!/bin/sh\n")
     (factory / "templates/core/files/run").chmod(0o755)
     (factory / "templates/core/files/link").symlink_to("run")
+    commit(factory)
+    run(factory, "tag", "v3.0.0")
+    found = open_factory(f"file://{factory}", Wanted("v3.0.0")).tree
+    assert {path: found.get(f"templates/core/files/{path}") for path in ("run", "link")} == {
+        "run": File(b"#!/bin/sh\n", EXECUTABLE),
+        "link": File(b"run", LINK),
+    }
+
+
+def test_a_submodule_among_a_components_files_is_refused(factory: Path) -> None:
     sha = commit(factory)
     run(factory, "update-index", "--add", "--cacheinfo", f"160000,{sha},templates/core/files/sub")
     run(factory, "commit", "-q", "-m", "sub")
     run(factory, "tag", "v3.0.0")
-    found = open_factory(f"file://{factory}", Wanted("v3.0.0")).tree
-    assert {path: found.get(f"templates/core/files/{path}") for path in ("run", "link", "sub")} == {
-        "run": File(b"#!/bin/sh\n", EXECUTABLE),
-        "link": File(b"run", LINK),
-        "sub": None,
-    }
+    error = refusal(lambda: open_factory(f"file://{factory}", Wanted("v3.0.0")))
+    assert error.message == "`templates/core/files/sub` is a submodule, which is never fetched"
 
 
 def test_a_branch_that_was_moved_by_force_is_followed(factory: Path) -> None:
@@ -352,6 +359,37 @@ def test_git_itself_would_not_run_them_either(url: str, reason: str, tmp_path: P
     mirror = str(tmp_path / "m.git")
     assert reason in refusal(lambda: git.update_mirror(url, mirror)).message
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "back"),
+    [
+        ("v1.9", "v1.10", True),
+        ("2", "v2.0", False),
+        ("v3", "v2", False),
+        ("main", "v1", False),
+        ("v1", "tree-x", False),
+    ],
+)
+def test_numbers_tell_whether_a_project_would_go_back(after: str, before: str, back: bool) -> None:
+    one, other = (Origin("folder", "url", version, "", "") for version in (before, after))
+    assert goes_back(one, other) is back
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_history_tells_it_where_a_version_is_no_number(scheme: str, factory: Path) -> None:
+    run(factory, "checkout", "-q", "-b", "side", "v1.0.0")
+    commit(factory, "side")
+    main, side, first = (open_factory(f"{scheme}{factory}", Wanted(name)).origin for name in ("main", "side", "v1.0.0"))
+    pairs = [
+        (main, first),
+        (side, first),
+        (first, main),
+        (side, main),
+        (main, main),
+        (main._replace(commit="0" * 40), first),
+    ]
+    assert [goes_back(before, after) for before, after in pairs] == [True, True, False, False, False, False]
 
 
 def test_the_components_of_a_factory_can_all_be_read(factory: Path) -> None:

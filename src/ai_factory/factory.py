@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
 from ai_factory import __version__, catalog, git, versions
 from ai_factory.cache import folder
-from ai_factory.errors import UnreachableError, UsageError
+from ai_factory.errors import AuthorError, UnreachableError, UsageError
 from ai_factory.lock import Origin
 from ai_factory.newest import PARTS, folder_paths, is_bare, mirror_place
 from ai_factory.tree import File, Tree, tree_id, under
@@ -145,6 +145,7 @@ def _in_repository(url: str, repository: str, wanted: Wanted) -> Factory:
     def files() -> Tree:
         listed = git.list_tree(repository, release.commit, PARTS)
         _require_contents(listed, url)
+        _refuse_submodules(path for path, entry in listed.items() if entry.mode == git.SUBMODULE)
         contents = git.read_blobs(repository, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
         return {path: File(contents[entry.id], entry.mode) for path, entry in listed.items() if entry.id in contents}
 
@@ -170,6 +171,13 @@ def _mirror(url: str, wanted: Wanted) -> str:
     return mirror
 
 
+def _refuse_submodules(paths: Iterable[str]) -> None:
+    """No submodule is fetched: one among a component's files would leave its projects without them, unsaid."""
+    for path in paths:
+        if path.split("/")[2:3] == [catalog.FILES]:
+            raise AuthorError(f"`{path}` is a submodule, which is never fetched", "copy its files into the component")
+
+
 def _over_network(url: str) -> bool:
     return not url.startswith("file://")
 
@@ -192,5 +200,18 @@ def _choose(repository: str, url: str, wanted: Wanted) -> git.Release:
 
 def is_tag(origin: Origin) -> bool:
     """Whether the version of a git factory is a tag of it, not a branch or a commit."""
-    repository = mirror_of(origin.url) if is_remote(origin.url) else origin.url
-    return any(release.tag == origin.version for release in git.releases(repository))
+    return any(release.tag == origin.version for release in git.releases(_repository_of(origin.url)))
+
+
+def goes_back(before: Origin, after: Origin) -> bool:
+    """Whether a project at `before` would go back: by number, else by the history of the repository that both share."""
+    older, newer = versions.numbers([after.version, before.version])
+    if older is not None and newer is not None:
+        return bool(older < newer)
+    if after.kind != "git" or before.commit in ("", after.commit):
+        return False
+    return git.is_ancestor(_repository_of(after.url), after.commit, before.commit)
+
+
+def _repository_of(url: str) -> str:
+    return mirror_of(url) if is_remote(url) else url

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from ai_factory import structured
+from ai_factory.errors import FactoryError
 from ai_factory.lock import Entry, Lock
 from ai_factory.plan import Change, Target, entry_of
 from ai_factory.render import Owned
-from ai_factory.tree import LINK, Blob, File, Tree, blob_id, is_binary, normalized, with_endings_of
+from ai_factory.tree import LINK, Blob, File, Tree, blob_id, check_path, is_binary, normalized, with_endings_of
 
 Input = Mapping[str, File | Blob]  # a file by content, or by an id that the project's repository holds
 GUARDED = (".toml", ".yaml", ".yml", ".json")  # a marker in these stops the parser that guards the commit
@@ -51,11 +52,16 @@ Combine = Callable[[Input, Input, Input], MergedTrees]
 
 
 class Ours(NamedTuple):
-    """The project now: its files at paths of lock and target, its other tracked files, what git does not track."""
+    """The project now: its files at paths of lock and target, its other tracked files, what git does not track.
+
+    `local` holds also the new paths that git would ignore; `modules` are the submodules: what lies in one is another
+    repository's.
+    """
 
     files: Tree
     others: Mapping[str, Blob]
     local: frozenset[str]
+    modules: frozenset[str] = frozenset()
 
 
 class _Path(NamedTuple):
@@ -251,10 +257,14 @@ def _untouched(item: _Path) -> bool:
 
 
 def _local(item: _Path) -> Change:
+    fresh = item.entry is None and item.ours is None
     known = item.entry is not None and item.theirs is not None and blob_id(item.theirs.content) == item.entry.base
-    change = item.change("same" if known else "keep", "git does not track it here: it is left alone")
+    if fresh:
+        change = item.change("add", "is new, and git ignores it here", item.theirs)
+    else:
+        change = item.change("same" if known else "keep", "git does not track it here: it is left alone")
     entry = change.entry._replace(state="local") if change.entry else None
-    return change._replace(entry=entry, base=None, incoming=None if known else item.theirs)
+    return change._replace(entry=entry, base=None, incoming=None if known or fresh else item.theirs)
 
 
 def _seeded(item: _Path) -> Change:
@@ -450,6 +460,8 @@ def _followed(path: str, file: File, merged: MergedTrees, gone: Mapping[str, _Pa
     source = max(sorted(shared), key=lambda old: shared[old])
     item, mine = gone[source], merged.before.get(path)
     assert item.theirs
+    if not _writable(path):
+        return item.conflict(f"the team moved it to `{path}`, a name that a sync never writes to")
     why = f"the team moved `{source}` here, and the new version's change follows"
     clash = path in merged.conflicts
     if not clash and (mine is None or _is_sound(path, file, mine, item.theirs)):
@@ -459,6 +471,14 @@ def _followed(path: str, file: File, merged: MergedTrees, gone: Mapping[str, _Pa
         return Change(path, "merge", f"{why}: merged by its entries", file=joined)
     reason = "both sides changed the same lines" if clash else "the two together are no valid file"
     return item.conflict(f"the team moved it to `{path}`, and {reason}")
+
+
+def _writable(path: str) -> bool:
+    try:
+        check_path(path)
+    except FactoryError:
+        return False
+    return True
 
 
 def _lines(file: File | None) -> set[bytes]:
@@ -472,13 +492,14 @@ def _blocked(paths: Mapping[str, _Path], changes: Mapping[str, Change], ours: Ou
     """A file that comes where the team has a folder, or below one of its files, is a conflict: both cannot be."""
     gone = {change.source for change in changes.values()}
     gone |= {path for path, change in changes.items() if change.action == "delete"}
-    stays = {*ours.others, *ours.files} - gone
-    folders = {folder for path in stays for folder in _above(path)}
+    stays = {*ours.others, *ours.files, *ours.modules} - gone
+    folders = {folder for path in stays for folder in _above(path)} | ours.modules
     for path, change in changes.items():
         files = [folder for folder in _above(path) if folder in stays]
         if change.file is None or not (files or path in folders):
             continue
-        why = f"needs a folder where the team has the file `{files[0]}`" if files else "the team has a folder there"
+        kind = "submodule" if ours.modules.intersection([path, *files]) else "file" if files else "folder"
+        why = f"needs a folder where the team has the {kind} `{files[0]}`" if files else f"the team has a {kind} there"
         conflict = paths[path]._replace(source=path, ours=None).conflict(why)
         yield conflict._replace(incoming=None) if files else conflict
         if change.source in paths:

@@ -20,11 +20,22 @@ _PLAIN = (  # nothing of the person's or the machine's runs
 
 
 def commit(root: str, message: str, paths: Sequence[str]) -> None:
-    """Commit these paths and nothing else, with the person's own identity and hooks."""
+    """Commit these paths, which are staged, and nothing else, with the person's own identity and hooks."""
     environment = {key: value for key, value in os.environ.items() if key != "GIT_DIR"} | {"GIT_LITERAL_PATHSPECS": "1"}
+    if set(_staged(root)) <= {os.path.normpath(path) for path in paths}:
+        # a hook that formats and adds again does that in the index itself, which `--only` would take back
+        run(["commit", "--quiet", "-m", message], root, environment=environment)
+        return
     stdin = b"\0".join(map(path_bytes, paths)) + b"\0"
     options = ["--pathspec-from-file=-", "--pathspec-file-nul"]
     run(["commit", "--quiet", "-m", message, "--only", *options], root, stdin, environment)
+
+
+def _staged(root: str) -> list[str]:
+    """All that the next commit would change, relative to `root`: beyond it, the paths begin with `..`."""
+    prefix = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape").strip("\n")
+    names = run(["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "-z"], root).split(b"\0")
+    return [os.path.relpath("/" + os.fsdecode(name), "/" + prefix) for name in names if name]
 
 
 def first_commit(root: str, files: Tree, message: str) -> bool:

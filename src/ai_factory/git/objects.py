@@ -46,6 +46,11 @@ def resolve(repository: str, reference: str) -> str:
     raise UsageError(f"the factory has no version `{reference}`")
 
 
+def is_ancestor(repository: str, one: str, other: str) -> bool:
+    """Whether commit `one` lies in the history of `other`; false where either is not there."""
+    return finished(["merge-base", "--is-ancestor", one, other], repository, expect=(0, 1, 128)).returncode == 0
+
+
 def list_tree(repository: str, commit: str, folders: Sequence[str] = ()) -> dict[str, Blob]:
     """The files of a commit below those folders (all, when none is named), without reading their content."""
     arguments = ["ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders]

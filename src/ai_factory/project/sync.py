@@ -10,12 +10,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ai_factory import __version__, base, check, documents, evolve, git, journal, lock, manifest, questions, versions
+from ai_factory import __version__, base, check, documents, evolve, git, journal, lock, manifest, questions
 from ai_factory.base import Base
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
 from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError
-from ai_factory.factory import EMBEDDED, Factory, Wanted, is_remote, is_tag, open_factory
+from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, open_factory
 from ai_factory.git import UNKNOWN, Stage, Status
 from ai_factory.lock import Lock, Origin
 from ai_factory.manifest import Manifest
@@ -53,6 +53,7 @@ class Sync(NamedTuple):
     manifest: bytes
     before: Tree  # the files that it will touch, as they were when the plan was made
     nothing_to_do: bool  # whether lock, files and manifest would stay as they are
+    given: frozenset[str] = frozenset()  # the answers that somebody gave; the others are defaults
 
     @property
     def still_open(self) -> bool:
@@ -73,7 +74,7 @@ def prepare(project: Project, request: Request) -> Sync:
     wish = project.manifest()
     _refuse_hold(wish, request)
     factory = _open(project, wish, request)
-    _refuse_downgrade(project.lock, factory)
+    _refuse_downgrade(project.lock, factory, request)
     if _is_current(project, factory.origin, request):
         return _idle(project, factory.origin)
     made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
@@ -100,6 +101,7 @@ def prepare(project: Project, request: Request) -> Sync:
         wanted,
         project.folder.read_all(_touched(plan)),
         _changes_nothing(project, plan, wanted),
+        frozenset(given),
     )
 
 
@@ -199,11 +201,12 @@ def _origin(record: Lock, wish: Manifest, request: Request) -> str:
     return wanted
 
 
-def _refuse_downgrade(record: Lock, factory: Factory) -> None:
-    if versions.is_older(factory.origin.version, record.factory.version):
+def _refuse_downgrade(record: Lock, factory: Factory, request: Request) -> None:
+    if goes_back(record.factory, factory.origin):
+        named = "a sync never goes back: revert the commit of the sync instead"
         raise ProjectError(
             f"the project is at version {record.factory.version}, newer than {factory.origin.version}",
-            "a sync never goes back: revert the commit of the sync instead",
+            named if request.to else "name the version, branch or commit to go to: `ai-factory sync --to REF`",
         )
 
 
@@ -231,11 +234,7 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
     touched = {path for change in plan.changes for path in (change.path, change.source) if path and _writes(change)}
     dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
     dirty += [path for path in sorted(status.untracked) if path in touched]
-    dirty += [
-        f"{change.path}.incoming"
-        for change in plan.changes
-        if change.incoming and project.folder.read(f"{change.path}.incoming") not in (None, change.incoming)
-    ]
+    dirty += _in_place_of_proposals(project, plan)
     dirty += _unseen(project, plan, status)
     dirty += _in_the_way(project, plan)
     if dirty:
@@ -244,6 +243,21 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
             "commit or move them, or `git stash --include-untracked`, sync, `git stash pop`",
             tuple(f"`{path}`" for path in dirty),
         )
+
+
+def _in_place_of_proposals(project: Project, plan: Plan) -> list[str]:
+    """Files where a proposal is to come, unless they are an earlier one as a sync left it."""
+    found: list[str] = []
+    for change in plan.changes:
+        there = project.folder.read(f"{change.path}.incoming") if change.incoming else None
+        before = project.lock.paths.get(change.path)
+        if (
+            there
+            and there != change.incoming
+            and not (before and blob_id(there.content) in (before.base, before.theirs))
+        ):
+            found.append(f"{change.path}.incoming")
+    return found
 
 
 def _unseen(project: Project, plan: Plan, status: Status) -> list[str]:
@@ -404,6 +418,7 @@ def commit(sync: Sync) -> None:
 
 def written(sync: Sync) -> list[str]:
     """The paths whose content or presence the sync changed in the work tree, without proposals."""
-    known = {change.path for change in sync.plan.changes if _writes(change) and change.action != "decline"}
+    local = {change.path for change in sync.plan.changes if change.entry and change.entry.state == "local"}
+    known = {change.path for change in sync.plan.changes if _writes(change) and change.action != "decline"} - local
     moved = {change.source for change in sync.plan.changes if change.source}
     return sorted(known | moved | {lock.PROJECT, lock.BASE, lock.LOCK})

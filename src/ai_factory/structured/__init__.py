@@ -60,12 +60,39 @@ def _merged(form: Format, base: bytes | None, ours: bytes, theirs: bytes) -> byt
     written = hand.write(merged)
     if form.read(written).data != merged.data:
         raise Strange("the text does not say what was meant")
-    mark = MARK if ours.decode().startswith(MARK) else ""
-    return with_endings_of((mark + written).encode(), ours)
+    return _bytes(written, ours)
+
+
+def _bytes(written: str, before: bytes) -> bytes:
+    """The text with the mark and the line endings that the content had."""
+    mark = MARK if before.decode().startswith(MARK) else ""
+    return with_endings_of((mark + written).encode(), before)
 
 
 def _text(content: bytes) -> str:
     return normalized(content).decode().removeprefix(MARK)
+
+
+def moved(path: str, content: bytes, moves: Sequence[tuple[str, str]]) -> bytes | None:
+    """The document with entries moved, in order, each from one dotted key to another, comments and all.
+
+    An entry that is not there is not moved. None where the format is not known or not readable, and where something
+    else stands at the new key already.
+    """
+    form = format_of(path)
+    if form is None or len(content) > SIZE_LIMIT:
+        return None
+    from ai_factory.structured import moves as moving
+    from ai_factory.structured.nodes import Unreadable
+    from ai_factory.structured.threeway import Clash
+
+    try:
+        found = _text(content)
+        for old, new in moves:
+            found = moving.moved(form, found, moving.keys_of(old), moving.keys_of(new))
+        return _bytes(found, content)
+    except (Unreadable, Clash, UnicodeError, RecursionError):
+        return None
 
 
 def sound(path: str, content: bytes, *sides: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ai_factory.structured import brackets
 from ai_factory.structured.brackets import Span
-from ai_factory.structured.nodes import LEAF, LIST, MAP, Item, Node, Strange, Unreadable, text, typed
+from ai_factory.structured.nodes import LEAF, LIST, MAP, Item, Node, Strange, Unreadable, named, text, typed
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -111,3 +111,11 @@ class Hand:
     def write(self, merged: Node) -> str:
         """The document."""
         return text(merged)
+
+    def renamed(self, root: Node, old: tuple[str, ...], new: tuple[str, ...]) -> str:
+        """Our document with one entry under another key of the same object."""
+        return text(named(root, old, lambda item: json.dumps(new[-1]))) if old[:-1] == new[:-1] else ""
+
+    def alone(self, _origin: Node, item: Item, keys: tuple[str, ...]) -> str:
+        """A document that holds one member, at `keys`."""
+        return "".join(f"{{{json.dumps(key)}: " for key in keys) + text(item.node) + "}" * len(keys)

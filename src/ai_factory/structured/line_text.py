@@ -8,7 +8,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ai_factory.structured.nodes import LEAF, LINES, LIST, MAP, Data, Item, Node, Strange, Unreadable, data_of, text
+from ai_factory.structured.nodes import (
+    LEAF,
+    LINES,
+    LIST,
+    MAP,
+    Data,
+    Item,
+    Node,
+    Strange,
+    Unreadable,
+    data_of,
+    named,
+    text,
+)
 
 _ROW = re.compile(r"[^\n]*\n|[^\n]+")
 _COMMENT = re.compile(r"\s+#[^\n]*\n?$")
@@ -111,6 +124,14 @@ class Hand:
     def write(self, merged: Node) -> str:
         """The document."""
         return text(merged)
+
+    def renamed(self, root: Node, old: tuple[str, ...], new: tuple[str, ...]) -> str:
+        """Our file with one variable under another name."""
+        return text(named(root, old, lambda item: item.name.removesuffix(old[0]) + ".".join(new)))
+
+    def alone(self, _origin: Node, _item: Item, _keys: tuple[str, ...]) -> str:
+        """Nothing in a file of lines stands below anything else."""
+        raise Strange("there is no place below another one")
 
 
 # ---- what both sides may add at one place --------------------------------------------------------

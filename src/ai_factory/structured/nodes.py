@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -121,6 +121,19 @@ def nodes_of(node: Node, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
     yield place, node
     for item in node.items:
         yield from nodes_of(item.node, (*place, step(item)))
+
+
+def named(node: Node, keys: Sequence[str], name: Callable[[Item], str]) -> Node:
+    """The mapping with another name for the entry to which the keys lead."""
+    items = tuple(
+        item
+        if step(item) != keys[0]
+        else replace(item, name=name(item))
+        if len(keys) == 1
+        else replace(item, node=named(item.node, keys[1:], name))
+        for item in node.items
+    )
+    return replace(node, items=items)
 
 
 def step(item: Item) -> str:

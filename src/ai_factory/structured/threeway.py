@@ -51,6 +51,12 @@ class Hand(Protocol):
     def write(self, merged: Node) -> str:
         """The document."""
 
+    def renamed(self, root: Node, old: Place, new: Place, /) -> str:
+        """Our document with one entry under another key, where it stands; nothing where that cannot be."""
+
+    def alone(self, origin: Node, item: Item, keys: Place, /) -> str:
+        """A document that holds one member of `origin`, at `keys`."""
+
 
 class Three(NamedTuple):
     """The three versions of a value; without a base, both sides added it."""
@@ -128,7 +134,7 @@ class Merge:
             _after(three.ours, rests.get(key, ()), _unshared(alive, members, key, following))
             for key, following in itertools.zip_longest(order, order[1:])
         ]
-        return _closed(three.ours, items, _foot(three, rests.get(None, ())))
+        return closed(three.ours, items, _foot(three, rests.get(None, ())))
 
     def _member(self, three: Three, member: Member, place: Place) -> Item | None:
         base, ours, theirs = member
@@ -339,7 +345,7 @@ def _foot(three: Three, rest: Sequence[str]) -> str:
     return _above(ours, [line for line in rest if line not in remarks(foot)]) + foot if rest else foot
 
 
-def _closed(container: Node, items: Sequence[Item], foot: str) -> Node:
+def closed(container: Node, items: Sequence[Item], foot: str) -> Node:
     """The container with these items."""
     if len(items) == len(container.items) and all(map(operator.is_, items, container.items)) and foot == container.foot:
         return container

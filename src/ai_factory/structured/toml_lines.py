@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ai_factory.structured.nodes import LIST, MAP, TABLE, Item, Node, Strange, text
@@ -89,6 +88,48 @@ def _note(pages: _Pages, node: Node) -> None:
         if item.node.source:
             pages.headers[item.node.source] = item
         _note(pages, item.node)
+
+
+# ---- what only gets another name ----------------------------------------------------------------
+
+
+def renamed(document: Document, old: Keys, new: Keys) -> str:
+    """The document with what stands at `old` under the keys `new`, in the lines where it is.
+
+    Empty where a statement would have to go to another section, or the entry stands between brackets.
+    """
+    parts, met = [], False
+    for section in document.sections:
+        place = _under(section.place, old, new)
+        met = met or place != section.place
+        parts.append(f"{section.lead}{_header(section, place)}{section.tail}")
+        for statement in section.statements:
+            keys = _under((*section.place, *statement.keys), old, new)
+            met = met or keys[-len(statement.keys) :] != statement.keys
+            if keys[: len(place)] != place or len(keys) - len(place) != len(statement.keys):
+                return ""
+            parts.append(_row(replace(statement.item, name=_name(statement, keys[len(place) :]))))
+    return _lines([*parts, document.foot]) if met else ""
+
+
+def _under(keys: Keys, old: Keys, new: Keys) -> Keys:
+    return (*new, *keys[len(old) :]) if keys[: len(old)] == old else keys
+
+
+def _header(section: Section, place: Keys) -> str:
+    if place == section.place:
+        return section.header
+    start, end = ("[[", "]]") if section.array else ("[", "]")
+    return f"{_indent(section.header)}{start}{'.'.join(map(key_text, place))}{end}"
+
+
+def _name(statement: Statement, keys: Keys) -> str:
+    name = statement.item.name
+    return name if keys == statement.keys else f"{_indent(name)}{'.'.join(map(key_text, keys))}"
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 # ---- where what is new goes ----------------------------------------------------------------------
@@ -218,7 +259,7 @@ def _new_row(leaf: _Leaf, statement: Statement | None, table: _Table, row: State
     item = leaf.item
     same = statement is not None and statement.keys == keys
     name = item.name.strip() if same else ".".join(map(key_text, keys))
-    indent = re.match(r"[ \t]*", row.item.name) if isinstance(row, Statement) else None
+    indent = _indent(row.item.name) if isinstance(row, Statement) else ""
     lead, tail = (item.lead, item.tail) if statement else ("", "")
     sep = item.sep if "=" in item.sep else " = "
-    return f"{lead}{indent[0] if indent else ''}{name}{sep}{text(item.node)}{tail.rstrip()}\n"
+    return f"{lead}{indent}{name}{sep}{text(item.node)}{tail.rstrip()}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from ai_factory.structured.nodes import (
     data_of,
     own_remarks,
     remarks,
+    text,
     typed,
 )
 
@@ -309,6 +311,21 @@ class Hand:
 
         return written(self.ours, merged)
 
+    def renamed(self, root: Node, old: Keys, new: Keys) -> str:
+        """Our document with one entry under another key, where it stands."""
+        from ai_factory.structured.toml_lines import renamed
+
+        return renamed(root.source, old, new)
+
+    def alone(self, _origin: Node, item: Item, keys: Keys) -> str:
+        """A document that holds one member, at `keys`; one with headers is only renamed."""
+        if item.node.form == TABLE:
+            raise Strange("a table that is written in two ways")
+        header = f"[{'.'.join(map(key_text, keys[:-1]))}]\n" if keys[1:] else ""
+        tail = item.tail if item.tail.endswith("\n") else f"{item.tail}\n"
+        lead = item.lead if "#" in item.lead else ""
+        return f"{header}{lead}{key_text(keys[-1])} = {text(item.node)}{tail}"
+
 
 def _name(item: Item) -> str:
     return key_text(item.key[1]) if item.key else ""
@@ -357,6 +374,4 @@ def _quoted(mine: Node, new: Node) -> Node:
 
 def key_text(key: Any) -> str:
     """A key as TOML writes it."""
-    import json
-
     return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)

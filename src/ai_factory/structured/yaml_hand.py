@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ from ai_factory.structured.nodes import (
     Item,
     Node,
     Strange,
+    holding,
+    mapping,
+    named,
     reindented,
     remarks,
     text,
@@ -85,6 +89,18 @@ class Hand:
         """The document."""
         return text(merged)
 
+    def renamed(self, root: Node, old: tuple[str, ...], new: tuple[str, ...]) -> str:
+        """Our document with one entry under another key of the same mapping."""
+        return text(named(root, old, lambda item: _key(new[-1]))) if old[:-1] == new[:-1] else ""
+
+    def alone(self, origin: Node, item: Item, keys: tuple[str, ...]) -> str:
+        """A document that holds one member of a mapping, at `keys`."""
+        step = " " * (self.mapping or 2)
+        heads = "".join(f"{step * depth}{_key(key)}:\n" for depth, key in enumerate(keys[:-1]))
+        empty = Node(MAP, mapping(()), form=BLOCK, indent=step * (len(keys) - 1))
+        entered = self.enter(empty, origin, replace(item, name=_key(keys[-1])))
+        return heads + text(holding(empty, (entered,)))
+
     def _moved(self, node: Node, origin: Node, container: Node) -> Node:
         """A value of theirs, for an item of `origin`, as one for an item of our `container`."""
         in_mapping = origin.kind == MAP
@@ -117,6 +133,12 @@ class Hand:
         """How much deeper than its parent a block stands."""
         own = self.mapping if node.kind == MAP else self.listing
         return len(node.indent) - len(old) if own is None or node.inline or not in_mapping else own
+
+
+def _key(key: str) -> str:
+    """A key as YAML writes it."""
+    plain = _PLAIN.fullmatch(key) and yaml_text.scalar(key, plain=True) == ("str", key)
+    return key if plain else json.dumps(key, ensure_ascii=False)
 
 
 def _steps(node: Node, kind: str) -> Iterator[int]:
