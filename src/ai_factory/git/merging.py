@@ -88,14 +88,16 @@ def _read_merge(repository: str, output: bytes, ours: Input) -> MergedTrees:
     stages, position = _stages(fields)
     listed = list_tree(repository, head.decode().strip())
     changed = {path: entry for path, entry in listed.items() if ours.get(path) != entry and entry.mode != SUBMODULE}
-    blobs = [entry.id for entry in changed.values()] + [entry.id for sides in stages.values() for _, entry in sides]
-    contents = read_blobs(repository, blobs)
+    known = {path: entry for path in changed if isinstance(entry := ours.get(path), Blob)}
+    sides = [entry for rows in stages.values() for _, entry in rows]
+    contents = read_blobs(repository, [entry.id for entry in (*changed.values(), *sides, *known.values())])
     files = {path: File(contents[entry.id], entry.mode) if path in changed else entry for path, entry in listed.items()}
     conflicts = {
-        path: tuple(Side(number, File(contents[entry.id], entry.mode)) for number, entry in sides)
-        for path, sides in stages.items()
+        path: tuple(Side(number, File(contents[entry.id], entry.mode)) for number, entry in rows)
+        for path, rows in stages.items()
     }
-    return MergedTrees(files, conflicts, tuple(_notes(fields[position:])))
+    before = {path: File(contents[entry.id], entry.mode) for path, entry in known.items()}
+    return MergedTrees(files, conflicts, tuple(_notes(fields[position:])), before)
 
 
 def _stages(fields: Sequence[bytes]) -> tuple[dict[str, list[tuple[int, Blob]]], int]:
