@@ -18,7 +18,7 @@ import typer
 from ai_factory import catalog, contributions, documents, errors, formats, render, sandbox
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.check import FAIL_ON, RULES
-from ai_factory.cli.app import app
+from ai_factory.cli.app import application
 from ai_factory.cli.check_options import parser as check_parser
 from ai_factory.factory import Factory, open_factory
 from ai_factory.questions import MISSING, Question
@@ -89,7 +89,7 @@ def shown(value: Any) -> str:
 
 def cli_page() -> str:
     """Every command with its arguments and options."""
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(application())
     body = "\n\n".join(_command(root, "ai-factory"))
     return page("Commands", "What `--help` says, for every command.", body)
 

@@ -15,7 +15,7 @@ import typer
 from jsonschema import Draft202012Validator
 
 from ai_factory import documents, formats
-from ai_factory.cli.app import app
+from ai_factory.cli.app import application
 from ai_factory.cli.check_options import parser as check_parser
 from ai_factory.tree import File
 from tests import golden, markdown
@@ -182,7 +182,7 @@ def _unknown(command: str) -> list[str]:
 
 
 def _unknown_words(words: list[str]) -> list[str]:
-    here: Any = typer.main.get_command(app)
+    here: Any = typer.main.get_command(application())
     while words and getattr(here, "commands", None):
         if words[0] in here.commands:
             here, words = here.commands[words[0]], words[1:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from tests.kit import component
 
 def made(version: str, *changes: dict[str, Any], name: str = "core") -> Component:
     data = {"summary": "s", "changes": list(changes)}
-    return replace(component(name, {"component.yaml": documents.write(data).decode()}), version=version)
+    return component(name, {"component.yaml": documents.write(data).decode()})._replace(version=version)
 
 
 def change(since: str = "1", **fields: Any) -> Pending:
@@ -41,7 +40,7 @@ def change(since: str = "1", **fields: Any) -> Pending:
     ],
 )
 def test_the_changes_between_two_versions_are_pending_oldest_first(before: str, now: str, applied: list[str]) -> None:
-    core = replace(made("1", *({"since": since} for since in ("3.0", "1.0", "2.0", "1.5"))), version=now)
+    core = made("1", *({"since": since} for since in ("3.0", "1.0", "2.0", "1.5")))._replace(version=now)
     assert [item.change.since for item in evolve.pending([core], {"core": before})] == applied
 
 

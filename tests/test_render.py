@@ -58,7 +58,7 @@ def test_modes_and_links_are_kept() -> None:
 
 
 def with_tree(made: Component, tree: dict[str, File]) -> Component:
-    return Component(**{**{field: getattr(made, field) for field in made.__slots__}, "tree": tree})
+    return made._replace(tree=tree)
 
 
 HEAD_OF_OWNED = (

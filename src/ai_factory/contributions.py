@@ -7,11 +7,13 @@ that names both components.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory.catalog import Component
 from ai_factory.errors import AuthorError
-from ai_factory.sandbox import Context, Templates
+
+if TYPE_CHECKING:
+    from ai_factory.sandbox import Context, Templates
 
 LISTS = ("dependencies", "dev_dependencies", "hooks", "docs", "ignore", "links")
 CONDITIONAL = ("dependencies", "dev_dependencies", "ignore")  # their items may be written `{value, when}`

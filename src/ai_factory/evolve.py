@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from packaging.version import InvalidVersion, Version
-
+from ai_factory import versions
 from ai_factory.catalog import Change, Component
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A declared change that a project has not gone through yet."""
 
     component: str
@@ -30,23 +27,10 @@ def pending(components: Sequence[Component], before: Mapping[str, str]) -> list[
         for component in components
         if component.name in before
         for change in component.changes
-        if _between(before[component.name], change.since, component.version)
+        if versions.is_between(before[component.name], change.since, component.version)
     ]
-    return sorted(found, key=lambda item: _number(item.change.since) or Version("0"))
-
-
-def _between(before: str, since: str, now: str) -> bool:
-    old, mark, new = _number(before), _number(since), _number(now)
-    if old is None or mark is None or new is None:
-        return True
-    return old < mark <= new
-
-
-def _number(text: str) -> Version | None:
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return None
+    ranks = versions.ranks([item.change.since for item in found])
+    return [item for _, item in sorted(zip(ranks, found, strict=True), key=lambda pair: pair[0])]
 
 
 def answers(given: Mapping[str, Any], changes: Sequence[Pending]) -> dict[str, Any]:

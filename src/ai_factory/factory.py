@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from shlex import quote
+from typing import NamedTuple
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
-
-from ai_factory import __version__, cache, catalog, git
-from ai_factory.errors import FactoryError, UnreachableError, UsageError
+from ai_factory import __version__, catalog, git, versions
+from ai_factory.cache import folder
+from ai_factory.errors import AuthorError, FactoryError, UnreachableError, UsageError
 from ai_factory.lock import Origin, check_address
 from ai_factory.newest import PARTS, folder_paths, mirror_place
 from ai_factory.tree import File, Tree, tree_id, under
-from ai_factory.workspace import Folder
+from ai_factory.workspace import Folder, is_bare
 
 EMBEDDED = "embedded"
 _HOST = r"(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])"
@@ -31,12 +30,15 @@ _ADDRESSES = (
 _REMOTE = re.compile("|".join(_ADDRESSES), re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Factory:
-    """A source of components and blueprints at one version, read whole."""
+class Factory(NamedTuple):
+    """A source of components and blueprints at one version; its files are read when they are first used."""
 
     origin: Origin
-    tree: Tree
+    files: Callable[[], Tree]
+
+    @property
+    def tree(self) -> Tree:
+        return self.files()
 
     def read(self, folder: str) -> Tree:
         """The files below a folder of the factory."""
@@ -54,8 +56,7 @@ class Factory:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Which version of a git factory: a named one, or the newest release within a bound."""
 
     reference: str = ""
@@ -63,23 +64,34 @@ class Wanted:
     refresh: bool = True  # whether the mirror may ask the network
 
 
-def open_factory(url: str, wanted: Wanted = Wanted()) -> Factory:
-    """Read the factory at `url`.
+NEWEST = Wanted()
+
+
+def open_factory(url: str, wanted: Wanted = NEWEST, known: Origin | None = None) -> Factory:
+    """Find the factory at `url` at the version that is wanted; a commit that is `known` is read only when it is used.
 
     Raises UsageError for an address or version that means nothing, UnreachableError when it cannot be read.
     """
+    found = _found(url, wanted)
+    origin = found.origin
+    if known and origin.commit and origin.commit == known.commit:
+        return found._replace(origin=origin._replace(tree=known.tree))
+    return found._replace(origin=origin._replace(tree=origin.tree or tree_id(found.tree)))
+
+
+def _found(url: str, wanted: Wanted) -> Factory:
     if url == EMBEDDED:
         return _embedded(wanted)
     if is_remote(url):
-        return _from_git(url, wanted)
+        return _in_repository(url, _mirror(url, wanted), wanted)
     folder = os.path.realpath(os.path.expanduser(url))
     if not os.path.isdir(folder):
         raise UnreachableError(
             f"there is no factory at `{url}`", "give `embedded`, a folder, or an https or ssh address"
         )
-    if wanted.reference or wanted.bound or _is_bare(folder):
-        return _from_git(folder, wanted)
-    return _from_folder(folder)
+    if wanted.reference or wanted.bound or is_bare(folder):
+        return _in_repository(folder, _local(folder), wanted)
+    return _in_folder(folder)
 
 
 def is_remote(url: str) -> bool:
@@ -98,10 +110,6 @@ def is_remote(url: str) -> bool:
     return False
 
 
-def _is_bare(folder: str) -> bool:
-    return all(os.path.exists(os.path.join(folder, name)) for name in ("HEAD", "objects", "refs"))
-
-
 def embedded_folder() -> str:
     """Where the package carries its own factory: beside the modules, or in the checkout it was installed from."""
     here = os.path.dirname(os.path.abspath(__file__))
@@ -110,31 +118,30 @@ def embedded_folder() -> str:
 
 
 def _embedded(wanted: Wanted) -> Factory:
-    if wanted.reference and _number(wanted.reference) != Version(__version__):
+    if wanted.reference and not versions.are_equal(wanted.reference, __version__):
         raise UsageError(
             f"the embedded factory is version {__version__}, not {wanted.reference}",
             f"install that version of the tool: `pip install {_package('==' + wanted.reference.removeprefix('v'))}`",
         )
-    if wanted.bound and newest_release([__version__], wanted.bound) is None:
+    if wanted.bound and versions.newest([__version__], wanted.bound) is None:
         raise UsageError(
             f"the embedded factory is version {__version__}, not within `{wanted.bound}`",
             f"install a version of the tool that is: `pip install {_package(wanted.bound)}`",
         )
-    tree = _folder_tree(embedded_folder())
-    return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", tree_id(tree)), tree)
+    return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", ""), cache(lambda: _folder_tree(embedded_folder())))
 
 
 def _package(bound: str) -> str:
     return quote(f"ai-factory{bound}")
 
 
-def _from_folder(folder: str) -> Factory:
+def _in_folder(folder: str) -> Factory:
     tree = _folder_tree(folder)
     _require_contents(tree, folder)
     identity = tree_id(tree)
     is_repository = os.path.exists(os.path.join(folder, ".git"))
     version = (git.describe(folder) if is_repository else "") or f"tree-{identity[:12]}"
-    return Factory(Origin("folder", folder, version, "", identity), tree)
+    return Factory(Origin("folder", folder, version, "", identity), lambda: tree)
 
 
 def _folder_tree(folder: str) -> dict[str, File]:
@@ -151,64 +158,80 @@ def _require_contents(tree: Mapping[str, object], url: str) -> None:
             )
 
 
-def _from_git(url: str, wanted: Wanted) -> Factory:
+def _in_repository(url: str, repository: str, wanted: Wanted) -> Factory:
+    release = _choose(repository, url, wanted)
+
+    @cache
+    def files() -> Tree:
+        listed = git.list_tree(repository, release.commit, PARTS)
+        _require_contents(listed, url)
+        _refuse_submodules(path for path, entry in listed.items() if entry.mode == git.SUBMODULE)
+        contents = git.read_blobs(repository, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
+        return {path: File(contents[entry.id], entry.mode) for path, entry in listed.items() if entry.id in contents}
+
+    return Factory(Origin("git", url, release.tag, release.commit, ""), files)
+
+
+def _local(folder: str) -> str:
+    """A repository in a folder is read where it lies. Raises UnreachableError when there is none."""
+    if not (is_bare(folder) or os.path.exists(os.path.join(folder, ".git"))):
+        raise UnreachableError(
+            f"`{folder}` is no git repository: it has no versions", "leave out the version, or name a repository"
+        )
+    return folder
+
+
+def _mirror(url: str, wanted: Wanted) -> str:
+    """The mirror of a repository elsewhere, brought up to date where that is wanted."""
     mirror = mirror_of(url)
     if wanted.refresh or not (os.path.exists(mirror) or _over_network(url)):
         git.update_mirror(url, mirror)
     elif not os.path.exists(mirror):
         raise UnreachableError(f"there is no copy of the factory `{url}` here", "ask for it once with network")
-    release = _choose(mirror, url, wanted)
-    listed = git.list_tree(mirror, release.commit, PARTS)
-    _require_contents(listed, url)
-    contents = git.read_blobs(mirror, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
-    tree = {path: File(contents[entry.id], entry.mode) for path, entry in listed.items() if entry.id in contents}
-    return Factory(Origin("git", url, release.tag, release.commit, tree_id(tree)), tree)
+    return mirror
+
+
+def _refuse_submodules(paths: Iterable[str]) -> None:
+    """No submodule is fetched: one among a component's files would leave its projects without them, unsaid."""
+    for path in paths:
+        if path.split("/")[2:3] == [catalog.FILES]:
+            raise AuthorError(f"`{path}` is a submodule, which is never fetched", "copy its files into the component")
 
 
 def _over_network(url: str) -> bool:
-    return is_remote(url) and not url.startswith("file://")
+    return not url.startswith("file://")
 
 
 def mirror_of(url: str) -> str:
     """The place of the cached bare mirror of that repository; it may not exist yet."""
-    cache.folder("mirrors")
+    folder("mirrors")
     return mirror_place(url)
 
 
-def _choose(mirror: str, url: str, wanted: Wanted) -> git.Release:
-    if wanted.reference:
-        return git.Release(wanted.reference, git.resolve(mirror, wanted.reference))
-    tags = git.releases(mirror)
-    newest = newest_release([release.tag for release in tags], wanted.bound)
-    if newest is None:
+def _choose(repository: str, url: str, wanted: Wanted) -> git.Release:
+    tags = git.releases(repository)
+    named = wanted.reference or versions.newest([release.tag for release in tags], wanted.bound)
+    if named is None:
         bound = f" within `{wanted.bound}`" if wanted.bound else ""
         raise UsageError(f"the factory `{url}` has no release{bound}", "tag one, such as `v1.0.0`, or name a version")
-    return next(release for release in tags if release.tag == newest)
-
-
-def newest_release(tags: list[str], bound: str = "") -> str | None:
-    """The tag of the newest release within the bound; pre-releases do not count, nor tags that are no versions."""
-    try:
-        allowed = SpecifierSet(bound)
-    except InvalidSpecifier:
-        raise UsageError(f"`{bound}` is no bound on versions", "write it like `<2` or `>=1.4,<2`") from None
-    numbered = [(number, tag) for tag in tags if (number := _number(tag)) and not number.is_prerelease]
-    return max((pair for pair in numbered if allowed.contains(pair[0])), default=(None, None))[1]
-
-
-def _number(tag: str) -> Version | None:
-    try:
-        return Version(tag)
-    except InvalidVersion:
-        return None
-
-
-def is_older(one: str, other: str) -> bool:
-    """Whether version `one` lies before `other`; false where either is no version number."""
-    first, second = _number(one), _number(other)
-    return first is not None and second is not None and first < second
+    tagged = next((release for release in tags if release.tag == named), None)
+    return tagged or git.Release(named, git.resolve(repository, named))
 
 
 def is_tag(origin: Origin) -> bool:
     """Whether the version of a git factory is a tag of it, not a branch or a commit."""
-    return any(release.tag == origin.version for release in git.releases(mirror_of(origin.url)))
+    return any(release.tag == origin.version for release in git.releases(_repository_of(origin.url)))
+
+
+def goes_back(before: Origin, after: Origin) -> bool:
+    """Whether a project at `before` would go back: by number, else by the history of the repository that both share."""
+    older, newer = versions.numbers([after.version, before.version])
+    if older is not None and newer is not None:
+        return bool(older < newer)
+    if after.kind != "git" or before.commit in ("", after.commit):
+        return False
+    return git.is_ancestor(_repository_of(after.url), after.commit, before.commit)
+
+
+def _repository_of(url: str) -> str:
+    return mirror_of(url) if is_remote(url) else url

@@ -191,6 +191,7 @@ LOCK = _object(
         "answers": ANSWERS,
         "components": _map(WORDS),
         "base_file": {"type": "string", "pattern": "^[0-9a-f]{64}" + END},
+        "project_file": {"type": "string", "pattern": "^[0-9a-f]{64}" + END},
         "folders": TEXTS,
         "paths": _map(_ENTRY),
     },

@@ -21,9 +21,10 @@ from ai_factory import git
 from ai_factory.errors import ProjectError
 from ai_factory.git import Stage
 from ai_factory.tree import Blob, File
-from ai_factory.workspace import Folder, Repository, find_repository
+from ai_factory.workspace import Folder, Repository
 
 APPLYING, APPLIED = "applying", "applied"
+INDEX, STAGED = "index", "index.staged"  # copies of git's index: before the sync, and as the sync left it
 
 
 class Step(NamedTuple):
@@ -88,10 +89,7 @@ class Journal:
 
 def journal_of(root: str) -> Journal:
     """The journal of the project at `root`. Raises ProjectError outside a git work tree."""
-    repository = find_repository(root)
-    if repository is None:
-        raise ProjectError(f"`{root}` lies in no git work tree", "make one: `git init && git add -A && git commit`")
-    return Journal(os.path.realpath(root), repository)
+    return Journal(os.path.realpath(root), git.repository_of(root))
 
 
 @contextmanager
@@ -141,9 +139,7 @@ def _prepare(
     rows = [
         {"path": step.path, "before": _keep(draft, step.before), "after": _keep(draft, step.after)} for step in steps
     ]
-    had_index = os.path.exists(journal.index)
-    if had_index:
-        shutil.copy2(journal.index, os.path.join(draft, "index"))
+    had_index = _copy(journal.index, os.path.join(draft, INDEX))
     record = {
         "state": APPLYING,
         "head": head,
@@ -152,7 +148,6 @@ def _prepare(
         "watched": dict(watched),
         "exclude": {"before": _read_text(journal.exclude), "lines": _missing_lines(journal, incoming)},
         "index": had_index,
-        "listing": {"before": git.index_listing(journal.root), "after": ""},
     }
     _write_record(draft, record)
     _drop(journal)
@@ -213,8 +208,8 @@ def finish(journal: Journal) -> None:
             _put(folder, step.path, step.after)
     _add_lines(journal, record["exclude"]["lines"])
     git.stage(journal.root, [_stage_of(row) for row in record["stages"]])
-    listing = {**record["listing"], "after": git.index_listing(journal.root)}
-    _write_record(journal.place, {**record, "state": APPLIED, "listing": listing})
+    _copy(journal.index, os.path.join(journal.place, STAGED))
+    _write_record(journal.place, {**record, "state": APPLIED})
 
 
 def amend(journal: Journal, steps: Sequence[Step]) -> None:
@@ -224,8 +219,8 @@ def amend(journal: Journal, steps: Sequence[Step]) -> None:
     for step in steps:
         row = known.setdefault(step.path, {"path": step.path, "before": _keep(journal.place, step.before)})
         row["after"] = _keep(journal.place, step.after)
-    listing = {**record["listing"], "after": git.index_listing(journal.root)}
-    _write_record(journal.place, {**record, "steps": list(known.values()), "listing": listing})
+    _copy(journal.index, os.path.join(journal.place, STAGED))
+    _write_record(journal.place, {**record, "steps": list(known.values())})
 
 
 def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
@@ -262,14 +257,28 @@ def _steps(journal: Journal, record: dict[str, Any]) -> Iterator[Step]:
 
 def _restore_index(journal: Journal, record: dict[str, Any]) -> None:
     """The whole index to the byte where nobody staged anything since; else the sync's own paths only."""
-    saved = os.path.join(journal.place, "index")
-    if git.index_listing(journal.root) not in record["listing"].values():
+    saved, staged = (os.path.join(journal.place, name) for name in (INDEX, STAGED))
+    now = git.index_listing(journal.root)
+    if now not in (_listing(journal, saved), _listing(journal, staged) if os.path.exists(staged) else None):
         git.restage(journal.root, saved if record["index"] else "", [row["path"] for row in record["stages"]])
-    elif record["index"]:
-        shutil.copy2(saved, journal.index + ".ai-factory")
-        os.replace(journal.index + ".ai-factory", journal.index)
-    elif os.path.exists(journal.index):
-        os.unlink(journal.index)
+    elif not _copy(saved, journal.index):
+        with suppress(FileNotFoundError):
+            os.unlink(journal.index)
+
+
+def _listing(journal: Journal, saved: str) -> bytes:
+    return git.index_listing(journal.root, saved) if os.path.exists(saved) else b""
+
+
+def _copy(source: str, target: str) -> bool:
+    """Copy a file, whole or not at all; whether there was one."""
+    draft = f"{target}.ai-factory"
+    try:
+        shutil.copy2(source, draft)
+    except FileNotFoundError:
+        return False
+    os.replace(draft, target)
+    return True
 
 
 def _drop(journal: Journal) -> None:

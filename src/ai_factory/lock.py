@@ -61,7 +61,10 @@ class Entry(NamedTuple):
 
 
 class Lock(NamedTuple):
-    """The whole record; `folders` are those in which every file is promised (rule AF011)."""
+    """The whole record; `folders` are those in which every file is promised (rule AF011).
+
+    `base_file` and `project_file` are the SHA-256 of `.ai-factory/base`, and of the `project.yaml` that was applied.
+    """
 
     factory: Origin
     engine: str
@@ -70,6 +73,7 @@ class Lock(NamedTuple):
     base_file: str
     paths: Mapping[str, Entry]
     folders: tuple[str, ...] = ()
+    project_file: str = ""
 
 
 def write(lock: Lock) -> bytes:
@@ -82,13 +86,14 @@ def write(lock: Lock) -> bytes:
         "components": dict(sorted(lock.components.items())),
         "base_file": lock.base_file,
         "folders": sorted(lock.folders),
+        "paths": None,
     }
+    head |= {"project_file": lock.project_file} if lock.project_file else {}
     top = json.dumps(head, indent=2, ensure_ascii=False, sort_keys=True)
     rows = ",\n".join(f"    {_compact(path)}: {_compact(_row(entry))}" for path, entry in sorted(lock.paths.items()))
     body = f"{{\n{rows}\n  }}" if rows else "{}"
-    # `paths` sorts between `folders` and `schema`: cut there, so that the whole object is sorted
-    before, schema, after = top.rpartition('  "schema"')
-    return f'{before}  "paths": {body},\n{schema}{after}\n'.encode("utf-8", "surrogatepass")
+    # quotes within a text are escaped: what is found is the key
+    return (top.replace('"paths": null', f'"paths": {body}', 1) + "\n").encode("utf-8", "surrogatepass")
 
 
 def _compact(value: object) -> str:
@@ -113,7 +118,7 @@ def parse(content: bytes, where: str = LOCK) -> Lock:
     if content.startswith(b"<<<<<<< ") or b"\n<<<<<<< " in content:
         raise LockError(
             f"`{where}` holds merge markers: two branches both synced",
-            "take one side (`git checkout --ours -- .ai-factory`), then run `ai-factory sync` again",
+            "rebuild it from both: `ai-factory sync --repair`",
         )
     try:
         data = json.loads(content, object_pairs_hook=_once, parse_constant=_no_number)
@@ -201,6 +206,7 @@ def _lock(data: Mapping[str, Any]) -> Lock:
         base_file=_identity(_text(data["base_file"], "base_file"), (64,), "base_file"),
         paths={check_path(path): _entry(path, row) for path, row in _mapping(data["paths"], "paths").items()},
         folders=tuple(check_path(folder) for folder in _texts(data.get("folders", []), "folders")),
+        project_file=_text(data.get("project_file", ""), "project_file"),
     )
 
 

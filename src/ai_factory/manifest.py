@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ai_factory import catalog, documents, formats
 from ai_factory.errors import FactoryError, ProjectError
 from ai_factory.lock import PROJECT, check_address
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """Which factory and blueprint, within which bound, with which answers; defaults are not written down."""
 
     factory: str
     blueprint: str
     version: str = ""
-    hold: Mapping[str, str] = field(default_factory=dict)
+    hold: Mapping[str, str] = {}
     with_: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    answers: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, Any] = {}
 
 
-def parse(content: bytes) -> Manifest:
+def parse(content: bytes, load: documents.Load = documents.load) -> Manifest:
     """Read a manifest. Raises ProjectError with file and line."""
-    data = documents.load(content, PROJECT, ProjectError)
+    data = load(content, PROJECT, ProjectError)
     catalog.validate(data, formats.PROJECT, content, PROJECT, ProjectError)
     return Manifest(
         factory=_address(data["factory"]),

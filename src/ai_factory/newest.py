@@ -6,10 +6,10 @@ import hashlib
 import os
 import re
 
-from ai_factory import __version__, cache
+from ai_factory import __version__, cache, versions
 from ai_factory.lock import Origin
 from ai_factory.tree import tree_id
-from ai_factory.workspace import Folder
+from ai_factory.workspace import Folder, find_repository, is_bare
 
 PARTS = ("templates", "blueprints", "controls")  # what makes a factory
 SKIPPED = frozenset({"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
@@ -18,31 +18,24 @@ SKIPPED = frozenset({"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", "
 def newer(origin: Origin) -> str:
     """The newest version known that differs from the one applied, as a name; empty when there is none."""
     if origin.kind == "embedded":
-        return __version__ if _numbers(origin.version) < _numbers(__version__) else ""
+        return __version__ if versions.is_older(origin.version, __version__) else ""
     if origin.kind == "folder":
         known = os.path.isdir(origin.url) and folder_tree_id(origin.url) != origin.tree
         return f"the folder `{origin.url}` as it is now" if known else ""
     return _newer_tag(origin)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version.split("+", maxsplit=1)[0]))
-
-
 def _newer_tag(origin: Origin) -> str:
-    tags = [tag for tag in mirrored_tags(mirror_place(origin.url)) if re.match(r"v?\d", tag)]
-    if not tags:
-        return ""
-    from packaging.version import InvalidVersion, Version  # not needed where the factory is embedded
+    newest = versions.newest([tag for tag in tags_in(_repository(origin.url)) if re.match(r"v?\d", tag)])
+    return newest if newest and versions.is_between(origin.version, newest, newest) else ""
 
-    def number(tag: str) -> Version:
-        try:
-            return Version(tag)
-        except InvalidVersion:
-            return Version("0.dev0")
 
-    newest = max((tag for tag in tags if not number(tag).is_prerelease), key=number, default="")
-    return newest if newest and number(newest) > number(origin.version) else ""
+def _repository(url: str) -> str:
+    """Git's own folder of the factory: in a repository on this disk, else in the cached mirror."""
+    if not os.path.isabs(url):
+        return mirror_place(url)
+    found = None if is_bare(url) else find_repository(url)
+    return found.common if found else url
 
 
 def mirror_place(url: str) -> str:
@@ -50,16 +43,16 @@ def mirror_place(url: str) -> str:
     return os.path.join(cache.peek("mirrors"), hashlib.sha256(url.encode()).hexdigest()[:32] + ".git")
 
 
-def mirrored_tags(mirror: str) -> list[str]:
-    """The tags of a bare repository, read from its files."""
+def tags_in(folder: str) -> list[str]:
+    """The tags of a repository, read from the files in git's own folder of it."""
     tags: list[str] = []
     try:
-        with open(os.path.join(mirror, "packed-refs"), encoding="utf-8", errors="replace") as stream:
+        with open(os.path.join(folder, "packed-refs"), encoding="utf-8", errors="replace") as stream:
             tags += re.findall(r"^[0-9a-f]+ refs/tags/(.+)$", stream.read(), re.MULTILINE)
     except OSError:
         pass
-    for here, _, names in os.walk(os.path.join(mirror, "refs", "tags")):
-        tags += [os.path.relpath(os.path.join(here, name), os.path.join(mirror, "refs", "tags")) for name in names]
+    for here, _, names in os.walk(os.path.join(folder, "refs", "tags")):
+        tags += [os.path.relpath(os.path.join(here, name), os.path.join(folder, "refs", "tags")) for name in names]
     return sorted(set(tags))
 
 

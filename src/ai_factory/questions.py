@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory import documents
 from ai_factory.errors import AnswersError, AuthorError, FactoryError
-from ai_factory.sandbox import Templates
+
+if TYPE_CHECKING:  # loaded for the first template that is to be rendered: Jinja takes long
+    from ai_factory.sandbox import Templates
 
 Answers = Mapping[str, Any]
 MISSING = object()
@@ -24,8 +26,7 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One key of a component's `copier.yml`; templates in it are rendered with the answers before it."""
 
     key: str
@@ -45,8 +46,7 @@ class Question:
         return f"{self.where}: {self.key}"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A question with its templates rendered: what a person is shown."""
 
     question: Question
@@ -87,11 +87,10 @@ def settle(
     """
     problems = _unknown(questions, given)
     answers: dict[str, Any] = {}
-    templates = Templates(lambda name: None)
     owner = {question.key: question.component for question in questions}
     for question in questions:
         known = {key: value for key, value in answers.items() if owner[key] in visible[question.component]}
-        value, problem = _answer(question, given, _Scope(templates, known), ask)
+        value, problem = _answer(question, given, _Scope(_templates, known), ask)
         if problem:
             problems[question.key] = problem
             value = question.default if question.default is not MISSING else ""
@@ -106,14 +105,24 @@ def _unknown(questions: Sequence[Question], given: Answers) -> dict[str, str]:
     return {key: f"no component asks it; asked are {', '.join(sorted(known))}" for key in given if key not in known}
 
 
+@cache
+def _templates() -> Templates:
+    from ai_factory.sandbox import Templates
+
+    return Templates(lambda name: None)
+
+
 class _Scope(NamedTuple):
     """What a question's templates may see, and what evaluates them."""
 
-    templates: Templates
+    templates: Callable[[], Templates]
     known: Answers
 
     def text(self, source: str, where: str) -> str:
-        return self.templates.text(source, self.known, where)
+        return self.templates().text(source, self.known, where) if "{" in source else source
+
+    def holds(self, condition: bool | str, where: str) -> bool:
+        return condition if isinstance(condition, bool) else self.templates().truth(condition, self.known, where)
 
     def rendered(self, value: Any, where: str) -> Any:
         if isinstance(value, str):
@@ -125,7 +134,7 @@ class _Scope(NamedTuple):
 
 def _answer(question: Question, given: Answers, scope: _Scope, ask: Ask | None) -> tuple[Any, str]:
     default = scope.rendered(question.default, f"{question.place}.default")
-    if not scope.templates.truth(question.when, scope.known, f"{question.place}.when"):
+    if not scope.holds(question.when, f"{question.place}.when"):
         return None if default is MISSING else default, ""
     shown = Asked(question, scope.text(question.help, f"{question.place}.help"), default, _choices(question, scope))
 

@@ -5,26 +5,25 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from jinja2 import BytecodeCache
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory import contributions
 from ai_factory.catalog import FILES, Blueprint, Component, visible
 from ai_factory.errors import AuthorError, FactoryError
 from ai_factory.lock import FOLDER
-from ai_factory.sandbox import Context, Templates
 from ai_factory.tree import LINK, File, Tree, check_case, check_folders, check_link, check_path, under
+
+if TYPE_CHECKING:  # Jinja takes long to load: only where something is rendered
+    from jinja2 import BytecodeCache
+
+    from ai_factory.sandbox import Context, Templates
 
 SUFFIX = ".jinja"
 FILE_LIMIT = 5000  # files of one project
 RESERVED = (FOLDER, "theirs")  # our own folder, and the name that the base gives to incoming files
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(NamedTuple):
     """Where a path comes from and what it is to the project."""
 
     component: str
@@ -33,8 +32,7 @@ class Owned:
     source: str  # the template, as a path in the factory; empty for a produced path
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """What a factory stamps: the files, who owns each path (produced ones too), the folders wholly managed."""
 
     tree: Tree
@@ -53,6 +51,8 @@ def render(
     Raises AuthorError, naming the template and the line, for what its author must mend: a template that
     fails, two components that own one path, a glob that matches nothing.
     """
+    from ai_factory.sandbox import Templates
+
     templates = Templates(_reader(components), cache)
     contexts = contexts_of(blueprint, components, answers, templates)
     tree: dict[str, File] = {}
@@ -146,8 +146,7 @@ def _content(file: File, source: str, context: Context, templates: Templates) ->
         raise AuthorError(f"`{source}` renders to text that UTF-8 cannot hold") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Claims:
+class _Claims(NamedTuple):
     """A component's ownership rules, evidence and produced paths, their globs rendered."""
 
     ownership: tuple[tuple[str, str], ...]
@@ -246,6 +245,8 @@ def _refuse_ignored(tree: Tree, owned: Mapping[str, Owned]) -> None:
         folder, _, name = path.rpartition("/")
         if name != ".gitignore":
             continue
+        from pathspec import GitIgnoreSpec  # only where there is something to match
+
         spec = GitIgnoreSpec.from_lines(file.content.decode(errors="replace").splitlines())
         for other in under(tree, folder) if folder else tree:
             if spec.match_file(other):

@@ -28,16 +28,27 @@ class Folder:
     def __init__(self, root: str) -> None:
         self.root = os.path.realpath(root)
         self._known: set[str] = {""}  # folders that have been found to lie inside
+        self._own: set[str] = {""}  # and of them those that are no other repository's
 
     def locate(self, path: str) -> str:
-        """The place of the path on disk.
+        """The place of the path on disk, to be written.
 
-        Raises FactoryError when it would lie outside the folder, or beyond a link: git tracks the link alone.
+        Raises FactoryError when it would lie outside the folder, beyond a link (git tracks the link alone), or in
+        another repository.
         """
         place = self._look(path)
         if place is None:
             raise ProjectError(f"`{path}` lies beyond a folder that is a link", "put a real folder there")
+        self._refuse_other_repository(path)
         return place
+
+    def _refuse_other_repository(self, path: str) -> None:
+        folder = path.rpartition("/")[0]
+        while folder not in self._own:
+            if os.path.lexists(f"{self.root}/{folder}/.git"):
+                raise ProjectError(f"`{path}` lies in another repository, `{folder}`", "move that one elsewhere")
+            self._own.add(folder)
+            folder = folder.rpartition("/")[0]
 
     def _look(self, path: str) -> str | None:
         """The place of the path on disk; None when it lies beyond a link that stays inside."""
@@ -53,6 +64,10 @@ class Folder:
                 return None
             self._known.add(parent)
         return f"{self.root}/{path}"
+
+    def reaches(self, path: str) -> bool:
+        """Whether the path can be reached without following a link."""
+        return self._look(path) is not None
 
     def read(self, path: str) -> File | None:
         """The file at the path, or None when there is none (a folder is none)."""
@@ -212,16 +227,30 @@ class Repository(NamedTuple):
 
 
 def find_repository(start: str) -> Repository | None:
-    """The git repository that `start` lies in, told from its files, without starting git."""
+    """The git repository that `start` lies in, told from its files, without starting git.
+
+    None also where git would find a repository without a work tree first: anybody can commit the files of one, and
+    git would obey the settings in it.
+    """
     here = os.path.realpath(start)
     while True:
         private = _git_folder(os.path.join(here, ".git"))
         if private:
             return Repository(here, private, _common(private))
+        if is_bare(here):
+            return None
         parent = os.path.dirname(here)
         if parent == here:
             return None
         here = parent
+
+
+def is_bare(folder: str) -> bool:
+    """Whether git would take the folder itself for a repository."""
+    if not os.path.lexists(os.path.join(folder, "HEAD")):
+        return False
+    own = all(os.path.exists(os.path.join(folder, name)) for name in ("objects", "refs"))
+    return own or os.path.exists(os.path.join(folder, "commondir"))
 
 
 def _git_folder(place: str) -> str:

@@ -4,39 +4,54 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import typer
 
-from ai_factory.cli import library, look, new, sync
 from ai_factory.errors import UsageError
 
 Misuse: type[Exception] = typer.BadParameter.__mro__[1]  # click's UsageError: since 0.26 typer carries its own click
+PURPOSE = "Stamps out AI projects that are governed from their first commit, and keeps them current."
 
-app = typer.Typer(
-    name="ai-factory",
-    help="Stamps out AI projects that are governed from their first commit, and keeps them current.",
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=False,
-)
-app.command("new")(new.new)
-app.command("status")(look.status)
-app.command("diff")(look.diff)
-app.command("sync")(sync.sync)
-app.command("restore")(look.restore)
-app.command("explain")(look.explain)
-app.add_typer(library.blueprints, name="blueprint")
-app.add_typer(library.components, name="component")
+COMMANDS = {  # in the order of the help: a command, and the function that it runs
+    "new": "new:new",
+    "status": "look:status",
+    "diff": "look:diff",
+    "sync": "sync:sync",
+    "restore": "look:restore",
+    "explain": "look:explain",
+    "blueprint": "library:blueprints",
+    "component": "library:components",
+    "check": "app:check",
+}
 
 
-@app.command("check", add_help_option=False)
+def application(wanted: str = "") -> typer.Typer:
+    """The command line: with the one command that is wanted, which saves the time to load the others; else with all."""
+    made = typer.Typer(
+        name="ai-factory",
+        help=PURPOSE,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        no_args_is_help=False,
+    )
+    made.callback(invoke_without_command=True)(root)
+    for name in [wanted] if wanted in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[name].partition(":")
+        found = getattr(import_module(f"ai_factory.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            made.add_typer(found, name=name)
+        else:
+            made.command(name, add_help_option=name != "check")(found)
+    return made
+
+
 def check() -> None:
     """Is the project still what the factory promised? Offline, in milliseconds."""
 
 
-@app.callback(invoke_without_command=True)
 def root(context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     """Stamps out AI projects that are governed from their first commit, and keeps them current."""
     if context.invoked_subcommand is None:
@@ -45,7 +60,7 @@ def root(context: typer.Context, version: bool = typer.Option(False, "--version"
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. Raises FactoryError for whatever a person must act on."""
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(application(next(iter(arguments), "")))
     try:
         code = command.main(list(arguments), prog_name="ai-factory", standalone_mode=False)
     except typer.Abort:

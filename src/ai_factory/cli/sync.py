@@ -36,6 +36,9 @@ def sync(
     show_: Annotated[
         str, typer.Option("--show", metavar="theirs", help="Print the incoming version of an open file.")
     ] = "",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend lock and base after a merge of two branches that both synced.")
+    ] = False,
     data: Annotated[list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="Change an answer.")] = None,
     factory: Annotated[
         str, typer.Option("--factory", metavar="URL|PATH", help="The factory, when not the project's.")
@@ -56,6 +59,7 @@ def sync(
             ("--abort", abort),
             ("--take", take),
             ("--show", show_),
+            ("--repair", repair),
         )
         if on
     ]
@@ -71,6 +75,8 @@ def sync(
         raise UsageError("one project at a time", "`--take ours FILE…` takes several files")
     if abort or continue_:
         return _finish(place, abort, as_json)
+    if repair:
+        return _repair(place, as_json)
     request = verb.Request(
         to=to,
         factory=factory or accept,
@@ -111,6 +117,16 @@ def _finish(place: str, abort: bool, as_json: bool) -> int:
         show("\n".join(["back to where you were", *kept_lines(kept)]), data, as_json)
         return 0
     return _tell(verb.resume(open_project(place)), as_json)
+
+
+def _repair(place: str, as_json: bool) -> int:
+    from ai_factory.project.repair import repair as verb
+    from ai_factory.report.repairs import repair_data, repair_text
+    from ai_factory.workspace import find_project
+
+    repaired = verb(find_project(place))
+    show(repair_text(repaired), repair_data(repaired), as_json)
+    return 1 if repaired.open or repaired.unmerged else 0
 
 
 def _decide(take: str, shown: str, files: list[str], as_json: bool) -> int:

@@ -5,17 +5,20 @@ person's own commit is made; nothing of a project's (driver, filter, hook, attri
 a factory into its mirror; options and names never mix.
 """
 
-from ai_factory.git.commits import NOBODY, commit, first_commit
+from ai_factory.git.commits import commit, first_commit
 from ai_factory.git.merging import Names, merge_trees, scratch
 from ai_factory.git.mirror import update_mirror
 from ai_factory.git.objects import (
+    NOBODY,
     SUBMODULE,
     Release,
     content_of,
     describe,
     existing,
+    is_ancestor,
     list_tree,
     object_id,
+    parents,
     project_objects,
     read_blobs,
     releases,
@@ -24,19 +27,22 @@ from ai_factory.git.objects import (
 )
 from ai_factory.git.process import isolated, run
 from ai_factory.git.worktree import (
+    UNKNOWN,
     Stage,
     Status,
     ignored,
     index_listing,
-    require_work_tree,
+    repository_of,
     restage,
     stage,
     status,
+    unmerged,
 )
 
 __all__ = [
     "NOBODY",
     "SUBMODULE",
+    "UNKNOWN",
     "Names",
     "Release",
     "Stage",
@@ -48,14 +54,16 @@ __all__ = [
     "first_commit",
     "ignored",
     "index_listing",
+    "is_ancestor",
     "isolated",
     "list_tree",
     "merge_trees",
     "object_id",
+    "parents",
     "project_objects",
     "read_blobs",
     "releases",
-    "require_work_tree",
+    "repository_of",
     "resolve",
     "restage",
     "run",
@@ -63,5 +71,6 @@ __all__ = [
     "stage",
     "status",
     "store",
+    "unmerged",
     "update_mirror",
 ]

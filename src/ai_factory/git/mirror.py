@@ -6,9 +6,7 @@ import os
 import shutil
 
 from ai_factory.errors import MachineError, UnreachableError
-from ai_factory.git.process import run
-
-TRANSPORTS = "file:https:ssh"
+from ai_factory.git.process import TRANSPORTS, isolated, run
 
 
 def update_mirror(url: str, mirror: str) -> None:
@@ -23,16 +21,17 @@ def update_mirror(url: str, mirror: str) -> None:
         "--prune",
         "--no-write-fetch-head",
         "--no-recurse-submodules",
+        "--no-auto-maintenance",
         "--",
         url,
         *refs,
     ]
-    more = {"GIT_ALLOW_PROTOCOL": TRANSPORTS}
+    environment = isolated(TRANSPORTS)
     if url.startswith("http://"):  # only this machine's own, see `factory.is_remote`; it may not send us elsewhere
-        more = {"GIT_ALLOW_PROTOCOL": "http"}
+        environment = isolated("http")
         command = ["-c", "http.followRedirects=false", *command]
     try:
-        run(command, mirror, more=more)
+        run(command, mirror, environment=environment)
     except MachineError as error:
         if fresh:
             shutil.rmtree(mirror)  # an empty mirror would look like a factory without releases

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError, UsageError
-from ai_factory.git.process import finished, personal, run, without_filters
-from ai_factory.tree import Blob, path_bytes, raw_blob_id
+from ai_factory.git.process import finished, personal, quoted, run, without_filters
+from ai_factory.tree import Blob, File, path_bytes, raw_blob_id
+from ai_factory.workspace import find_repository
 
 SUBMODULE = "160000"
+ONE_PACK = ("-c", "fastimport.unpackLimit=1")  # a loose object costs half a millisecond to write
+NOBODY = ("ai-factory", "noreply@invalid")
+NOBODYS = f"committer {NOBODY[0]} <{NOBODY[1]}> 0 +0000\n".encode()
 
 
 class Release(NamedTuple):
@@ -22,24 +26,29 @@ class Release(NamedTuple):
 
 
 def releases(repository: str) -> list[Release]:
-    """All tags of a repository with the commits that they name."""
-    form = "%(refname:strip=2)%00%(objectname)%00%(*objectname)"
+    """The tags of a repository that name commits."""
+    form = "%(refname:strip=2)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)"
     lines = run(["for-each-ref", f"--format={form}", "refs/tags"], repository).decode(errors="replace").splitlines()
     rows = (line.split("\0") for line in lines)
-    return [Release(tag, peeled or direct) for tag, direct, peeled in rows]
+    named = ((tag, (kind, direct) if kind != "tag" else (inner, peeled)) for tag, kind, direct, inner, peeled in rows)
+    return [Release(tag, commit) for tag, (kind, commit) in named if kind == "commit"]
 
 
 def resolve(repository: str, reference: str) -> str:
     """The commit id that a reference names. Raises UsageError when there is none."""
     # names go in through stdin, where nothing is taken for an option
-    for candidate in (f"refs/tags/{reference}", f"refs/heads/{reference}", reference):
-        if re.search(r"[\s:{\\]|^-|^$", candidate):  # names and their ancestors, no searches
-            break
-        question = path_bytes(f"{candidate}^{{commit}}\n")
-        answer = run(["cat-file", "--batch-check"], repository, question).decode(errors="replace")
-        if found := re.fullmatch(r"([0-9a-f]{40,64}) commit \d+\n", answer):
+    candidates = [f"refs/tags/{reference}", f"refs/heads/{reference}", reference]
+    if not re.search(r"[\s:{\\]|^-|^$", reference):  # names and their ancestors, no searches
+        questions = b"".join(path_bytes(f"{candidate}^{{commit}}\n") for candidate in candidates)
+        answers = run(["cat-file", "--batch-check"], repository, questions).decode(errors="replace")
+        if found := re.search(r"^([0-9a-f]{40,64}) commit \d+$", answers, re.MULTILINE):
             return found[1]
     raise UsageError(f"the factory has no version `{reference}`")
+
+
+def is_ancestor(repository: str, one: str, other: str) -> bool:
+    """Whether commit `one` lies in the history of `other`; false where either is not there."""
+    return finished(["merge-base", "--is-ancestor", one, other], repository, expect=(0, 1, 128)).returncode == 0
 
 
 def list_tree(repository: str, commit: str, folders: Sequence[str] = ()) -> dict[str, Blob]:
@@ -89,8 +98,34 @@ def store(root: str, contents: Iterable[bytes]) -> dict[bytes, str]:
         b"blob\nmark :%d\ndata %d\n%s\n" % (number, len(content), content) for number, content in enumerate(wanted, 1)
     )
     asked = b"".join(b"get-mark :%d\n" % number for number in range(1, len(wanted) + 1))
-    output = run(["fast-import", "--quiet", "--done"], root, stream + asked + b"done\n")
+    output = run([*ONE_PACK, "fast-import", "--quiet", "--done"], root, stream + asked + b"done\n")
     return dict(zip(wanted, output.decode().split(), strict=True))
+
+
+def commit_stream(
+    mark: int,
+    reference: str,
+    tree: Mapping[str, File | Blob],
+    parent: str = "",
+    by: bytes = NOBODYS,
+    message: bytes = b"",
+) -> bytes:
+    """A commit that holds exactly these files, as `git fast-import` reads it; `by` says whose it is."""
+    lines = [
+        f"commit {reference}\nmark :{mark}\n".encode(),
+        by,
+        b"data %d\n%s\n" % (len(message), message),
+        f"from {parent}\n".encode() if parent else b"",
+        b"deleteall\n",
+    ]
+    for path, entry in tree.items():
+        name = quoted(path)
+        if isinstance(entry, Blob):
+            lines.append(f"M {entry.mode} {entry.id} ".encode() + name + b"\n")
+        else:
+            line = f"M {entry.mode} inline ".encode() + name
+            lines.append(line + b"\ndata %d\n%s\n" % (len(entry.content), entry.content))
+    return b"".join(lines) + b"\n"
 
 
 def object_format(objects: str) -> str:
@@ -104,9 +139,9 @@ def object_format(objects: str) -> str:
 
 
 def project_objects(root: str) -> str:
-    """The objects folder of the repository that `root` lies in."""
-    place = run(["rev-parse", "--git-path", "objects"], root).decode(errors="surrogateescape").strip("\n")
-    return os.path.realpath(os.path.join(root, place))
+    """The objects folder of the repository that `root` lies in; empty outside of one."""
+    found = find_repository(root)
+    return os.path.join(found.common, "objects") if found else ""
 
 
 def object_id(content: bytes, objects: str) -> str:
@@ -126,3 +161,13 @@ def content_of(root: str, place: str) -> bytes | None:
     """The content that git names so (`HEAD:./path`, `:2:./path`), or None when there is none."""
     done = finished(["cat-file", "blob", place], root, expect=(0, 128))
     return done.stdout if done.returncode == 0 else None
+
+
+def parents(root: str) -> tuple[str, str, str] | None:
+    """The common ancestor of the two parents of a merge, and these; None where the last commit is no merge of two."""
+    told = finished(["rev-list", "--parents", "--max-count=1", "HEAD"], root, expect=(0, 128))
+    _, *found = told.stdout.decode().split() or [""]
+    if len(found) != 2:
+        return None
+    ancestor = finished(["merge-base", *found], root, expect=(0, 1)).stdout.decode().split()
+    return (ancestor[0] if ancestor else found[0], found[0], found[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +11,19 @@ from contextlib import contextmanager
 
 from ai_factory.errors import MachineError
 from ai_factory.tree import path_bytes
+from ai_factory.workspace import Repository, find_repository
 
+TRANSPORTS = "file:https:ssh"
+NO_TRANSPORT = "none"  # a repository with a promise in it would else fetch what is missing, by programs that it names
 TIMEOUT = 600  # seconds of one git process
-NOTHING: Mapping[str, str] = {}
+_MAY_NAME_FILTERS = re.compile("filter|include", re.IGNORECASE)
 
 
-def isolated() -> dict[str, str]:
-    """An environment in which git sees no configuration but a repository's own, and asks nothing."""
+def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
+    """An environment in which git sees no configuration but a repository's own, asks nothing, and fetches nothing.
+
+    `transports` names those of git's protocols that it may use, with colons between them.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     return kept | {
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -26,8 +33,7 @@ def isolated() -> dict[str, str]:
         "GIT_ASKPASS": "true",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_PROTOCOL_FROM_USER": "0",
-        # nothing is fetched unless asked for: a repository may name a program that brings what it lacks
-        "GIT_ALLOW_PROTOCOL": "none",
+        "GIT_ALLOW_PROTOCOL": transports,
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"),
         "LC_ALL": "C",
@@ -45,7 +51,7 @@ def personal() -> dict[str, str]:
 
     Not those on what git ignores: a file that they hide is still there, and in the way.
     """
-    own = {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
+    own = {key: value for key, value in isolated().items() if key != "GIT_CONFIG_GLOBAL"}
     return with_settings(own, [("core.excludesFile", os.devnull)])
 
 
@@ -78,21 +84,42 @@ def without_filters(environment: Mapping[str, str], folder: str) -> dict[str, st
     """The environment in which no content filter runs there, be it the project's or the person's.
 
     Git would run them to tell whether a file changed; without them a file whose stored form differs from the one
-    on disk counts as changed once its time stamp moved.
+    on disk counts as changed once its time stamp moved. Git is asked for them only where a file may name one.
     """
-    return with_settings(environment, filters_off(configured(r"^filter\.", folder, environment)))
+    found = find_repository(folder)
+    if found is None or not any(_MAY_NAME_FILTERS.search(_text(place)) for place in _configuration(found)):
+        return dict(environment)
+    # told where it is, git reads the settings also of a repository that belongs to another user
+    asking = {**environment, "GIT_DIR": found.private}
+    return with_settings(environment, filters_off(configured(r"^filter\.", folder, asking)))
+
+
+def _configuration(found: Repository) -> list[str]:
+    """The files that git reads its configuration from there, without those that they include."""
+    home = os.path.expanduser("~")
+    own = os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "git", "config")
+    places = ((found.common, "config"), (found.private, "config.worktree"), (home, ".gitconfig"))
+    return [own, *(os.path.join(*place) for place in places)]
+
+
+def _text(place: str) -> str:
+    try:
+        with open(place, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
 
 
 @contextmanager
 def _trusting() -> Iterator[dict[str, str]]:
-    """The isolated environment with one setting of the person's: which repositories of other users git may read."""
+    """One setting of the person's, for an isolated environment: which repositories of other users git may read."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    asked = _started(["config", "--global", "--get-all", "-z", "safe.directory"], "/", b"", own)
+    asked = _started(["config", "--get-all", "-z", "safe.directory"], "/", b"", own)
     with tempfile.NamedTemporaryFile("wb", prefix="ai-factory-") as stream:
         for folder in asked.stdout.split(b"\0")[:-1]:
             stream.write(b"[safe]\n\tdirectory = " + quoted(os.fsdecode(folder)) + b"\n")
         stream.flush()
-        yield isolated() | {"GIT_CONFIG_GLOBAL": stream.name}
+        yield {"GIT_CONFIG_SYSTEM": stream.name, "GIT_CONFIG_NOSYSTEM": "0"}
 
 
 def run(
@@ -101,13 +128,9 @@ def run(
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] = (0,),
-    more: Mapping[str, str] = NOTHING,
 ) -> bytes:
-    """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected.
-
-    `more` adds to the isolated environment, in which git runs unless another `environment` is given.
-    """
-    return finished(arguments, folder, stdin, environment, expect, more).stdout
+    """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected."""
+    return finished(arguments, folder, stdin, environment, expect).stdout
 
 
 def finished(
@@ -116,13 +139,13 @@ def finished(
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] = (0,),
-    more: Mapping[str, str] = NOTHING,
 ) -> subprocess.CompletedProcess[bytes]:
     """The process after its end; raises as `run` does."""
-    done = _started(arguments, folder, stdin, {**isolated(), **more} if environment is None else environment)
-    if environment is None and b"dubious ownership" in done.stderr:
+    given = isolated() if environment is None else environment
+    done = _started(arguments, folder, stdin, given)
+    if b"dubious ownership" in done.stderr and given.get("GIT_CONFIG_NOSYSTEM") == "1":
         with _trusting() as trusting:
-            done = _started(arguments, folder, stdin, {**trusting, **more})
+            done = _started(arguments, folder, stdin, {**given, **trusting})
     if done.returncode not in expect:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ai_factory.errors import MachineError, ProjectError
+from ai_factory.errors import ProjectError
 from ai_factory.git.objects import object_id, project_objects
-from ai_factory.git.process import finished, hint_for, isolated, personal, run, without_filters
+from ai_factory.git.process import finished, isolated, personal, run, without_filters
 from ai_factory.tree import Blob, path_bytes
+from ai_factory.workspace import Repository, find_repository
 
 
 class Status(NamedTuple):
@@ -24,39 +24,50 @@ class Status(NamedTuple):
     sparse: frozenset[str] = frozenset()  # tracked, and left out of the work tree by a sparse checkout
 
 
+UNKNOWN = Status("", {}, (), frozenset(), frozenset())  # of a project that lies in no repository, or was not asked
+
+
 def status(root: str) -> Status:
     """Head, index and uncommitted changes below `root`."""
-    prefix, head = _prefix_and_head(root)
-    options = [
-        "status",
-        "--porcelain=v1",
-        "-z",
-        "--no-renames",
-        "--untracked-files=all",
-        "--ignore-submodules=all",
-    ]
+    options = ["--porcelain=v2", "-z", "--branch", "--no-renames", "--untracked-files=all", "--ignore-submodules=all"]
     environment = without_filters(personal(), root)
-    rows = [row for row in run([*options, "--", "."], root, environment=environment).split(b"\0") if row]
-    marks = {os.fsdecode(row[3:]).removeprefix(prefix): row[:2].decode() for row in rows}
-    unmerged = {path for path, mark in marks.items() if "U" in mark or mark in ("AA", "DD")}
+    rows = run(["status", *options, "--", "."], root, environment=environment).decode(errors="surrogateescape")
+    told = [_told(row) for row in rows.split("\0") if row]
+    prefix = _prefix(root)
+    marked = {mark: [path.removeprefix(prefix) for kind, path in told if kind == mark] for mark in "1u?"}
+    head = next((text for kind, text in told if kind == "#"), "")
     tracked, sparse = _index(root)
     return Status(
         head,
         tracked,
-        tuple(sorted(path for path, mark in marks.items() if mark != "??")),
-        frozenset(path for path, mark in marks.items() if mark == "??"),
-        frozenset(unmerged),
+        tuple(sorted(marked["1"] + marked["u"])),
+        frozenset(marked["?"]),
+        frozenset(marked["u"]),
         sparse,
     )
 
 
-def _prefix_and_head(root: str) -> tuple[str, str]:
-    """The folder below the work tree's top, with a slash, and the commit; each empty where there is none."""
-    done = finished(["rev-parse", "--show-prefix", "HEAD"], root, expect=(0, 128))
-    prefix, _, head = done.stdout.decode(errors="surrogateescape").removesuffix("\n").rpartition("\n")
-    if done.returncode:  # no commit yet; else the same question without one tells what is wrong
-        prefix, head = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape")[:-1], ""
-    return prefix, head
+def _told(row: str) -> tuple[str, str]:
+    """A row of git's status: `1` changed, `u` unmerged or `?` untracked with its path, `#` with the head's commit."""
+    if row.startswith("# branch.oid "):
+        commit = row.removeprefix("# branch.oid ")
+        return "#", "" if commit == "(initial)" else commit
+    fields = {"1": 8, "u": 10, "?": 1}.get(row[0], 0)
+    return (row[0], row.split(" ", fields)[fields]) if fields else ("", "")
+
+
+def _prefix(root: str) -> str:
+    """The path of `root` in its repository, with a slash at its end; empty at the top."""
+    place = os.path.relpath(os.path.realpath(root), repository_of(root).top)
+    return "" if place == "." else place + "/"
+
+
+def repository_of(root: str) -> Repository:
+    """The repository that `root` lies in. Raises ProjectError when it lies in no work tree."""
+    found = find_repository(root)
+    if found is None:
+        raise ProjectError(f"`{root}` lies in no git work tree", "make one: `git init && git add -A && git commit`")
+    return found
 
 
 def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:
@@ -91,7 +102,7 @@ class Stage(NamedTuple):
 
 def stage(root: str, stages: Sequence[Stage]) -> None:
     """Put the paths into the index as given; no filter of the project runs."""
-    prefix = run(["rev-parse", "--show-prefix"], root).decode(errors="surrogateescape").strip("\n")
+    prefix = _prefix(root)
     nothing = "0" * len(object_id(b"", project_objects(root)))
     lines: list[bytes] = []
     for item in stages:
@@ -107,11 +118,19 @@ def stage(root: str, stages: Sequence[Stage]) -> None:
         run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0")
 
 
-def index_listing(root: str) -> str:
-    """A digest of all that the repository's index holds, wherever in the repository `root` lies."""
-    top = run(["rev-parse", "--show-cdup"], root).decode().strip("\n")
-    listing = run(["ls-files", "--stage", "-z"], os.path.join(root, top))
-    return hashlib.sha256(listing).hexdigest()
+def unmerged(root: str) -> dict[str, dict[int, Blob]]:
+    """The paths in conflict, and what the index holds for each: 1 the common ancestor, 2 ours, 3 theirs."""
+    found: dict[str, dict[int, Blob]] = {}
+    for head, _, path in (row.partition(b"\t") for row in run(["ls-files", "-u", "-z"], root).split(b"\0") if row):
+        mode, blob, number = head.decode().split(" ")
+        found.setdefault(os.fsdecode(path), {})[int(number)] = Blob(mode, blob)
+    return found
+
+
+def index_listing(root: str, index: str = "") -> bytes:
+    """All that the repository's index holds, or a saved one, wherever in the repository `root` lies."""
+    environment = isolated() | {"GIT_INDEX_FILE": index} if index else None
+    return run(["ls-files", "--stage", "-z"], repository_of(root).top, environment=environment)
 
 
 def restage(root: str, saved: str, paths: Sequence[str]) -> None:
@@ -130,12 +149,3 @@ def restage(root: str, saved: str, paths: Sequence[str]) -> None:
         sides = (entries.get("1"), entries.get("2"), entries.get("3"))
         stages.append(Stage(place, entries.get("0"), sides if any(sides) else None))
     stage(root, stages)
-
-
-def require_work_tree(root: str) -> None:
-    """Raise ProjectError unless `root` lies in a git work tree."""
-    done = finished(["rev-parse", "--is-inside-work-tree"], root, expect=(0, 128))
-    if done.stdout.strip() != b"true":
-        if b"dubious" in done.stderr:
-            raise MachineError(f"git does not trust `{root}`", hint_for("dubious ownership"))
-        raise ProjectError(f"`{root}` lies in no git work tree", "make one: `git init && git add -A && git commit`")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ai_factory import base, check, git, journal, lock
 from ai_factory.errors import LockError, ProjectError, UsageError
@@ -12,17 +12,16 @@ from ai_factory.lock import Entry, Lock
 from ai_factory.merge import GUARDED
 from ai_factory.project.opening import Project
 from ai_factory.project.states import as_git_stores
-from ai_factory.tree import LINK, Blob, File, blob_id, is_binary, with_endings_of
+from ai_factory.tree import LINK, Blob, File, blob_id, digest, is_binary, with_endings_of
 from ai_factory.workspace import Folder
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """What `--continue` or `--take` did: the paths it resolved, those still open, and objects with replaced content."""
 
     resolved: tuple[str, ...]
     open: tuple[str, ...]
-    kept: Mapping[str, str] = field(default_factory=dict)
+    kept: Mapping[str, str] = {}
 
 
 def resume(project: Project) -> Progress:
@@ -34,7 +33,7 @@ def resume(project: Project) -> Progress:
     with journal.exclusive(place):
         if place.state() == journal.APPLYING:
             journal.finish(place)
-            project = replace(project, lock=_reread(project))
+            project = project._replace(lock=_reread(project))
         open_ = _open_paths(project.lock)
         _refuse_markers(project, open_)
         dirty = git.status(project.root).dirty
@@ -112,7 +111,7 @@ def _settle_open(project: Project, place: journal.Journal, decisions: Mapping[st
             rows[path] = _decided(entry, new, project.lock.factory.version)
         steps += _decision_steps(project, path, side, new)
     content = base.write(base.Base(files, theirs))
-    record = project.lock._replace(paths=rows, base_file=base.digest(content))
+    record = project.lock._replace(paths=rows, base_file=digest(content))
     for path, data in ((lock.BASE, content), (lock.LOCK, lock.write(record))):
         steps.append(journal.Step(path, project.folder.read(path), File(data)))
     kept = _carry_out(project, place, steps, decisions) if decisions else {}

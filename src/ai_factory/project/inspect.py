@@ -6,14 +6,12 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ai_factory import catalog, check, documents, evolve, git
 from ai_factory.check import Finding
 from ai_factory.errors import AuthorError, FactoryError, UsageError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
-from ai_factory.git import Status
 from ai_factory.lock import Entry
 from ai_factory.plan import Plan, Target
 from ai_factory.project import states
@@ -25,8 +23,7 @@ from ai_factory.workspace import find_repository, keeps_modes
 LETTERS = {"add": "A", "change": "M", "merge": "M", "rename": "R", "delete": "D", "conflict": "C"}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One path with two letters: what the team did to it, and what a sync would do."""
 
     path: str
@@ -37,8 +34,7 @@ class Row:
     state: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StatusReport:
+class StatusReport(NamedTuple):
     """Where a project stands: its version, the newest one known, and the paths on which either side did something."""
 
     version: str
@@ -79,7 +75,7 @@ def preview(project: Project, factory: Factory) -> Plan:
     answers = settle(made, evolve.answers(wish.answers, pending))
     target = rendered(made, answers)
     known, _ = states.known_base(project)
-    now = git.status(project.root) if find_repository(project.root) else Status("", {}, (), frozenset(), frozenset())
+    now = git.status(project.root) if find_repository(project.root) else git.UNKNOWN
     return states.merged(project, target, known, now, evolve.renames(pending))
 
 
@@ -128,8 +124,7 @@ def wanted_but_not_applied(project: Project, target: Target) -> list[Finding]:
 # ---- diff ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """One file in two states, as a unified diff."""
 
     path: str
@@ -192,8 +187,7 @@ def _lines(file: File | None) -> list[str]:
 # ---- explain -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class FileExplanation:
+class FileExplanation(NamedTuple):
     """Where a file comes from, what it is to the project, what it is evidence for, and how it stands."""
 
     path: str
@@ -206,8 +200,7 @@ class FileExplanation:
     line_from: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ControlExplanation:
+class ControlExplanation(NamedTuple):
     """A control in words, and the paths of this project that are evidence for it."""
 
     control: str

@@ -8,8 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ai_factory import base, git, lock, manifest
 from ai_factory.errors import AnswersError, MachineError, UsageError
@@ -26,8 +25,7 @@ NAMED_AFTER_FOLDER = "use_case"  # the answer that, unless given, is taken from 
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class Birth(NamedTuple):
     """A project about to be written."""
 
     destination: str
@@ -35,8 +33,7 @@ class Birth:
     manifest: Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Born:
+class Born(NamedTuple):
     """A project that was written: whether it became a repository, with whose identity, what to install at the root."""
 
     root: str
@@ -54,7 +51,7 @@ def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = No
     _check_destination(destination)
     answers, given = _answers(made, wish.answers, destination, ask)
     target = rendered(made, answers)
-    return Birth(destination, births(target), replace(wish, answers=given))
+    return Birth(destination, births(target), wish._replace(answers=given))
 
 
 def _answers(
@@ -127,13 +124,14 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
     written: list[str] = []
     try:
         folder = Folder(root)
-        for path, file in contents(birth):
+        files = dict(contents(birth))
+        for path, file in files.items():
             written.append(path)
             folder.write(path, file)
             progress(path)
         own_identity = True
         if make_repository and not around:
-            own_identity = git.first_commit(root, written, f"Stamp {birth.manifest.blueprint} with ai-factory")
+            own_identity = git.first_commit(root, files, f"Stamp {birth.manifest.blueprint} with ai-factory")
     except BaseException:
         _undo(root, written, made, had_git=os.path.realpath(root) == (around.top if around else ""))
         raise
@@ -145,12 +143,13 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
 def contents(birth: Birth) -> list[tuple[str, File]]:
     """Every file of the project, our own last: a folder without a lock is no project."""
     archive = base.write(birth.plan.new_base())
-    record = lock.write(birth.plan.new_lock(base.digest(archive)))
+    wanted = manifest.write(birth.manifest)
+    record = lock.write(birth.plan.new_lock(archive, wanted))
     stamped = [(change.path, change.file) for change in birth.plan.changes if change.file]
     return [
         *stamped,
         (lock.ATTRIBUTES, File(ATTRIBUTES)),
-        (lock.PROJECT, File(manifest.write(birth.manifest))),
+        (lock.PROJECT, File(wanted)),
         (lock.BASE, File(archive)),
         (lock.LOCK, File(record)),
     ]

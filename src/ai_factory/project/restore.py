@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ai_factory import git
 from ai_factory.errors import LockError, UsageError
@@ -12,8 +12,7 @@ from ai_factory.tree import File, blob_id, with_endings_of, word
 from ai_factory.workspace import keeps_modes
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(NamedTuple):
     """A file that was put back, and the git object that holds what was there (empty: it was missing)."""
 
     path: str
@@ -25,7 +24,7 @@ def restore(project: Project, paths: Sequence[str], force: bool = False) -> list
 
     Raises UsageError for a path that is not the factory's to restore, LockError when the base cannot be used.
     """
-    git.require_work_tree(project.root)
+    git.repository_of(project.root)
     pristine = project.base().files
     chosen = [_checked(project, path, force) for path in paths] if paths else drifted(project)
     wanted = {path: pristine[path] for path in chosen if path in pristine}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from ai_factory import git, lock
+from ai_factory import git, lock, versions
 from ai_factory.base import Base
 from ai_factory.errors import LockError
-from ai_factory.factory import is_remote, newest_release
+from ai_factory.factory import is_remote
 from ai_factory.git import Status
 from ai_factory.lock import Lock, Origin
 from ai_factory.manifest import Manifest
@@ -28,7 +28,7 @@ def reference(record: Lock, origin: str, wish: Manifest) -> str:
     if record.factory.kind != "git" or is_remote(origin) or wish.version:
         return ""
     tags = [release.tag for release in git.releases(origin)]
-    return newest_release(tags) or record.factory.version
+    return versions.newest(tags) or record.factory.version
 
 
 def merged(project: Project, target: Target, base: Base, status: Status, renames: Mapping[str, str]) -> Plan:
@@ -64,21 +64,26 @@ def _combine(root: str, names: git.Names, base: Input, ours: Input, theirs: Inpu
 
 def _ours(project: Project, target: Target, status: Status) -> Ours:
     owned = {*project.lock.paths, *target.rendered.owned}
-    files = project.folder.read_all(sorted(owned))
+    modules = frozenset(path for path, entry in status.tracked.items() if entry.mode == git.SUBMODULE)
+    within = tuple(f"{path}/" for path in modules)
+    files = project.folder.read_all(path for path in sorted(owned) if not path.startswith(within))
     if not keeps_modes(project.root):
-        files = {path: _locked_mode(project.lock, target, path, file) for path, file in files.items()}
-    strangers = [path for path in files if path not in status.tracked]
+        files = {path: _known_mode(project.lock, status, path, file) for path, file in files.items()}
+    coming = owned - project.lock.paths.keys()
+    coming = {path for path in coming if not path.startswith(within) and project.folder.reaches(path)}
+    strangers = sorted(path for path in {*files, *coming} if path not in status.tracked)
     local = git.ignored(project.root, strangers)
     others = {
         path: entry
         for path, entry in status.tracked.items()
-        if path not in owned and not path.startswith(lock.FOLDER + "/") and entry.mode != git.SUBMODULE
+        if path not in owned and not path.startswith(lock.FOLDER + "/") and path not in modules
     }
-    return Ours(files, others, frozenset(local))
+    return Ours(files, others, frozenset(local), modules)
 
 
-def _locked_mode(record: Lock, target: Target, path: str, file: File) -> File:
-    known = record.paths.get(path) or target.rendered.tree.get(path)
+def _known_mode(record: Lock, status: Status, path: str, file: File) -> File:
+    """The file with the mode that git's index has for it: there the bits on the disk mean nothing."""
+    known = status.tracked.get(path) or record.paths.get(path)
     return file._replace(mode=known.mode) if known else file
 
 

@@ -8,42 +8,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ai_factory import __version__, base, check, documents, evolve, git, journal, lock, manifest, questions
+from ai_factory.base import Base
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
 from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError
-from ai_factory.factory import EMBEDDED, Factory, Wanted, is_older, is_remote, is_tag, open_factory
-from ai_factory.git import Stage, Status
-from ai_factory.lock import Lock
+from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, open_factory
+from ai_factory.git import UNKNOWN, Stage, Status
+from ai_factory.lock import Lock, Origin
 from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.project import states
 from ai_factory.project.opening import Project
 from ai_factory.project.target import Choice, Recipe, recipe, rendered, settle
-from ai_factory.tree import Blob, File, Tree, blob_id, normalized
+from ai_factory.tree import Blob, File, Tree, blob_id, digest, normalized
 from ai_factory.workspace import keeps_modes
 
 OURS = (lock.PROJECT, lock.BASE, lock.LOCK)  # written last, and the lock last of all
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What was asked of a sync."""
 
     to: str = ""
     factory: str = ""
     accept: str = ""  # an origin that a person accepts although the lock names another
-    answers: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, Any] = {}
     refresh: bool = True
     today: str = ""  # an ISO date, for a hold
     trusted_only: bool = False  # in CI, an origin never comes from the project
 
 
-@dataclass(frozen=True, slots=True)
-class Sync:
+class Sync(NamedTuple):
     """A sync about to happen: the plan, the drift that stays, what the components' releases say."""
 
     project: Project
@@ -55,6 +53,7 @@ class Sync:
     manifest: bytes
     before: Tree  # the files that it will touch, as they were when the plan was made
     nothing_to_do: bool  # whether lock, files and manifest would stay as they are
+    given: frozenset[str] = frozenset()  # the answers that somebody gave; the others are defaults
 
     @property
     def still_open(self) -> bool:
@@ -71,18 +70,13 @@ def prepare(project: Project, request: Request) -> Sync:
     Raises ProjectError, everything that stands in the way listed, when the project is not in a state to be
     synced; ConsentError for an origin that nobody accepted; UsageError for a version that does not exist.
     """
-    git.require_work_tree(project.root)
-    record = journal.journal_of(project.root)
-    _refuse_merge(record)
-    if record.state() == journal.APPLYING:
-        raise ProjectError(
-            "a sync was cut off half-way",
-            "finish it with `ai-factory sync --continue`, or go back with `--abort`",
-        )
+    _refuse_unfinished(project)
     wish = project.manifest()
     _refuse_hold(wish, request)
     factory = _open(project, wish, request)
-    _refuse_downgrade(project.lock, factory)
+    _refuse_downgrade(project.lock, factory, request)
+    if _is_current(project, factory.origin, request):
+        return _idle(project, factory.origin)
     made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
     pending = evolve.pending(made.components, project.lock.components)
     given = {**evolve.answers(wish.answers, pending), **request.answers}
@@ -94,7 +88,7 @@ def prepare(project: Project, request: Request) -> Sync:
         plan = states.as_locked(project, made.factory.origin, known)
     else:
         plan = states.merged(project, rendered(made, answers), known, status, evolve.renames(pending))
-    plan = replace(plan, manual=evolve.manual(pending), notes=notes)
+    plan = plan._replace(manual=evolve.manual(pending), notes=notes)
     _refuse_dirty(project, plan, status)
     wanted = _new_manifest(project, wish, request, given)
     return Sync(
@@ -107,14 +101,48 @@ def prepare(project: Project, request: Request) -> Sync:
         wanted,
         project.folder.read_all(_touched(plan)),
         _changes_nothing(project, plan, wanted),
+        frozenset(given),
     )
+
+
+def _is_current(project: Project, origin: Origin, request: Request) -> bool:
+    """Whether the lock tells that all has been applied that is wanted, and nobody waits for a decision."""
+    record = project.lock
+    return (
+        (origin.tree, __version__) == (record.factory.tree, record.engine)
+        and not (request.answers or request.accept)
+        and digest(project.manifest_bytes()) == record.project_file
+        and not any(entry.state == "open" for entry in record.paths.values())
+        and project.has_base()
+    )
+
+
+def _idle(project: Project, origin: Origin) -> Sync:
+    """The sync that changes nothing: it reads no base, no index and no template."""
+    plan = states.as_locked(project, origin, Base({}, {}))
+    drift = tuple(_silent_drift(project, plan))
+    return Sync(project, plan, UNKNOWN, drift, (), {}, project.manifest_bytes(), {}, nothing_to_do=True)
+
+
+def _refuse_unfinished(project: Project) -> None:
+    """A merge of git's own, and a sync that was cut off, come to an end before another sync begins."""
+    record = journal.journal_of(project.root)
+    _refuse_merge(record)
+    if record.state() == journal.APPLYING:
+        raise ProjectError(
+            "a sync was cut off half-way",
+            "finish it with `ai-factory sync --continue`, or go back with `--abort`",
+        )
 
 
 def _refuse_merge(record: journal.Journal) -> None:
     """Git's own merges, rebases and picks come to an end before a sync begins."""
     for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"):
         if os.path.exists(os.path.join(record.repository.private, name)):
-            raise ProjectError(f"git is in the middle of something of its own (`{name}`)", "finish or abort that first")
+            raise ProjectError(
+                f"git is in the middle of something of its own (`{name}`)",
+                "finish or abort that first; where `.ai-factory` is in conflict, `ai-factory sync --repair` mends it",
+            )
 
 
 def _refuse_sparse(record: Lock, status: Status) -> None:
@@ -141,7 +169,7 @@ def _open(project: Project, wish: Manifest, request: Request) -> Factory:
     origin = _origin(project.lock, wish, request)
     bound = wish.version if not request.to else ""
     version = request.to or states.reference(project.lock, origin, wish)
-    factory = open_factory(origin, Wanted(version, bound, request.refresh))
+    factory = open_factory(origin, Wanted(version, bound, request.refresh), project.lock.factory)
     _refuse_moved_tag(project.lock, factory)
     return factory
 
@@ -173,11 +201,12 @@ def _origin(record: Lock, wish: Manifest, request: Request) -> str:
     return wanted
 
 
-def _refuse_downgrade(record: Lock, factory: Factory) -> None:
-    if is_older(factory.origin.version, record.factory.version):
+def _refuse_downgrade(record: Lock, factory: Factory, request: Request) -> None:
+    if goes_back(record.factory, factory.origin):
+        named = "a sync never goes back: revert the commit of the sync instead"
         raise ProjectError(
             f"the project is at version {record.factory.version}, newer than {factory.origin.version}",
-            "a sync never goes back: revert the commit of the sync instead",
+            named if request.to else "name the version, branch or commit to go to: `ai-factory sync --to REF`",
         )
 
 
@@ -205,11 +234,7 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
     touched = {path for change in plan.changes for path in (change.path, change.source) if path and _writes(change)}
     dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
     dirty += [path for path in sorted(status.untracked) if path in touched]
-    dirty += [
-        f"{change.path}.incoming"
-        for change in plan.changes
-        if change.incoming and project.folder.read(f"{change.path}.incoming") not in (None, change.incoming)
-    ]
+    dirty += _in_place_of_proposals(project, plan)
     dirty += _unseen(project, plan, status)
     dirty += _in_the_way(project, plan)
     if dirty:
@@ -218,6 +243,21 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
             "commit or move them, or `git stash --include-untracked`, sync, `git stash pop`",
             tuple(f"`{path}`" for path in dirty),
         )
+
+
+def _in_place_of_proposals(project: Project, plan: Plan) -> list[str]:
+    """Files where a proposal is to come, unless they are an earlier one as a sync left it."""
+    found: list[str] = []
+    for change in plan.changes:
+        there = project.folder.read(f"{change.path}.incoming") if change.incoming else None
+        before = project.lock.paths.get(change.path)
+        if (
+            there
+            and there != change.incoming
+            and not (before and blob_id(there.content) in (before.base, before.theirs))
+        ):
+            found.append(f"{change.path}.incoming")
+    return found
 
 
 def _unseen(project: Project, plan: Plan, status: Status) -> list[str]:
@@ -255,7 +295,7 @@ def _writes(change: Change) -> bool:
 def _silent_drift(project: Project, plan: Plan) -> list[Finding]:
     """The drift that this sync leaves as it is: every sync names it."""
     untouched = {change.path: change for change in plan.changes if change.file is None and change.entry}
-    record = plan.new_lock("")._replace(
+    record = plan.new_lock(b"", b"")._replace(
         paths={path: change.entry for path, change in untouched.items() if change.entry}
     )
     promised = [path for path, entry in record.paths.items() if entry.ownership == "managed"]
@@ -305,7 +345,7 @@ def apply(sync: Sync) -> None:
     place = journal.journal_of(project.root)
     with journal.exclusive(place):
         archive = base.write(plan.new_base())
-        record = lock.write(plan.new_lock(base.digest(archive)))
+        record = lock.write(plan.new_lock(archive, sync.manifest))
         steps = _steps(sync, {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record})
         stages = _stages(project, plan, steps, sync.status)
         incoming = [f"{change.path}.incoming" for change in plan.changes if change.incoming]
@@ -378,6 +418,7 @@ def commit(sync: Sync) -> None:
 
 def written(sync: Sync) -> list[str]:
     """The paths whose content or presence the sync changed in the work tree, without proposals."""
-    known = {change.path for change in sync.plan.changes if _writes(change) and change.action != "decline"}
+    local = {change.path for change in sync.plan.changes if change.entry and change.entry.state == "local"}
+    known = {change.path for change in sync.plan.changes if _writes(change) and change.action != "decline"} - local
     moved = {change.source for change in sync.plan.changes if change.source}
     return sorted(known | moved | {lock.PROJECT, lock.BASE, lock.LOCK})

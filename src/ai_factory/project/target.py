@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
-
-from jinja2 import FileSystemBytecodeCache
+from typing import Any, NamedTuple, TypeVar
 
 from ai_factory import __version__, cache, catalog, isolate, questions
 from ai_factory.catalog import Blueprint, Component
@@ -20,18 +17,16 @@ from ai_factory.render import render
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What a project wants of a factory."""
 
     blueprint: str
     with_: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    answers: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     """A choice, looked up in a factory: all that a rendering needs but the answers."""
 
     factory: Factory
@@ -45,9 +40,9 @@ class Recipe:
 
 def recipe(factory: Factory, choice: Choice) -> Recipe:
     """Look up blueprint and components. Raises UsageError for unknown names, AuthorError for malformed files."""
-    blueprint = catalog.blueprint(choice.blueprint, factory.read)
+    blueprint = catalog.blueprint(choice.blueprint, factory.read, cache.document)
     names = catalog.select(blueprint, choice.with_, choice.without)
-    found = tuple(catalog.component(name, factory.read, factory.origin.version) for name in names)
+    found = tuple(catalog.component(name, factory.read, factory.origin.version, cache.document) for name in names)
     catalog.check_requires(found)
     return Recipe(factory, blueprint, found)
 
@@ -61,7 +56,7 @@ def settle(
     """
     presets = {**made.blueprint.answers, **(named or {})}
     asked = [
-        replace(question, default=presets[question.key]) if question.key in presets else question
+        question._replace(default=presets[question.key]) if question.key in presets else question
         for question in catalog.all_questions(made.components)
     ]
     compute = partial(questions.settle, asked, given, catalog.visible(made.components), ask)
@@ -70,6 +65,8 @@ def settle(
 
 def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
     """The rendering, with compiled templates kept in the user's cache."""
+    from jinja2 import FileSystemBytecodeCache  # takes long to load: only where something is rendered
+
     compiled = FileSystemBytecodeCache(cache.folder(f"jinja-{__version__}"), "%s.jinja-cache")
     origin = made.factory.origin
     files = _guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))

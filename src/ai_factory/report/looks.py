@@ -39,7 +39,7 @@ def status_data(report: StatusReport) -> dict[str, Any]:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return {name: getattr(value, name) for name in value._fields}
 
 
 def diff_text(differences: Sequence[Difference]) -> str:
