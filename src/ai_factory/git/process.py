@@ -133,6 +133,22 @@ def run(
     return finished(arguments, folder, stdin, environment, expect).stdout
 
 
+def bounded(arguments: Sequence[str], folder: str, most: int) -> bytes:
+    """What git prints, if that is not more than `most` bytes: else it is stopped, and MachineError raised."""
+    pipes = (subprocess.DEVNULL, subprocess.PIPE, subprocess.DEVNULL)
+    try:
+        process = subprocess.Popen(["git", *arguments], -1, None, *pipes, cwd=folder, env=isolated())
+    except OSError:
+        return run(arguments, folder)  # it says what is wrong
+    with process:
+        assert process.stdout
+        output = process.stdout.read(most + 1)
+        if len(output) > most:
+            process.kill()
+            raise MachineError(f"git printed more than {most} bytes: `git {_words(arguments[:2])}`")
+    return output if process.returncode == 0 else run(arguments, folder)
+
+
 def finished(
     arguments: Sequence[str | bytes],
     folder: str,
