@@ -9,7 +9,7 @@ import re
 from ai_factory import __version__, cache, versions
 from ai_factory.lock import Origin
 from ai_factory.tree import tree_id
-from ai_factory.workspace import Folder, find_repository
+from ai_factory.workspace import Folder, find_repository, is_bare
 
 PARTS = ("templates", "blueprints", "controls")  # what makes a factory
 SKIPPED = frozenset({"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
@@ -36,11 +36,6 @@ def _repository(url: str) -> str:
         return mirror_place(url)
     found = None if is_bare(url) else find_repository(url)
     return found.common if found else url
-
-
-def is_bare(folder: str) -> bool:
-    """Whether the folder is a repository without a work tree."""
-    return all(os.path.exists(os.path.join(folder, name)) for name in ("HEAD", "objects", "refs"))
 
 
 def mirror_place(url: str) -> str:
