@@ -106,7 +106,7 @@ def _settle_open(project: Project, place: journal.Journal, decisions: Mapping[st
             )
         files.pop(path, None)
         if new is not None:
-            files[path] = new
+            files |= {path: new} if entry.ownership in ("managed", "merged") else {}
             rows[path] = _decided(entry, new, project.lock.factory.version)
         steps += _decision_steps(project, path, side, new)
     content = base.write(base.Base(files, theirs))
