@@ -27,15 +27,33 @@ MIB = 1024 * 1024 if sys.platform == "darwin" else 1024  # units of ru_maxrss: b
 
 
 class Case(NamedTuple):
-    """One command. `{here}` is a fresh path; with `start`, a fresh copy of that project, and the current folder."""
+    """One command. `{here}` is a fresh path; with `start`, a fresh copy of that project, and the current folder.
+
+    `code` is the exit code that it must return; `projects` is how many projects it deals with.
+    """
 
     group: str
     name: str
     command: str
     start: str = ""
+    code: int = 0
+    projects: int = 1
 
 
-NEW = "{ai-factory} new app {here} --factory {lab}/factory --version v2 --defaults"
+class Target(NamedTuple):
+    """How many times the CPU time of `ours` the other takes at least; with `most`, ours takes the other's at most."""
+
+    group: str
+    ours: str
+    other: str
+    bound: float
+    most: bool = False
+
+
+NEW = "{ai-factory} new app {here} --factory {lab}/factory --version v3 --defaults"
+NEW_FROM_THREE = "{ai-factory} new app {here} --factory {lab}/three --version v3 --defaults --no-git"
+COPIER_UPDATE = "{copier} update --quiet --defaults --vcs-ref"
+CRUFT_UPDATE = "{cruft} update --skip-apply-ask --checkout"
 
 # The first case of a group is ours: the ratios of the group are against it.
 CASES = [
@@ -44,31 +62,81 @@ CASES = [
     Case("start", "copier --version", "{copier} --version"),
     Case("start", "cookiecutter --version", "{cookiecutter} --version"),
     Case("start", "cruft --help", "{cruft} --help"),
-    Case("check", "ai-factory check", "{ai-factory} check {here}", "factory-v2"),
+    Case("check", "ai-factory check", "{ai-factory} check {here}", "factory-v3"),
+    Case("check", "ai-factory check, with drift", "{ai-factory} check {here}", "factory-v3-drift", code=1),
     Case("check", "python -c pass", "{python} -c pass"),
-    Case("check", "cruft check", "{cruft} check", "cruft-v2"),
-    Case("check", "cruft diff -e", "{cruft} diff -e", "cruft-v2"),
-    Case("check", "copier check-update", "{copier} check-update", "copier-v2"),
+    Case("check", "cruft check", "{cruft} check", "cruft-v3"),
+    Case("check", "cruft diff -e", "{cruft} diff -e", "cruft-v3"),
+    Case("check", "copier check-update", "{copier} check-update", "copier-v3"),
     Case("new", "ai-factory new", NEW),
     Case("new", "ai-factory new --no-git", NEW + " --no-git"),
-    Case("new", "copier copy", "{copier} copy --quiet --defaults --vcs-ref v2 {lab}/copier {here}"),
+    Case("new", "copier copy", "{copier} copy --quiet --defaults --vcs-ref v3 {lab}/copier {here}"),
     Case("new", "cookiecutter", "{cookiecutter} --no-input --output-dir {here} {lab}/cookiecutter"),
-    Case("new", "cruft create", "{cruft} create --no-input --checkout v2 --output-dir {here} {lab}/cookiecutter"),
-    Case("sync", "ai-factory sync", "{ai-factory} sync {here} --to v2", "factory-v1"),
-    Case("sync", "copier update", "{copier} update --quiet --defaults --vcs-ref v2", "copier-v1"),
-    Case("sync", "cruft update", "{cruft} update --skip-apply-ask --checkout v2", "cruft-v1"),
-    Case("nothing to do", "ai-factory sync", "{ai-factory} sync {here}", "factory-v2"),
-    Case("nothing to do", "copier update", "{copier} update --quiet --defaults --vcs-ref v2", "copier-v2"),
-    Case("nothing to do", "cruft update", "{cruft} update --skip-apply-ask --checkout v2", "cruft-v2"),
+    Case("new", "cruft create", "{cruft} create --no-input --checkout v3 --output-dir {here} {lab}/cookiecutter"),
+    Case("sync to v2", "ai-factory sync", "{ai-factory} sync {here} --to v2", "factory-v1"),
+    Case("sync to v2", "copier update", f"{COPIER_UPDATE} v2", "copier-v1"),
+    Case("sync to v2", "cruft update", f"{CRUFT_UPDATE} v2", "cruft-v1"),
+    Case("sync to v3", "ai-factory sync", "{ai-factory} sync {here} --to v3", "factory-v1"),
+    Case("sync to v3", "copier update", f"{COPIER_UPDATE} v3", "copier-v1"),
+    Case("sync to v3", "cruft update", f"{CRUFT_UPDATE} v3", "cruft-v1"),
+    Case("nothing to do", "ai-factory sync", "{ai-factory} sync {here}", "factory-v3"),
+    Case("nothing to do", "copier update", f"{COPIER_UPDATE} v3", "copier-v3"),
+    Case("nothing to do", "cruft update", f"{CRUFT_UPDATE} v3", "cruft-v3"),
+    Case("components, new", "new, one component", NEW + " --no-git"),
+    Case("components, new", "new, three components", NEW_FROM_THREE),
+    Case("components, sync", "sync, one component", "{ai-factory} sync {here} --to v3", "factory-v1"),
+    Case("components, sync", "sync, three components", "{ai-factory} sync {here} --to v3", "three-v1"),
+    Case("fleet", "ai-factory check of 1,000", "{ai-factory} check {fleet}", projects=1000),
+    Case("fleet", "git status, 1,000 times", "sh {lab}/status.sh", projects=1000),
+    Case("fleet", "cruft check, 10 times", "sh {lab}/cruft.sh", projects=10),
 ]
+TARGETS = [
+    Target("start", "ai-factory --version", "copier --version", 8),
+    Target("start", "ai-factory --help", "copier --version", 2.5),
+    *(
+        target
+        for ours in ("ai-factory check", "ai-factory check, with drift")
+        for target in (
+            Target("check", ours, "cruft diff -e", 15),
+            Target("check", ours, "cruft check", 8),
+            Target("check", ours, "copier check-update", 15),
+            Target("check", ours, "python -c pass", 6, most=True),
+        )
+    ),
+    Target("new", "ai-factory new", "copier copy", 3),
+    Target("new", "ai-factory new", "cookiecutter", 1.3),
+    Target("sync to v2", "ai-factory sync", "copier update", 10),
+    Target("sync to v2", "ai-factory sync", "cruft update", 3),
+    Target("sync to v3", "ai-factory sync", "copier update", 10),
+    Target("sync to v3", "ai-factory sync", "cruft update", 3),
+    Target("nothing to do", "ai-factory sync", "copier update", 15),
+    Target("nothing to do", "ai-factory sync", "cruft update", 2.5),
+    Target("components, new", "new, three components", "new, one component", 1.5, most=True),
+    Target("components, sync", "sync, three components", "sync, one component", 1.5, most=True),
+    Target("fleet", "ai-factory check of 1,000", "cruft check, 10 times", 80),
+    Target("fleet", "ai-factory check of 1,000", "git status, 1,000 times", 2, most=True),
+]
+MEMORY = [  # group, case, MiB at most
+    ("check", "ai-factory check", 25),
+    ("sync to v3", "ai-factory sync", 60),
+    ("fleet", "ai-factory check of 1,000", 40),
+]
+FLEET_ROUNDS = 3  # each takes as long as all others together
 # How each start project comes about: by the tool's own verb, then with the ten edits where it is to be updated.
 STAMPS = {
     "factory": "{ai-factory} new app {here} --factory {lab}/factory --version {version} --defaults --no-git",
+    "three": "{ai-factory} new app {here} --factory {lab}/three --version {version} --defaults --no-git",
     "copier": "{copier} copy --quiet --defaults --vcs-ref {version} {lab}/copier {here}",
     "cruft": "{cruft} create --no-input --checkout {version} --output-dir {here} {lab}/cookiecutter",
 }
 # What must hold in the copy after the warm-up run, lest a command be quick because it did nothing.
-WANTED: Mapping[str, Callable[[Path], list[str]]] = {"new": fixture.stamped, "sync": fixture.updated}
+WANTED: Mapping[str, Callable[[Path], list[str]]] = {
+    "new": fixture.stamped,
+    "components, new": fixture.stamped,
+    "sync to v2": lambda project: fixture.updated(project, "v2"),
+    "sync to v3": lambda project: fixture.updated(project, "v3"),
+    "components, sync": lambda project: fixture.updated(project, "v3"),
+}
 
 
 class Run(NamedTuple):
@@ -81,7 +149,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A case with the medians of its runs; `ratio` is the median of its CPU time over ours, round by round."""
+    """A case with the medians of its runs, a project; `ratio` is the median of its CPU time over ours, a round."""
 
     group: str
     name: str
@@ -112,14 +180,16 @@ class Lab:
     def words(self, command: str, here: Path, version: str = "") -> list[str]:
         """The command as argv, its places filled in after it was split: no path needs quoting."""
         places = {**self.tools, "lab": str(self.root), "here": str(here), "version": version}
-        return [word.format_map(places) for word in command.split()]
+        words = [word.split() if word == "{fleet}" else [word.format_map(places)] for word in command.split()]
+        fleet = sorted(str(place) for place in (self.root / "fleet").glob("*"))
+        return [part for word in words for part in (fleet if word == ["{fleet}"] else word)]
 
 
 IDENTITY = (("NAME", "bench"), ("EMAIL", "bench@example.org"))
 
 
-def measure(words: Sequence[str], folder: Path, env: Mapping[str, str]) -> Run:
-    """Run one command to its end. Raises FailedError with its output when it does not return 0."""
+def measure(words: Sequence[str], folder: Path, env: Mapping[str, str], code: int = 0) -> Run:
+    """Run one command to its end. Raises FailedError with its output when it returns another code."""
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -128,40 +198,51 @@ def measure(words: Sequence[str], folder: Path, env: Mapping[str, str]) -> Run:
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+        if process.returncode != code:
             output.seek(0)
             said = output.read().decode(errors="replace")[-2000:]
-            raise FailedError(f"`{' '.join(words)}` returned {process.returncode}:\n{said}")
+            raise FailedError(f"`{' '.join(words)[:500]}` returned {process.returncode}:\n{said}")
     return Run(1000 * (usage.ru_utime + usage.ru_stime), 1000 * wall, usage.ru_maxrss / MIB)
 
 
 def tools(ours: str) -> dict[str, str]:
-    """The commands by name; an environment for each peer is made where it is not there yet."""
-    found = {"ai-factory": ours, "python": sys.executable}
+    """The commands by name, each in an environment of its own; ours from a wheel of this checkout, unless given."""
+    place = Path(ours or _own_environment() / "bin" / "ai-factory")
+    found = {"ai-factory": str(place), "python": str(place.with_name("python"))}
     for line in (HERE / "peers.txt").read_text().splitlines():
         if line and not line.startswith("#"):
             found[line.partition("==")[0]] = str(_environment(line) / "bin" / line.partition("==")[0])
     return found
 
 
-def _environment(requirement: str) -> Path:
-    """The environment that holds one peer, by uv where it is on PATH, else by venv and pip."""
-    folder = ENVIRONMENTS / f"{requirement}-py{sys.version_info[0]}{sys.version_info[1]}"
-    if (folder / "done").exists():
-        return folder
-    print(f"installing {requirement}", file=sys.stderr)
-    shutil.rmtree(folder, ignore_errors=True)
-    python = str(folder / "bin" / "python")
-    if uv := shutil.which("uv"):
-        make = [uv, "venv", "--quiet", "--python", sys.executable, str(folder)]
-        fill = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, requirement]
-    else:
-        make = [sys.executable, "-m", "venv", str(folder)]
-        fill = [python, "-m", "pip", "install", "--quiet", requirement]
-    for words in (make, fill):
-        subprocess.run(words, check=True)
-    (folder / "done").touch()
+def _own_environment() -> Path:
+    """Our package as users have it: its dependencies are installed once, the package itself each time."""
+    root = str(HERE.parent)
+    folder = _environment("ai-factory", root, "-c", f"{root}/constraints.txt")
+    _run([*_installer(folder), "--no-deps", "--force-reinstall", root])
+    _run([str(folder / "bin" / "python"), "-m", "compileall", "-q", str(folder / "lib")])
     return folder
+
+
+def _environment(name: str, *requirements: str) -> Path:
+    """The environment that holds one tool."""
+    folder = ENVIRONMENTS / f"{name}-py{sys.version_info[0]}{sys.version_info[1]}"
+    if not (folder / "done").exists():
+        print(f"installing {name}", file=sys.stderr)
+        _run([sys.executable, "-m", "venv", "--clear", str(folder)])
+        _run([*_installer(folder), *(requirements or (name,))])
+        (folder / "done").touch()
+    return folder
+
+
+def _installer(folder: Path) -> list[str]:
+    return [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+
+
+def _run(words: Sequence[str]) -> None:
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise FailedError(f"`{' '.join(words)}` returned {done.returncode}:\n{done.stderr[-2000:]}")
 
 
 def prepare(lab: Lab, cases: Sequence[Case]) -> None:
@@ -169,17 +250,37 @@ def prepare(lab: Lab, cases: Sequence[Case]) -> None:
     (lab.root / "home").mkdir()
     for name in fixture.FORMATS:
         fixture.write_repository(lab.root / name, name, lab.env())
-    for start in sorted({case.start for case in cases if case.start}):
-        tool, _, version = start.partition("-")
-        project, made = lab.root / "start" / start, lab.root / "made" / start
-        made.parent.mkdir(exist_ok=True)
-        measure(lab.words(STAMPS[tool], made, version), lab.root, lab.env())
-        inner = made / str(fixture.ANSWERS["name"])  # where cruft puts the project into the folder it was given
-        shutil.copytree(inner if inner.is_dir() else made, project)
-        fixture.git(project, lab.env(), "init", "--quiet", "--initial-branch=main")
-        fixture.commit(project, lab.env(), "start")
-        if version == "v1":
-            fixture.edit(project, lab.env())
+    fleets = {"factory-v3": "fleet", "cruft-v3": "cruft-fleet"} if any(case.group == "fleet" for case in cases) else {}
+    for start in sorted({case.start for case in cases if case.start} | fleets.keys()):
+        _start(lab, start)
+    for start, name in fleets.items():
+        _fleet(lab, start, name, 1000 if name == "fleet" else 10)
+
+
+def _start(lab: Lab, start: str) -> None:
+    """A project in a repository: `TOOL-VERSION`, and `-drift` where managed files are edited."""
+    tool, version, *drift = start.split("-")
+    project, made = lab.root / "start" / start, lab.root / "made" / start
+    made.parent.mkdir(exist_ok=True)
+    measure(lab.words(STAMPS[tool], made, version), lab.root, lab.env())
+    inner = made / str(fixture.ANSWERS["name"])  # where cruft puts the project into the folder it was given
+    shutil.copytree(inner if inner.is_dir() else made, project)
+    fixture.git(project, lab.env(), "init", "--quiet", "--initial-branch=main")
+    fixture.commit(project, lab.env(), "start")
+    if version == "v1" or drift:
+        fixture.edit(project, lab.env(), version)
+
+
+def _fleet(lab: Lab, start: str, name: str, count: int) -> None:
+    """Copies of a start project, and the script that goes over them with the peer's command."""
+    print(f"copying {count} projects", file=sys.stderr)
+    for number in range(count):
+        shutil.copytree(lab.root / "start" / start, lab.root / name / f"{number:04}", symlinks=True)
+        fixture.git(lab.root / name / f"{number:04}", lab.env(), "status")
+    loops = {"fleet": ("status.sh", "git status --porcelain"), "cruft-fleet": ("cruft.sh", "{cruft} check")}
+    script, command = loops[name]
+    loop = f"for place in {lab.root / name}/*; do cd $place && {command.format_map(lab.tools)} || exit; done\n"
+    (lab.root / script).write_text(loop)
 
 
 def once(lab: Lab, case: Case, verify: bool = False) -> Run:
@@ -189,7 +290,7 @@ def once(lab: Lab, case: Case, verify: bool = False) -> Run:
         if case.start:
             shutil.copytree(lab.root / "start" / case.start, here, symlinks=True)
             fixture.git(here, lab.env(), "status")  # the copy's index knows its new files
-        run = measure(lab.words(case.command, here), here if case.start else lab.root, lab.env())
+        run = measure(lab.words(case.command, here), here if case.start else lab.root, lab.env(), case.code)
         if verify and case.group in WANTED and (wrong := WANTED[case.group](here)):
             raise FailedError(f"{case.name}: " + "; ".join(wrong))
     finally:
@@ -210,11 +311,43 @@ def rounds(lab: Lab, cases: Sequence[Case], count: int) -> dict[Case, list[Run]]
 
 def rows(runs: Mapping[Case, list[Run]]) -> Iterator[Row]:
     """The medians of a group; the first case is what the others are compared with."""
-    ours = next(iter(runs.values()))
+    ours, first = next(iter(runs.values())), next(iter(runs))
     for case, mine in runs.items():
-        ratio = statistics.median(run.cpu_ms / our.cpu_ms for run, our in zip(mine, ours, strict=True))
+        ratios = [run.cpu_ms / our.cpu_ms for run, our in zip(mine, ours, strict=True)]
+        ratio = statistics.median(ratios) * first.projects / case.projects
         cpu, wall, peak = (round(statistics.median(column), 1) for column in zip(*mine, strict=True))
-        yield Row(case.group, case.name, cpu, wall, peak, round(ratio, 2), [round(run.cpu_ms, 1) for run in mine])
+        each = [round(run.cpu_ms, 1) for run in mine]
+        yield Row(case.group, case.name, cpu / case.projects, wall / case.projects, peak, round(ratio, 2), each)
+
+
+def _ratio(target: Target, runs: Mapping[Case, list[Run]]) -> float:
+    """How many times ours the other takes, a project, as the median over the rounds; the reverse for `most`."""
+    ours, other = (
+        next(case for case in runs if (case.group, case.name) == (target.group, name))
+        for name in (target.ours, target.other)
+    )
+    pairs = zip(runs[ours], runs[other], strict=True)
+    ratio = statistics.median(run.cpu_ms / our.cpu_ms for our, run in pairs) * ours.projects / other.projects
+    return 1 / ratio if target.most else ratio
+
+
+def verdicts(runs: Mapping[Case, list[Run]]) -> Iterator[str]:
+    """A row for each target of which both sides were measured, and for each limit of memory."""
+    measured = {(case.group, case.name): case for case in runs}
+    for target in TARGETS:
+        if {(target.group, target.ours), (target.group, target.other)} <= measured.keys():
+            ratio = _ratio(target, runs)
+            words, met = ("at most", ratio <= target.bound) if target.most else ("at least", ratio >= target.bound)
+            bound = f"{words} {target.bound:g}x"
+            yield f"| {target.ours} ({target.group}) | {target.other} | {bound} | {ratio:.1f}x | {_met(met)} |"
+    for group, name, limit in MEMORY:
+        if case := measured.get((group, name)):
+            peak = statistics.median(run.peak_mib for run in runs[case])
+            yield f"| {name} ({group}) | memory | at most {limit} MiB | {peak:.0f} MiB | {_met(peak <= limit)} |"
+
+
+def _met(met: bool) -> str:
+    return "met" if met else "**not met**"
 
 
 def table(found: Sequence[Row], least_mib: float) -> str:
@@ -222,7 +355,8 @@ def table(found: Sequence[Row], least_mib: float) -> str:
     lines = ["| case | cpu ms | wall ms | peak MiB | cpu against the first |", "|---|---:|---:|---:|---:|"]
     for row in found:
         peak = f"<{least_mib:.0f}" if row.peak_mib <= least_mib else f"{row.peak_mib:.0f}"
-        lines.append(f"| {row.name} | {row.cpu_ms:.0f} | {row.wall_ms:.0f} | {peak} | {row.ratio:.2f} |")
+        cpu, wall = (f"{value:.0f}" if value >= 10 else f"{value:.1f}" for value in (row.cpu_ms, row.wall_ms))
+        lines.append(f"| {row.name} | {cpu} | {wall} | {peak} | {row.ratio:.2f} |")
     return "\n".join(lines)
 
 
@@ -243,32 +377,31 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare ai-factory with its peers on this machine.")
     parser.add_argument("--rounds", type=int, default=7, help="measured rounds of each case (default 7)")
     parser.add_argument("--match", default="", help="only cases whose group and name hold these words")
-    ours = str(Path(sys.executable).parent / "ai-factory")
-    parser.add_argument("--ai-factory", default=ours, help="our command (default: the one beside this python)")
+    parser.add_argument("--ai-factory", default="", help="our command (default: a wheel of this checkout)")
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print a table for each group, write results.json."""
     options = _options(argv)
-    if shutil.which(options.ai_factory) is None:
-        print(f"error: `{options.ai_factory}` is no command\n\nhint: `make bench` makes `.venv` first", file=sys.stderr)
-        return 2
     cases = [case for case in CASES if options.match in f"{case.group}: {case.name}"]
     found: list[Row] = []
+    runs: dict[Case, list[Run]] = {}
     with tempfile.TemporaryDirectory(prefix="ai-factory-bench-") as folder:
-        lab = Lab(Path(folder).resolve(), tools(options.ai_factory))
         try:
+            lab = Lab(Path(folder).resolve(), tools(options.ai_factory))
             prepare(lab, cases)
             for group in dict.fromkeys(case.group for case in cases):
-                runs = rounds(lab, [case for case in cases if case.group == group], options.rounds)
-                found += (mine := list(rows(runs)))
+                count = min(options.rounds, FLEET_ROUNDS) if group == "fleet" else options.rounds
+                runs |= (these := rounds(lab, [case for case in cases if case.group == group], count))
+                found += (mine := list(rows(these)))
                 least = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
                 print(f"\n{group}\n\n{table(mine, least)}", flush=True)
         except FailedError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        report = {"schema": 1, "machine": machine(), "rounds": options.rounds, "cases": [asdict(r) for r in found]}
+    print("\ntargets\n\n| ours | against | target | measured | |\n|---|---|---|---|---|", *verdicts(runs), sep="\n")
+    report = {"schema": 1, "machine": machine(), "rounds": options.rounds, "cases": [asdict(r) for r in found]}
     RESULTS.write_text(json.dumps(report, indent=2) + "\n")
     print(f"\nwritten: `{RESULTS}`", file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
-"""One made-up template of 96 files in two versions, written for each tool; the same bytes on every machine."""
+"""One made-up template of 96 files in three versions, written for each tool; the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 FILES, RENDERED, FOLDERS = 96, 46, 28
-CHANGED = range(12)  # in v2 each has one new line near its head
-RENAMED = range(40, 43)
+CHANGED = {"v1": (), "v2": range(12), "v3": range(20)}  # each has one new line near its head
+RENAMED = range(40, 43)  # in v3, as are these
 DELETED = range(50, 52)
 ADDED = range(FILES, FILES + 5)
 EDITED = (*range(5), *range(60, 65))  # by the team, near the end: five in changed files, five elsewhere
-NEWS = "This line is new in the second version."
+NEWS = "This line is new since the first version."
+RELEASES = {"v1": "0.1.0", "v2": "0.2.0", "v3": "0.3.0"}
 EDIT = "This line was added by the team."
 SECTIONS = ("purpose", "input", "output", "limits", "owner", "review")
 ANSWERS: Mapping[str, object] = {"name": "demo", "team": "risk", "parts": "north,east,south,west", "strict": "yes"}
@@ -29,14 +30,14 @@ class Item(NamedTuple):
 
 def items(version: str) -> dict[str, Item]:
     """The files of a version by their path in a project; `<<name>>` stands for an answer."""
-    numbers = range(FILES) if version == "v1" else [n for n in (*range(FILES), *ADDED) if n not in DELETED]
+    numbers = [n for n in (*range(FILES), *ADDED) if n not in DELETED] if version == "v3" else range(FILES)
     return {path(number, version): _item(number, version) for number in numbers}
 
 
 def path(number: int, version: str) -> str:
     """Where a file lies; every second one, up to RENDERED of them, is rendered."""
     folder = f"area{number % FOLDERS // 7}/part{number % FOLDERS % 7}"
-    stem = "moved" if version == "v2" and number in RENAMED else "item"
+    stem = "moved" if version == "v3" and number in RENAMED else "item"
     return f"{folder}/{stem}{number:03}.{'md' if _rendered(number) else 'txt'}"
 
 
@@ -45,7 +46,7 @@ def _rendered(number: int) -> bool:
 
 
 def _item(number: int, version: str) -> Item:
-    head = [f"# Item {number}", ""] + ([NEWS, ""] if version == "v2" and number in CHANGED else [])
+    head = [f"# Item {number}", ""] + ([NEWS, ""] if number in CHANGED[version] else [])
     body = [f"{10 * n + number}: {SECTIONS[n % 6]} of item {number}, {'word ' * (3 + n % 5)}{n}" for n in range(30)]
     return Item("\n".join([*head, *(_LOGIC if _rendered(number) else ()), *body, ""]), _rendered(number))
 
@@ -92,29 +93,52 @@ def cookiecutter(version: str) -> dict[str, str]:
     return {"cookiecutter.json": json.dumps({**ANSWERS, "_copy_without_render": ["*.txt"]}), **files}
 
 
-def factory(version: str) -> dict[str, str]:
-    """A factory for ai-factory with one blueprint and one component; a third of its files are managed."""
-    renames = "".join(f"      {path(n, 'v1')}: {path(n, 'v2')}\n" for n in RENAMED)
-    changes = f"changes:\n  - since: 0.2.0\n    rename:\n{renames}" if version == "v2" else ""
-    release = {"v1": "0.1.0", "v2": "0.2.0"}[version]
+def factory(version: str, parts: int = 1) -> dict[str, str]:
+    """A factory for ai-factory with one blueprint; a third of its files are managed.
+
+    Its files belong to one component, or are dealt out to three of them by their folder.
+    """
+    names = [f"app{number}" for number in range(parts)]
+    files = {"blueprints/app.yaml": f"summary: A made-up application\ncomponents: [{', '.join(names)}]\n"}
+    for number, name in enumerate(names):
+        files |= _component(name, version, [f"area{area}/" for area in range(4) if area % parts == number], number == 0)
+    return files
+
+
+def three(version: str) -> dict[str, str]:
+    """The same factory, its files in three components."""
+    return factory(version, 3)
+
+
+def _component(name: str, version: str, areas: list[str], first: bool) -> dict[str, str]:
+    folder = f"templates/{name}"
+    moved = [n for n in RENAMED if version == "v3" and path(n, "v1").startswith(tuple(areas))]
+    renames = "".join(f"      {path(n, 'v1')}: {path(n, 'v3')}\n" for n in moved)
+    changes = f"changes:\n  - since: 0.3.0\n    rename:\n{renames}" if renames else ""
+    ownership = "ownership:\n  area0/**: managed\n" if first else "requires: [app0]\n"
+    questions = {f"{folder}/copier.yml": _questions("files")} if first else {}
+    stamped = _suffixed(version, f"{folder}/files")
     return {
-        "blueprints/app.yaml": "summary: A made-up application\ncomponents: [app]\n",
-        "templates/app/component.yaml": f"summary: Made-up files\nownership:\n  area0/**: managed\n{changes}",
-        "templates/app/copier.yml": _questions("files"),
-        "templates/app/README.md": "# app\n",
-        "templates/app/CHANGELOG.md": f"# Changelog\n\n## {release}\n\n- made up\n",
-        **_suffixed(version, "templates/app/files"),
+        f"{folder}/component.yaml": f"summary: Made-up files\n{ownership}{changes}",
+        f"{folder}/README.md": f"# {name}\n",
+        f"{folder}/CHANGELOG.md": f"# Changelog\n\n## {RELEASES[version]}\n\n- made up\n",
+        **questions,
+        **{
+            where: text
+            for where, text in stamped.items()
+            if where.removeprefix(f"{folder}/files/").startswith(tuple(areas))
+        },
     }
 
 
-FORMATS = {"copier": copier, "cookiecutter": cookiecutter, "factory": factory}
+FORMATS = {"copier": copier, "cookiecutter": cookiecutter, "factory": factory, "three": three}
 
 
 def write_repository(folder: Path, name: str, env: Mapping[str, str]) -> None:
-    """A git repository with the template `name` at the tags v1 and v2."""
+    """A git repository with the template `name` at the tags v1, v2 and v3."""
     folder.mkdir(parents=True)
     git(folder, env, "init", "--quiet", "--initial-branch=main")
-    for version in ("v1", "v2"):
+    for version in RELEASES:
         git(folder, env, "rm", "-r", "--quiet", "--ignore-unmatch", ".")
         for where, text in FORMATS[name](version).items():
             (folder / where).parent.mkdir(parents=True, exist_ok=True)
@@ -123,33 +147,37 @@ def write_repository(folder: Path, name: str, env: Mapping[str, str]) -> None:
         git(folder, env, "tag", version)
 
 
-def edit(project: Path, env: Mapping[str, str]) -> None:
+def edit(project: Path, env: Mapping[str, str], version: str = "v1") -> None:
     """The ten edits of a team, committed."""
     for number in EDITED:
-        with (project / path(number, "v1")).open("a") as file:
+        with (project / path(number, version)).open("a") as file:
             file.write(f"{EDIT}\n")
     commit(project, env, "edits")
 
 
 def stamped(folder: Path) -> list[str]:
-    """What a new project at v2 should hold and does not; cookiecutter and cruft put it one folder deeper."""
+    """What a new project at v3 should hold and does not; cookiecutter and cruft put it one folder deeper."""
     inner = folder / str(ANSWERS["name"])
     project = inner if inner.is_dir() else folder
-    text = {where: (project / where).read_text() for where in items("v2") if (project / where).exists()}
-    wrong = [f"{where} is missing" for where in items("v2") if where not in text]
+    text = {where: (project / where).read_text() for where in items("v3") if (project / where).exists()}
+    wrong = [f"{where} is missing" for where in items("v3") if where not in text]
     wrong += [f"{where} is not rendered" for where in text if "{{" in text[where]]
     return wrong + [
         f"{where} lost its loop" for where in text if where.endswith("md") and "4: WEST of demo" not in text[where]
     ]
 
 
-def updated(project: Path) -> list[str]:
-    """What an update from v1 to v2 should have done and has not; empty when all went well."""
-    text = {where: (project / where).read_text() for where in items("v2") if (project / where).exists()}
-    wrong = [f"{where} is missing" for where in items("v2") if where not in text]
-    wrong += [f"{path(n, 'v1')} is still there" for n in (*RENAMED, *DELETED) if (project / path(n, "v1")).exists()]
-    wrong += [f"{path(n, 'v2')} lacks the news" for n in CHANGED if NEWS not in text.get(path(n, "v2"), "")]
-    wrong += [f"{path(n, 'v2')} lost its edit" for n in EDITED if EDIT not in text.get(path(n, "v2"), "")]
+def updated(project: Path, version: str) -> list[str]:
+    """What an update from v1 to a version should have done and has not; empty when all went well."""
+    wanted = items(version)
+    gone = {path(n, "v1") for n in (*RENAMED, *DELETED)} - wanted.keys()
+    text = {where: (project / where).read_text() for where in wanted if (project / where).exists()}
+    wrong = [f"{where} is missing" for where in wanted if where not in text]
+    wrong += [f"{where} is still there" for where in sorted(gone) if (project / where).exists()]
+    wrong += [
+        f"{path(n, version)} lacks the news" for n in CHANGED[version] if NEWS not in text.get(path(n, version), "")
+    ]
+    wrong += [f"{path(n, version)} lost its edit" for n in EDITED if EDIT not in text.get(path(n, version), "")]
     return wrong
 
 

@@ -56,8 +56,8 @@ def ownership(lock: Lock) -> str:
 
 
 def lock_of(found: Target) -> Lock:
-    """The lock of a project that is stamped from this target (its base left out)."""
-    return births(found).new_lock("0" * 64)
+    """The lock of a project that is stamped from this target (its base and project.yaml left out)."""
+    return births(found).new_lock(b"", b"")
 
 
 def read(folder: Path) -> dict[str, File]:

@@ -13,7 +13,8 @@ import pytest
 
 from ai_factory import __version__, catalog, factory, git, newest
 from ai_factory.errors import UnreachableError, UsageError
-from ai_factory.factory import Wanted, open_factory
+from ai_factory.factory import Wanted, goes_back, open_factory
+from ai_factory.lock import Origin
 from ai_factory.tree import EXECUTABLE, LINK, File, tree_id
 from tests.kit import SMALL, SMALL_2, commit, files, put, refusal, small_factory
 from tests.kit import git as run
@@ -31,7 +32,8 @@ def test_the_embedded_factory_is_the_packages_own_at_its_version() -> None:
     assert found.origin == ("embedded", "embedded", __version__, "", tree_id(found.tree))
     assert "tabular-decision" in found.blueprints()
     assert {path.split("/")[0] for path in found.tree} == {"templates", "blueprints", "controls"}
-    assert open_factory("embedded", Wanted(f"v{__version__}")) == found
+    again = open_factory("embedded", Wanted(f"v{__version__}"))
+    assert (again.origin, again.tree) == (found.origin, found.tree)
 
 
 def test_another_version_of_the_embedded_factory_needs_another_tool() -> None:
@@ -122,20 +124,26 @@ def test_a_bare_repository_in_a_folder_is_read_at_its_newest_release(factory: Pa
     assert open_factory(str(tmp_path / "bare")).origin.version == "v2.0.0"
 
 
-def test_modes_and_links_come_through_and_submodules_are_left_out(factory: Path) -> None:
+def test_modes_and_links_come_through(factory: Path) -> None:
     (factory / "templates/core/files/run").write_text("#!/bin/sh\n")
     (factory / "templates/core/files/run").chmod(0o755)
     (factory / "templates/core/files/link").symlink_to("run")
+    commit(factory)
+    run(factory, "tag", "v3.0.0")
+    found = open_factory(f"file://{factory}", Wanted("v3.0.0")).tree
+    assert {path: found.get(f"templates/core/files/{path}") for path in ("run", "link")} == {
+        "run": File(b"#!/bin/sh\n", EXECUTABLE),
+        "link": File(b"run", LINK),
+    }
+
+
+def test_a_submodule_among_a_components_files_is_refused(factory: Path) -> None:
     sha = commit(factory)
     run(factory, "update-index", "--add", "--cacheinfo", f"160000,{sha},templates/core/files/sub")
     run(factory, "commit", "-q", "-m", "sub")
     run(factory, "tag", "v3.0.0")
-    found = open_factory(f"file://{factory}", Wanted("v3.0.0")).tree
-    assert {path: found.get(f"templates/core/files/{path}") for path in ("run", "link", "sub")} == {
-        "run": File(b"#!/bin/sh\n", EXECUTABLE),
-        "link": File(b"run", LINK),
-        "sub": None,
-    }
+    error = refusal(lambda: open_factory(f"file://{factory}", Wanted("v3.0.0")))
+    assert error.message == "`templates/core/files/sub` is a submodule, which is never fetched"
 
 
 def test_a_branch_that_was_moved_by_force_is_followed(factory: Path) -> None:
@@ -161,10 +169,20 @@ def test_a_tag_wins_over_a_branch_of_its_name(factory: Path) -> None:
 def test_without_refresh_the_cached_mirror_is_enough(factory: Path) -> None:
     url = f"file://{factory}"
     first = open_factory(url)
+    assert first.tree == V2
     run(factory, "tag", "v3.0.0")
     factory.rename(factory.with_name("moved"))
-    assert open_factory(url, Wanted(refresh=False)) == first
+    again = open_factory(url, Wanted(refresh=False))
+    assert (again.origin, again.tree) == (first.origin, first.tree)
     assert type(refusal(lambda: open_factory(url))) is UnreachableError
+
+
+def test_a_commit_that_is_known_is_read_when_it_is_used(factory: Path) -> None:
+    first = open_factory(f"file://{factory}")
+    known = first.origin._replace(version="another name", tree="as recorded")
+    again = open_factory(f"file://{factory}", known=known)
+    assert again.origin == first.origin._replace(tree="as recorded")
+    assert again.tree == V2
 
 
 def test_without_refresh_the_network_is_not_asked(factory: Path) -> None:
@@ -341,6 +359,37 @@ def test_git_itself_would_not_run_them_either(url: str, reason: str, tmp_path: P
     mirror = str(tmp_path / "m.git")
     assert reason in refusal(lambda: git.update_mirror(url, mirror)).message
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "back"),
+    [
+        ("v1.9", "v1.10", True),
+        ("2", "v2.0", False),
+        ("v3", "v2", False),
+        ("main", "v1", False),
+        ("v1", "tree-x", False),
+    ],
+)
+def test_numbers_tell_whether_a_project_would_go_back(after: str, before: str, back: bool) -> None:
+    one, other = (Origin("folder", "url", version, "", "") for version in (before, after))
+    assert goes_back(one, other) is back
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_history_tells_it_where_a_version_is_no_number(scheme: str, factory: Path) -> None:
+    run(factory, "checkout", "-q", "-b", "side", "v1.0.0")
+    commit(factory, "side")
+    main, side, first = (open_factory(f"{scheme}{factory}", Wanted(name)).origin for name in ("main", "side", "v1.0.0"))
+    pairs = [
+        (main, first),
+        (side, first),
+        (first, main),
+        (side, main),
+        (main, main),
+        (main._replace(commit="0" * 40), first),
+    ]
+    assert [goes_back(before, after) for before, after in pairs] == [True, True, False, False, False, False]
 
 
 def test_the_components_of_a_factory_can_all_be_read(factory: Path) -> None:

@@ -13,6 +13,7 @@ from ai_factory.errors import MachineError, ProjectError, UnreachableError, Usag
 from ai_factory.git import Names, Release, Stage
 from ai_factory.merge import Input, MergedTrees, Note, Side
 from ai_factory.tree import EXECUTABLE, LINK, REGULAR, Blob, File, raw_blob_id
+from ai_factory.workspace import Folder
 from tests.kit import IDENTITY, commit, files, put, refusal, snapshot
 from tests.kit import git as run
 
@@ -241,6 +242,10 @@ def test_staging_runs_no_filter_of_the_project(repository: Path, tmp_path: Path)
     assert (staged(repository), trap.exists()) == ({"a": [f"{REGULAR} {identity} 0"]}, False)
 
 
+def on_disk(folder: Path, *paths: str) -> dict[str, File]:
+    return Folder(str(folder)).read_all(paths)
+
+
 def test_a_first_commit_holds_exactly_the_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the machine's own ignore rules, hooks, templates and signing say."""
     home = Path(os.environ["HOME"])
@@ -250,7 +255,7 @@ def test_a_first_commit_holds_exactly_the_paths(tmp_path: Path, monkeypatch: pyt
 [core]\n excludesFile = {home}/ignore\n hooksPath = {home}/hooks\n autocrlf = true
 [init]\n templateDir = {home}/template\n[commit]\n gpgSign = true\n"""})  # fmt: skip
     put(tmp_path, {"a.log": "1\r\n", "-x": "2", "ü \n": "3", ":(top)y": "4", "left out": "5"})
-    assert git.first_commit(str(tmp_path), ["a.log", "-x", "ü \n", ":(top)y"], "Begin") is True
+    assert git.first_commit(str(tmp_path), on_disk(tmp_path, "a.log", "-x", "ü \n", ":(top)y"), "Begin") is True
     assert head(tmp_path) == {
         path: Blob(REGULAR, raw_blob_id(content))
         for path, content in {"a.log": b"1\r\n", "-x": b"2", "ü \n": b"3", ":(top)y": b"4"}.items()
@@ -259,7 +264,7 @@ def test_a_first_commit_holds_exactly_the_paths(tmp_path: Path, monkeypatch: pyt
     for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
         monkeypatch.delenv(name)
     put(tmp_path, {"other/a": "1"})
-    assert git.first_commit(str(tmp_path / "other"), ["a"], "Begin") is False
+    assert git.first_commit(str(tmp_path / "other"), on_disk(tmp_path / "other", "a"), "Begin") is False
     assert run(tmp_path / "other", "log", "--format=%an <%ae>|%cn") == "ai-factory <noreply@invalid>|ai-factory"
 
 
@@ -617,7 +622,7 @@ def test_the_first_commit_has_the_persons_name_where_it_is_known(
     run(tmp_path, "config", "--global", "user.name", "Own")
     run(tmp_path, "config", "--global", "user.email", "own@example.org")
     put(tmp_path, {"a": "1\n"})
-    assert git.first_commit(str(tmp_path), ["a"], "Begin") is True
+    assert git.first_commit(str(tmp_path), on_disk(tmp_path, "a"), "Begin") is True
     assert run(tmp_path, "log", "--format=%an <%ae> %cn <%ce>") == "Own <own@example.org> Own <own@example.org>"
 
 
@@ -690,7 +695,7 @@ def test_the_hostile_settings_would_run(repository: Path, trap: Path) -> None:
 def test_nothing_of_a_person_runs_while_a_project_is_born(tmp_path: Path, trap: Path) -> None:
     root = tmp_path / "born"
     put(root, {"crlf.txt": b"a\r\n", "x.log": b"\0", "left out": "1\n"})
-    assert git.first_commit(str(root), ["crlf.txt", "x.log"], "Begin") is True
+    assert git.first_commit(str(root), on_disk(root, "crlf.txt", "x.log"), "Begin") is True
     ids = {"crlf.txt": raw_blob_id(b"a\r\n"), "x.log": raw_blob_id(b"\0")}
     assert head(root) == {path: Blob(REGULAR, identity) for path, identity in ids.items()}
     assert git.run(["log", "--format=%an %G? %s"], str(root)) == b"Test N Begin\n"
@@ -713,14 +718,16 @@ def test_nothing_of_a_project_runs_while_it_is_read_staged_and_merged(
     assert not trap.exists()
 
 
-def test_no_hook_runs_while_the_state_of_a_project_is_told(
+def test_nothing_runs_while_the_state_of_a_project_is_told(
     repository: Path, settings: Mapping[str, str], trap: Path
 ) -> None:
-    """Only a filter may: without it, git cannot tell whether a file differs from what was committed."""
-    infect(repository, {".git/config": settings[".git/config"]})
+    """Not even the filter that git would ask whether a file differs from what was committed."""
     put(repository, {"a": "1\n"})
-    git.status(str(repository))
-    git.describe(str(repository))
+    root = str(repository)
+    git.stage(root, [Stage("a", Blob(REGULAR, git.store(root, [b"2\n"])[b"2\n"]))])
+    infect(repository, settings)
+    assert git.status(root).dirty == ("a",)
+    git.describe(root)
     assert not trap.exists()
 
 

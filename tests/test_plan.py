@@ -7,7 +7,7 @@ from ai_factory.base import Base
 from ai_factory.lock import Entry, Lock, Origin
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.render import Owned, Rendered
-from ai_factory.tree import EXECUTABLE, File, blob_id
+from ai_factory.tree import EXECUTABLE, File, blob_id, digest
 
 RUN, DOC, SEED = File(b"run\r\n", EXECUTABLE), File(b"doc\n"), File(b"seed\n")
 OWNED = {
@@ -54,8 +54,9 @@ def test_a_birth_adds_every_file_and_knows_what_the_project_will_produce() -> No
 
 
 def test_the_lock_of_a_birth_names_every_path() -> None:
-    assert plan.births(TARGET).new_lock("d") == Lock(
-        TARGET.origin, __version__, {"a": 1}, {"core": "2", "more": "1"}, "d", ENTRIES, ("src",)
+    components = {"core": "2", "more": "1"}
+    assert plan.births(TARGET).new_lock(b"b", b"p") == Lock(
+        TARGET.origin, __version__, {"a": 1}, components, digest(b"b"), ENTRIES, ("src",), digest(b"p")
     )
 
 
@@ -72,7 +73,7 @@ def test_the_base_keeps_the_incoming_version_of_open_conflicts() -> None:
     )
     made = Plan(changes, TARGET)
     assert made.new_base() == Base({"doc": DOC, "gone": DOC}, {"doc": RUN})
-    assert made.new_lock("d").paths == {"doc": open_, "gone": open_}
+    assert made.new_lock(b"", b"").paths == {"doc": open_, "gone": open_}
     assert made.conflicts == changes[:2]
 
 

@@ -18,10 +18,11 @@ from tests import golden, kit
 
 ROUNDS = 9
 RATIO = 6.0  # CPU of a check over that of `python -c pass`
+CHECK_MIB, SYNC_MIB = 25, 60
 HEAVY = ("typer", "click", "rich", "copier", "jinja2", "ruamel", "subprocess", "zipfile", "yaml", "socket", "pathspec")
 
 AUDIT = """\
-import atexit, json, os, sys
+import atexit, json, os, resource, sys
 _exit = os._exit
 _seen = []
 _WATCHED = ("subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.system", "pty.", "socket.", "urllib.")
@@ -29,7 +30,8 @@ sys.addaudithook(lambda event, arguments: _seen.append(event) if event.startswit
 _place = os.environ["AUDITED"]
 def _tell():
     with open(_place, "w") as stream:
-        json.dump({"events": _seen, "modules": sorted(sys.modules)}, stream)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        json.dump({"events": _seen, "modules": sorted(sys.modules), "peak": peak}, stream)
 atexit.register(_tell)
 os._exit = lambda code: (_tell(), _exit(code))
 """
@@ -138,6 +140,54 @@ def test_check_costs_little_more_than_python_itself(stamped: Path) -> None:
     if ratio > RATIO:
         ratio = min(ratio, _ratio(stamped))
     assert ratio <= RATIO
+
+
+def _peak_mib(arguments: list[str], folder: Path, scratch: Path) -> float:
+    """The most memory that the process held at once, by its own account; a shell keeps it apart from this large one."""
+    (scratch / "sitecustomize.py").write_text(AUDIT)
+    place = scratch / "audited.json"
+    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-m", "ai_factory", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(scratch), "AUDITED": str(place)}
+    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL, timeout=120)
+    peak = json.loads(place.read_text())["peak"]
+    return float(peak) / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def test_check_needs_little_memory(stamped: Path, tmp_path: Path) -> None:
+    assert _peak_mib(["check", "."], stamped, tmp_path) <= CHECK_MIB
+
+
+def test_the_memory_of_a_check_does_not_grow_with_the_number_of_projects(stamped: Path, tmp_path: Path) -> None:
+    """A hundred projects take no more than one, but for what is kept of each."""
+    bare = shutil.ignore_patterns(".git")
+    places = [str(shutil.copytree(stamped, tmp_path / str(number), ignore=bare)) for number in range(100)]
+    one = _peak_mib(["check", places[0]], tmp_path, tmp_path)
+    assert _peak_mib(["check", *places], tmp_path, tmp_path) <= one + 4
+
+
+def test_a_sync_needs_little_memory(project: Path, tmp_path: Path) -> None:
+    assert _peak_mib(["sync", "--to", "v2.0.0"], project, tmp_path) <= SYNC_MIB
+
+
+def test_a_sync_with_nothing_to_do_parses_and_renders_nothing(project: Path, tmp_path: Path) -> None:
+    """What it has no use for is not even loaded, and one git process tells the factory's version."""
+    assert kit.cli("sync", "--to", "v2.0.0", "--commit", cwd=project).code == 0
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    place = tmp_path / "audited.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "ai_factory", "sync"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "AUDITED": str(place)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (0, "nothing to do: the project is at v2.0.0\n")
+    found = json.loads(place.read_text())
+    loaded = {name.split(".")[0] for name in found["modules"]}
+    assert sorted(loaded & {"jinja2", "ruamel", "packaging", "pathspec", "tomlkit", "zipfile", "rich"}) == []
+    assert found["events"].count("subprocess.Popen") == 2  # which version, and the release after it
 
 
 def test_new_needs_no_copier_and_no_network(tmp_path: Path) -> None:

@@ -171,3 +171,7 @@ def test_a_link_into_gits_own_folder_is_refused() -> None:
 
 def test_only_links_have_targets() -> None:
     tree.check_link("a", File(b"/etc/passwd"))
+
+
+def test_the_digest_is_the_sha256_that_the_lock_records() -> None:
+    assert tree.digest(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

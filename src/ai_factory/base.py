@@ -6,14 +6,15 @@ each other. An open conflict keeps its incoming version beside the base, as `the
 
 from __future__ import annotations
 
-import hashlib
 import io
-import zipfile
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ai_factory.errors import FactoryError, LockError
 from ai_factory.lock import BASE, MODES
 from ai_factory.tree import File, Tree, check_path
+
+if TYPE_CHECKING:  # loaded where a base is read or written
+    import zipfile
 
 THEIRS = "theirs/"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
@@ -29,6 +30,8 @@ class Base(NamedTuple):
 
 def write(base: Base) -> bytes:
     """The zip's bytes."""
+    import zipfile
+
     buffer = io.BytesIO()
     entries = {**base.files, **{THEIRS + path: file for path, file in base.theirs.items()}}
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -45,6 +48,8 @@ def read(content: bytes) -> Base:
 
     Raises LockError when it is no such zip: broken, compressed, too large, or with a path that leaves the project.
     """
+    import zipfile
+
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
@@ -59,6 +64,8 @@ def read(content: bytes) -> Base:
 
 
 def _check(infos: list[zipfile.ZipInfo]) -> None:
+    import zipfile
+
     for info in infos:
         check_path(info.filename)
         if f"{info.external_attr >> 16:o}" not in MODES:
@@ -69,11 +76,6 @@ def _check(infos: list[zipfile.ZipInfo]) -> None:
         raise ValueError("it is too large")
     if len({info.filename for info in infos}) < len(infos):
         raise ValueError("it names a path twice")
-
-
-def digest(content: bytes) -> str:
-    """The SHA-256 of the zip, as the lock records it in `base_file`."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def _broken(reason: str) -> LockError:

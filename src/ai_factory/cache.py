@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import marshal
 import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
-from ai_factory.errors import MachineError
+from ai_factory import __version__, documents
+from ai_factory.errors import FactoryError, MachineError
+from ai_factory.tree import digest
 
 
 def folder(name: str) -> str:
@@ -30,6 +37,35 @@ def folder(name: str) -> str:
             "set `AI_FACTORY_CACHE` to a folder that can be written",
         ) from None
     return place
+
+
+def document(content: bytes, where: str, error: type[FactoryError] = FactoryError) -> Any:
+    """What `documents.load` makes of a YAML document; read once, and remembered: its parser takes long.
+
+    Raises as that does. A cache that cannot be used is done without.
+    """
+    return _remembered(f"yaml-{__version__}", content, lambda: documents.load(content, where, error))
+
+
+def _remembered(name: str, content: bytes, compute: Callable[[], Any]) -> Any:
+    """What `compute` makes of these bytes: plain data, kept under their digest in the form of this Python."""
+    with suppress(MachineError):
+        place = os.path.join(folder(f"{name}-{sys.implementation.cache_tag}"), digest(content))
+        with suppress(OSError, ValueError, EOFError, TypeError), open(place, "rb") as stream:
+            return marshal.load(stream)  # noqa: S302 - our own, in a folder of the person's
+        data = compute()
+        _keep(place, data)
+        return data
+    return compute()
+
+
+def _keep(place: str, data: Any) -> None:
+    draft = f"{place}.{os.getpid()}"
+    with suppress(OSError, ValueError):
+        content = marshal.dumps(data)
+        with open(draft, "wb") as stream:
+            stream.write(content)
+        os.replace(draft, place)
 
 
 def peek(name: str) -> str:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ai_factory import documents, formats, questions
+from ai_factory.documents import Load
 from ai_factory.errors import AuthorError, FactoryError, UsageError
 from ai_factory.questions import Question
 from ai_factory.tree import File, Tree
@@ -68,7 +69,7 @@ class Blueprint(NamedTuple):
     facts: Mapping[str, Any]
 
 
-def blueprint(name: str, read: Read) -> Blueprint:
+def blueprint(name: str, read: Read, load: Load = documents.load) -> Blueprint:
     """The blueprint of that name. Raises UsageError when there is none, AuthorError when it is malformed."""
     files = read(BLUEPRINTS)
     path = f"{name}.yaml"
@@ -78,7 +79,7 @@ def blueprint(name: str, read: Read) -> Blueprint:
             "`ai-factory blueprint list` shows what there is",
         )
     where = f"{BLUEPRINTS}/{path}"
-    data = _parsed(files[path].content, where, formats.BLUEPRINT)
+    data = _parsed(files[path].content, where, formats.BLUEPRINT, load)
     result = Blueprint(
         name=name,
         summary=data["summary"],
@@ -102,7 +103,7 @@ def blueprint_names(files: Iterable[str]) -> list[str]:
     return sorted(path.removesuffix(".yaml") for path in files if path.endswith(".yaml") and "/" not in path)
 
 
-def component(name: str, read: Read, factory_version: str) -> Component:
+def component(name: str, read: Read, factory_version: str, load: Load = documents.load) -> Component:
     """The component of that name.
 
     Its version is the newest release in its CHANGELOG.md; without one it moves with the factory. Raises
@@ -113,7 +114,7 @@ def component(name: str, read: Read, factory_version: str) -> Component:
     if manifest is None:
         raise UsageError(f"there is no component `{name}`", "`ai-factory component list` shows what there is")
     where = f"{COMPONENTS}/{name}/component.yaml"
-    data = _parsed(manifest.content, where, formats.COMPONENT)
+    data = _parsed(manifest.content, where, formats.COMPONENT, load)
     return Component(
         name=name,
         version=_version(tree, factory_version),
@@ -124,7 +125,7 @@ def component(name: str, read: Read, factory_version: str) -> Component:
         evidences={control: tuple(globs) for control, globs in data.get("evidences", {}).items()},
         produces=tuple(data.get("produces", ())),
         changes=tuple(map(_change, data.get("changes", ()))),
-        questions=_questions(name, tree),
+        questions=_questions(name, tree, load),
         tree=tree,
     )
 
@@ -146,12 +147,12 @@ def _change(data: Mapping[str, Any]) -> Change:
     )
 
 
-def _questions(name: str, tree: Tree) -> tuple[Question, ...]:
+def _questions(name: str, tree: Tree, load: Load) -> tuple[Question, ...]:
     if "copier.yml" not in tree:
         return ()
     where = f"{COMPONENTS}/{name}/copier.yml"
     content = tree["copier.yml"].content
-    data = documents.load(content, where, AuthorError) or {}
+    data = load(content, where, AuthorError) or {}
     _refuse_code(data, content, where)
     _validate(data, formats.QUESTIONS, content, where)
     return tuple(questions.parse(key, value, name, where) for key, value in data.items() if not key.startswith("_"))
@@ -173,8 +174,8 @@ def _refuse_code(data: Any, content: bytes, where: str) -> None:
             )
 
 
-def _parsed(content: bytes, where: str, schema: formats.Schema) -> dict[str, Any]:
-    data = documents.load(content, where, AuthorError)
+def _parsed(content: bytes, where: str, schema: formats.Schema, load: Load) -> dict[str, Any]:
+    data = load(content, where, AuthorError)
     _validate(data, schema, content, where)
     return dict(data)
 

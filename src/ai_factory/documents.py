@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ai_factory.errors import FactoryError
@@ -16,6 +16,7 @@ SIZE_LIMIT = 256 * 1024  # bytes of one YAML document: reading that many takes s
 NODE_LIMIT = 100_000  # values in one document, aliases counted each time: a few lines can stand for billions
 NUMBER_LIMIT = 2**63  # integers below it are numbers to every reader
 Place = Sequence[str | int]  # the keys that lead to a value
+Load = Callable[[bytes, str, type[FactoryError]], Any]  # what reads a document, named so in errors of that type
 
 
 def load(content: bytes, where: str, error: type[FactoryError] = FactoryError) -> Any:

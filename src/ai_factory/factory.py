@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from shlex import quote
 from typing import NamedTuple
 
-from ai_factory import __version__, cache, catalog, git, versions
-from ai_factory.errors import UnreachableError, UsageError
-from ai_factory.lock import Origin
+from ai_factory import __version__, catalog, git, versions
+from ai_factory.cache import folder
+from ai_factory.errors import AuthorError, FactoryError, UnreachableError, UsageError
+from ai_factory.lock import Origin, check_address
 from ai_factory.newest import PARTS, folder_paths, is_bare, mirror_place
 from ai_factory.tree import File, Tree, tree_id, under
 from ai_factory.workspace import Folder
 
 EMBEDDED = "embedded"
-_REMOTE = re.compile(r"^((https|ssh|file)://(?!-)|\w[\w.-]*@\w[\w.-]*:(?!:))")
-_LOOPBACK = re.compile(r"^http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/")
+_HOST = r"(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])"
+_PATH = r"(?!.*%[01]|.*%7f)[^\s\\<>\"'^`{|}$&;*?#()]*"  # what a shell or a line could take for more than a path
+_ADDRESSES = (
+    rf"https://{_HOST}(:\d+)?/{_PATH}",
+    rf"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/{_PATH}",
+    rf"ssh://(\w[\w.+-]*@)?{_HOST}(:\d+)?/{_PATH}",
+    rf"\w[\w.+-]*@\w[\w.-]*:(?![:-]){_PATH}",
+    r"file:///[^\n]*",
+)
+_REMOTE = re.compile("|".join(_ADDRESSES), re.ASCII | re.IGNORECASE)
 
 
 class Factory(NamedTuple):
-    """A source of components and blueprints at one version, read whole."""
+    """A source of components and blueprints at one version; its files are read when they are first used."""
 
     origin: Origin
-    tree: Tree
+    files: Callable[[], Tree]
+
+    @property
+    def tree(self) -> Tree:
+        return self.files()
 
     def read(self, folder: str) -> Tree:
         """The files below a folder of the factory."""
@@ -52,29 +67,19 @@ class Wanted(NamedTuple):
 NEWEST = Wanted()
 
 
-class Located(NamedTuple):
-    """A factory at one version, found and not read yet; the tree of its origin may be empty until then."""
-
-    origin: Origin
-    files: Callable[[], Tree]
-
-
-def open_factory(url: str, wanted: Wanted = NEWEST) -> Factory:
-    """Find and read the factory at `url`; raises as `locate` does."""
-    return read(locate(url, wanted))
-
-
-def read(located: Located) -> Factory:
-    """Read a factory. Raises UnreachableError when it is none."""
-    tree = located.files()
-    return Factory(located.origin._replace(tree=located.origin.tree or tree_id(tree)), tree)
-
-
-def locate(url: str, wanted: Wanted = NEWEST) -> Located:
-    """Find the factory at `url` and its version.
+def open_factory(url: str, wanted: Wanted = NEWEST, known: Origin | None = None) -> Factory:
+    """Find the factory at `url` at the version that is wanted; a commit that is `known` is read only when it is used.
 
     Raises UsageError for an address or version that means nothing, UnreachableError when it cannot be read.
     """
+    found = _found(url, wanted)
+    origin = found.origin
+    if known and origin.commit and origin.commit == known.commit:
+        return found._replace(origin=origin._replace(tree=known.tree))
+    return found._replace(origin=origin._replace(tree=origin.tree or tree_id(found.tree)))
+
+
+def _found(url: str, wanted: Wanted) -> Factory:
     if url == EMBEDDED:
         return _embedded(wanted)
     if is_remote(url):
@@ -90,8 +95,15 @@ def locate(url: str, wanted: Wanted = NEWEST) -> Located:
 
 
 def is_remote(url: str) -> bool:
-    """Whether the address is one of a repository, not of a folder. Raises UsageError for other transports."""
-    if _REMOTE.match(url) or _LOOPBACK.match(url):
+    """Whether the address is one of a repository, not of a folder.
+
+    Raises UsageError for other transports, for a password in it, and for characters that are more than an address.
+    """
+    try:
+        check_address(url)
+    except FactoryError as error:
+        raise UsageError(error.message, error.hint) from None
+    if _REMOTE.fullmatch(url):
         return True
     if url.startswith("-") or "::" in url or "://" in url:
         raise UsageError(f"`{url}` is no address of a factory", "give `embedded`, a folder, or an https or ssh address")
@@ -105,27 +117,31 @@ def embedded_folder() -> str:
     return packed if os.path.isdir(packed) else os.path.dirname(os.path.dirname(here))
 
 
-def _embedded(wanted: Wanted) -> Located:
+def _embedded(wanted: Wanted) -> Factory:
     if wanted.reference and not versions.are_equal(wanted.reference, __version__):
         raise UsageError(
             f"the embedded factory is version {__version__}, not {wanted.reference}",
-            f"install that version of the tool: `pip install ai-factory=={wanted.reference.removeprefix('v')}`",
+            f"install that version of the tool: `pip install {_package('==' + wanted.reference.removeprefix('v'))}`",
         )
     if wanted.bound and versions.newest([__version__], wanted.bound) is None:
         raise UsageError(
             f"the embedded factory is version {__version__}, not within `{wanted.bound}`",
-            f"install a version of the tool that is: `pip install 'ai-factory{wanted.bound}'`",
+            f"install a version of the tool that is: `pip install {_package(wanted.bound)}`",
         )
-    return Located(Origin(EMBEDDED, EMBEDDED, __version__, "", ""), lambda: _folder_tree(embedded_folder()))
+    return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", ""), cache(lambda: _folder_tree(embedded_folder())))
 
 
-def _in_folder(folder: str) -> Located:
+def _package(bound: str) -> str:
+    return quote(f"ai-factory{bound}")
+
+
+def _in_folder(folder: str) -> Factory:
     tree = _folder_tree(folder)
     _require_contents(tree, folder)
     identity = tree_id(tree)
     is_repository = os.path.exists(os.path.join(folder, ".git"))
     version = (git.describe(folder) if is_repository else "") or f"tree-{identity[:12]}"
-    return Located(Origin("folder", folder, version, "", identity), lambda: tree)
+    return Factory(Origin("folder", folder, version, "", identity), lambda: tree)
 
 
 def _folder_tree(folder: str) -> dict[str, File]:
@@ -142,16 +158,18 @@ def _require_contents(tree: Mapping[str, object], url: str) -> None:
             )
 
 
-def _in_repository(url: str, repository: str, wanted: Wanted) -> Located:
+def _in_repository(url: str, repository: str, wanted: Wanted) -> Factory:
     release = _choose(repository, url, wanted)
 
+    @cache
     def files() -> Tree:
         listed = git.list_tree(repository, release.commit, PARTS)
         _require_contents(listed, url)
+        _refuse_submodules(path for path, entry in listed.items() if entry.mode == git.SUBMODULE)
         contents = git.read_blobs(repository, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
         return {path: File(contents[entry.id], entry.mode) for path, entry in listed.items() if entry.id in contents}
 
-    return Located(Origin("git", url, release.tag, release.commit, ""), files)
+    return Factory(Origin("git", url, release.tag, release.commit, ""), files)
 
 
 def _local(folder: str) -> str:
@@ -173,13 +191,20 @@ def _mirror(url: str, wanted: Wanted) -> str:
     return mirror
 
 
+def _refuse_submodules(paths: Iterable[str]) -> None:
+    """No submodule is fetched: one among a component's files would leave its projects without them, unsaid."""
+    for path in paths:
+        if path.split("/")[2:3] == [catalog.FILES]:
+            raise AuthorError(f"`{path}` is a submodule, which is never fetched", "copy its files into the component")
+
+
 def _over_network(url: str) -> bool:
     return not url.startswith("file://")
 
 
 def mirror_of(url: str) -> str:
     """The place of the cached bare mirror of that repository; it may not exist yet."""
-    cache.folder("mirrors")
+    folder("mirrors")
     return mirror_place(url)
 
 
@@ -195,5 +220,18 @@ def _choose(repository: str, url: str, wanted: Wanted) -> git.Release:
 
 def is_tag(origin: Origin) -> bool:
     """Whether the version of a git factory is a tag of it, not a branch or a commit."""
-    repository = mirror_of(origin.url) if is_remote(origin.url) else origin.url
-    return any(release.tag == origin.version for release in git.releases(repository))
+    return any(release.tag == origin.version for release in git.releases(_repository_of(origin.url)))
+
+
+def goes_back(before: Origin, after: Origin) -> bool:
+    """Whether a project at `before` would go back: by number, else by the history of the repository that both share."""
+    older, newer = versions.numbers([after.version, before.version])
+    if older is not None and newer is not None:
+        return bool(older < newer)
+    if after.kind != "git" or before.commit in ("", after.commit):
+        return False
+    return git.is_ancestor(_repository_of(after.url), after.commit, before.commit)
+
+
+def _repository_of(url: str) -> str:
+    return mirror_of(url) if is_remote(url) else url

@@ -16,7 +16,7 @@ from ai_factory.errors import FactoryError
 from ai_factory.lock import Entry, Lock
 from ai_factory.plan import Change, Target, entry_of
 from ai_factory.render import Owned
-from ai_factory.tree import LINK, Blob, File, Tree, blob_id, is_binary, normalized, with_endings_of
+from ai_factory.tree import LINK, Blob, File, Tree, blob_id, check_path, is_binary, normalized, with_endings_of
 
 Input = Mapping[str, File | Blob]  # a file by content, or by an id that the project's repository holds
 GUARDED = (".toml", ".yaml", ".yml", ".json")  # a marker in these stops the parser that guards the commit
@@ -50,11 +50,16 @@ Combine = Callable[[Input, Input, Input], MergedTrees]
 
 
 class Ours(NamedTuple):
-    """The project now: its files at paths of lock and target, its other tracked files, what git does not track."""
+    """The project now: its files at paths of lock and target, its other tracked files, what git does not track.
+
+    `local` holds also the new paths that git would ignore; `modules` are the submodules: what lies in one is another
+    repository's.
+    """
 
     files: Tree
     others: Mapping[str, Blob]
     local: frozenset[str]
+    modules: frozenset[str] = frozenset()
 
 
 class _Path(NamedTuple):
@@ -250,10 +255,14 @@ def _untouched(item: _Path) -> bool:
 
 
 def _local(item: _Path) -> Change:
+    fresh = item.entry is None and item.ours is None
     known = item.entry is not None and item.theirs is not None and blob_id(item.theirs.content) == item.entry.base
-    change = item.change("same" if known else "keep", "git does not track it here: it is left alone")
+    if fresh:
+        change = item.change("add", "is new, and git ignores it here", item.theirs)
+    else:
+        change = item.change("same" if known else "keep", "git does not track it here: it is left alone")
     entry = change.entry._replace(state="local") if change.entry else None
-    return change._replace(entry=entry, base=None, incoming=None if known else item.theirs)
+    return change._replace(entry=entry, base=None, incoming=None if known or fresh else item.theirs)
 
 
 def _seeded(item: _Path) -> Change:
@@ -425,11 +434,21 @@ def _followed(path: str, file: File, merged: MergedTrees, gone: Mapping[str, _Pa
     """The team moved a file of the factory's: the new version's change follows it, or waits where the file was."""
     shared = {old: len(_lines(file) & _lines(item.theirs)) for old, item in gone.items()}
     source = max(sorted(shared), key=lambda old: shared[old])
+    if not _writable(path):
+        return gone[source].conflict(f"the team moved it to `{path}`, a name that a sync never writes to")
     if path in merged.conflicts:
         return gone[source].conflict(f"the team moved it to `{path}`, and both sides changed the same lines")
     if not parses(path, file.content):
         return gone[source].conflict(f"the team moved it to `{path}`, and the two together are no valid file")
     return Change(path, "merge", f"the team moved `{source}` here, and the new version's change follows", file=file)
+
+
+def _writable(path: str) -> bool:
+    try:
+        check_path(path)
+    except FactoryError:
+        return False
+    return True
 
 
 def _lines(file: File | None) -> set[bytes]:
@@ -443,13 +462,14 @@ def _blocked(paths: Mapping[str, _Path], changes: Mapping[str, Change], ours: Ou
     """A file that comes where the team has a folder, or below one of its files, is a conflict: both cannot be."""
     gone = {change.source for change in changes.values()}
     gone |= {path for path, change in changes.items() if change.action == "delete"}
-    stays = {*ours.others, *ours.files} - gone
-    folders = {folder for path in stays for folder in _above(path)}
+    stays = {*ours.others, *ours.files, *ours.modules} - gone
+    folders = {folder for path in stays for folder in _above(path)} | ours.modules
     for path, change in changes.items():
         files = [folder for folder in _above(path) if folder in stays]
         if change.file is None or not (files or path in folders):
             continue
-        why = f"needs a folder where the team has the file `{files[0]}`" if files else "the team has a folder there"
+        kind = "submodule" if ours.modules.intersection([path, *files]) else "file" if files else "folder"
+        why = f"needs a folder where the team has the {kind} `{files[0]}`" if files else f"the team has a {kind} there"
         conflict = paths[path]._replace(source=path, ours=None).conflict(why)
         yield conflict._replace(incoming=None) if files else conflict
         if change.source in paths:

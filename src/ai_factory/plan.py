@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ai_factory import __version__, base
 from ai_factory.lock import Entry, Lock, Origin
 from ai_factory.render import Owned, Rendered
-from ai_factory.tree import File, blob_id
+from ai_factory.tree import File, blob_id, digest
 
 ACTIONS = {  # word: what happens to the file
     "add": "written, it was not there",
@@ -82,16 +82,17 @@ class Plan(NamedTuple):
         open_ = [change for change in self.changes if change.entry and change.entry.state == "open"]
         return base.Base(kept, {change.path: change.sides[2] for change in open_ if change.sides and change.sides[2]})
 
-    def new_lock(self, base_digest: str) -> Lock:
-        """The lock after this plan."""
+    def new_lock(self, archive: bytes, project: bytes) -> Lock:
+        """The lock after this plan, when these are the bytes of the new base and of project.yaml."""
         return Lock(
             factory=self.target.origin,
             engine=__version__,
             answers=self.target.answers,
             components=self.target.components,
-            base_file=base_digest,
+            base_file=digest(archive),
             paths={change.path: change.entry for change in self.changes if change.entry},
             folders=self.target.rendered.folders,
+            project_file=digest(project),
         )
 
 

@@ -50,9 +50,14 @@ def blob_id(content: bytes) -> str:
 
 def raw_blob_id(content: bytes, algorithm: str = "sha1") -> str:
     """Git's blob id of exactly these bytes."""
-    digest = hashlib.new(algorithm, b"blob %d\0" % len(content), usedforsecurity=False)
-    digest.update(content)
-    return digest.hexdigest()
+    found = hashlib.new(algorithm, b"blob %d\0" % len(content), usedforsecurity=False)
+    found.update(content)
+    return found.hexdigest()
+
+
+def digest(content: bytes) -> str:
+    """The SHA-256 of exactly these bytes, as the lock records those of the base and of project.yaml."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def with_endings_of(content: bytes, model: bytes) -> bytes:

@@ -29,16 +29,27 @@ class Folder:
     def __init__(self, root: str) -> None:
         self.root = os.path.realpath(root)
         self._known: set[str] = {""}  # folders that have been found to lie inside
+        self._own: set[str] = {""}  # and of them those that are no other repository's
 
     def locate(self, path: str) -> str:
-        """The place of the path on disk.
+        """The place of the path on disk, to be written.
 
-        Raises FactoryError when it would lie outside the folder, or beyond a link: git tracks the link alone.
+        Raises FactoryError when it would lie outside the folder, beyond a link (git tracks the link alone), or in
+        another repository.
         """
         place = self._look(path)
         if place is None:
             raise ProjectError(f"`{path}` lies beyond a folder that is a link", "put a real folder there")
+        self._refuse_other_repository(path)
         return place
+
+    def _refuse_other_repository(self, path: str) -> None:
+        folder = path.rpartition("/")[0]
+        while folder not in self._own:
+            if os.path.lexists(f"{self.root}/{folder}/.git"):
+                raise ProjectError(f"`{path}` lies in another repository, `{folder}`", "move that one elsewhere")
+            self._own.add(folder)
+            folder = folder.rpartition("/")[0]
 
     def _look(self, path: str) -> str | None:
         """The place of the path on disk; None when it lies beyond a link that stays inside."""
@@ -54,6 +65,10 @@ class Folder:
                 return None
             self._known.add(parent)
         return f"{self.root}/{path}"
+
+    def reaches(self, path: str) -> bool:
+        """Whether the path can be reached without following a link."""
+        return self._look(path) is not None
 
     def read(self, path: str) -> File | None:
         """The file at the path, or None when there is none (a folder is none)."""
@@ -137,9 +152,10 @@ class Folder:
         return place is not None and os.path.isdir(place) and not os.path.islink(place)
 
     def walk(self, folder: str = "") -> Iterator[str]:
-        """All files and links below `folder`, sorted, without git's own."""
-        start = os.path.join(self.root, folder) if folder else self.root
-        for here, names, files in os.walk(start):
+        """All files and links below `folder`, sorted, without git's own; none below a link."""
+        if folder and not self.is_folder(folder):
+            return
+        for here, names, files in os.walk(os.path.join(self.root, folder)):
             names[:] = sorted(name for name in names if name.lower() != ".git")
             linked = [name for name in names if os.path.islink(os.path.join(here, name))]
             own = [name for name in files if name.lower() != ".git"]
@@ -151,11 +167,13 @@ class Folder:
 def _content(place: str, size: int) -> bytes:
     if size > SIZE_LIMIT:
         raise ProjectError(f"`{place}` is larger than {SIZE_LIMIT} bytes")
-    descriptor = os.open(place, os.O_RDONLY)  # a buffered file costs more than reading it
+    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)  # a buffered file costs more than reading it
     try:
         parts = [os.read(descriptor, size + 1)]
         while parts[-1]:
             parts.append(os.read(descriptor, BLOCK))
+            if (size := size + BLOCK) > SIZE_LIMIT + BLOCK:
+                raise ProjectError(f"`{place}` grows while it is read")
         return b"".join(parts)
     finally:
         os.close(descriptor)
@@ -262,6 +280,8 @@ def keeps_modes(root: str) -> bool:
 
 
 def _short_text(place: str) -> str:
+    if not os.path.isfile(place):  # a pipe would wait for ever
+        return ""
     try:
         with open(place, encoding="utf-8", errors="replace") as stream:
             return stream.read(1024 * 1024)

@@ -101,7 +101,8 @@ def test_a_plan_writes_nothing_and_says_everything(edited: Path) -> None:
         AUDIT: "change",
     }
     assert result.data["manual"] == ["core 2.0.0: call `record()` once"]
-    assert result.data["components"][0] == {"name": "core", "from": "1.0.0", "to": "2.0.0"}
+    notes = "## 2.0.0\n\n- the audit writes"
+    assert result.data["components"][0] == {"name": "core", "from": "1.0.0", "to": "2.0.0", "notes": notes}
 
 
 # ---- conflicts -----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -15,6 +14,7 @@ from ai_factory.lock import BASE, LOCK, WAIVERS, Lock, parse
 from ai_factory.newest import SKIPPED, newer
 from ai_factory.report import findings as report
 from ai_factory.report.findings import Checked
+from ai_factory.tree import digest
 from ai_factory.workspace import Folder, find_project, keeps_modes
 
 
@@ -83,7 +83,7 @@ def _findings(folder: Folder, record: Lock) -> list[Finding]:
 
 def _base_finding(folder: Folder, record: Lock) -> list[Finding]:
     file = folder.read(BASE)
-    if file and hashlib.sha256(file.content).hexdigest() == record.base_file:
+    if file and digest(file.content) == record.base_file:
         return []
     message = "is not the one that the lock names" if file else "is missing"
     return [Finding("AF005", BASE, message, hint="bring both back with `git checkout -- .ai-factory`")]

@@ -36,7 +36,15 @@ def sync(
     show_: Annotated[
         str, typer.Option("--show", metavar="theirs", help="Print the incoming version of an open file.")
     ] = "",
-    data: Annotated[list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="Change an answer.")] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend lock and base after a merge of two branches that both synced.")
+    ] = False,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", metavar="KEY=VALUE", help="Change an answer; the version stays, unless `--to` names one."
+        ),
+    ] = None,
     factory: Annotated[
         str, typer.Option("--factory", metavar="URL|PATH", help="The factory, when not the project's.")
     ] = "",
@@ -56,6 +64,7 @@ def sync(
             ("--abort", abort),
             ("--take", take),
             ("--show", show_),
+            ("--repair", repair),
         )
         if on
     ]
@@ -71,6 +80,8 @@ def sync(
         raise UsageError("one project at a time", "`--take ours FILE…` takes several files")
     if abort or continue_:
         return _finish(place, abort, as_json)
+    if repair:
+        return _repair(place, as_json)
     request = verb.Request(
         to=to,
         factory=factory or accept,
@@ -113,6 +124,16 @@ def _finish(place: str, abort: bool, as_json: bool) -> int:
     return _tell(verb.resume(open_project(place)), as_json)
 
 
+def _repair(place: str, as_json: bool) -> int:
+    from ai_factory.project.repair import repair as verb
+    from ai_factory.report.repairs import repair_data, repair_text
+    from ai_factory.workspace import find_project
+
+    repaired = verb(find_project(place))
+    show(repair_text(repaired), repair_data(repaired), as_json)
+    return 1 if repaired.open or repaired.unmerged else 0
+
+
 def _decide(take: str, shown: str, files: list[str], as_json: bool) -> int:
     from ai_factory.cli.look import project_and_files
     from ai_factory.project import conflicts as verb
@@ -131,10 +152,14 @@ def _decide(take: str, shown: str, files: list[str], as_json: bool) -> int:
 
 
 def _show_incoming(path: str, file: File | None, as_json: bool) -> None:
+    from ai_factory.report.plain import plain
+
     content = file.content if file else b""
     if as_json:
         data = {"schema": "ai-factory/sync-show/1", "path": path, "deleted": file is None}
         show("", {**data, "content": content.decode("utf-8", "backslashreplace")}, as_json)
+    elif sys.stdout.isatty():  # it is not for the factory to move the cursor or to name the window
+        show("\n".join(map(plain, content.decode("utf-8", "backslashreplace").splitlines())), {}, False)
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)

@@ -1,22 +1,25 @@
 """Runs git: repositories as trees, whole-tree merges in a scratch repository, staging, commits.
 
 Rules of this package: git never asks a question, and reads no configuration of system or user except where a
-person's own commit is made; nothing of a project's (driver, filter, hook, attribute) runs, but for the filters
-without which git cannot tell whether a file changed (`status`, `describe`); options and names never mix.
+person's own commit is made; nothing of a project's (driver, filter, hook, attribute) runs; nothing is fetched but
+a factory into its mirror; options and names never mix.
 """
 
-from ai_factory.git.commits import NOBODY, commit, first_commit
+from ai_factory.git.commits import commit, first_commit
 from ai_factory.git.index import changed_index, forget_index, require_free_index
 from ai_factory.git.merging import Names, merge_trees, scratch
 from ai_factory.git.mirror import update_mirror
 from ai_factory.git.objects import (
+    NOBODY,
     SUBMODULE,
     Release,
     content_of,
     describe,
     existing,
+    is_ancestor,
     list_tree,
     object_id,
+    parents,
     project_objects,
     read_blobs,
     releases,
@@ -25,6 +28,7 @@ from ai_factory.git.objects import (
 )
 from ai_factory.git.process import isolated, run
 from ai_factory.git.worktree import (
+    UNKNOWN,
     Stage,
     Status,
     ignored,
@@ -34,11 +38,13 @@ from ai_factory.git.worktree import (
     stage,
     status,
     still,
+    unmerged,
 )
 
 __all__ = [
     "NOBODY",
     "SUBMODULE",
+    "UNKNOWN",
     "Names",
     "Release",
     "Stage",
@@ -52,10 +58,12 @@ __all__ = [
     "forget_index",
     "ignored",
     "index_listing",
+    "is_ancestor",
     "isolated",
     "list_tree",
     "merge_trees",
     "object_id",
+    "parents",
     "project_objects",
     "read_blobs",
     "releases",
@@ -69,5 +77,6 @@ __all__ = [
     "status",
     "still",
     "store",
+    "unmerged",
     "update_mirror",
 ]

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from ai_factory.git.commits import NOBODY
-from ai_factory.git.objects import ONE_PACK, SUBMODULE, list_tree, object_format, read_blobs
-from ai_factory.git.process import quoted, run
+from ai_factory.git.objects import ONE_PACK, SUBMODULE, commit_stream, list_tree, object_format, read_blobs
+from ai_factory.git.process import run
 from ai_factory.merge import Input, MergedTrees, Note, Side
 from ai_factory.tree import Blob, File
 
@@ -62,10 +61,9 @@ def merge_trees(base: Input, ours: Input, theirs: Input, names: Names, objects: 
     """
     with scratch(objects) as repository:
         labels = _labels(names)
-        stream = _commit_stream(1, "refs/heads/base", base, "") + _commit_stream(
-            2, f"refs/heads/{labels.ours}", ours, ":1"
-        )
-        stream += _commit_stream(3, f"refs/heads/{labels.theirs}", theirs, ":1")
+        stream = commit_stream(1, "refs/heads/base", base)
+        stream += commit_stream(2, f"refs/heads/{labels.ours}", ours, parent=":1")
+        stream += commit_stream(3, f"refs/heads/{labels.theirs}", theirs, parent=":1")
         run([*ONE_PACK, "fast-import", "--quiet", "--force", "--done"], repository, stream + b"done\n")
         pinned = [part for key, value in _PINNED.items() for part in ("-c", f"{key}={value}")]
         command = [*pinned, "merge-tree", "--write-tree", "-z", "--messages", *labels]
@@ -83,22 +81,6 @@ def _label(name: str, otherwise: str) -> str:
     label = re.sub(r"[^A-Za-z0-9._+-]+|\.\.+|\.lock$", "-", name).strip("-./") or otherwise
     # git takes these for something other than a branch
     return f"{label}-{otherwise}" if label == "HEAD" or re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", label) else label
-
-
-def _commit_stream(mark: int, reference: str, tree: Input, parent: str) -> bytes:
-    lines = [
-        f"commit {reference}\nmark :{mark}\ncommitter {NOBODY[0]} <{NOBODY[1]}> 0 +0000\ndata 0\n".encode(),
-        f"from {parent}\n".encode() if parent else b"",
-        b"deleteall\n",
-    ]
-    for path, entry in tree.items():
-        name = quoted(path)
-        if isinstance(entry, Blob):
-            lines.append(f"M {entry.mode} {entry.id} ".encode() + name + b"\n")
-        else:
-            head = f"M {entry.mode} inline ".encode() + name
-            lines.append(head + b"\ndata %d\n%s\n" % (len(entry.content), entry.content))
-    return b"".join(lines) + b"\n"
 
 
 def _read_merge(repository: str, output: bytes, ours: Input) -> MergedTrees:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError, UsageError
-from ai_factory.git.process import failure, finished, run
-from ai_factory.tree import Blob, path_bytes, raw_blob_id
+from ai_factory.git.process import failure, finished, personal, quoted, run, without_filters
+from ai_factory.tree import Blob, File, path_bytes, raw_blob_id
 from ai_factory.workspace import find_repository, unusable
 
 SUBMODULE = "160000"
 SLACK = 64 * 1024  # bytes that an index and the rounding to blocks take besides the contents
 ONE_PACK = ("-c", "fastimport.unpackLimit=1")  # a loose object costs half a millisecond to write
+NOBODY = ("ai-factory", "noreply@invalid")
+NOBODYS = f"committer {NOBODY[0]} <{NOBODY[1]}> 0 +0000\n".encode()
 
 
 class Release(NamedTuple):
@@ -39,12 +41,17 @@ def resolve(repository: str, reference: str) -> str:
     """The commit id that a reference names. Raises UsageError when there is none."""
     # names go in through stdin, where nothing is taken for an option
     candidates = [f"refs/tags/{reference}", f"refs/heads/{reference}", reference]
-    if "\n" not in reference and not reference.startswith("-"):
+    if not re.search(r"[\s:{\\]|^-|^$", reference):  # names and their ancestors, no searches
         questions = b"".join(path_bytes(f"{candidate}^{{commit}}\n") for candidate in candidates)
         answers = run(["cat-file", "--batch-check"], repository, questions).decode(errors="replace")
         if found := re.search(r"^([0-9a-f]{40,64}) commit \d+$", answers, re.MULTILINE):
             return found[1]
     raise UsageError(f"the factory has no version `{reference}`")
+
+
+def is_ancestor(repository: str, one: str, other: str) -> bool:
+    """Whether commit `one` lies in the history of `other`; false where either is not there."""
+    return finished(["merge-base", "--is-ancestor", one, other], repository, expect=(0, 1, 128)).returncode == 0
 
 
 def list_tree(repository: str, commit: str, folders: Sequence[str] = ()) -> dict[str, Blob]:
@@ -80,7 +87,8 @@ def read_blobs(repository: str, blobs: Iterable[str]) -> dict[str, bytes]:
 
 def describe(folder: str) -> str:
     """A name for the state of the work tree, by its newest tag; empty when there is no repository or commit."""
-    done = finished(["describe", "--tags", "--always", "--dirty"], folder, expect=(0, 128))
+    environment = without_filters(personal(), folder)
+    done = finished(["describe", "--tags", "--always", "--dirty"], folder, environment=environment, expect=(0, 128))
     return done.stdout.decode().strip()
 
 
@@ -122,6 +130,32 @@ def _forget_failure(root: str, said: bytes) -> None:
                 os.unlink(os.path.join(folder, name.decode()))
 
 
+def commit_stream(
+    mark: int,
+    reference: str,
+    tree: Mapping[str, File | Blob],
+    parent: str = "",
+    by: bytes = NOBODYS,
+    message: bytes = b"",
+) -> bytes:
+    """A commit that holds exactly these files, as `git fast-import` reads it; `by` says whose it is."""
+    lines = [
+        f"commit {reference}\nmark :{mark}\n".encode(),
+        by,
+        b"data %d\n%s\n" % (len(message), message),
+        f"from {parent}\n".encode() if parent else b"",
+        b"deleteall\n",
+    ]
+    for path, entry in tree.items():
+        name = quoted(path)
+        if isinstance(entry, Blob):
+            lines.append(f"M {entry.mode} {entry.id} ".encode() + name + b"\n")
+        else:
+            line = f"M {entry.mode} inline ".encode() + name
+            lines.append(line + b"\ndata %d\n%s\n" % (len(entry.content), entry.content))
+    return b"".join(lines) + b"\n"
+
+
 def object_format(objects: str) -> str:
     """The hash of the repository with that objects folder: `sha1` or `sha256`."""
     config = os.path.join(os.path.dirname(objects), "config") if objects else ""
@@ -155,3 +189,13 @@ def content_of(root: str, place: str) -> bytes | None:
     """The content that git names so (`HEAD:./path`, `:2:./path`), or None when there is none."""
     done = finished(["cat-file", "blob", place], root, expect=(0, 128))
     return done.stdout if done.returncode == 0 else None
+
+
+def parents(root: str) -> tuple[str, str, str] | None:
+    """The common ancestor of the two parents of a merge, and these; None where the last commit is no merge of two."""
+    told = finished(["rev-list", "--parents", "--max-count=1", "HEAD"], root, expect=(0, 128))
+    _, *found = told.stdout.decode().split() or [""]
+    if len(found) != 2:
+        return None
+    ancestor = finished(["merge-base", *found], root, expect=(0, 1)).stdout.decode().split()
+    return (ancestor[0] if ancestor else found[0], found[0], found[1])

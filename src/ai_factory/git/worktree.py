@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ai_factory.errors import ProjectError
 from ai_factory.git.objects import object_id, project_objects
-from ai_factory.git.process import finished, isolated, run
+from ai_factory.git.process import finished, of_index, personal, run, without_filters
 from ai_factory.tree import Blob, path_bytes
 from ai_factory.workspace import Repository, find_repository
 
@@ -24,10 +24,14 @@ class Status(NamedTuple):
     sparse: frozenset[str] = frozenset()  # tracked, and left out of the work tree by a sparse checkout
 
 
+UNKNOWN = Status("", {}, (), frozenset(), frozenset())  # of a project that lies in no repository, or was not asked
+
+
 def status(root: str) -> Status:
     """Head, index and uncommitted changes below `root`."""
     options = ["--porcelain=v2", "-z", "--branch", "--no-renames", "--untracked-files=all", "--ignore-submodules=all"]
-    rows = run(["status", *options, "--", "."], root, environment=_personal()).decode(errors="surrogateescape")
+    environment = without_filters(personal(), root)
+    rows = run(["status", *options, "--", "."], root, environment=environment).decode(errors="surrogateescape")
     told = [_told(row) for row in rows.split("\0") if row]
     prefix = _prefix(root)
     marked = {mark: [path.removeprefix(prefix) for kind, path in told if kind == mark] for mark in "1u?"}
@@ -70,16 +74,6 @@ def still(root: str, before: Status) -> bool:
     """Whether head and index below `root` are what they were."""
     head = finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
     return head == before.head and _index(root) == (before.tracked, before.sparse)
-
-
-def _personal() -> dict[str, str]:
-    """The isolated environment with the person's own settings: what git calls a change depends on them.
-
-    Not those on what git ignores: a file that they hide is still there, and in the way.
-    """
-    own = {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
-    hidden = {"GIT_CONFIG_KEY_2": "core.excludesFile", "GIT_CONFIG_VALUE_2": os.devnull}
-    return own | hidden | {"GIT_CONFIG_COUNT": "3"}
 
 
 def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:
@@ -127,19 +121,28 @@ def stage(root: str, stages: Sequence[Stage], index: str = "") -> None:
                 lines.append(f"{side.mode} {side.id} {number}\t".encode() + path)
     if lines:
         # no `--refresh`: it would run the project's filters over each of these files
-        run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0", index=index)
+        run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0", more=of_index(index))
+
+
+def unmerged(root: str) -> dict[str, dict[int, Blob]]:
+    """The paths in conflict, and what the index holds for each: 1 the common ancestor, 2 ours, 3 theirs."""
+    found: dict[str, dict[int, Blob]] = {}
+    for head, _, path in (row.partition(b"\t") for row in run(["ls-files", "-u", "-z"], root).split(b"\0") if row):
+        mode, blob, number = head.decode().split(" ")
+        found.setdefault(os.fsdecode(path), {})[int(number)] = Blob(mode, blob)
+    return found
 
 
 def index_listing(root: str, index: str = "") -> bytes:
     """All that the repository's index holds, or a saved one, wherever in the repository `root` lies."""
-    return run(["ls-files", "--stage", "-z"], repository_of(root).top, index=index)
+    return run(["ls-files", "--stage", "-z"], repository_of(root).top, more=of_index(index))
 
 
 def restage(root: str, saved: str, paths: Sequence[str], index: str = "") -> None:
     """Put these paths into the index as they stand in a saved one (an empty name: nothing was staged)."""
     known: dict[str, list[tuple[str, str, str]]] = {}
     if saved:
-        for row in run(["ls-files", "--stage", "-z", "--", "."], root, index=saved).split(b"\0"):
+        for row in run(["ls-files", "--stage", "-z", "--", "."], root, more=of_index(saved)).split(b"\0"):
             head, _, path = row.partition(b"\t")
             if row and (name := os.fsdecode(path)) in paths:
                 mode, blob, number = head.decode().split(" ")

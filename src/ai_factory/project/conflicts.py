@@ -12,7 +12,7 @@ from ai_factory.lock import Entry
 from ai_factory.merge import GUARDED
 from ai_factory.project.opening import Project
 from ai_factory.project.states import as_git_stores
-from ai_factory.tree import LINK, Blob, File, blob_id, is_binary, with_endings_of
+from ai_factory.tree import LINK, Blob, File, blob_id, digest, is_binary, with_endings_of
 from ai_factory.workspace import Folder
 
 
@@ -110,7 +110,7 @@ def _settle_open(project: Project, place: journal.Journal, decisions: Mapping[st
             rows[path] = _decided(entry, new, project.lock.factory.version)
         steps += _decision_steps(project, path, side, new)
     content = base.write(base.Base(files, theirs))
-    record = project.lock._replace(paths=rows, base_file=base.digest(content))
+    record = project.lock._replace(paths=rows, base_file=digest(content))
     for path, data in ((lock.BASE, content), (lock.LOCK, lock.write(record))):
         steps.append(journal.Step(path, project.folder.read(path), File(data)))
     kept = _carry_out(project, place, steps, decisions) if decisions else {}

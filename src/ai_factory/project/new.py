@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ai_factory import base, git, lock, manifest
+from ai_factory import base, catalog, git, lock, manifest, questions
 from ai_factory.errors import AnswersError, MachineError, UsageError
 from ai_factory.interruption import undisturbed
 from ai_factory.manifest import Manifest
@@ -55,6 +55,7 @@ def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = No
     _check_destination(destination)
     answers, given = _answers(made, wish.answers, destination, ask)
     target = rendered(made, answers)
+    given = questions.typed(catalog.all_questions(made.components), given, answers)
     return Birth(destination, births(target), wish._replace(answers=given))
 
 
@@ -141,13 +142,14 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
     try:
         _begin(root, made, had_git)
         folder = Folder(root)
-        for path, file in contents(birth):
+        files = dict(contents(birth))
+        for path, file in files.items():
             written.append(path)
             folder.write(path, file)
             progress(path)
         own_identity = True
         if make_repository and not around:
-            own_identity = git.first_commit(root, written, f"Stamp {birth.manifest.blueprint} with ai-factory")
+            own_identity = git.first_commit(root, files, f"Stamp {birth.manifest.blueprint} with ai-factory")
         os.unlink(made[-1])
     except BaseException:
         with undisturbed():
@@ -161,12 +163,13 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
 def contents(birth: Birth) -> list[tuple[str, File]]:
     """Every file of the project, our own last: a folder without a lock is no project."""
     archive = base.write(birth.plan.new_base())
-    record = lock.write(birth.plan.new_lock(base.digest(archive)))
+    wanted = manifest.write(birth.manifest)
+    record = lock.write(birth.plan.new_lock(archive, wanted))
     stamped = [(change.path, change.file) for change in birth.plan.changes if change.file]
     return [
         *stamped,
         (lock.ATTRIBUTES, File(ATTRIBUTES)),
-        (lock.PROJECT, File(manifest.write(birth.manifest))),
+        (lock.PROJECT, File(wanted)),
         (lock.BASE, File(archive)),
         (lock.LOCK, File(record)),
     ]

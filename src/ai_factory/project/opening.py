@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ai_factory import base, lock, manifest
+from ai_factory import base, cache, lock, manifest
 from ai_factory.errors import LockError, MachineError
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
+from ai_factory.tree import digest
 from ai_factory.workspace import Folder, find_project
 
 
@@ -28,7 +29,7 @@ class Project(NamedTuple):
 
     def manifest(self) -> Manifest:
         """What the project wants. Raises LockError when project.yaml is missing, ProjectError when it is malformed."""
-        return manifest.parse(self.manifest_bytes())
+        return manifest.parse(self.manifest_bytes(), cache.document)
 
     def manifest_bytes(self) -> bytes:
         """project.yaml as it stands."""
@@ -39,15 +40,24 @@ class Project(NamedTuple):
 
     def base(self) -> base.Base:
         """The pristine files. Raises LockError when the base is missing, broken, or not the one of the lock."""
+        return base.read(self.archive())
+
+    def has_base(self) -> bool:
+        """Whether the base is there, and the one that the lock names."""
+        file = self.folder.read(lock.BASE)
+        return file is not None and digest(file.content) == self.lock.base_file
+
+    def archive(self) -> bytes:
+        """The base's bytes. Raises LockError when it is missing, or not the one of the lock."""
         file = self.folder.read(lock.BASE)
         if file is None:
             raise LockError(f"`{lock.BASE}` is missing", f"bring it back with `git checkout -- {lock.BASE}`")
-        if base.digest(file.content) != self.lock.base_file:
+        if digest(file.content) != self.lock.base_file:
             raise LockError(
                 f"`{lock.BASE}` is not the one that the lock names",
                 "bring both back with `git checkout -- .ai-factory`",
             )
-        return base.read(file.content)
+        return file.content
 
     def relative(self, path: str) -> str:
         """A path as a person types it, from where they stand, as a path of the project."""

@@ -41,7 +41,9 @@ def merged(
     ours = _ours(project, target, status)
     combine = partial(_combine, project.root, git.Names("yours", f"factory-{target.origin.version}"))
     changes = merge(project.lock, base.files, ours, target, renames, combine)
-    seen = {path: ours.files.get(path) for path in (*project.lock.paths, *target.rendered.owned)}
+    within = tuple(f"{path}/" for path in ours.modules)  # another repository's: not looked at, and not written
+    paths = (path for path in (*project.lock.paths, *target.rendered.owned) if not path.startswith(within))
+    seen = {path: ours.files.get(path) for path in paths}
     return Plan(tuple(_with_incoming(changes, base)), target), seen
 
 
@@ -70,21 +72,26 @@ def _combine(root: str, names: git.Names, base: Input, ours: Input, theirs: Inpu
 
 def _ours(project: Project, target: Target, status: Status) -> Ours:
     owned = {*project.lock.paths, *target.rendered.owned}
-    files = project.folder.read_all(sorted(owned))
+    modules = frozenset(path for path, entry in status.tracked.items() if entry.mode == git.SUBMODULE)
+    within = tuple(f"{path}/" for path in modules)
+    files = project.folder.read_all(path for path in sorted(owned) if not path.startswith(within))
     if not keeps_modes(project.root):
-        files = {path: _locked_mode(project.lock, target, path, file) for path, file in files.items()}
-    strangers = [path for path in files if path not in status.tracked]
+        files = {path: _known_mode(project.lock, status, path, file) for path, file in files.items()}
+    coming = owned - project.lock.paths.keys()
+    coming = {path for path in coming if not path.startswith(within) and project.folder.reaches(path)}
+    strangers = sorted(path for path in {*files, *coming} if path not in status.tracked)
     local = git.ignored(project.root, strangers)
     others = {
         path: entry
         for path, entry in status.tracked.items()
-        if path not in owned and not path.startswith(lock.FOLDER + "/") and entry.mode != git.SUBMODULE
+        if path not in owned and not path.startswith(lock.FOLDER + "/") and path not in modules
     }
-    return Ours(files, others, frozenset(local))
+    return Ours(files, others, frozenset(local), modules)
 
 
-def _locked_mode(record: Lock, target: Target, path: str, file: File) -> File:
-    known = record.paths.get(path) or target.rendered.tree.get(path)
+def _known_mode(record: Lock, status: Status, path: str, file: File) -> File:
+    """The file with the mode that git's index has for it: there the bits on the disk mean nothing."""
+    known = status.tracked.get(path) or record.paths.get(path)
     return file._replace(mode=known.mode) if known else file
 
 

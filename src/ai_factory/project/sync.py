@@ -10,19 +10,21 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ai_factory import __version__, base, check, documents, evolve, git, journal, lock, manifest, questions, versions
+from ai_factory import __version__, base, cache, check, edits, evolve, git, journal, lock, manifest, questions
+from ai_factory.base import Base
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
-from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError
-from ai_factory.factory import EMBEDDED, Factory, Wanted, is_remote, is_tag, open_factory
-from ai_factory.git import Stage, Status
-from ai_factory.lock import Lock
+from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError, UsageError
+from ai_factory.evolve import Evolved
+from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, open_factory
+from ai_factory.git import UNKNOWN, Stage, Status
+from ai_factory.lock import Lock, Origin
 from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.project import states
 from ai_factory.project.opening import Project
-from ai_factory.project.target import Choice, Recipe, recipe, rendered, settle
-from ai_factory.tree import Blob, File, Tree, blob_id, normalized
+from ai_factory.project.target import Choice, Recipe, recipe, rendered, settle_again
+from ai_factory.tree import Blob, File, Tree, blob_id, digest, normalized
 from ai_factory.workspace import keeps_modes
 
 OURS = (lock.PROJECT, lock.BASE, lock.LOCK)  # written last, and the lock last of all
@@ -52,6 +54,7 @@ class Sync(NamedTuple):
     manifest: bytes
     before: Tree  # the files that it will touch, as they were when the plan was made
     nothing_to_do: bool  # whether lock, files and manifest would stay as they are
+    given: frozenset[str] = frozenset()  # the answers that somebody gave; the others are defaults
 
     @property
     def still_open(self) -> bool:
@@ -68,19 +71,17 @@ def prepare(project: Project, request: Request) -> Sync:
     Raises ProjectError, everything that stands in the way listed, when the project is not in a state to be
     synced; ConsentError for an origin that nobody accepted; UsageError for a version that does not exist.
     """
-    git.repository_of(project.root)
-    record = journal.journal_of(project.root)
-    _refuse_merge(record)
-    journal.require_finished(record)
+    _refuse_unfinished(project)
     wished = project.manifest_bytes()
-    wish = manifest.parse(wished)
+    wish = manifest.parse(wished, cache.document)
     _refuse_hold(wish, request)
     factory = _open(project, wish, request)
-    _refuse_downgrade(project.lock, factory)
+    _refuse_downgrade(project.lock, factory, request)
+    if _is_current(project, factory.origin, request):
+        return _idle(project, factory.origin)
     made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
     pending = evolve.pending(made.components, project.lock.components)
-    given = {**evolve.answers(wish.answers, pending), **request.answers}
-    answers = settle(made, given)
+    evolved, answers = settle_again(made, wish.answers, pending, request.answers)
     status = git.status(project.root)
     _refuse_sparse(project.lock, status)
     known, notes = states.known_base(project)
@@ -94,7 +95,7 @@ def prepare(project: Project, request: Request) -> Sync:
     before = project.folder.read_all(touched)
     _refuse_moving(project, wished, {path: seen[path] for path in touched if path in seen}, before)
     _refuse_dirty(project, plan, status, before)
-    wanted = _new_manifest(wished, wish, request, given)
+    wanted = _new_manifest(wished, wish, request, evolved)
     return Sync(
         project,
         plan,
@@ -105,14 +106,44 @@ def prepare(project: Project, request: Request) -> Sync:
         wanted,
         before,
         _changes_nothing(project, plan, wanted != wished),
+        frozenset(evolved.answers),
     )
+
+
+def _is_current(project: Project, origin: Origin, request: Request) -> bool:
+    """Whether the lock tells that all has been applied that is wanted, and nobody waits for a decision."""
+    record = project.lock
+    return (
+        (origin.tree, __version__) == (record.factory.tree, record.engine)
+        and not (request.answers or request.accept)
+        and digest(project.manifest_bytes()) == record.project_file
+        and not any(entry.state == "open" for entry in record.paths.values())
+        and project.has_base()
+    )
+
+
+def _idle(project: Project, origin: Origin) -> Sync:
+    """The sync that changes nothing: it reads no base, no index and no template."""
+    plan = states.as_locked(project, origin, Base({}, {}))
+    drift = tuple(_silent_drift(project, plan))
+    return Sync(project, plan, UNKNOWN, drift, (), {}, project.manifest_bytes(), {}, nothing_to_do=True)
+
+
+def _refuse_unfinished(project: Project) -> None:
+    """A merge of git's own, and a sync that was cut off, come to an end before another sync begins."""
+    record = journal.journal_of(project.root)
+    _refuse_merge(record)
+    journal.require_finished(record)
 
 
 def _refuse_merge(record: journal.Journal) -> None:
     """Git's own merges, rebases and picks come to an end before a sync begins."""
     for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"):
         if os.path.exists(os.path.join(record.repository.private, name)):
-            raise ProjectError(f"git is in the middle of something of its own (`{name}`)", "finish or abort that first")
+            raise ProjectError(
+                f"git is in the middle of something of its own (`{name}`)",
+                "finish or abort that first; where `.ai-factory` is in conflict, `ai-factory sync --repair` mends it",
+            )
 
 
 def _refuse_sparse(record: Lock, status: Status) -> None:
@@ -137,10 +168,28 @@ def _refuse_hold(wish: Manifest, request: Request) -> None:
 
 def _open(project: Project, wish: Manifest, request: Request) -> Factory:
     origin = _origin(project.lock, wish, request)
+    if request.answers and not request.to:
+        return _open_as_applied(project.lock.factory, origin, request)
     bound = wish.version if not request.to else ""
     version = request.to or states.reference(project.lock, origin, wish)
-    factory = open_factory(origin, Wanted(version, bound, request.refresh))
+    factory = open_factory(origin, Wanted(version, bound, request.refresh), project.lock.factory)
     _refuse_moved_tag(project.lock, factory)
+    return factory
+
+
+def _open_as_applied(applied: Origin, origin: str, request: Request) -> Factory:
+    """The factory at the version that the project has, be its tag gone or moved: an answer alone changes no version.
+
+    A folder has one version, the one that lies there.
+    """
+    reference = {"git": applied.commit, "embedded": applied.version}.get(applied.kind, "")
+    try:
+        factory = open_factory(origin, Wanted(reference, refresh=request.refresh), applied)
+    except UsageError as error:
+        hint = "answer together with a version: `ai-factory sync --to VERSION --data KEY=VALUE`"
+        raise ProjectError(f"the factory does not hold the project's version any more: {error.message}", hint) from None
+    if applied.kind == "git":
+        factory = factory._replace(origin=factory.origin._replace(version=applied.version))
     return factory
 
 
@@ -171,11 +220,12 @@ def _origin(record: Lock, wish: Manifest, request: Request) -> str:
     return wanted
 
 
-def _refuse_downgrade(record: Lock, factory: Factory) -> None:
-    if versions.is_older(factory.origin.version, record.factory.version):
+def _refuse_downgrade(record: Lock, factory: Factory, request: Request) -> None:
+    if goes_back(record.factory, factory.origin):
+        named = "a sync never goes back: revert the commit of the sync instead"
         raise ProjectError(
             f"the project is at version {record.factory.version}, newer than {factory.origin.version}",
-            "a sync never goes back: revert the commit of the sync instead",
+            named if request.to else "name the version, branch or commit to go to: `ai-factory sync --to REF`",
         )
 
 
@@ -228,11 +278,7 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status, before: Tree) ->
     touched = {path for change in plan.changes for path in (change.path, change.source) if path and _writes(change)}
     dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
     dirty += [path for path in sorted(status.untracked) if path in touched]
-    dirty += [
-        f"{change.path}.incoming"
-        for change in plan.changes
-        if change.incoming and before.get(f"{change.path}.incoming") not in (None, change.incoming)
-    ]
+    dirty += _in_place_of_proposals(project, plan, before)
     dirty += _unseen(project, plan, status, before)
     dirty += _in_the_way(project, plan)
     if dirty:
@@ -241,6 +287,18 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status, before: Tree) ->
             "commit or move them, or `git stash --include-untracked`, sync, `git stash pop`",
             tuple(f"`{path}`" for path in dirty),
         )
+
+
+def _in_place_of_proposals(project: Project, plan: Plan, before: Tree) -> list[str]:
+    """Files where a proposal is to come, unless they are an earlier one as a sync left it."""
+    found: list[str] = []
+    for change in plan.changes:
+        there = before.get(f"{change.path}.incoming") if change.incoming else None
+        entry = project.lock.paths.get(change.path)
+        known = (entry.base, entry.theirs) if entry else ()
+        if there and there != change.incoming and blob_id(there.content) not in known:
+            found.append(f"{change.path}.incoming")
+    return found
 
 
 def _unseen(project: Project, plan: Plan, status: Status, before: Tree) -> list[str]:
@@ -278,7 +336,7 @@ def _writes(change: Change) -> bool:
 def _silent_drift(project: Project, plan: Plan) -> list[Finding]:
     """The drift that this sync leaves as it is: every sync names it."""
     untouched = {change.path: change for change in plan.changes if change.file is None and change.entry}
-    record = plan.new_lock("")._replace(
+    record = plan.new_lock(b"", b"")._replace(
         paths={path: change.entry for path, change in untouched.items() if change.entry}
     )
     promised = [path for path, entry in record.paths.items() if entry.ownership == "managed"]
@@ -309,12 +367,16 @@ def release_notes(changelog: str, before: str, after: str) -> str:
     return changelog[begin:end].strip() if end > begin else ""
 
 
-def _new_manifest(before: bytes, wish: Manifest, request: Request, given: Mapping[str, Any]) -> bytes:
-    removed = {key: None for key in wish.answers if key not in given}
-    changed = {key: value for key, value in given.items() if wish.answers.get(key, questions.MISSING) != value}
-    content = manifest.answered(before, {**removed, **changed}) if removed or changed else before
+def _new_manifest(content: bytes, wish: Manifest, request: Request, evolved: Evolved) -> bytes:
+    given = evolved.answers
+    moved = {old: new for old, new in evolved.names.items() if new not in wish.answers and old not in given}
+    before = {moved.get(key, key): value for key, value in wish.answers.items()}
+    removed = {key: None for key in before if key not in given}
+    changed = {key: value for key, value in given.items() if before.get(key, questions.MISSING) != value}
+    if moved or removed or changed:
+        content = manifest.answered(content, {**removed, **changed}, moved)
     if request.accept and request.accept != wish.factory:
-        content = documents.edit(content, {("factory",): request.accept})
+        content = edits.edit(content, {("factory",): request.accept})
     return content
 
 
@@ -332,7 +394,7 @@ def apply(sync: Sync) -> None:
         journal.require_finished(place)
         _refuse_outdated(sync)
         archive = base.write(plan.new_base())
-        record = lock.write(plan.new_lock(base.digest(archive)))
+        record = lock.write(plan.new_lock(archive, sync.manifest))
         steps = _steps(sync, {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record})
         stages = _stages(project, plan, steps, sync.status)
         incoming = [f"{change.path}.incoming" for change in plan.changes if change.incoming]
@@ -419,6 +481,7 @@ def commit(sync: Sync) -> None:
 
 def written(sync: Sync) -> list[str]:
     """The paths whose content or presence the sync changed in the work tree, without proposals."""
-    known = {change.path for change in sync.plan.changes if _writes(change) and change.action != "decline"}
+    local = {change.path for change in sync.plan.changes if change.entry and change.entry.state == "local"}
+    known = {change.path for change in sync.plan.changes if _writes(change) and change.action != "decline"} - local
     moved = {change.source for change in sync.plan.changes if change.source}
     return sorted(known | moved | {lock.PROJECT, lock.BASE, lock.LOCK})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from ai_factory import __version__, cache, catalog, isolate, questions
+from ai_factory import __version__, cache, catalog, evolve, isolate, questions
 from ai_factory.catalog import Blueprint, Component
+from ai_factory.errors import AnswersError
+from ai_factory.evolve import Evolved, Pending
 from ai_factory.factory import EMBEDDED, Factory
-from ai_factory.lock import Origin
+from ai_factory.lock import PROJECT, Origin
 from ai_factory.plan import Target
 from ai_factory.questions import Ask
 from ai_factory.render import render
@@ -40,9 +42,9 @@ class Recipe(NamedTuple):
 
 def recipe(factory: Factory, choice: Choice) -> Recipe:
     """Look up blueprint and components. Raises UsageError for unknown names, AuthorError for malformed files."""
-    blueprint = catalog.blueprint(choice.blueprint, factory.read)
+    blueprint = catalog.blueprint(choice.blueprint, factory.read, cache.document)
     names = catalog.select(blueprint, choice.with_, choice.without)
-    found = tuple(catalog.component(name, factory.read, factory.origin.version) for name in names)
+    found = tuple(catalog.component(name, factory.read, factory.origin.version, cache.document) for name in names)
     catalog.check_requires(found)
     return Recipe(factory, blueprint, found)
 
@@ -61,6 +63,27 @@ def settle(
     ]
     compute = partial(questions.settle, asked, given, catalog.visible(made.components), ask)
     return compute() if ask else _guarded(made.factory.origin, compute)
+
+
+def settle_again(
+    made: Recipe, given: Mapping[str, Any], pending: Sequence[Pending], named: Mapping[str, Any] | None = None
+) -> tuple[Evolved, dict[str, Any]]:
+    """The answers of a project that is there already: the given ones, evolved, and all effective ones.
+
+    `named` ones are of the new version. Raises AnswersError with the command that answers, before anything is written.
+    """
+    try:
+        after = evolve.evolved(given, pending, named)
+        answers = settle(made, after.answers)
+    except AnswersError as error:
+        raise AnswersError(error.problems, _how_to_answer(made.factory.origin)) from None
+    typed = questions.typed(catalog.all_questions(made.components), named or {}, answers)
+    return after._replace(answers={**after.answers, **typed}), answers
+
+
+def _how_to_answer(origin: Origin) -> str:
+    to = f"--to {origin.version} " if origin.kind != "folder" else ""
+    return f"answer with `ai-factory sync {to}--data KEY=VALUE`, or in `{PROJECT}`"
 
 
 def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:

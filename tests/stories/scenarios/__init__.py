@@ -1,0 +1,1 @@
+"""What happens to projects in real life, each as a named story: it ends clean, or with a loud conflict."""

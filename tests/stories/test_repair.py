@@ -1,0 +1,207 @@
+"""Two branches both synced, and git merged them: `sync --repair` makes one project of it again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit import LINES, cli, commit, git, put, rules, snapshot, tree
+
+RUNBOOK = "ops/runbook.md"
+AUDIT = "src/small_thing/controls/audit.py"
+V3 = {  # on top of v2: the same lines again, and more
+    "templates/core/CHANGELOG.md": "# Changelog\n\n## 3.0.0\n\n- more\n\n## 2.0.0\n\n- x\n\n## 1.0.0\n\n- first\n",
+    "templates/core/files/ops/runbook.md": LINES.replace("line 2\n", "line II\n").replace("line 12\n", "line XII\n"),
+    "templates/core/files/src/{{ package }}/controls/audit.py": "def record() -> None:\n    print(3)\n",
+    "templates/core/files/ops/new.md": "newer\n",
+    "templates/core/files/ops/newest.md": "newest\n",
+}
+
+
+@pytest.fixture
+def project(project: Path) -> Path:
+    """The project, on a branch whose name does not depend on the machine."""
+    git(project, "branch", "-m", "main")
+    return project
+
+
+@pytest.fixture
+def released(factory: Path) -> Path:
+    put(factory, V3)
+    commit(factory)
+    git(factory, "tag", "v3.0.0")
+    return factory
+
+
+@pytest.fixture
+def branched(project: Path, released: Path) -> Path:
+    """The branch `side` is at v3 and the main branch at v2; each with an edit of the team's."""
+    assert released
+    git(project, "checkout", "-q", "-b", "side")
+    put(project, {RUNBOOK: LINES.replace("line 19\n", "line nineteen\n"), "side.txt": "side\n"})
+    commit(project)
+    assert cli("sync", "--to", "v3.0.0", "--commit", cwd=project).code == 0
+    git(project, "checkout", "-q", "main")
+    put(project, {RUNBOOK: LINES.replace("line 7\n", "line seven\n"), "main.txt": "main\n"})
+    commit(project)
+    assert cli("sync", "--to", "v2.0.0", "--commit", cwd=project).code == 0
+    return project
+
+
+def merge(folder: Path, branch: str) -> None:
+    """Merge as git does it; that it conflicts is expected."""
+    done = subprocess.run(["git", "merge", "-q", branch], cwd=folder, check=False, capture_output=True)
+    assert done.returncode == 1, done.stdout
+
+
+def lock_of(project: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((project / ".ai-factory/lock.json").read_text())
+    return found
+
+
+NEWEST = V3["templates/core/files/ops/runbook.md"]
+BOTH = NEWEST.replace("line 19\n", "line nineteen\n").replace("line 7\n", "line seven\n")
+
+
+@pytest.mark.parametrize("onto", ["main", "side"])
+def test_both_merge_orders_end_at_the_newer_version_with_both_edits(branched: Path, onto: str) -> None:
+    git(branched, "checkout", "-q", onto)
+    merge(branched, {"main": "side", "side": "main"}[onto])
+    assert cli("sync", cwd=branched).code == 2
+    result = cli("sync", "--repair", cwd=branched)
+    assert (result.code, result.err) == (0, "")
+    assert git(branched, "ls-files", "--unmerged") == ""
+    assert tree(branched)[RUNBOOK] == BOTH
+    assert tree(branched)[AUDIT] == "def record() -> None:\n    print(3)\n"
+    assert tree(branched)["ops/new.md"] == "newer\n"
+    assert rules(branched) == []
+    commit(branched)
+    record = lock_of(branched)
+    assert record["factory"]["version"] == "v3.0.0"
+    assert {
+        row["base_version"] for path, row in record["paths"].items() if "base" in row and "main.py" not in path
+    } == {"v3.0.0"}
+    assert cli("sync", "--commit", cwd=branched).code == 0
+    assert cli("sync", cwd=branched).out == "nothing to do: the project is at v3.0.0\n"
+    assert tree(branched)[RUNBOOK] == BOTH
+    assert cli("check", cwd=branched).code == 0
+
+
+def test_a_merge_that_was_committed_with_one_side_is_mended_from_its_parents(branched: Path) -> None:
+    merge(branched, "side")
+    git(branched, "checkout", "--ours", "--", ".ai-factory")
+    git(branched, "checkout", "--theirs", "--", RUNBOOK, AUDIT, "ops/new.md")
+    commit(branched, "merged by hand")
+    assert ("AF002", AUDIT) in rules(branched)
+    result = cli("sync", "--repair", "--json", cwd=branched)
+    assert (result.code, result.data["open"], result.data["unmerged"]) == (0, [], [])
+    assert rules(branched) == []
+    assert lock_of(branched)["factory"]["version"] == "v3.0.0"
+
+
+def test_a_lock_with_markers_names_the_command_that_mends_it(branched: Path) -> None:
+    (branched / ".ai-factory/.gitattributes").unlink()
+    commit(branched)
+    git(branched, "checkout", "-q", "side")
+    (branched / ".ai-factory/.gitattributes").unlink()
+    commit(branched)
+    merge(branched, "main")
+    assert "<<<<<<< " in (branched / ".ai-factory/lock.json").read_text()
+    found = cli("check", "--json", cwd=branched)
+    finding = found.data["projects"][0]["findings"][0]
+    assert (found.code, finding["rule"], finding["hint"]) == (
+        2,
+        "AF005",
+        "rebuild it from both: `ai-factory sync --repair`",
+    )
+    assert cli("sync", "--repair", cwd=branched).code == 0
+    assert rules(branched) == []
+
+
+def test_a_conflict_that_is_open_on_one_branch_stays_open(project: Path, released: Path) -> None:
+    assert released
+    git(project, "checkout", "-q", "-b", "side")
+    put(project, {RUNBOOK: LINES.replace("line 2\n", "line zwei\n")})
+    commit(project)
+    assert cli("sync", "--to", "v2.0.0", cwd=project).code == 1
+    put(project, {RUNBOOK: LINES.replace("line 2\n", "line zwei\n")})
+    commit(project, "still open")
+    git(project, "checkout", "-q", "main")
+    assert cli("sync", "--to", "v3.0.0", "--commit", cwd=project).code == 0
+    merge(project, "side")
+    result = cli("sync", "--repair", "--json", cwd=project)
+    assert (result.code, result.data["open"]) == (1, [RUNBOOK])
+    assert ("AF004", RUNBOOK) in rules(project)
+    assert cli("sync", "--show", "theirs", RUNBOOK, cwd=project).out == NEWEST
+    assert cli("sync", "--take", "theirs", RUNBOOK, cwd=project).code == 0
+    assert (project / RUNBOOK).read_text() == NEWEST
+    assert rules(project) == []
+
+
+@pytest.mark.parametrize("onto", ["main", "side"])
+def test_a_conflict_that_one_branch_resolved_is_resolved(project: Path, onto: str) -> None:
+    put(project, {RUNBOOK: LINES.replace("line 2\n", "line zwei\n")})
+    commit(project)
+    git(project, "checkout", "-q", "-b", "side")
+    assert cli("sync", cwd=project).code == 1
+    commit(project, "open")
+    git(project, "checkout", "-q", "main")
+    assert cli("sync", cwd=project).code == 1
+    put(project, {RUNBOOK: LINES.replace("line 2\n", "line zwei two\n")})
+    assert cli("sync", "--continue", cwd=project).code == 0
+    commit(project, "resolved")
+    git(project, "checkout", "-q", onto)
+    merge(project, {"main": "side", "side": "main"}[onto])
+    result = cli("sync", "--repair", cwd=project)
+    assert "this branch has resolved" in result.out or "the other branch has resolved" in result.out
+    assert lock_of(project)["paths"][RUNBOOK].get("state", "") == ""
+    put(project, {RUNBOOK: LINES.replace("line 2\n", "line zwei two\n")})
+    commit(project)
+    assert cli("check", cwd=project).code == 0
+
+
+def test_both_branches_synced_to_the_same_version(project: Path) -> None:
+    for branch in ("side", "main"):
+        git(project, "checkout", "-q", *(["-b"] if branch == "side" else []), branch)
+        put(project, {"team.txt": f"{branch}\n"} if branch == "main" else {"other.txt": "x\n"})
+        commit(project)
+        assert cli("sync", "--commit", cwd=project).code == 0
+    git(project, "merge", "-q", "-m", "both", "side")
+    assert rules(project) == []
+    assert cli("sync", cwd=project).out.startswith("nothing to do")
+
+
+def test_answers_of_both_branches_come_together_at_the_next_sync(project: Path) -> None:
+    git(project, "checkout", "-q", "-b", "side")
+    assert cli("sync", "--to", "v1.0.0", "--data", "use_case=wide thing", "--commit", cwd=project).code == 0
+    git(project, "checkout", "-q", "main")
+    assert cli("sync", "--to", "v2.0.0", "--commit", cwd=project).code == 0
+    merge(project, "side")
+    assert cli("sync", "--repair", cwd=project).code in (0, 1)
+    put(project, {})
+    commit(project)
+    assert lock_of(project)["factory"]["tree"] == ""
+    result = cli("sync", "--commit", cwd=project)
+    assert result.code == 0, result.out
+    assert lock_of(project)["answers"]["use_case"] == "wide thing"
+    assert cli("sync", cwd=project).out.startswith("nothing to do")
+
+
+def test_without_two_versions_there_is_nothing_to_repair(project: Path) -> None:
+    result = cli("sync", "--repair", cwd=project)
+    assert (result.code, result.err.splitlines()[0]) == (
+        2,
+        "error: nothing to repair: git holds no two versions of the lock, neither in a merge under way nor as parents",
+    )
+
+
+def test_a_repair_can_be_undone_to_the_byte(branched: Path) -> None:
+    merge(branched, "side")
+    before = snapshot(branched)
+    assert cli("sync", "--repair", cwd=branched).code == 0
+    assert cli("sync", "--abort", cwd=branched).code == 0
+    assert snapshot(branched) == before
