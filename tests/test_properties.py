@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from hypothesis import strategies as st
 
-from ai_factory import base, check, lock
+from ai_factory import check, lock
 from ai_factory.errors import MachineError
 from ai_factory.lock import Lock
 from ai_factory.plan import Change
 from ai_factory.project import conflicts, sync
-from ai_factory.tree import LINK, File, Tree, blob_id, with_endings_of
+from ai_factory.tree import File, Tree, blob_id, digest, with_endings_of
 from tests import kit
 from tests.worlds import IGNORE, Story, World, disk, everything, files, follow, stamp, stories, world
 
@@ -145,7 +145,7 @@ def sound(here: World, plan: sync.Sync) -> None:
     """The lock and the base say the same."""
     project = here.opened()
     archive = project.base()
-    assert base.digest((here.root / lock.BASE).read_bytes()) == project.lock.base_file
+    assert digest((here.root / lock.BASE).read_bytes()) == project.lock.base_file
     promised = {
         path: entry
         for path, entry in project.lock.paths.items()
@@ -200,7 +200,7 @@ def test_every_conflict_can_be_ended(room: Path, story: Story, choices: list[str
         sync.apply(plan)
         for number, change in enumerate(plan.plan.conflicts):
             decide(here, change, choices[number % len(choices)])
-        conflicts.resume(here.opened())
+        conflicts.resume(str(here.root))
         left = [path for path, entry in here.opened().lock.paths.items() if entry.state == "open"]
         if left:
             conflicts.take(here.opened(), "ours", left)

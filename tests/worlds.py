@@ -261,7 +261,7 @@ def _factory(version: str, docs: Docs, words: Mapping[str, str], renames: tuple[
         "templates/core/CHANGELOG.md": f"# Changelog\n\n## {version}\n\n- released\n",
     }
     tree = kit.files(texts) | {f"templates/core/files/{path}": file for path, file in files(docs).items()}
-    return Factory(Origin("folder", URL, version, "", tree_id(tree)), tree)
+    return Factory(Origin("folder", URL, version, "", tree_id(tree)), lambda: tree)
 
 
 class World(NamedTuple):
@@ -286,7 +286,7 @@ def world(story: Story, folder: Path) -> Iterator[World]:
     made = factories(story)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ai_factory.isolate.limited", lambda compute, what: compute())
-        patch.setattr("ai_factory.project.sync.open_factory", lambda url, wanted: made[1])
+        patch.setattr("ai_factory.project.sync.open_factory", lambda url, wanted, applied: made[1])
         try:
             _born(made[0], root)
             _repository(top, root, story)
