@@ -25,7 +25,7 @@ from ai_factory.tree import Blob, File
 from ai_factory.workspace import DRAFT, Folder, Repository, unusable
 
 APPLYING, APPLIED, ABORTING = "applying", "applied", "aborting"
-SYNC, DECISION, RESTORE, ABORT = "a sync", "a decision", "a restore", "going back"
+SYNC, DECISION, REPAIR, RESTORE, ABORT = "a sync", "a decision", "a repair", "a restore", "going back"
 RECORD, CONTENTS, RESERVE = "journal.json", "contents", "reserve"
 INDEX, STAGED = "index", "index.staged"  # copies of git's index: before the sync, and as the sync leaves it
 BLOCK = 4096  # bytes by which a disk takes space
@@ -163,10 +163,10 @@ def require_finished(journal: Journal) -> None:
 
 def cut_off(journal: Journal) -> str:
     """What the last run here was doing when it was cut off half-way; empty when it was not."""
-    state, act = journal.state(), journal.act.load()
-    if ABORTING in (state, act.get("state")):
+    record, act = journal.load(), journal.act.load()
+    if ABORTING in (record.get("state"), act.get("state")):
         return ABORT
-    return str(act.get("what", SYNC if state == APPLYING else ""))
+    return str(act.get("what") or (record.get("what", SYNC) if record.get("state") == APPLYING else ""))
 
 
 def _half_way_back() -> ProjectError:
@@ -239,16 +239,15 @@ def complete(journal: Journal) -> dict[str, str]:
 
     Raises ProjectError for an abort: that is finished by another one.
     """
-    act = journal.act.load()
-    if ABORTING in (journal.state(), act.get("state")):
+    if cut_off(journal) == ABORT:
         raise _half_way_back()
-    if act.get("state") == APPLYING:
-        finish(journal.act)
-    elif journal.state() == APPLYING:
-        finish(journal)
+    act = journal.act.load()
+    record = act or journal.load()
+    if record.get("state") == APPLYING:
+        finish(journal.act if act else journal)
     if act:
         _settle(journal)
-    return dict(act.get("replaced", {}))
+    return dict(record.get("replaced", {}))
 
 
 def _prepare(

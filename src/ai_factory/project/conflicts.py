@@ -10,7 +10,7 @@ from ai_factory.errors import LockError, ProjectError, UsageError
 from ai_factory.git import Stage
 from ai_factory.lock import Entry
 from ai_factory.merge import GUARDED
-from ai_factory.project.opening import Project
+from ai_factory.project.opening import Project, open_project
 from ai_factory.project.states import as_git_stores
 from ai_factory.tree import LINK, Blob, File, blob_id, digest, is_binary, with_endings_of
 from ai_factory.workspace import Folder
@@ -24,23 +24,31 @@ class Progress(NamedTuple):
     kept: Mapping[str, str] = {}
 
 
-def resume(project: Project) -> Progress:
+def resume(root: str) -> Progress:
     """Finish what was cut off; else take every open file that a person has dealt with as resolved.
 
     Raises ProjectError while a marker is left in one.
     """
-    place = journal.journal_of(project.root)
+    place = journal.journal_of(root)
     with journal.exclusive(place):
         if journal.cut_off(place):
-            kept = journal.complete(place)
-            still_open = _open_paths(project.reopened().lock)
-            return Progress(tuple(sorted({*_open_paths(project.lock)} - {*still_open})), tuple(still_open), kept)
-        project = project.reopened()
+            return _completed(root, place)
+        project = open_project(root)
         open_ = _open_paths(project.lock)
         _refuse_markers(project, open_)
-        dirty = git.status(project.root).dirty
+        dirty = git.status(root).dirty
         done = [path for path in open_ if _dealt_with(project, path, place.watched(), dirty)]
         return _settle_open(project, place, dict.fromkeys(done, "ours"))
+
+
+def _completed(root: str, place: journal.Journal) -> Progress:
+    try:
+        before = _open_paths(open_project(root).lock)
+    except LockError:  # two branches both synced, and it was their repair that was cut off
+        before = []
+    kept = journal.complete(place)
+    still_open = _open_paths(open_project(root).lock)
+    return Progress(tuple(sorted({*before} - {*still_open})), tuple(still_open), kept)
 
 
 def _dealt_with(project: Project, path: str, watched: Mapping[str, str], dirty: Sequence[str]) -> bool:
@@ -106,7 +114,7 @@ def _settle_open(project: Project, place: journal.Journal, decisions: Mapping[st
             )
         files.pop(path, None)
         if new is not None:
-            files[path] = new
+            files |= {path: new} if entry.ownership in ("managed", "merged") else {}
             rows[path] = _decided(entry, new, project.lock.factory.version)
         steps += _decision_steps(project, path, side, new)
     content = base.write(base.Base(files, theirs))
