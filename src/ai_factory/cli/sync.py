@@ -152,10 +152,14 @@ def _decide(take: str, shown: str, files: list[str], as_json: bool) -> int:
 
 
 def _show_incoming(path: str, file: File | None, as_json: bool) -> None:
+    from ai_factory.report.plain import plain
+
     content = file.content if file else b""
     if as_json:
         data = {"schema": "ai-factory/sync-show/1", "path": path, "deleted": file is None}
         show("", {**data, "content": content.decode("utf-8", "backslashreplace")}, as_json)
+    elif sys.stdout.isatty():  # it is not for the factory to move the cursor or to name the window
+        show("\n".join(map(plain, content.decode("utf-8", "backslashreplace").splitlines())), {}, False)
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)

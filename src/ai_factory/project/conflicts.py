@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ai_factory import base, check, git, journal, lock
 from ai_factory.errors import LockError, ProjectError, UsageError
 from ai_factory.git import Stage
-from ai_factory.lock import Entry, Lock
+from ai_factory.lock import Entry
 from ai_factory.merge import GUARDED
 from ai_factory.project.opening import Project
 from ai_factory.project.states import as_git_stores
@@ -25,15 +25,17 @@ class Progress(NamedTuple):
 
 
 def resume(project: Project) -> Progress:
-    """Finish a sync that was cut off, then take every open file that a person has dealt with as resolved.
+    """Finish what was cut off; else take every open file that a person has dealt with as resolved.
 
     Raises ProjectError while a marker is left in one.
     """
     place = journal.journal_of(project.root)
     with journal.exclusive(place):
-        if place.state() == journal.APPLYING:
-            journal.finish(place)
-            project = project._replace(lock=_reread(project))
+        if journal.cut_off(place):
+            kept = journal.complete(place)
+            still_open = _open_paths(project.reopened().lock)
+            return Progress(tuple(sorted({*_open_paths(project.lock)} - {*still_open})), tuple(still_open), kept)
+        project = project.reopened()
         open_ = _open_paths(project.lock)
         _refuse_markers(project, open_)
         dirty = git.status(project.root).dirty
@@ -51,12 +53,7 @@ def _dealt_with(project: Project, path: str, watched: Mapping[str, str], dirty: 
     return bool(marked) or path in dirty
 
 
-def _reread(project: Project) -> Lock:
-    file = project.folder.read(lock.LOCK)
-    return lock.parse(file.content if file else b"")
-
-
-def _open_paths(record: Lock) -> list[str]:
+def _open_paths(record: lock.Lock) -> list[str]:
     return sorted(path for path, entry in record.paths.items() if entry.state == "open")
 
 
@@ -80,6 +77,8 @@ def take(project: Project, side: str, paths: Sequence[str]) -> Progress:
     """
     place = journal.journal_of(project.root)
     with journal.exclusive(place):
+        journal.require_finished(place)
+        project = project.reopened()
         open_ = _open_paths(project.lock)
         for path in paths:
             if path not in open_:
@@ -159,21 +158,20 @@ def _carry_out(
     """Write the steps, stage them and the decided paths, count them to the sync; objects with what was replaced."""
     status = git.status(project.root)
     replaced = {step.path: step.before for step in steps if decisions.get(step.path) == "theirs" and step.before}
-    objects = git.store(project.root, [file.content for file in replaced.values()])
-    for step in steps:
-        if step.after is None:
-            project.folder.delete(step.path)
-        else:
-            project.folder.write(step.path, step.after)
-    wanted = [*decisions, lock.BASE, lock.LOCK]
-    files = project.folder.read_all(wanted)
-    contents = {path: as_git_stores(project, status, path, file) for path, file in files.items()}
-    ids = git.store(project.root, contents.values())
-    stages = [Stage(path, Blob(files[path].mode, ids[contents[path]]) if path in files else None) for path in wanted]
-    git.stage(project.root, stages)
-    if place.state() == journal.APPLIED and place.head() == status.head:
-        journal.amend(place, steps)
-    return {path: objects[file.content] for path, file in replaced.items()}
+    written = {step.path: step.after for step in steps}
+    wanted = {path: written.get(path, project.folder.read(path)) for path in [*decisions, lock.BASE, lock.LOCK]}
+    contents = {path: as_git_stores(project, status, path, file) for path, file in wanted.items() if file}
+    objects = git.store(project.root, [*(file.content for file in replaced.values()), *contents.values()])
+    stages = [Stage(path, Blob(file.mode, objects[contents[path]]) if file else None) for path, file in wanted.items()]
+    kept = {path: objects[file.content] for path, file in replaced.items()}
+    counts = _under_way(project, place, status.head)
+    journal.carry_out(place, journal.DECISION, status.head, steps, stages, replaced=kept, counts=counts)
+    return kept
+
+
+def _under_way(project: Project, place: journal.Journal, head: str) -> bool:
+    """Whether the last sync of this project is neither committed nor thrown away."""
+    return place.head() == head and place.wrote(lock.LOCK) == project.folder.read(lock.LOCK)
 
 
 def abort(project_root: str) -> dict[str, str]:
@@ -184,10 +182,19 @@ def abort(project_root: str) -> dict[str, str]:
     """
     place = journal.journal_of(project_root)
     with journal.exclusive(place):
-        state = place.state()
-        gone = state == journal.APPLIED and place.wrote(lock.LOCK) != Folder(project_root).read(lock.LOCK)
-        if state and place.head() != git.status(project_root).head:
-            raise ProjectError("the sync was committed already", "undo it with `git revert`")
-        if not state or gone:
-            raise ProjectError("no sync is under way here", "a committed one is undone with `git revert`")
-        return journal.undo(place)
+        act = place.act.load()
+        if act and act["counts"] and act["state"] == journal.APPLIED:
+            journal.complete(place)  # it may be counted to the sync already
+            act = {}
+        kept = journal.undo(place.act) if act else {}
+        return kept if act and not act["counts"] else kept | _abort_sync(project_root, place)
+
+
+def _abort_sync(root: str, place: journal.Journal) -> dict[str, str]:
+    state = place.state()
+    whole = state == journal.APPLIED  # one that was cut off can be undone whatever was committed since
+    if whole and place.head() != git.status(root).head:
+        raise ProjectError("the sync was committed already", "undo it with `git revert`")
+    if not state or (whole and place.wrote(lock.LOCK) != Folder(root).read(lock.LOCK)):
+        raise ProjectError("no sync is under way here", "a committed one is undone with `git revert`")
+    return journal.undo(place)

@@ -31,12 +31,20 @@ def reference(record: Lock, origin: str, wish: Manifest) -> str:
     return versions.newest(tags) or record.factory.version
 
 
-def merged(project: Project, target: Target, base: Base, status: Status, renames: Mapping[str, str]) -> Plan:
-    """The plan that brings the project to the target; `renames` maps old to new path."""
+def merged(
+    project: Project, target: Target, base: Base, status: Status, renames: Mapping[str, str]
+) -> tuple[Plan, Mapping[str, File | None]]:
+    """The plan that brings the project to the target, and the paths of lock and target with the files it saw there.
+
+    `renames` maps old to new path.
+    """
     ours = _ours(project, target, status)
     combine = partial(_combine, project.root, git.Names("yours", f"factory-{target.origin.version}"))
     changes = merge(project.lock, base.files, ours, target, renames, combine)
-    return Plan(tuple(_with_incoming(changes, base)), target)
+    within = tuple(f"{path}/" for path in ours.modules)  # another repository's: not looked at, and not written
+    paths = (path for path in (*project.lock.paths, *target.rendered.owned) if not path.startswith(within))
+    seen = {path: ours.files.get(path) for path in paths}
+    return Plan(tuple(_with_incoming(changes, base)), target), seen
 
 
 def as_locked(project: Project, origin: Origin, base: Base) -> Plan:
