@@ -72,11 +72,15 @@ _CONTRIBUTES = _object(
     }
 )
 
+_KEY = r'(?:[^."\s]+|"[^"]+")'
+PLACE: Schema = {"type": "string", "pattern": rf"^{_KEY}(?:\.{_KEY})*$"}  # of an entry: its keys, a dot between them
+
 _CHANGE = _object(
     {
         "since": VERSION,
         "rename": _map(WORDS),
         "remove": TEXTS,
+        "move_keys": _map(_map(PLACE, propertyNames=PLACE)),
         "answer": _object(
             {
                 "rename": _map(WORDS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from ai_factory import git, lock, versions
@@ -12,7 +12,7 @@ from ai_factory.factory import is_remote
 from ai_factory.git import Status
 from ai_factory.lock import Lock, Origin
 from ai_factory.manifest import Manifest
-from ai_factory.merge import Input, MergedTrees, Ours, merge
+from ai_factory.merge import Declared, Input, MergedTrees, Ours, merge
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.project.opening import Project
 from ai_factory.render import Rendered
@@ -31,11 +31,11 @@ def reference(record: Lock, origin: str, wish: Manifest) -> str:
     return versions.newest(tags) or record.factory.version
 
 
-def merged(project: Project, target: Target, base: Base, status: Status, renames: Mapping[str, str]) -> Plan:
-    """The plan that brings the project to the target; `renames` maps old to new path."""
+def merged(project: Project, target: Target, base: Base, status: Status, declared: Declared) -> Plan:
+    """The plan that brings the project to the target."""
     ours = _ours(project, target, status)
     combine = partial(_combine, project.root, git.Names("yours", f"factory-{target.origin.version}"))
-    changes = merge(project.lock, base.files, ours, target, renames, combine)
+    changes = merge(project.lock, base.files, ours, target, declared, combine)
     return Plan(tuple(_with_incoming(changes, base)), target)
 
 

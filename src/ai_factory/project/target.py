@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from ai_factory import __version__, cache, catalog, isolate, questions
+from ai_factory import __version__, cache, catalog, evolve, isolate, questions
 from ai_factory.catalog import Blueprint, Component
+from ai_factory.evolve import Pending
 from ai_factory.factory import EMBEDDED, Factory
 from ai_factory.lock import Origin
+from ai_factory.merge import Declared
 from ai_factory.plan import Target
 from ai_factory.questions import Ask
-from ai_factory.render import render
+from ai_factory.render import checked_path, render, spelled
 
 Result = TypeVar("Result")
 
@@ -71,6 +73,23 @@ def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
     origin = made.factory.origin
     files = _guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))
     return Target(origin, answers, made.versions, files)
+
+
+def declared(
+    made: Recipe, changes: Sequence[Pending], before: Mapping[str, Any], answers: Mapping[str, Any]
+) -> Declared:
+    """What pending changes say of paths, spelled with the answers that the project had, and that it will have."""
+    wanted = evolve.spellings(changes)
+    if not any("{" in path for _, path in wanted):  # as most have none, and a child takes time to start
+        return evolve.paths(changes, _as_written, _as_written)
+    was = {**answers, **evolve.answers(before, changes)}
+    spell = partial(spelled, made.components)
+    old, new = _guarded(made.factory.origin, lambda: (spell(was, wanted), spell(answers, wanted)))
+    return evolve.paths(changes, lambda *place: old[place], lambda *place: new[place])
+
+
+def _as_written(component: str, path: str) -> str:
+    return checked_path(path, f"{catalog.COMPONENTS}/{component}/component.yaml")
 
 
 def _guarded(origin: Origin, compute: Callable[[], Result]) -> Result:
