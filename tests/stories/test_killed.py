@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests import kit, killing
+from tests import killing, kit
 from tests.killing import CUT_OFF, EDITS, PROJECT, State, copy, kill, own_names, run, state
 from tests.kit import LINES, commit, git, put
 
@@ -157,7 +155,6 @@ def _id(top: Path, content: str) -> str:
 
 def committed(top: Path, case: Case) -> str:
     """The same for a sync with its commit: git itself may leave a lock behind, and then the command says so."""
-    ...
 
 
 @pytest.mark.parametrize("number", range(QUICK))
