@@ -13,11 +13,12 @@ from ai_factory import __version__, catalog, git, versions
 from ai_factory.cache import folder
 from ai_factory.errors import AuthorError, FactoryError, UnreachableError, UsageError
 from ai_factory.lock import Origin, check_address
-from ai_factory.newest import PARTS, folder_paths, is_bare, mirror_place
+from ai_factory.newest import PARTS, folder_paths, mirror_place
 from ai_factory.tree import File, Tree, tree_id, under
-from ai_factory.workspace import Folder
+from ai_factory.workspace import Folder, is_bare
 
 EMBEDDED = "embedded"
+SIZE_LIMIT = 256 * 1024 * 1024  # bytes of a whole factory
 _HOST = r"(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])"
 _PATH = r"(?!.*%[01]|.*%7f)[^\s\\<>\"'^`{|}$&;*?#()]*"  # what a shell or a line could take for more than a path
 _ADDRESSES = (
@@ -145,8 +146,15 @@ def _in_folder(folder: str) -> Factory:
 
 
 def _folder_tree(folder: str) -> dict[str, File]:
-    disk = Folder(folder)
-    return disk.read_all(folder_paths(disk))
+    disk, total = Folder(folder), 0
+    tree: dict[str, File] = {}
+    for path in folder_paths(disk):
+        file = disk.read(path)
+        total += len(file.content) if file else 0
+        if total > SIZE_LIMIT:
+            raise UnreachableError(f"the factory `{folder}` holds more than {SIZE_LIMIT} bytes")
+        tree |= {path: file} if file else {}
+    return tree
 
 
 def _require_contents(tree: Mapping[str, object], url: str) -> None:
@@ -163,7 +171,7 @@ def _in_repository(url: str, repository: str, wanted: Wanted) -> Factory:
 
     @cache
     def files() -> Tree:
-        listed = git.list_tree(repository, release.commit, PARTS)
+        listed = git.list_tree(repository, release.commit, PARTS, SIZE_LIMIT)
         _require_contents(listed, url)
         _refuse_submodules(path for path, entry in listed.items() if entry.mode == git.SUBMODULE)
         contents = git.read_blobs(repository, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))

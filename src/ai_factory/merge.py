@@ -6,12 +6,10 @@ lost, what cannot be decided is a conflict; ownership does not change what may b
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ai_factory import documents
+from ai_factory import structured
 from ai_factory.errors import FactoryError
 from ai_factory.lock import Entry, Lock
 from ai_factory.plan import Change, Target, entry_of
@@ -39,11 +37,15 @@ class Note(NamedTuple):
 
 
 class MergedTrees(NamedTuple):
-    """The result of a whole-tree merge: files (with markers where in conflict), the sides of conflicts, notes."""
+    """The result of a whole-tree merge: files (with markers where in conflict), the sides of conflicts, notes.
+
+    `before` holds what was in changed files that the team's tree gave by id.
+    """
 
     files: Input
     conflicts: Mapping[str, tuple[Side, ...]]
     notes: tuple[Note, ...]
+    before: Mapping[str, File] = {}
 
 
 Combine = Callable[[Input, Input, Input], MergedTrees]
@@ -371,14 +373,36 @@ def _resolved(item: _Path, merged: MergedTrees, heirs: Mapping[str, str]) -> Cha
 
 
 def _both(item: _Path, merged: MergedTrees, why: str) -> Change:
-    """The change of a path to which both sides have something to say."""
+    """The change of a path to which both sides have something to say: by lines, else by structure."""
     assert item.ours
-    file = merged.files.get(item.path)
-    if item.path in merged.conflicts or not isinstance(file, File):
-        return _in_conflict(item, file if isinstance(file, File) else None)
-    if not parses(item.path, file.content) and parses(item.path, item.ours.content):
-        return item.conflict("both sides changed it, and the two together are no valid file")
-    return item.change("merge", why, file)
+    assert item.theirs
+    found = merged.files.get(item.path)
+    file = found if isinstance(found, File) else None
+    clash = item.path in merged.conflicts or file is None
+    if file and not clash and _is_sound(item.path, file, item.ours, item.theirs):
+        return item.change("merge", why, file)
+    joined = _by_structure(item.path, item.base, item.ours, item.theirs) if item.base or not item.entry else None
+    if joined:
+        return item.change("merge", f"{why.partition(',')[0]}: merged by its entries", joined)
+    if clash:
+        return _in_conflict(item, file)
+    return item.conflict("both sides changed it, and the two together are no valid file")
+
+
+def _is_sound(path: str, file: File, ours: File, theirs: File) -> bool:
+    """Whether a merge by lines is a file that its readers take; where the team's was none, nobody can tell."""
+    sides = ours.content, theirs.content
+    return structured.sound(path, file.content, *sides) or not structured.valid(path, ours.content)
+
+
+def _by_structure(path: str, base: File | None, ours: File, theirs: File) -> File | None:
+    """The team's file with the new version's changes, entry by entry, where that leaves no doubt."""
+    old = base.mode if base else ours.mode
+    modes = {ours.mode, theirs.mode} - {old} or {old}
+    if len(modes) > 1 or LINK in (old, ours.mode, theirs.mode):
+        return None
+    content = structured.merge(path, base.content if base else None, ours.content, theirs.content)
+    return File(content, modes.pop()) if content is not None else None
 
 
 def _deleted_upstream(item: _Path, heir: str) -> Change:
@@ -434,13 +458,19 @@ def _followed(path: str, file: File, merged: MergedTrees, gone: Mapping[str, _Pa
     """The team moved a file of the factory's: the new version's change follows it, or waits where the file was."""
     shared = {old: len(_lines(file) & _lines(item.theirs)) for old, item in gone.items()}
     source = max(sorted(shared), key=lambda old: shared[old])
+    item, mine = gone[source], merged.before.get(path)
+    assert item.theirs
     if not _writable(path):
-        return gone[source].conflict(f"the team moved it to `{path}`, a name that a sync never writes to")
-    if path in merged.conflicts:
-        return gone[source].conflict(f"the team moved it to `{path}`, and both sides changed the same lines")
-    if not parses(path, file.content):
-        return gone[source].conflict(f"the team moved it to `{path}`, and the two together are no valid file")
-    return Change(path, "merge", f"the team moved `{source}` here, and the new version's change follows", file=file)
+        return item.conflict(f"the team moved it to `{path}`, a name that a sync never writes to")
+    why = f"the team moved `{source}` here, and the new version's change follows"
+    clash = path in merged.conflicts
+    if not clash and (mine is None or _is_sound(path, file, mine, item.theirs)):
+        return Change(path, "merge", why, file=file)
+    joined = _by_structure(path, item.base, mine, item.theirs) if mine and item.base else None
+    if joined:
+        return Change(path, "merge", f"{why}: merged by its entries", file=joined)
+    reason = "both sides changed the same lines" if clash else "the two together are no valid file"
+    return item.conflict(f"the team moved it to `{path}`, and {reason}")
 
 
 def _writable(path: str) -> bool:
@@ -479,24 +509,3 @@ def _blocked(paths: Mapping[str, _Path], changes: Mapping[str, Change], ours: Ou
 def _above(path: str) -> Iterator[str]:
     """The folders above a path."""
     return (path[:place] for place, sign in enumerate(path) if sign == "/")
-
-
-def parses(path: str, content: bytes) -> bool:
-    """Whether the content is valid for the format that its name tells; true for formats that are not guarded."""
-    try:
-        if path.endswith(".toml"):
-            tomllib.loads(content.decode())
-        elif path.endswith(".json"):
-            json.loads(content, object_pairs_hook=_once)
-        elif path.endswith((".yaml", ".yml")):
-            documents.load(content, path)
-    except (ValueError, RecursionError, FactoryError):
-        return False
-    return True
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys each stand once: both sides may have added one, each in another place."""
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
-    return dict(pairs)

@@ -246,16 +246,30 @@ class Repository(NamedTuple):
 
 
 def find_repository(start: str) -> Repository | None:
-    """The git repository that `start` lies in, told from its files, without starting git."""
+    """The git repository that `start` lies in, told from its files, without starting git.
+
+    None also where git would find a repository without a work tree first: anybody can commit the files of one, and
+    git would obey the settings in it.
+    """
     here = os.path.realpath(start)
     while True:
         private = _git_folder(os.path.join(here, ".git"))
         if private:
             return Repository(here, private, _common(private))
+        if is_bare(here):
+            return None
         parent = os.path.dirname(here)
         if parent == here:
             return None
         here = parent
+
+
+def is_bare(folder: str) -> bool:
+    """Whether git would take the folder itself for a repository."""
+    if not os.path.lexists(os.path.join(folder, "HEAD")):
+        return False
+    own = all(os.path.exists(os.path.join(folder, name)) for name in ("objects", "refs"))
+    return own or os.path.exists(os.path.join(folder, "commondir"))
 
 
 def _git_folder(place: str) -> str:

@@ -253,3 +253,30 @@ def test_a_project_makes_no_filter_of_the_persons_run(project: Path, evil: str, 
     assert run(project, "sync", "--plan").code == 0
     assert run(project, "status").code == 0
     assert trap.exists() is False
+
+
+@pytest.mark.parametrize("command", [["status"], ["diff", "--incoming"], ["sync"], ["restore", "--all"], ["check"]])
+def test_a_repository_hidden_among_the_files_of_another_is_not_obeyed(
+    command: list[str], factory: Path, tmp_path: Path, evil: str, trap: Path
+) -> None:
+    """Git would take a folder with these names for a repository, and anybody can commit them."""
+    mono = tmp_path / "mono"
+    git(tmp_path, "init", "-q", "mono")
+    project = small_project(mono / "sub", factory)
+    put(
+        project,
+        {"HEAD": "ref: refs/heads/main\n", "objects/x": "", "refs/x": "", "src/small_thing/main.py": "edited\n"},
+    )
+    hostile = settings(evil, tmp_path / "hooks", tmp_path / "included")
+    for key, value in {
+        "core.bare": "false",
+        "core.worktree": ".",
+        "core.repositoryFormatVersion": "0",
+        **hostile,
+    }.items():
+        git(tmp_path, "config", "--file", str(project / "config"), key, value)
+    put(project, {".gitattributes": ATTRIBUTES})
+    commit(mono)
+    trap.unlink(missing_ok=True)
+    result = run(project, *command)
+    assert (trap.exists(), result.code) == (False, 2 if command[0] in ("sync", "restore") else 0)

@@ -10,12 +10,13 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError, UsageError
-from ai_factory.git.process import failure, finished, personal, quoted, run, without_filters
+from ai_factory.git.process import bounded, failure, finished, personal, quoted, run, without_filters
 from ai_factory.tree import Blob, File, path_bytes, raw_blob_id
 from ai_factory.workspace import find_repository, unusable
 
 SUBMODULE = "160000"
 SLACK = 64 * 1024  # bytes that an index and the rounding to blocks take besides the contents
+LISTING = 64 * 1024 * 1024  # bytes of a list of files: a few objects can stand for billions
 ONE_PACK = ("-c", "fastimport.unpackLimit=1")  # a loose object costs half a millisecond to write
 NOBODY = ("ai-factory", "noreply@invalid")
 NOBODYS = f"committer {NOBODY[0]} <{NOBODY[1]}> 0 +0000\n".encode()
@@ -54,16 +55,17 @@ def is_ancestor(repository: str, one: str, other: str) -> bool:
     return finished(["merge-base", "--is-ancestor", one, other], repository, expect=(0, 1, 128)).returncode == 0
 
 
-def list_tree(repository: str, commit: str, folders: Sequence[str] = ()) -> dict[str, Blob]:
-    """The files of a commit below those folders (all, when none is named), without reading their content."""
-    arguments = ["ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders]
-    rows = run(arguments, repository).split(b"\0")
-    return {os.fsdecode(path): Blob(*_entry(head)) for head, _, path in (row.partition(b"\t") for row in rows if row)}
+def list_tree(repository: str, commit: str, folders: Sequence[str] = (), most: int = 0) -> dict[str, Blob]:
+    """The files of a commit below those folders (all, when none is named), without reading their content.
 
-
-def _entry(head: bytes) -> tuple[str, str]:
-    mode, _, blob = head.decode().split(" ")
-    return mode, blob
+    Raises MachineError when they hold more than `most` bytes, where that is given, or are too many to be listed.
+    """
+    size = ["--long"] if most else []
+    listed = bounded(["ls-tree", "-r", "-z", "--full-tree", *size, commit, "--", *folders], repository, LISTING)
+    rows = [(head.split(), path) for head, _, path in (row.partition(b"\t") for row in listed.split(b"\0") if row)]
+    if most and sum(int(head[3]) for head, _ in rows if head[3] != b"-") > most:
+        raise MachineError(f"the files of {commit[:12]} in `{repository}` hold more than {most} bytes")
+    return {os.fsdecode(path): Blob(head[0].decode(), head[2].decode()) for head, path in rows}
 
 
 def read_blobs(repository: str, blobs: Iterable[str]) -> dict[str, bytes]:

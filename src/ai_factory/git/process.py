@@ -11,11 +11,12 @@ from contextlib import contextmanager
 
 from ai_factory.errors import MachineError
 from ai_factory.tree import path_bytes
-from ai_factory.workspace import UNUSABLE
+from ai_factory.workspace import UNUSABLE, Repository, find_repository
 
 TIMEOUT = 600  # seconds of one git process
 NOTHING: Mapping[str, str] = {}
 GRACE = 10  # seconds in which a process that was asked to end should have ended
+_MAY_NAME_FILTERS = re.compile("filter|include", re.IGNORECASE)
 
 
 def isolated() -> dict[str, str]:
@@ -53,7 +54,7 @@ def personal() -> dict[str, str]:
 
     Not those on what git ignores: a file that they hide is still there, and in the way.
     """
-    own = {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
+    own = {key: value for key, value in isolated().items() if key != "GIT_CONFIG_GLOBAL"}
     return with_settings(own, [("core.excludesFile", os.devnull)])
 
 
@@ -86,21 +87,42 @@ def without_filters(environment: Mapping[str, str], folder: str) -> dict[str, st
     """The environment in which no content filter runs there, be it the project's or the person's.
 
     Git would run them to tell whether a file changed; without them a file whose stored form differs from the one
-    on disk counts as changed once its time stamp moved.
+    on disk counts as changed once its time stamp moved. Git is asked for them only where a file may name one.
     """
-    return with_settings(environment, filters_off(configured(r"^filter\.", folder, environment)))
+    found = find_repository(folder)
+    if found is None or not any(_MAY_NAME_FILTERS.search(_text(place)) for place in _configuration(found)):
+        return dict(environment)
+    # told where it is, git reads the settings also of a repository that belongs to another user
+    asking = {**environment, "GIT_DIR": found.private}
+    return with_settings(environment, filters_off(configured(r"^filter\.", folder, asking)))
+
+
+def _configuration(found: Repository) -> list[str]:
+    """The files that git reads its configuration from there, without those that they include."""
+    home = os.path.expanduser("~")
+    own = os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "git", "config")
+    places = ((found.common, "config"), (found.private, "config.worktree"), (home, ".gitconfig"))
+    return [own, *(os.path.join(*place) for place in places)]
+
+
+def _text(place: str) -> str:
+    try:
+        with open(place, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
 
 
 @contextmanager
 def _trusting() -> Iterator[dict[str, str]]:
-    """The isolated environment with one setting of the person's: which repositories of other users git may read."""
+    """One setting of the person's, for an isolated environment: which repositories of other users git may read."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    asked = _started(["config", "--global", "--get-all", "-z", "safe.directory"], "/", b"", own)
+    asked = _started(["config", "--get-all", "-z", "safe.directory"], "/", b"", own)
     with tempfile.NamedTemporaryFile("wb", prefix="ai-factory-") as stream:
         for folder in asked.stdout.split(b"\0")[:-1]:
             stream.write(b"[safe]\n\tdirectory = " + quoted(os.fsdecode(folder)) + b"\n")
         stream.flush()
-        yield isolated() | {"GIT_CONFIG_GLOBAL": stream.name}
+        yield {"GIT_CONFIG_SYSTEM": stream.name, "GIT_CONFIG_NOSYSTEM": "0"}
 
 
 def run(
@@ -118,6 +140,22 @@ def run(
     return finished(arguments, folder, stdin, environment, expect, more).stdout
 
 
+def bounded(arguments: Sequence[str], folder: str, most: int) -> bytes:
+    """What git prints, if that is not more than `most` bytes: else it is stopped, and MachineError raised."""
+    pipes = (subprocess.DEVNULL, subprocess.PIPE, subprocess.DEVNULL)
+    try:
+        process = subprocess.Popen(["git", *arguments], -1, None, *pipes, cwd=folder, env=isolated())
+    except OSError:
+        return run(arguments, folder)  # it says what is wrong
+    with process:
+        assert process.stdout
+        output = process.stdout.read(most + 1)
+        if len(output) > most:
+            process.kill()
+            raise MachineError(f"git printed more than {most} bytes: `git {_words(arguments[:2])}`")
+    return output if process.returncode == 0 else run(arguments, folder)
+
+
 def finished(
     arguments: Sequence[str | bytes],
     folder: str,
@@ -127,10 +165,11 @@ def finished(
     more: Mapping[str, str] = NOTHING,
 ) -> subprocess.CompletedProcess[bytes]:
     """The process after its end, whatever that was where `expect` is None; raises as `run` does."""
-    done = _started(arguments, folder, stdin, {**isolated(), **more} if environment is None else environment)
-    if environment is None and b"dubious ownership" in done.stderr:
+    given = {**isolated(), **more} if environment is None else environment
+    done = _started(arguments, folder, stdin, given)
+    if b"dubious ownership" in done.stderr and given.get("GIT_CONFIG_NOSYSTEM") == "1":
         with _trusting() as trusting:
-            done = _started(arguments, folder, stdin, {**trusting, **more})
+            done = _started(arguments, folder, stdin, {**given, **trusting})
     if expect is not None and done.returncode not in expect:
         raise failure(arguments, done)
     return done

@@ -16,7 +16,7 @@ from ai_factory.errors import AnswersError, MachineError, UsageError
 from ai_factory.interruption import undisturbed
 from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, births
-from ai_factory.project.target import Recipe, rendered, settle
+from ai_factory.project.target import Recipe, guarded, rendered, settle
 from ai_factory.questions import Ask, Asked, Check
 from ai_factory.tree import File, word
 from ai_factory.workspace import Folder, find_repository, unusable
@@ -86,8 +86,11 @@ def _asked(
             spoken[shown.question.key] = value
         return value
 
-    answers = settle(made, given, listening, named)
-    return answers, {**named, **given, **spoken}
+    def conversation() -> tuple[dict[str, Any], dict[str, Any]]:
+        answers = settle(made, given, listening, named)
+        return answers, {**named, **given, **spoken}
+
+    return guarded(made.factory.origin, conversation)
 
 
 def _asks(made: Recipe, key: str) -> bool:

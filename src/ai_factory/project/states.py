@@ -81,12 +81,18 @@ def _ours(project: Project, target: Target, status: Status) -> Ours:
     coming = {path for path in coming if not path.startswith(within) and project.folder.reaches(path)}
     strangers = sorted(path for path in {*files, *coming} if path not in status.tracked)
     local = git.ignored(project.root, strangers)
+    aside = (f"{lock.FOLDER}/", *_projects(status))
     others = {
         path: entry
         for path, entry in status.tracked.items()
-        if path not in owned and not path.startswith(lock.FOLDER + "/") and path not in modules
+        if path not in owned and path not in modules and not path.startswith(aside)
     }
     return Ours(files, others, frozenset(local), modules)
+
+
+def _projects(status: Status) -> tuple[str, ...]:
+    """The folders of other projects below this one: no change may follow a file there, it is theirs."""
+    return tuple(path.removesuffix(lock.LOCK) for path in status.tracked if path.endswith(f"/{lock.LOCK}"))
 
 
 def _known_mode(record: Lock, status: Status, path: str, file: File) -> File:

@@ -54,7 +54,8 @@ def settle(
 ) -> dict[str, Any]:
     """All effective answers: given ones win over `named` ones, those over the blueprint's presets and the defaults.
 
-    Only given ones are not asked. Raises AnswersError that names everything that is missing or invalid.
+    Only given ones are not asked; who asks guards the whole conversation. Raises AnswersError that names everything
+    that is missing or invalid.
     """
     presets = {**made.blueprint.answers, **(named or {})}
     asked = [
@@ -62,7 +63,7 @@ def settle(
         for question in catalog.all_questions(made.components)
     ]
     compute = partial(questions.settle, asked, given, catalog.visible(made.components), ask)
-    return compute() if ask else _guarded(made.factory.origin, compute)
+    return compute() if ask else guarded(made.factory.origin, compute)
 
 
 def settle_again(
@@ -92,10 +93,10 @@ def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
 
     compiled = FileSystemBytecodeCache(cache.folder(f"jinja-{__version__}"), "%s.jinja-cache")
     origin = made.factory.origin
-    files = _guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))
+    files = guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))
     return Target(origin, answers, made.versions, files)
 
 
-def _guarded(origin: Origin, compute: Callable[[], Result]) -> Result:
+def guarded(origin: Origin, compute: Callable[[], Result]) -> Result:
     """What does not come with the tool itself is computed in a child with limited memory and time."""
     return compute() if origin.kind == EMBEDDED else isolate.limited(compute, f"the factory `{origin.url}`")

@@ -187,9 +187,8 @@ def sync_markdown(sync: Sync) -> str:
     parts += _section("Changes", [_md_row(change) for change in sync.plan.visible if change.action != "conflict"])
     parts += _section("Components", [_md_release(sync, *release) for release in sync.releases])
     words = {"gained": "Evidence gained", "lost": "Evidence lost", "weakened": "Weakened"}
-    parts += _section(
-        "Controls", [f"- {words[key]}: {_md(', '.join(ids))}" for key, ids in controls(sync).items() if ids]
-    )
+    rows = [f"- {words[key]}: {_md(', '.join(ids))}" for key, ids in controls(sync).items() if ids]
+    parts += _section("Controls", rows)
     parts += _section("Answers", [_md_answer(row) for row in _changed(sync)])
     parts += _section(
         "Drift that stays",
