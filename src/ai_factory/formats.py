@@ -72,6 +72,8 @@ _CONTRIBUTES = _object(
     }
 )
 
+IMPACTS = ("none", "review", "reapprove")  # what a change means for a project's approval
+
 _KEY = r'(?:[^."\s]+|"[^"]+")'
 PLACE: Schema = {"type": "string", "pattern": rf"^{_KEY}(?:\.{_KEY})*$"}  # of an entry: its keys, a dot between them
 
@@ -89,7 +91,7 @@ _CHANGE = _object(
             }
         ),
         "manual": WORDS,
-        "impact": {"enum": ["none", "review", "reapprove"]},
+        "impact": {"enum": list(IMPACTS)},
     },
     ("since",),
 )
