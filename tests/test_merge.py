@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai_factory import git
+from ai_factory import git, structured
 from ai_factory.git import Names
 from ai_factory.lock import Entry, Lock, Origin
-from ai_factory.merge import Ours, merge, parses
+from ai_factory.merge import Declared, Ours, merge
 from ai_factory.plan import Target
 from ai_factory.render import Owned, Rendered
 from ai_factory.tree import EXECUTABLE, LINK, Blob, File, Tree, blob_id
@@ -96,6 +96,8 @@ def _meet(
     after: Mapping[str, str] | str = "merged",
     states: Mapping[str, str] | None = None,
     renames: Mapping[str, str] | None = None,
+    removed: Collection[str] = (),
+    moves: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     local: Collection[str] = (),
     unknown: Collection[str] = (),
     components: Collection[str] = ("core",),
@@ -115,7 +117,7 @@ def _meet(
     kept = {path: tree_of(base)[path] for path, row in lock.paths.items() if _has_base(row) and path not in unknown}
     objects = git.project_objects(str(repository)) if others else ""
     combine = partial(git.merge_trees, names=NAMES, objects=objects)
-    changes = merge(lock, kept, mine, target, renames or {}, combine)
+    changes = merge(lock, kept, mine, target, Declared(renames or {}, frozenset(removed), moves or {}), combine)
     assert [change.path for change in changes] == sorted({change.path for change in changes})
     return {
         item.path: Row(item.action, item.file, item.base, item.entry, item.source, item.incoming) for item in changes
@@ -371,9 +373,16 @@ def test_gone_on_both_sides_is_forgotten(meet: Meet, others: Contents) -> None:
         pytest.param(
             "f.toml",
             "a = 1\n",
-            "b = 1\n",
-            Row("conflict", None, None, open_entry(None, "b = 1\n"), incoming=file("b = 1\n")),
+            "a = 2\n",
+            Row("conflict", None, None, open_entry(None, "a = 2\n"), incoming=file("a = 2\n")),
             id="different, in a format whose parser guards the commit",
+        ),
+        pytest.param(
+            "f.toml",
+            "a = 1\n",
+            "b = 1\n",
+            Row("merge", file("a = 1\nb = 1\n"), file("b = 1\n"), entry("b = 1\n")),
+            id="entries that do not meet",
         ),
     ],
 )
@@ -736,7 +745,77 @@ def test_no_marker_comes_into_a_file_whose_parser_guards_the_commit(meet: Meet, 
     ],
 )
 def test_the_formats_that_are_guarded(path: str, content: bytes, valid: bool) -> None:
-    assert parses(path, content) is valid
+    assert structured.valid(path, content) is valid
+
+
+DEPENDENCIES = '[project]\ndependencies = [\n  "a",\n]\n\n[tool.x]\n' + "".join(
+    f"k{number} = 1\n" for number in range(9)
+)
+
+
+def with_more(content: str, *lines: str) -> str:
+    """Dependencies added at the end of the list."""
+    return content.replace('  "a",\n', '  "a",\n' + "".join(f"  {line},\n" for line in lines))
+
+
+OURS, THEIRS = with_more(DEPENDENCIES, '"mine"'), with_more(DEPENDENCIES, '"new"')
+JOINED = with_more(DEPENDENCIES, '"new"', '"mine"')
+
+
+@pytest.mark.parametrize("word", ["managed", "merged"])
+def test_lines_that_clash_are_merged_by_what_identifies_their_entries(meet: Meet, word: str) -> None:
+    told = meet({"f.toml": DEPENDENCIES}, {"f.toml": OURS}, {"f.toml": THEIRS}, before=word, after=word)
+    assert told == {"f.toml": Row("merge", file(JOINED), file(THEIRS), entry(THEIRS, word))}
+
+
+def test_the_merged_entries_have_the_teams_line_endings(meet: Meet) -> None:
+    told = meet({"f.toml": DEPENDENCIES}, {"f.toml": crlf(OURS)}, {"f.toml": THEIRS})
+    assert told["f.toml"].file == file(crlf(JOINED))
+
+
+def test_an_entry_that_a_clean_merge_would_double_stands_once(meet: Meet) -> None:
+    """Both add one dependency, each in another place: the lines do not clash, the entries do or are one."""
+    base = DEPENDENCIES.replace('  "a",\n', "".join(f'  "a{number}",\n' for number in range(9)))
+    ours = base.replace('  "a1",\n', '  "a1",\n  "both>=1",\n')
+    same, other = (base.replace('  "a7",\n', f'  "a7",\n  "both>={bound}",\n') for bound in (1, 2))
+    assert meet({"f.toml": base}, {"f.toml": ours}, {"f.toml": same}) == {
+        "f.toml": Row("merge", file(ours), file(same), entry(same))
+    }
+    assert meet({"f.toml": base}, {"f.toml": ours}, {"f.toml": other}) == {
+        "f.toml": Row("conflict", None, file(base), open_entry(base, other), incoming=file(other))
+    }
+
+
+def test_entries_are_merged_in_a_file_that_the_new_version_renames(meet: Meet) -> None:
+    assert meet({"f.toml": DEPENDENCIES}, {"f.toml": OURS}, {"g.toml": THEIRS}) == {
+        "f.toml": Row("delete"),
+        "g.toml": Row("merge", file(JOINED), file(THEIRS), entry(THEIRS), "f.toml"),
+    }
+
+
+def test_entries_are_merged_in_a_file_that_the_team_moved(meet: Meet) -> None:
+    assert meet({"f.toml": DEPENDENCIES}, {"mine.toml": OURS}, {"f.toml": THEIRS}) == {
+        "f.toml": Row("decline", None, file(THEIRS), entry(THEIRS, state="declined")),
+        "mine.toml": Row("merge", file(JOINED)),
+    }
+
+
+def test_entries_are_not_merged_where_the_base_is_not_known(meet: Meet) -> None:
+    told = meet({"f.toml": DEPENDENCIES}, {"f.toml": OURS}, {"f.toml": THEIRS}, unknown=["f.toml"])
+    assert told["f.toml"].action == "conflict"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "mode"),
+    [
+        (file(OURS), ran(THEIRS), EXECUTABLE),
+        (ran(OURS), file(THEIRS), EXECUTABLE),
+        (file(OURS), link("elsewhere"), None),
+    ],
+)
+def test_merged_entries_and_modes(meet: Meet, ours: File, theirs: File, mode: str | None) -> None:
+    told = meet({"f.toml": DEPENDENCIES}, {"f.toml": ours}, {"f.toml": theirs})["f.toml"]
+    assert (told.action, told.file) == (("merge", file(JOINED)._replace(mode=mode)) if mode else ("conflict", None))
 
 
 def blocks(**changed: str) -> str:

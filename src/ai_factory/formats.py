@@ -74,18 +74,24 @@ _CONTRIBUTES = _object(
     }
 )
 
+_TABLE: Schema = {"type": "object"}  # old value → new value
+_OTHER_ANSWERS = {"split": _map(_map(ANSWERS)), "remove": TEXTS}  # answer → old value → new answers
+_KEY = r'(?:[^."\s]+|"[^"]+")'
+PLACE: Schema = {"type": "string", "pattern": rf"^{_KEY}(?:\.{_KEY})*$"}  # of an entry: its keys, a dot between them
+
 _CHANGE = _object(
     {
         "since": VERSION,
         "rename": _map(WORDS),
         "remove": TEXTS,
-        "answer": _object(
-            {
-                "rename": _map(WORDS),
-                "remove": TEXTS,
-                "map": {"type": "object"},
-            }
-        ),
+        "move_keys": _map(_map(PLACE, propertyNames=PLACE)),
+        "answer": {
+            "anyOf": [
+                # with `rename`, `map` is for the renamed answers; without, it names each answer first
+                _object({"rename": _map(WORDS), "map": _TABLE, **_OTHER_ANSWERS}, ("rename",)),
+                _object({"map": _map(_TABLE), **_OTHER_ANSWERS}),
+            ]
+        },
         "manual": WORDS,
         "impact": {"enum": ["none", "review", "reapprove"]},
     },
@@ -183,7 +189,7 @@ LOCK = _object(
                 "url": TEXT,
                 "version": TEXT,
                 "commit": {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})?" + END},
-                "tree": {"type": "string", "pattern": "^[0-9a-f]{40}" + END},
+                "tree": {"type": "string", "pattern": "^([0-9a-f]{40})?" + END},
             },
             ("kind", "url", "version", "commit", "tree"),
         ),

@@ -197,7 +197,7 @@ def _lock(data: Mapping[str, Any]) -> Lock:
     _member(origin.kind, KINDS, "factory kind")
     check_address(origin.url)
     _identity(origin.commit, (0, 40, 64), "factory commit")
-    _identity(origin.tree, (40,), "factory tree")
+    _identity(origin.tree, (0, 40), "factory tree")  # none after a repair: no one rendering gave the project
     return Lock(
         factory=origin,
         engine=_text(data["engine"], "engine"),

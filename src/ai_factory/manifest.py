@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ai_factory import catalog, documents, formats
+from ai_factory import catalog, documents, edits, formats
 from ai_factory.errors import FactoryError, ProjectError
 from ai_factory.lock import PROJECT, check_address
 
@@ -57,6 +57,7 @@ def write(manifest: Manifest) -> bytes:
     return documents.write({key: value for key, value in rows.items() if value})
 
 
-def answered(content: bytes, answers: Mapping[str, Any]) -> bytes:
-    """The manifest with these answers set, everything else as people wrote it."""
-    return documents.edit(content, {("answers", key): value for key, value in answers.items()})
+def answered(content: bytes, answers: Mapping[str, Any], renames: Mapping[str, str] | None = None) -> bytes:
+    """The manifest with answers renamed, then these set (None removes one), everything else as people wrote it."""
+    moved: edits.Renames = {("answers", old): new for old, new in (renames or {}).items()}
+    return edits.edit(content, {("answers", key): value for key, value in answers.items()}, moved)

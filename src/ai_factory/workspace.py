@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, check_path
 
 DRAFT = ".ai-factory-new"  # the end of a file's name while it is being written
 BLOCK = 1024 * 1024  # bytes read at once
+UNUSABLE = "check its owner and permissions, and the space left on the disk"
 SIZE_LIMIT = 64 * 1024 * 1024  # bytes of one file; a larger one is nobody's template
 
 
@@ -108,20 +109,38 @@ class Folder:
         except (OSError, ValueError) as error:
             _forget(temporary)
             raise unusable(place, "write", error) from None
+        except BaseException:  # interrupted
+            _forget(temporary)
+            raise
 
-    def delete(self, path: str) -> None:
-        """Remove the file at the path, if it is there, and the folders that it leaves empty."""
+    def delete(self, path: str, folders: Container[str] | None = None) -> None:
+        """Remove the file at the path, if it is there, and what `prune` removes."""
         place = self.locate(path)
         try:
-            os.unlink(place)
-            parent = os.path.dirname(place)
-            while parent != self.root and parent.startswith(self.root) and not os.listdir(parent):
-                os.rmdir(parent)
-                parent = os.path.dirname(parent)
-        except (FileNotFoundError, NotADirectoryError):
-            return
+            _forget(place)
         except OSError as error:
             raise unusable(place, "delete", error) from None
+        self.prune(path, folders)
+
+    def prune(self, path: str, folders: Container[str] | None = None) -> None:
+        """Remove the folders above the path that are empty: all of them, or only those."""
+        above = path.rpartition("/")[0]
+        while above and (folders is None or above in folders):
+            place = os.path.join(self.root, above)
+            try:
+                if os.path.isdir(place):
+                    if os.listdir(place):
+                        return
+                    os.rmdir(place)
+            except OSError as error:
+                raise unusable(place, "delete", error) from None
+            above = above.rpartition("/")[0]
+
+    def missing_above(self, path: str) -> list[str]:
+        """The folders above the path that are not there, outermost first."""
+        parts = path.split("/")
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+        return [folder for folder in above if not os.path.isdir(os.path.join(self.root, folder))]
 
     def forget_draft(self, path: str) -> None:
         """Remove what a writing that was cut off left beside the path."""
@@ -182,7 +201,7 @@ def unusable(place: str, verb: str, error: OSError | ValueError) -> MachineError
     """The error for a file that the machine does not let us read or write."""
     return MachineError(
         f"cannot {verb} `{place}`: {(getattr(error, 'strerror', '') or str(error)).lower()}",
-        "check its owner and permissions, and the space left on the disk",
+        UNUSABLE,
     )
 
 

@@ -170,7 +170,7 @@ def tokens(text: str) -> Iterator[Token]:
 PLAIN_MARKUP = {"text", "softbreak", "inline", "code_inline", "fence"}
 LISTS = {
     f"{kind}_{end}"
-    for kind in ("bullet_list", "list_item", "paragraph", "heading", "blockquote")
+    for kind in ("bullet_list", "list_item", "paragraph", "heading", "blockquote", "strong")
     for end in ("open", "close")
 }
 CALLS = re.compile(r"[@#!$%&~]\w|\bGH-\d")

@@ -6,6 +6,7 @@ a factory into its mirror; options and names never mix.
 """
 
 from ai_factory.git.commits import commit, first_commit
+from ai_factory.git.index import changed_index, forget_index, require_free_index
 from ai_factory.git.merging import Names, merge_trees, scratch
 from ai_factory.git.mirror import update_mirror
 from ai_factory.git.objects import (
@@ -36,6 +37,7 @@ from ai_factory.git.worktree import (
     restage,
     stage,
     status,
+    still,
     unmerged,
 )
 
@@ -47,11 +49,13 @@ __all__ = [
     "Release",
     "Stage",
     "Status",
+    "changed_index",
     "commit",
     "content_of",
     "describe",
     "existing",
     "first_commit",
+    "forget_index",
     "ignored",
     "index_listing",
     "is_ancestor",
@@ -64,12 +68,14 @@ __all__ = [
     "read_blobs",
     "releases",
     "repository_of",
+    "require_free_index",
     "resolve",
     "restage",
     "run",
     "scratch",
     "stage",
     "status",
+    "still",
     "store",
     "unmerged",
     "update_mirror",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ai_factory.git.objects import ONE_PACK, SUBMODULE, commit_stream, list_tree, object_format, read_blobs
-from ai_factory.git.process import run
+from ai_factory.git.process import quoted, run
 from ai_factory.merge import Input, MergedTrees, Note, Side
 from ai_factory.tree import Blob, File
 
@@ -46,11 +46,11 @@ def scratch(objects: str = "") -> Iterator[str]:
         form = object_format(objects)
         for place in ("objects/info", "objects/pack", "refs"):
             os.makedirs(os.path.join(folder, place))
-        files = {"HEAD": "ref: refs/heads/main\n", "config": _CONFIG[form]}
-        files |= {"objects/info/alternates": f"{objects}\n"} if objects else {}
-        for name, text in files.items():
-            with open(os.path.join(folder, name), "w", encoding="utf-8", errors="surrogateescape") as stream:
-                stream.write(text)
+        files = {"HEAD": b"ref: refs/heads/main\n", "config": _CONFIG[form].encode()}
+        files |= {"objects/info/alternates": quoted(objects) + b"\n"} if objects else {}
+        for name, content in files.items():
+            with open(os.path.join(folder, name), "wb") as stream:
+                stream.write(content)
         yield folder
 
 
@@ -88,14 +88,16 @@ def _read_merge(repository: str, output: bytes, ours: Input) -> MergedTrees:
     stages, position = _stages(fields)
     listed = list_tree(repository, head.decode().strip())
     changed = {path: entry for path, entry in listed.items() if ours.get(path) != entry and entry.mode != SUBMODULE}
-    blobs = [entry.id for entry in changed.values()] + [entry.id for sides in stages.values() for _, entry in sides]
-    contents = read_blobs(repository, blobs)
+    known = {path: entry for path in changed if isinstance(entry := ours.get(path), Blob)}
+    sides = [entry for rows in stages.values() for _, entry in rows]
+    contents = read_blobs(repository, [entry.id for entry in (*changed.values(), *sides, *known.values())])
     files = {path: File(contents[entry.id], entry.mode) if path in changed else entry for path, entry in listed.items()}
     conflicts = {
-        path: tuple(Side(number, File(contents[entry.id], entry.mode)) for number, entry in sides)
-        for path, sides in stages.items()
+        path: tuple(Side(number, File(contents[entry.id], entry.mode)) for number, entry in rows)
+        for path, rows in stages.items()
     }
-    return MergedTrees(files, conflicts, tuple(_notes(fields[position:])))
+    before = {path: File(contents[entry.id], entry.mode) for path, entry in known.items()}
+    return MergedTrees(files, conflicts, tuple(_notes(fields[position:])), before)
 
 
 def _stages(fields: Sequence[bytes]) -> tuple[dict[str, list[tuple[int, Blob]]], int]:

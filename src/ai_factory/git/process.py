@@ -11,19 +11,16 @@ from contextlib import contextmanager
 
 from ai_factory.errors import MachineError
 from ai_factory.tree import path_bytes
-from ai_factory.workspace import Repository, find_repository
+from ai_factory.workspace import UNUSABLE, Repository, find_repository
 
-TRANSPORTS = "file:https:ssh"
-NO_TRANSPORT = "none"  # a repository with a promise in it would else fetch what is missing, by programs that it names
 TIMEOUT = 600  # seconds of one git process
+NOTHING: Mapping[str, str] = {}
+GRACE = 10  # seconds in which a process that was asked to end should have ended
 _MAY_NAME_FILTERS = re.compile("filter|include", re.IGNORECASE)
 
 
-def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
-    """An environment in which git sees no configuration but a repository's own, asks nothing, and fetches nothing.
-
-    `transports` names those of git's protocols that it may use, with colons between them.
-    """
+def isolated() -> dict[str, str]:
+    """An environment in which git sees no configuration but a repository's own, and asks nothing."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     return kept | {
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -33,7 +30,8 @@ def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
         "GIT_ASKPASS": "true",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_PROTOCOL_FROM_USER": "0",
-        "GIT_ALLOW_PROTOCOL": transports,
+        # nothing is fetched unless asked for: a repository may name a program that brings what it lacks
+        "GIT_ALLOW_PROTOCOL": "none",
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"),
         "LC_ALL": "C",
@@ -44,6 +42,11 @@ def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
         "GIT_CONFIG_KEY_1": "core.fsmonitor",
         "GIT_CONFIG_VALUE_1": "false",
     }
+
+
+def of_index(place: str) -> dict[str, str]:
+    """What makes git use that file as its index; nothing where none is named."""
+    return {"GIT_INDEX_FILE": place} if place else {}
 
 
 def personal() -> dict[str, str]:
@@ -128,9 +131,13 @@ def run(
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] = (0,),
+    more: Mapping[str, str] = NOTHING,
 ) -> bytes:
-    """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected."""
-    return finished(arguments, folder, stdin, environment, expect).stdout
+    """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected.
+
+    `more` adds to the isolated environment, in which git runs unless another `environment` is given.
+    """
+    return finished(arguments, folder, stdin, environment, expect, more).stdout
 
 
 def bounded(arguments: Sequence[str], folder: str, most: int) -> bytes:
@@ -154,40 +161,56 @@ def finished(
     folder: str,
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
-    expect: Sequence[int] = (0,),
+    expect: Sequence[int] | None = (0,),
+    more: Mapping[str, str] = NOTHING,
 ) -> subprocess.CompletedProcess[bytes]:
-    """The process after its end; raises as `run` does."""
-    given = isolated() if environment is None else environment
+    """The process after its end, whatever that was where `expect` is None; raises as `run` does."""
+    given = {**isolated(), **more} if environment is None else environment
     done = _started(arguments, folder, stdin, given)
     if b"dubious ownership" in done.stderr and given.get("GIT_CONFIG_NOSYSTEM") == "1":
         with _trusting() as trusting:
             done = _started(arguments, folder, stdin, {**given, **trusting})
-    if done.returncode not in expect:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
-        raise MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", hint_for(reason))
+    if expect is not None and done.returncode not in expect:
+        raise failure(arguments, done)
     return done
+
+
+def failure(arguments: Sequence[str | bytes], done: subprocess.CompletedProcess[bytes]) -> MachineError:
+    """The error for a process that ended otherwise than expected."""
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
+    return MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", hint_for(reason))
 
 
 def _started(
     arguments: Sequence[str | bytes], folder: str, stdin: bytes, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
+    pipe = subprocess.PIPE
     try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            input=stdin,
-            capture_output=True,
-            env=environment,
-            timeout=TIMEOUT,
-            check=False,
-        )
+        with subprocess.Popen(
+            ["git", *arguments], cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+        ) as process:
+            try:
+                output, errors = process.communicate(stdin, timeout=TIMEOUT)
+            except BaseException:
+                _end(process)
+                raise
+            return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.isdir(folder):
             raise MachineError(f"there is no folder `{folder}`") from None
         raise MachineError("git is not installed", "install git 2.38 or newer") from None
     except subprocess.TimeoutExpired:
         raise MachineError(f"git took longer than {TIMEOUT} seconds: `git {_words(arguments[:2])}`") from None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end: killed at once, git would leave its locks behind."""
+    process.terminate()
+    try:
+        process.wait(timeout=GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _words(arguments: Sequence[str | bytes]) -> str:
@@ -198,6 +221,8 @@ def hint_for(reason: str) -> str:
     """What mends the failure of that reason, where it is known."""
     if "dubious ownership" in reason:
         return "the repository belongs to another user: `git config --global --add safe.directory PATH`"
+    if re.search("No space left|Out of diskspace|Permission denied|Read-only|not permitted", reason):
+        return UNUSABLE
     return "install git 2.38 or newer" if "usage:" in reason or "unknown option" in reason else ""
 
 

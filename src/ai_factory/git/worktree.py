@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ai_factory.errors import ProjectError
 from ai_factory.git.objects import object_id, project_objects
-from ai_factory.git.process import finished, isolated, personal, run, without_filters
+from ai_factory.git.process import finished, of_index, personal, run, without_filters
 from ai_factory.tree import Blob, path_bytes
 from ai_factory.workspace import Repository, find_repository
 
@@ -70,6 +70,12 @@ def repository_of(root: str) -> Repository:
     return found
 
 
+def still(root: str, before: Status) -> bool:
+    """Whether head and index below `root` are what they were."""
+    head = finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
+    return head == before.head and _index(root) == (before.tracked, before.sparse)
+
+
 def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:
     """The files in the index, and those of them that a sparse checkout leaves out."""
     rows = run(["ls-files", "--stage", "-t", "-z", "--", "."], root).split(b"\0")
@@ -100,8 +106,8 @@ class Stage(NamedTuple):
     sides: tuple[Blob | None, Blob | None, Blob | None] | None = None
 
 
-def stage(root: str, stages: Sequence[Stage]) -> None:
-    """Put the paths into the index as given; no filter of the project runs."""
+def stage(root: str, stages: Sequence[Stage], index: str = "") -> None:
+    """Put the paths into the index (that file, where one is named) as given; no filter of the project runs."""
     prefix = _prefix(root)
     nothing = "0" * len(object_id(b"", project_objects(root)))
     lines: list[bytes] = []
@@ -115,7 +121,7 @@ def stage(root: str, stages: Sequence[Stage]) -> None:
                 lines.append(f"{side.mode} {side.id} {number}\t".encode() + path)
     if lines:
         # no `--refresh`: it would run the project's filters over each of these files
-        run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0")
+        run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0", more=of_index(index))
 
 
 def unmerged(root: str) -> dict[str, dict[int, Blob]]:
@@ -129,16 +135,14 @@ def unmerged(root: str) -> dict[str, dict[int, Blob]]:
 
 def index_listing(root: str, index: str = "") -> bytes:
     """All that the repository's index holds, or a saved one, wherever in the repository `root` lies."""
-    environment = isolated() | {"GIT_INDEX_FILE": index} if index else None
-    return run(["ls-files", "--stage", "-z"], repository_of(root).top, environment=environment)
+    return run(["ls-files", "--stage", "-z"], repository_of(root).top, more=of_index(index))
 
 
-def restage(root: str, saved: str, paths: Sequence[str]) -> None:
+def restage(root: str, saved: str, paths: Sequence[str], index: str = "") -> None:
     """Put these paths into the index as they stand in a saved one (an empty name: nothing was staged)."""
     known: dict[str, list[tuple[str, str, str]]] = {}
     if saved:
-        environment = isolated() | {"GIT_INDEX_FILE": saved}
-        for row in run(["ls-files", "--stage", "-z", "--", "."], root, environment=environment).split(b"\0"):
+        for row in run(["ls-files", "--stage", "-z", "--", "."], root, more=of_index(saved)).split(b"\0"):
             head, _, path = row.partition(b"\t")
             if row and (name := os.fsdecode(path)) in paths:
                 mode, blob, number = head.decode().split(" ")
@@ -148,4 +152,4 @@ def restage(root: str, saved: str, paths: Sequence[str]) -> None:
         entries = {number: Blob(mode, blob) for number, mode, blob in known.get(place, [])}
         sides = (entries.get("1"), entries.get("2"), entries.get("3"))
         stages.append(Stage(place, entries.get("0"), sides if any(sides) else None))
-    stage(root, stages)
+    stage(root, stages, index)

@@ -17,7 +17,7 @@ from ai_factory.errors import ProjectError
 from ai_factory.git import Stage
 from ai_factory.journal import Step
 from ai_factory.lock import Entry, Lock, Origin
-from ai_factory.merge import Ours, merge
+from ai_factory.merge import Declared, Ours, merge
 from ai_factory.plan import Target
 from ai_factory.reconcile import Decision, Sides
 from ai_factory.render import Owned, Rendered
@@ -68,6 +68,7 @@ def repair(root: str) -> Repaired:
     """
     place = journal.journal_of(root)
     with journal.exclusive(place):
+        journal.require_finished(place)
         folder, unmerged = Folder(root), git.unmerged(root)
         _refuse_open_manifest(folder)
         branches = _branches(root, unmerged)
@@ -175,7 +176,7 @@ def _synced(
     owned = {path: Owned("", "merged", (), path) for path in news}
     target = Target(record.factory, {}, record.components, Rendered(news, owned, ()))
     combine = partial(git.merge_trees, names=git.Names("yours", "theirs"), objects=git.project_objects(root))
-    for change in merge(record, pristine, Ours(olds, {}, frozenset()), target, {}, combine):
+    for change in merge(record, pristine, Ours(olds, {}, frozenset()), target, Declared(), combine):
         if change.action != "conflict":
             yield change.path, None if change.action == "delete" else change.file or olds[change.path]
 
@@ -213,8 +214,10 @@ def _carry_out(root: str, place: journal.Journal, steps: list[Step], record: Loc
     ids = git.store(root, [*replaced.values(), *(file.content for file in files.values() if file)])
     stages = [Stage(path, Blob(file.mode, ids[file.content]) if file else None) for path, file in files.items()]
     watched = {path: blob_id(file.content) for path, file in Folder(root).read_all(_open(record)).items()}
-    journal.apply(place, git.status(root).head, steps, stages, [], watched)
-    return {path: ids[content] for path, content in replaced.items()}
+    kept = {path: ids[content] for path, content in replaced.items()}
+    more = {"what": journal.REPAIR, "replaced": kept}
+    journal.apply(place, git.status(root).head, steps, stages, watched=watched, more=more)
+    return kept
 
 
 def _open(record: Lock) -> tuple[str, ...]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from ai_factory import __version__, cache, catalog, isolate, questions
+from ai_factory import __version__, cache, catalog, evolve, isolate, questions
 from ai_factory.catalog import Blueprint, Component
+from ai_factory.errors import AnswersError
+from ai_factory.evolve import Evolved, Pending
 from ai_factory.factory import EMBEDDED, Factory
-from ai_factory.lock import Origin
+from ai_factory.lock import PROJECT, Origin
+from ai_factory.merge import Declared
 from ai_factory.plan import Target
 from ai_factory.questions import Ask
-from ai_factory.render import render
+from ai_factory.render import checked_path, render, spelled
 
 Result = TypeVar("Result")
 
@@ -64,6 +67,27 @@ def settle(
     return compute() if ask else guarded(made.factory.origin, compute)
 
 
+def settle_again(
+    made: Recipe, given: Mapping[str, Any], pending: Sequence[Pending], named: Mapping[str, Any] | None = None
+) -> tuple[Evolved, dict[str, Any]]:
+    """The answers of a project that is there already: the given ones, evolved, and all effective ones.
+
+    `named` ones are of the new version. Raises AnswersError with the command that answers, before anything is written.
+    """
+    try:
+        after = evolve.evolved(given, pending, named)
+        answers = settle(made, after.answers)
+    except AnswersError as error:
+        raise AnswersError(error.problems, _how_to_answer(made.factory.origin)) from None
+    typed = questions.typed(catalog.all_questions(made.components), named or {}, answers)
+    return after._replace(answers={**after.answers, **typed}), answers
+
+
+def _how_to_answer(origin: Origin) -> str:
+    to = f"--to {origin.version} " if origin.kind != "folder" else ""
+    return f"answer with `ai-factory sync {to}--data KEY=VALUE`, or in `{PROJECT}`"
+
+
 def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
     """The rendering, with compiled templates kept in the user's cache."""
     from jinja2 import FileSystemBytecodeCache  # takes long to load: only where something is rendered
@@ -72,6 +96,31 @@ def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
     origin = made.factory.origin
     files = guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))
     return Target(origin, answers, made.versions, files)
+
+
+def declared(
+    made: Recipe, changes: Sequence[Pending], before: Mapping[str, Any], answers: Mapping[str, Any]
+) -> Declared:
+    """What pending changes say of paths, spelled with the answers that the project had, and that it will have."""
+    wanted = evolve.spellings(changes)
+    if not any("{" in path for _, path in wanted):  # as most have none, and a child takes time to start
+        return evolve.paths(changes, _as_written, _as_written)
+    was = {**answers, **_carried(before, changes)}
+    spell = partial(spelled, made.components)
+    old, new = guarded(made.factory.origin, lambda: (spell(was, wanted), spell(answers, wanted)))
+    return evolve.paths(changes, lambda *place: old[place], lambda *place: new[place])
+
+
+def _carried(before: Mapping[str, Any], changes: Sequence[Pending]) -> Mapping[str, Any]:
+    """The answers that the project had, under their new names; as they were where no rule splits one of them."""
+    try:
+        return evolve.answers(before, changes)
+    except AnswersError:
+        return before
+
+
+def _as_written(component: str, path: str) -> str:
+    return checked_path(path, f"{catalog.COMPONENTS}/{component}/component.yaml")
 
 
 def guarded(origin: Origin, compute: Callable[[], Result]) -> Result:

@@ -14,8 +14,8 @@ from ai_factory.report.findings import row as finding_row
 from ai_factory.report.plain import count, plain
 from ai_factory.tree import File, blob_id, word
 
-MARKUP = frozenset("\\`*_{}[]<>|~#&$")
 ROWS = 100  # of one list in Markdown: a forge takes some 65,000 characters
+MARKUP = frozenset("\\`*_{}[]<>|~#&$")
 SIGNS = {"add": "+", "change": "~", "merge": "~", "rename": ">", "delete": "-", "conflict": "!"}
 
 
@@ -97,12 +97,21 @@ def _summary(plan: Plan) -> str:
 
 
 def _rest(sync: Sync) -> list[str]:
-    lines = [f"note: {plain(note)}" for note in sync.plan.notes]
+    lines = [_answer_line(row) for row in _changed(sync)]
+    lines += [f"note: {plain(note)}" for note in sync.plan.notes]
     lines += [f"by hand: {plain(step)}" for step in sync.plan.manual]
     for finding in sync.drift:
         lines.append(f"drift: {plain(finding.path)} {finding.message}, and this sync leaves it so")
         lines.append(f"      hint: `ai-factory restore {plain(word(finding.path))}`")
     return lines
+
+
+def _answer_line(row: Mapping[str, Any]) -> str:
+    key, old, new = (plain(str(row[part])) for part in ("key", "from", "to"))
+    if row["to"] is None:
+        return f"answer: {key} is asked no more; it was {old}"
+    default = " (the new default)" if row["default"] else ""
+    return f"answer: {key} is new: {new}{default}" if row["from"] is None else f"answer: {key}: {old} → {new}{default}"
 
 
 def _next_steps(sync: Sync, applied: bool) -> list[str]:
@@ -148,7 +157,7 @@ def _changed(sync: Sync) -> list[dict[str, Any]]:
     """The answers that will differ; `default` says that nobody gave the new one."""
     before, after = sync.project.lock.answers, sync.plan.target.answers
     rows = (
-        {"key": key, "from": before.get(key), "to": after.get(key), "default": key not in sync.given}
+        {"key": key, "from": before.get(key), "to": after.get(key), "default": key in after and key not in sync.given}
         for key in sorted({*before, *after})
     )
     return [row for row in rows if row["from"] != row["to"]]
@@ -225,25 +234,29 @@ def _md_note(line: str) -> str:
 
 def _md_text(text: str) -> str:
     """Text in which an author marked code with backticks."""
-    parts = text.strip().split("`")
+    parts = plain(text).strip().split("`")
     if len(parts) % 2 == 0:
         return _md(text)
-    return "".join(_code(part) if number % 2 else _inline(part) for number, part in enumerate(parts) if part)
+    return _begun("".join(_code(part) if number % 2 else _escaped(part) for number, part in enumerate(parts)))
 
 
 def _md(text: str) -> str:
     """Text that Markdown and forges take as it stands: no markup, link, mention, reference or command; one line."""
-    return _inline(text.strip())
+    return _begun(_escaped(plain(text).strip()))
 
 
-def _inline(text: str) -> str:
-    """The same within a line.
+def _begun(text: str) -> str:
+    """A line that begins neither a list nor a heading."""
+    return re.sub(r"^([-+=]|\d+(?=[.)](?:\s|$)))", lambda begin: f"{begin[0]}\u200b", text)
+
+
+def _escaped(text: str) -> str:
+    """Without markup, mentions and references.
 
     A forge looks for mentions and references in the text that is left after the markup, so a backslash does not
     stop it; a character without width does.
     """
-    escaped = "".join(f"\\{char}" if char in MARKUP else char for char in plain(text))
-    escaped = re.sub(r"^([-+=]|\d+(?=[.)]))", lambda begin: f"{begin[0]}\u200b", escaped)
+    escaped = "".join(f"\\{char}" if char in MARKUP else char for char in text)
     return re.sub(r"(?<=[@#!$%&~^])(?=\S)", "\u200b", escaped)
 
 
