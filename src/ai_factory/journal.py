@@ -108,8 +108,11 @@ def _broken(place: str) -> ProjectError:
 
 
 def journal_of(root: str) -> Journal:
-    """The journal of the project at `root`. Raises ProjectError outside a git work tree."""
-    return Journal(os.path.realpath(root), git.repository_of(root))
+    """The journal of the project at `root`. Raises ProjectError outside a git work tree, or where it is a link."""
+    journal = Journal(os.path.realpath(root), git.repository_of(root))
+    if os.path.islink(os.path.dirname(journal.mark)):
+        raise ProjectError(f"`{os.path.dirname(journal.mark)}` is a link, which nobody of ours made", "remove it")
+    return journal
 
 
 @contextmanager
@@ -121,7 +124,7 @@ def exclusive(journal: Journal) -> Iterator[None]:
     place = f"{journal.mark}.lock"
     with _writing(place):
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT, 0o666)
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -539,7 +542,12 @@ def _drop(journal: Journal) -> None:
 
 
 def _missing_lines(journal: Journal, incoming: Sequence[str]) -> list[str]:
-    """The lines of git's exclude file that hide the proposals, as far as they are not there."""
+    """The lines of git's exclude file that hide the proposals, as far as they are not there; none where it is a link.
+
+    What a repository that was unpacked, not cloned, makes of that file is not ours to write to.
+    """
+    if any(map(os.path.islink, (journal.exclude_file, os.path.dirname(journal.exclude_file)))):
+        return []
     prefix = os.path.relpath(journal.root, journal.repository.top)
     known = (_read_text(journal.exclude_file) or "").splitlines()
     lines = [f"/{_literal(os.path.normpath(os.path.join(prefix, path)))}" for path in incoming]
