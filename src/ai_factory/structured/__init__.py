@@ -50,16 +50,19 @@ def merge(path: str, base: bytes | None, ours: bytes, theirs: bytes) -> bytes | 
 
 
 def _merged(form: Format, base: bytes | None, ours: bytes, theirs: bytes) -> bytes:
-    from ai_factory.structured.nodes import Strange
-    from ai_factory.structured.threeway import Merge, Three
+    from ai_factory.structured.nodes import Strange, own_remarks
+    from ai_factory.structured.threeway import Clash, Merge, Three
 
     mine = _text(ours)
     three = Three(form.read(_text(base)) if base is not None else None, form.read(mine), form.read(_text(theirs)))
     hand = form.hand(three.ours)
     merged = Merge(hand, form.meet).document(three, form.place)
     written = hand.write(merged)
-    if form.read(written).data != merged.data:
+    again = form.read(written)
+    if again.data != merged.data:
         raise Strange("the text does not say what was meant")
+    if own_remarks(three.ours) - (own_remarks(three.base) if three.base else set()) - own_remarks(again):
+        raise Clash  # a comment of the team's found no place
     return _bytes(written, ours)
 
 
