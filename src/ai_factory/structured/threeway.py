@@ -6,7 +6,6 @@ clash, never a guess; a comment goes with its entry, and one that the team wrote
 
 from __future__ import annotations
 
-import itertools
 import operator
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -130,10 +129,7 @@ class Merge:
         alive = {key: item for key, item in found.items() if item}
         order = _order(keys[0], *([key for key in row if key in alive] for row in keys[1:]), ordered=ordered)
         rests = dict(_rests(three, members, keys[1], alive))
-        items = [
-            _after(three.ours, rests.get(key, ()), _unshared(alive, members, key, following))
-            for key, following in itertools.zip_longest(order, order[1:])
-        ]
+        items = [_after(three.ours, rests.get(key, ()), alive[key]) for key in order]
         return closed(three.ours, items, _foot(three, rests.get(None, ())))
 
     def _member(self, three: Three, member: Member, place: Place) -> Item | None:
@@ -305,18 +301,6 @@ def _rests(
 def _shown(node: Node) -> set[str]:
     """The comments between the items of a container."""
     return {remark for part in (node.foot, *(item.lead for item in node.items)) for remark in remarks(part)}
-
-
-def _unshared(
-    alive: Mapping[Hashable, Item], members: Mapping[Hashable, Member], key: Hashable, following: Hashable
-) -> Item:
-    """An item; a new one without those comments above it that the item after it still has from the base."""
-    item, after = alive[key], members.get(following, Member())
-    if members[key].ours or not after.base:
-        return item
-    shared = set(remarks(after.base.lead)) & set(remarks(alive[following].lead))
-    lines = [line for line in item.lead.split("\n") if line.strip() not in shared] if shared else []
-    return replace(item, lead="\n".join(lines)) if shared else item
 
 
 def _after(container: Node, rest: Iterable[str], item: Item) -> Item:
