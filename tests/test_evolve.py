@@ -8,9 +8,10 @@ import pytest
 
 from ai_factory import documents, evolve
 from ai_factory.catalog import Change, Component
-from ai_factory.evolve import Pending
+from ai_factory.errors import AnswersError, AuthorError
+from ai_factory.evolve import Evolved, Pending
 from ai_factory.merge import Declared
-from tests.kit import component
+from tests.kit import component, refusal
 
 
 def made(version: str, *changes: dict[str, Any], name: str = "core") -> Component:
@@ -62,16 +63,70 @@ def test_the_changes_of_all_components_stand_in_one_order() -> None:
         ({"a": 1}, [{"rename": {"a": "b"}}, {"rename": {"b": "c"}}], {"c": 1}),
         ({"a": 1, "b": 2}, [{"rename": {"a": "b"}}], {"b": 2}),  # the new name was already given
         ({"a": "none"}, [{"rename": {"a": "b"}, "map": {"none": []}}], {"b": []}),
-        ({"a": True}, [{"rename": {"a": "b"}, "map": {"True": "yes"}}], {"b": "yes"}),
+        ({"a": True}, [{"rename": {"a": "b"}, "map": {"true": "yes"}}], {"b": "yes"}),
+        ({"a": "1", "b": "2"}, [{"rename": {"a": "b", "b": "a"}}], {"a": "2", "b": "1"}),
+        ({"a": 1, "b": 2}, [{"rename": {"a": "c", "b": "c"}}], {"c": 1}),  # the first that was given
         ({"a": 1, "z": 2}, [{"remove": ["a", "q"]}], {"z": 2}),
         ({"a": 1}, [{"rename": {"x": "y"}}, {}], {"a": 1}),
-        ({"a": "none"}, [{"map": {"none": []}}], {"a": "none"}),  # a map belongs to a rename
+        ({"a": "none", "b": "none"}, [{"map": {"a": {"none": []}}}], {"a": [], "b": "none"}),
+        ({"a": ["x", "y"]}, [{"map": {"a": {"x": ["u", "v"], "y": "w"}}}], {"a": ["u", "v", "w"]}),
+        ({"a": ["x"]}, [{"map": {"a": {'["x"]': "only x"}}}], {"a": "only x"}),
+        ({"a": "x", "d": 9}, [{"split": {"a": {"x": {"c": 1, "d": 2}}}}], {"c": 1, "d": 9}),  # `d` was given
+        ({"a": "x"}, [{"split": {"a": {"x": {"a": "y", "b": 1}}}}, {"split": {"a": {"y": {}}}}], {"b": 1}),
+        ({"a": "y", "b": 1}, [{"split": {"a": {"x": {"a": "y", "b": 1}}}}], {"a": "y", "b": 1}),  # split already
+        ({"a": "x"}, [{"split": {"q": {"x": {"b": 1}}}}], {"a": "x"}),
     ],
 )
 def test_answers_go_through_renames_maps_and_removals(given: Any, changes: list[Any], result: Any) -> None:
     before = dict(given)
     assert evolve.answers(given, [change(answer=row) for row in changes]) == result
     assert given == before
+
+
+def test_each_given_answer_is_found_again_under_its_new_name() -> None:
+    changes = [
+        change(answer={"rename": {"a": "b", "x": "y"}}),
+        change(answer={"split": {"b": {"1": {"c": "l", "d": "r"}}}, "remove": ["z"]}),
+        change(answer={"rename": {"c": "e"}}),
+    ]
+    found = evolve.evolved({"a": 1, "x": 2, "z": 3, "q": 4}, changes)
+    assert found == Evolved({"e": "l", "d": "r", "y": 2, "q": 4}, {"a": "e", "x": "y", "q": "q"})
+
+
+def test_a_split_without_a_rule_names_the_answers_that_nobody_gave() -> None:
+    changes = [change("2", answer={"split": {"a": {"x": {"c": 1, "d": 2}, "y": {"e": 3}}}})]
+    error = refusal(lambda: evolve.evolved({"a": True, "d": 4}, changes, {"c": 5}))
+    why = "`.ai-factory/project.yaml` says `a: true`, and core 2 has no rule that splits this value"
+    assert (type(error), getattr(error, "problems", {})) == (AnswersError, {"e": why})
+    assert evolve.evolved({"a": True, "d": 4}, changes, {"c": 5, "e": 6}).answers == {"c": 5, "d": 4, "e": 6}
+
+
+@pytest.mark.parametrize(
+    ("answer", "endless"),
+    [
+        ({"rename": {"a": "b"}}, False),
+        ({"rename": {"a": "b", "b": "a"}}, True),
+        ({"rename": {"a": "b"}, "map": {"x": "y", "y": "z"}}, False),  # the old name is gone the second time
+        ({"map": {"a": {"x": "y"}}}, False),
+        ({"map": {"a": {"x": "y", "y": "z"}}}, True),
+        ({"map": {"a": {"x": ["x", "y"]}}}, True),
+        ({"map": {"q": {"x": "y", "y": "z"}}}, False),  # nobody gave it
+        ({"split": {"a": {"x": {"b": 1}}}}, False),
+        ({"split": {"a": {"x": {"a": "y"}, "y": {"a": "z"}}}}, True),
+        ({"remove": ["a"]}, False),
+    ],
+)
+def test_without_versions_only_what_can_be_done_twice_is_done(answer: Any, endless: bool) -> None:
+    item = change(answer=answer)._replace(ordered=False)
+    if endless:
+        error = refusal(lambda: evolve.answers({"a": "x"}, [item]))
+        assert (type(error), error.message) == (
+            AuthorError,
+            "the component `core` has no version number: each sync would change `a` again",
+        )
+    else:
+        once = evolve.answers({"a": "x"}, [item])
+        assert evolve.answers(once, [item]) == once
 
 
 def was(_component: str, text: str) -> str:

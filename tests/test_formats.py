@@ -86,7 +86,7 @@ VALID: Mapping[str, Any] = {
     },
     "lock": {
         "schema": 1,
-        "factory": {"kind": "git", "url": "u", "version": "v1", "commit": "", "tree": ""},
+        "factory": {"kind": "git", "url": "u", "version": "v1", "commit": "", "tree": "0" * 40},
         "engine": "0.1.0",
         "answers": {"a": [1, {"b": None}]},
         "components": {"core": "1.0.0"},

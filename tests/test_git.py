@@ -718,14 +718,16 @@ def test_nothing_of_a_project_runs_while_it_is_read_staged_and_merged(
     assert not trap.exists()
 
 
-def test_no_hook_runs_while_the_state_of_a_project_is_told(
+def test_nothing_runs_while_the_state_of_a_project_is_told(
     repository: Path, settings: Mapping[str, str], trap: Path
 ) -> None:
-    """Only a filter may: without it, git cannot tell whether a file differs from what was committed."""
-    infect(repository, {".git/config": settings[".git/config"]})
+    """Not even the filter that git would ask whether a file differs from what was committed."""
     put(repository, {"a": "1\n"})
-    git.status(str(repository))
-    git.describe(str(repository))
+    root = str(repository)
+    git.stage(root, [Stage("a", Blob(REGULAR, git.store(root, [b"2\n"])[b"2\n"]))])
+    infect(repository, settings)
+    assert git.status(root).dirty == ("a",)
+    git.describe(root)
     assert not trap.exists()
 
 

@@ -208,7 +208,10 @@ def test_projects_and_worktrees_have_journals_of_their_own(place: Place) -> None
     linked = journal.journal_of(str(place.top.parent / "linked/sub dir"))
     assert len({journal.journal_of(str(other)).place, place.journal.place, linked.place}) == 3
     assert linked.place.startswith(str(place.top / ".git/worktrees/linked/"))
-    assert (linked.index, linked.exclude) == (str(place.top / ".git/worktrees/linked/index"), str(place.exclude))
+    assert (linked.index_file, linked.exclude_file) == (
+        str(place.top / ".git/worktrees/linked/index"),
+        str(place.exclude),
+    )
 
 
 def test_outside_a_repository_there_is_none(tmp_path: Path) -> None:

@@ -77,6 +77,12 @@ def test_the_newest_release_in_the_cached_mirror_counts(
     assert newest.newer(origin("git", version, url)) == newer
 
 
+@pytest.mark.parametrize(("bound", "newer"), [("", "v2.0.0"), ("<3", "v2.0.0"), ("<2", ""), (">=3", "")])
+def test_what_lies_outside_the_bound_does_not_count(bound: str, newer: str, factory: Path) -> None:
+    assert newest.newer(origin("git", "v1.0.0", mirrored(factory)), bound) == newer
+    assert newest.newer(origin("embedded", "0.0.1"), f"<{__version__}") == ""
+
+
 def test_a_factory_without_mirror_or_without_numbered_release_has_nothing_newer(tmp_path: Path) -> None:
     run(tmp_path, "init", "-q", "-b", "main", "f")
     run(tmp_path / "f", "commit", "-q", "--allow-empty", "-m", "x")

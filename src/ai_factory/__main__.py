@@ -17,6 +17,7 @@ def main() -> None:
     if arguments in (["--version"], ["-V"]):
         sys.stdout.write(f"ai-factory {__version__}\n")
         return
+    _listen(arguments)
     _leave(guarded(_command(arguments), arguments))
 
 
@@ -36,6 +37,13 @@ def _command(arguments: Sequence[str]) -> Callable[[], int]:
     return lambda: app(arguments)
 
 
+def _listen(arguments: Sequence[str]) -> None:
+    if arguments[:1] != ["check"]:  # which writes nothing that would have to be put back
+        from ai_factory.interruption import tidy_endings
+
+        tidy_endings()
+
+
 def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
     """The exit code of a command; what it raises is one sentence and a hint, never a traceback unless asked for."""
     try:
@@ -49,12 +57,23 @@ def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # nobody reads on; a verdict would have been returned all the same, see `cli.check`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
+    except OSError as error:
+        return _tell(_refused(error), arguments)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict about the project
         if "--verbose" in arguments:
             sys.excepthook(type(error), error, error.__traceback__)
         unexpected = FactoryError(f"unexpected {type(error).__name__}: {error}", "`--verbose` shows where")
         return _tell(unexpected, arguments)
     return code
+
+
+def _refused(error: OSError) -> FactoryError:
+    """What the machine refuses in a place that no other sentence speaks of, such as its folder for temporary files."""
+    from ai_factory.errors import MachineError
+    from ai_factory.workspace import UNUSABLE
+
+    what = f"cannot use `{error.filename}`: " if error.filename else ""
+    return MachineError(what + (error.strerror or str(error)).lower(), UNUSABLE)
 
 
 def _tell(error: FactoryError, arguments: Sequence[str]) -> int:

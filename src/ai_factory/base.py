@@ -18,7 +18,9 @@ if TYPE_CHECKING:  # loaded where a base is read or written
 
 THEIRS = "theirs/"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
-LIMIT = 256 * 1024 * 1024  # bytes of content that are read at most
+LIMIT = 64 * 1024 * 1024  # bytes of a zip that is read at most, and so of its content: nothing in it is compressed
+DIRECTORY_LIMIT = 4 * 1024 * 1024  # bytes of the list of its entries: 10,000 take one
+END = 22  # bytes of the record with which a zip ends
 
 
 class Base(NamedTuple):
@@ -51,9 +53,10 @@ def read(content: bytes) -> Base:
     import zipfile
 
     try:
+        _check_end(content)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
-            _check(infos)
+            _check(infos, len(content))
             entries = {info.filename: File(archive.read(info), f"{info.external_attr >> 16:o}") for info in infos}
     except FactoryError as error:
         raise _broken(error.message) from None
@@ -63,7 +66,20 @@ def read(content: bytes) -> Base:
     return Base({path: file for path, file in entries.items() if not path.startswith(THEIRS)}, theirs)
 
 
-def _check(infos: list[zipfile.ZipInfo]) -> None:
+def _check_end(content: bytes) -> None:
+    """Raise ValueError before anything is unpacked from what nobody wrote as a base."""
+    if len(content) > LIMIT:
+        raise ValueError("it is too large")
+    end = content[-END:]
+    # a comment, or the signs of a zip of more than 4 GiB, would let the list of entries be somewhere else
+    plain = end[:4] == b"PK\5\6" and end[20:] == b"\0\0" and content[-END - 20 : -END][:4] != b"PK\6\7"
+    if len(content) >= END and not plain:
+        raise ValueError("it does not end as a base does")
+    if int.from_bytes(end[12:16], "little") > DIRECTORY_LIMIT:
+        raise ValueError("it lists too much")
+
+
+def _check(infos: list[zipfile.ZipInfo], size: int) -> None:
     import zipfile
 
     for info in infos:
@@ -72,8 +88,8 @@ def _check(infos: list[zipfile.ZipInfo]) -> None:
             raise ValueError(f"`{info.filename}` has a mode that git does not know")
     if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
         raise ValueError("its entries are compressed")
-    if sum(info.file_size for info in infos) > LIMIT:
-        raise ValueError("it is too large")
+    if sum(info.file_size for info in infos) > size:
+        raise ValueError("its entries overlap")
     if len({info.filename for info in infos}) < len(infos):
         raise ValueError("it names a path twice")
 

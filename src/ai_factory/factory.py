@@ -6,19 +6,29 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from shlex import quote
 from typing import NamedTuple
 
 from ai_factory import __version__, catalog, git, versions
 from ai_factory.cache import folder
-from ai_factory.errors import AuthorError, UnreachableError, UsageError
-from ai_factory.lock import Origin
-from ai_factory.newest import PARTS, folder_paths, is_bare, mirror_place
+from ai_factory.errors import AuthorError, FactoryError, UnreachableError, UsageError
+from ai_factory.lock import Origin, check_address
+from ai_factory.newest import PARTS, folder_paths, mirror_place
 from ai_factory.tree import File, Tree, tree_id, under
-from ai_factory.workspace import Folder
+from ai_factory.workspace import Folder, is_bare
 
 EMBEDDED = "embedded"
-_REMOTE = re.compile(r"^((https|ssh|file)://(?!-)|\w[\w.-]*@\w[\w.-]*:(?!:))")
-_LOOPBACK = re.compile(r"^http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/")
+SIZE_LIMIT = 256 * 1024 * 1024  # bytes of a whole factory
+_HOST = r"(\w[\w.-]*|\[[0-9A-Fa-f:.]+\])"
+_PATH = r"(?!.*%[01]|.*%7f)[^\s\\<>\"'^`{|}$&;*?#()]*"  # what a shell or a line could take for more than a path
+_ADDRESSES = (
+    rf"https://{_HOST}(:\d+)?/{_PATH}",
+    rf"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/{_PATH}",
+    rf"ssh://(\w[\w.+-]*@)?{_HOST}(:\d+)?/{_PATH}",
+    rf"\w[\w.+-]*@\w[\w.-]*:(?![:-]){_PATH}",
+    r"file:///[^\n]*",
+)
+_REMOTE = re.compile("|".join(_ADDRESSES), re.ASCII | re.IGNORECASE)
 
 
 class Factory(NamedTuple):
@@ -86,8 +96,15 @@ def _found(url: str, wanted: Wanted) -> Factory:
 
 
 def is_remote(url: str) -> bool:
-    """Whether the address is one of a repository, not of a folder. Raises UsageError for other transports."""
-    if _REMOTE.match(url) or _LOOPBACK.match(url):
+    """Whether the address is one of a repository, not of a folder.
+
+    Raises UsageError for other transports, for a password in it, and for characters that are more than an address.
+    """
+    try:
+        check_address(url)
+    except FactoryError as error:
+        raise UsageError(error.message, error.hint) from None
+    if _REMOTE.fullmatch(url):
         return True
     if url.startswith("-") or "::" in url or "://" in url:
         raise UsageError(f"`{url}` is no address of a factory", "give `embedded`, a folder, or an https or ssh address")
@@ -105,14 +122,18 @@ def _embedded(wanted: Wanted) -> Factory:
     if wanted.reference and not versions.are_equal(wanted.reference, __version__):
         raise UsageError(
             f"the embedded factory is version {__version__}, not {wanted.reference}",
-            f"install that version of the tool: `pip install ai-factory=={wanted.reference.removeprefix('v')}`",
+            f"install that version of the tool: `pip install {_package('==' + wanted.reference.removeprefix('v'))}`",
         )
     if wanted.bound and versions.newest([__version__], wanted.bound) is None:
         raise UsageError(
             f"the embedded factory is version {__version__}, not within `{wanted.bound}`",
-            f"install a version of the tool that is: `pip install 'ai-factory{wanted.bound}'`",
+            f"install a version of the tool that is: `pip install {_package(wanted.bound)}`",
         )
     return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", ""), cache(lambda: _folder_tree(embedded_folder())))
+
+
+def _package(bound: str) -> str:
+    return quote(f"ai-factory{bound}")
 
 
 def _in_folder(folder: str) -> Factory:
@@ -125,8 +146,15 @@ def _in_folder(folder: str) -> Factory:
 
 
 def _folder_tree(folder: str) -> dict[str, File]:
-    disk = Folder(folder)
-    return disk.read_all(folder_paths(disk))
+    disk, total = Folder(folder), 0
+    tree: dict[str, File] = {}
+    for path in folder_paths(disk):
+        file = disk.read(path)
+        total += len(file.content) if file else 0
+        if total > SIZE_LIMIT:
+            raise UnreachableError(f"the factory `{folder}` holds more than {SIZE_LIMIT} bytes")
+        tree |= {path: file} if file else {}
+    return tree
 
 
 def _require_contents(tree: Mapping[str, object], url: str) -> None:
@@ -143,7 +171,7 @@ def _in_repository(url: str, repository: str, wanted: Wanted) -> Factory:
 
     @cache
     def files() -> Tree:
-        listed = git.list_tree(repository, release.commit, PARTS)
+        listed = git.list_tree(repository, release.commit, PARTS, SIZE_LIMIT)
         _require_contents(listed, url)
         _refuse_submodules(path for path, entry in listed.items() if entry.mode == git.SUBMODULE)
         contents = git.read_blobs(repository, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))

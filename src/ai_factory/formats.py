@@ -13,14 +13,16 @@ from typing import Any, NamedTuple
 
 Schema = Mapping[str, Any]
 
+END = r"$(?!\n)"  # of a text: Python's `$` alone would let a line break follow, that of JSON Schema does not
+
 TEXT: Schema = {"type": "string"}
 WORDS: Schema = {"type": "string", "minLength": 1}
 TEXTS: Schema = {"type": "array", "items": WORDS}
-NAME: Schema = {"type": "string", "pattern": r"^[a-z][a-z0-9-]*$"}
+NAME: Schema = {"type": "string", "pattern": r"^[a-z][a-z0-9-]*" + END}
 NAMES: Schema = {"type": "array", "items": NAME}
-VERSION: Schema = {"type": "string", "pattern": r"^v?[0-9]+([._-]?[a-z0-9]+)*$"}
-CONTROL: Schema = {"type": "string", "pattern": r"^[A-Z]+-[0-9]+[a-z]?$"}
-ANSWERS: Schema = {"type": "object", "propertyNames": {"pattern": r"^[a-zA-Z][a-zA-Z0-9_]*$"}}
+VERSION: Schema = {"type": "string", "pattern": r"^v?[0-9][a-z0-9]{0,17}([._-][a-z0-9]{1,18}){0,9}" + END}
+CONTROL: Schema = {"type": "string", "pattern": r"^[A-Z]+-[0-9]+[a-z]?" + END}
+ANSWERS: Schema = {"type": "object", "propertyNames": {"pattern": r"^[a-zA-Z][a-zA-Z0-9_]*" + END}}
 
 
 def _object(properties: Mapping[str, Schema], required: tuple[str, ...] = (), **more: Any) -> Schema:
@@ -73,6 +75,8 @@ _CONTRIBUTES = _object(
 )
 
 IMPACTS = ("none", "review", "reapprove")  # what a change means for a project's approval
+_TABLE: Schema = {"type": "object"}  # old value → new value
+_OTHER_ANSWERS = {"split": _map(_map(ANSWERS)), "remove": TEXTS}  # answer → old value → new answers
 
 _KEY = r'(?:[^."\s]+|"[^"]+")'
 PLACE: Schema = {"type": "string", "pattern": rf"^{_KEY}(?:\.{_KEY})*$"}  # of an entry: its keys, a dot between them
@@ -83,13 +87,13 @@ _CHANGE = _object(
         "rename": _map(WORDS),
         "remove": TEXTS,
         "move_keys": _map(_map(PLACE, propertyNames=PLACE)),
-        "answer": _object(
-            {
-                "rename": _map(WORDS),
-                "remove": TEXTS,
-                "map": {"type": "object"},
-            }
-        ),
+        "answer": {
+            "anyOf": [
+                # with `rename`, `map` is for the renamed answers; without, it names each answer first
+                _object({"rename": _map(WORDS), "map": _TABLE, **_OTHER_ANSWERS}, ("rename",)),
+                _object({"map": _map(_TABLE), **_OTHER_ANSWERS}),
+            ]
+        },
         "manual": WORDS,
         "impact": {"enum": list(IMPACTS)},
     },
@@ -169,11 +173,11 @@ _ENTRY = _object(
         "component": WORDS,
         "ownership": {"enum": ["managed", "merged", "seeded", "produced"]},
         "mode": {"enum": ["100644", "100755", "120000"]},
-        "base": {"type": "string", "pattern": "^([0-9a-f]{40})?$"},
+        "base": {"type": "string", "pattern": "^([0-9a-f]{40})?" + END},
         "base_version": TEXT,
         "controls": TEXTS,
         "state": {"enum": ["open", "declined", "local"]},
-        "theirs": {"type": "string", "pattern": "^([0-9a-f]{40})?$"},
+        "theirs": {"type": "string", "pattern": "^([0-9a-f]{40})?" + END},
     },
     ("component", "ownership", "mode", "controls"),
 )
@@ -186,16 +190,16 @@ LOCK = _object(
                 "kind": {"enum": ["embedded", "folder", "git"]},
                 "url": TEXT,
                 "version": TEXT,
-                "commit": TEXT,
-                "tree": TEXT,
+                "commit": {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})?" + END},
+                "tree": {"type": "string", "pattern": "^([0-9a-f]{40})?" + END},
             },
             ("kind", "url", "version", "commit", "tree"),
         ),
         "engine": WORDS,
         "answers": ANSWERS,
         "components": _map(WORDS),
-        "base_file": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-        "project_file": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "base_file": {"type": "string", "pattern": "^[0-9a-f]{64}" + END},
+        "project_file": {"type": "string", "pattern": "^[0-9a-f]{64}" + END},
         "folders": TEXTS,
         "paths": _map(_ENTRY),
     },
@@ -208,7 +212,7 @@ WAIVERS: Schema = {
     "title": ".ai-factory/waivers.yaml: deviations that somebody answers for, until a date",
     "items": _object(
         {
-            "rule": {"type": "string", "pattern": "^AF[0-9]{3}$"},
+            "rule": {"type": "string", "pattern": "^AF[0-9]{3}" + END},
             "path": WORDS,
             "control": CONTROL,
             "reason": WORDS,
@@ -267,7 +271,7 @@ def _text_problems(data: str, schema: Schema, place: tuple[str | int, ...]) -> I
     if len(data) < schema.get("minLength", 0):
         yield Problem(place, "must not be empty")
     if "pattern" in schema and not re.search(schema["pattern"], data):
-        yield Problem(place, f"{data!r} does not match {schema['pattern']}")
+        yield Problem(place, f"{data!r} does not match {schema['pattern'].removesuffix(END[1:])}")
     if schema.get("format") == "date" and not _is_date(data):
         yield Problem(place, f"{data!r} is not a date like 2027-03-31")
 
@@ -296,7 +300,7 @@ def _object_problems(data: Mapping[object, object], schema: Schema, place: tuple
             continue
         names = schema.get("propertyNames", {})
         if any(True for _ in problems(key, {"type": "string", **names})):
-            yield Problem((*place, key), f"the key {key!r} does not match {names.get('pattern')}")
+            yield Problem((*place, key), f"the key {key!r} does not match {names['pattern'].removesuffix(END[1:])}")
         yield from _member_problems(key, value, schema, (*place, key))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import resource
+import signal
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -34,9 +35,14 @@ def limited(compute: Callable[[], Result], what: str) -> Result:
         os.close(reader)
         _answer(compute, writer)
     os.close(writer)
-    with os.fdopen(reader, "rb") as stream:
-        content = stream.read()
-    os.waitpid(child, 0)
+    try:
+        with os.fdopen(reader, "rb") as stream:
+            content = stream.read()
+    except BaseException:  # interrupted: nobody waits for the answer any more
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        os.waitpid(child, 0)
     try:
         answer = pickle.loads(content)  # noqa: S301 - written by our own child
     except (EOFError, pickle.UnpicklingError):

@@ -1,7 +1,8 @@
 """Writes a plan into a project so that it can be killed at any moment, finished later, or undone to the byte.
 
-What is to be written and what was there before lie in the repository's own folder before the first file
-of the project changes. The journal of a sync stays until the next one, for `--abort`.
+What is to be written and what was there before lie in the repository's own folder, and on the disk, before the
+first file of the project changes. The journal of a sync stays until the next one, for `--abort`; what is done on
+top of it, a decision or a restore, has a journal of its own while it is under way (`Journal.act`).
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from ai_factory import git
-from ai_factory.errors import ProjectError
+from ai_factory.errors import FactoryError, ProjectError
 from ai_factory.git import Stage
+from ai_factory.interruption import undisturbed
 from ai_factory.tree import Blob, File
-from ai_factory.workspace import Folder, Repository
+from ai_factory.workspace import DRAFT, Folder, Repository, unusable
 
-APPLYING, APPLIED = "applying", "applied"
-INDEX, STAGED = "index", "index.staged"  # copies of git's index: before the sync, and as the sync left it
+APPLYING, APPLIED, ABORTING = "applying", "applied", "aborting"
+SYNC, DECISION, REPAIR, RESTORE, ABORT = "a sync", "a decision", "a repair", "a restore", "going back"
+RECORD, CONTENTS, RESERVE = "journal.json", "contents", "reserve"
+INDEX, STAGED = "index", "index.staged"  # copies of git's index: before the sync, and as the sync leaves it
+BLOCK = 4096  # bytes by which a disk takes space
+SLACK = 256 * 1024  # bytes that records and folders may need besides the files
 
 
 class Step(NamedTuple):
@@ -35,29 +40,39 @@ class Step(NamedTuple):
     after: File | None
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(NamedTuple):
     """The journal of one project, in its repository's own folder."""
 
     root: str
     repository: Repository
+    part: str = ""
 
     @property
-    def place(self) -> str:
+    def mark(self) -> str:
+        """The beginning of every name that this project has in the repository's own folder."""
         name = os.path.relpath(self.root, self.repository.top)
         slug = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
         return os.path.join(self.repository.private, "ai-factory", slug)
 
     @property
-    def index(self) -> str:
+    def place(self) -> str:
+        return self.mark + self.part
+
+    @property
+    def act(self) -> Journal:
+        """The journal of what is being done on top of a sync."""
+        return self._replace(part=".act")
+
+    @property
+    def index_file(self) -> str:
         return os.path.join(self.repository.private, "index")
 
     @property
-    def exclude(self) -> str:
+    def exclude_file(self) -> str:
         return os.path.join(self.repository.common, "info", "exclude")
 
     def state(self) -> str:
-        """`applying`, `applied`, or empty when no sync left a journal."""
+        """`applying`, `applied`, `aborting`, or empty when no sync left a journal."""
         return str(self.load().get("state", ""))
 
     def head(self) -> str:
@@ -66,9 +81,12 @@ class Journal:
 
     def wrote(self, path: str) -> File | None:
         """What the sync put at the path; None when it wrote nothing there, or left no journal."""
-        rows = {row["path"]: row["after"] for row in self.load().get("steps", [])}
-        row = rows.get(path)
-        return _kept(self.place, row) if row else None
+        record = self.load()
+        row = next((row["after"] for row in record.get("steps", []) if row["path"] == path), None)
+        if row is None:
+            return None
+        with open(_contents(self), "rb") as contents:
+            return _kept(contents, row)
 
     def watched(self) -> dict[str, str]:
         """The files left to a person, and their blob ids when the sync left them."""
@@ -77,31 +95,88 @@ class Journal:
     def load(self) -> dict[str, Any]:
         """The record of the sync; empty when none left one."""
         try:
-            with open(os.path.join(self.place, "journal.json"), encoding="utf-8") as stream:
+            with open(os.path.join(self.place, RECORD), encoding="utf-8") as stream:
                 return dict(json.load(stream))
         except FileNotFoundError:
             return {}
         except ValueError:
-            raise ProjectError(
-                f"the journal `{self.place}` is broken", "remove that folder, and look at `git status`"
-            ) from None
+            raise _broken(self.place) from None
+
+
+def _broken(place: str) -> ProjectError:
+    return ProjectError(f"the journal `{place}` is broken", "remove that folder, and look at `git status`")
 
 
 def journal_of(root: str) -> Journal:
-    """The journal of the project at `root`. Raises ProjectError outside a git work tree."""
-    return Journal(os.path.realpath(root), git.repository_of(root))
+    """The journal of the project at `root`. Raises ProjectError outside a git work tree, or where it is a link."""
+    journal = Journal(os.path.realpath(root), git.repository_of(root))
+    if os.path.islink(os.path.dirname(journal.mark)):
+        raise ProjectError(f"`{os.path.dirname(journal.mark)}` is a link, which nobody of ours made", "remove it")
+    return journal
 
 
 @contextmanager
 def exclusive(journal: Journal) -> Iterator[None]:
-    """Hold the project against a second sync. Raises ProjectError when one is running."""
-    os.makedirs(os.path.dirname(journal.place), exist_ok=True)
-    with open(f"{journal.place}.lock", "w", encoding="utf-8") as stream:
+    """Hold the project against a second sync, and clear what a killed one left besides its journal.
+
+    Raises ProjectError when one is running.
+    """
+    place = f"{journal.mark}.lock"
+    with _writing(place):
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise ProjectError("another sync is running in this project", "wait until it has ended") from None
+        with _writing(place):
+            _tidy(journal)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _tidy(journal: Journal) -> None:
+    for part in (journal, journal.act):
+        shutil.rmtree(f"{part.place}.new", ignore_errors=True)
+        if not os.path.exists(os.path.join(part.place, RECORD)):
+            shutil.rmtree(part.place, ignore_errors=True)
+    git.forget_index(journal.index_file, journal.mark)
+
+
+@contextmanager
+def _writing(place: str) -> Iterator[None]:
+    """What the machine refuses here is told as such."""
+    try:
+        yield
+    except OSError as error:
+        raise unusable(str(error.filename or place), "write", error) from None
+
+
+def require_finished(journal: Journal) -> None:
+    """Raise ProjectError, with the command that mends it, when the last run here was cut off half-way."""
+    if what := cut_off(journal):
+        if what == ABORT:
+            raise _half_way_back()
+        raise ProjectError(
+            f"{what} was cut off half-way", "finish it with `ai-factory sync --continue`, or go back with `--abort`"
+        )
+
+
+def cut_off(journal: Journal) -> str:
+    """What the last run here was doing when it was cut off half-way; empty when it was not."""
+    record, act = journal.load(), journal.act.load()
+    if ABORTING in (record.get("state"), act.get("state")):
+        return ABORT
+    return str(act.get("what") or (record.get("what", SYNC) if record.get("state") == APPLYING else ""))
+
+
+def _half_way_back() -> ProjectError:
+    return ProjectError(f"{ABORT} was cut off half-way", "finish it with `ai-factory sync --abort`")
+
+
+# ---- forward -------------------------------------------------------------------------------------
 
 
 def apply(
@@ -109,63 +184,126 @@ def apply(
     head: str,
     steps: Sequence[Step],
     stages: Sequence[Stage],
-    incoming: Sequence[str],
+    incoming: Sequence[str] = (),
     watched: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Carry out the steps in order, then stage; on any failure everything is as before.
 
     `watched` holds the blob ids of the files left to a person, so that their work on them can be told later.
     Raises ProjectError for a file that is no longer what the step says it is: somebody is writing in it.
     """
-    _prepare(journal, head, steps, stages, incoming, watched or {})
     try:
+        with _writing(journal.place):
+            if stages:
+                git.require_free_index(journal.index_file, journal.mark)
+            _prepare(journal, steps, stages, incoming, {"head": head, "watched": dict(watched or {}), **(more or {})})
         finish(journal)
-    except BaseException:
-        undo(journal, overwrite=False)
+    except BaseException as error:
+        with undisturbed():
+            _give_up(journal, error)
         raise
 
 
-def _prepare(
+def _give_up(journal: Journal, error: BaseException) -> None:
+    """Go back after a failure; where that fails too, say how to go on."""
+    shutil.rmtree(f"{journal.place}.new", ignore_errors=True)
+    try:
+        if journal.state() == APPLYING:
+            undo(journal, overwrite=False)
+    except FactoryError as second:
+        raise ProjectError(
+            f"it stopped half-way ({error}), and going back did too: {second.message}",
+            "mend that, then `ai-factory sync --abort` goes back, or `--continue` finishes it",
+        ) from error
+
+
+def carry_out(
     journal: Journal,
+    what: str,
     head: str,
     steps: Sequence[Step],
-    stages: Sequence[Stage],
-    incoming: Sequence[str],
-    watched: Mapping[str, str],
+    stages: Sequence[Stage] = (),
+    *,
+    replaced: Mapping[str, str],
+    counts: bool = False,
+) -> None:
+    """Do something on top of a sync, or without one; killed at any moment it can be finished or undone.
+
+    `replaced` names the git objects that hold what the steps replace, by path; where it `counts` to the sync, an
+    abort of that takes it back too.
+    """
+    apply(journal.act, head, steps, stages, more={"what": what, "replaced": dict(replaced), "counts": counts})
+    _settle(journal)
+
+
+def complete(journal: Journal) -> dict[str, str]:
+    """Finish what was cut off, if anything was; path to git object of what it replaced.
+
+    Raises ProjectError for an abort: that is finished by another one.
+    """
+    if cut_off(journal) == ABORT:
+        raise _half_way_back()
+    act = journal.act.load()
+    record = act or journal.load()
+    if record.get("state") == APPLYING:
+        finish(journal.act if act else journal)
+    if act:
+        _settle(journal)
+    return dict(record.get("replaced", {}))
+
+
+def _prepare(
+    journal: Journal, steps: Sequence[Step], stages: Sequence[Stage], incoming: Sequence[str], more: Mapping[str, Any]
 ) -> None:
     draft = f"{journal.place}.new"
     shutil.rmtree(draft, ignore_errors=True)
     os.makedirs(draft)
-    rows = [
-        {"path": step.path, "before": _keep(draft, step.before), "after": _keep(draft, step.after)} for step in steps
-    ]
-    had_index = _copy(journal.index, os.path.join(draft, INDEX))
+    with open(os.path.join(draft, CONTENTS), "wb") as contents:
+        rows = [
+            {"path": step.path, "before": _keep(contents, step.before), "after": _keep(contents, step.after)}
+            for step in steps
+        ]
+        _flush(contents)
+    _copy(journal.index_file, os.path.join(draft, INDEX))
     record = {
         "state": APPLYING,
-        "head": head,
         "steps": rows,
         "stages": [_stage_row(stage) for stage in stages],
-        "watched": dict(watched),
-        "exclude": {"before": _read_text(journal.exclude), "lines": _missing_lines(journal, incoming)},
-        "index": had_index,
+        "folders": _missing_folders(journal, steps),
+        "exclude": {"before": _read_text(journal.exclude_file), "lines": _missing_lines(journal, incoming)},
+        **more,
     }
+    _reserve(draft, steps)
     _write_record(draft, record)
     _drop(journal)
     os.rename(draft, journal.place)
+    _flush_folder(os.path.dirname(journal.place))
 
 
-def _keep(draft: str, file: File | None) -> dict[str, str] | None:
+def _missing_folders(journal: Journal, steps: Sequence[Step]) -> list[str]:
+    folder = Folder(journal.root)
+    return sorted({above for step in steps if step.after for above in folder.missing_above(step.path)})
+
+
+def _keep(contents: BinaryIO, file: File | None) -> dict[str, Any] | None:
     if file is None:
         return None
-    name = hashlib.sha256(file.content).hexdigest()
-    with open(os.path.join(draft, name), "wb") as stream:
-        stream.write(file.content)
-    return {"mode": file.mode, "content": name}
+    begin = contents.tell()
+    contents.write(file.content)
+    return {"mode": file.mode, "begin": begin, "size": len(file.content)}
 
 
-def _kept(place: str, row: dict[str, str]) -> File:
-    with open(os.path.join(place, row["content"]), "rb") as stream:
-        return File(stream.read(), row["mode"])
+def _kept(contents: BinaryIO, row: Mapping[str, Any]) -> File:
+    contents.seek(row["begin"])
+    content = contents.read(row["size"])
+    if len(content) < row["size"]:
+        raise _broken(os.path.dirname(contents.name))
+    return File(content, row["mode"])
+
+
+def _contents(journal: Journal) -> str:
+    return os.path.join(journal.place, CONTENTS)
 
 
 def _stage_row(stage: Stage) -> dict[str, Any]:
@@ -173,13 +311,40 @@ def _stage_row(stage: Stage) -> dict[str, Any]:
     return {"path": stage.path, "clean": list(stage.clean) if stage.clean else None, "sides": sides}
 
 
-def _write_record(place: str, record: dict[str, Any]) -> None:
+def _reserve(draft: str, steps: Sequence[Step]) -> None:
+    """Take the space that going back would need: on a full disk there is none when it is needed."""
+    size = sum(-(-len(step.before.content) // BLOCK) * BLOCK for step in steps if step.before) + SLACK
+    with suppress(FileNotFoundError):
+        size += os.path.getsize(os.path.join(draft, INDEX))
+    with open(os.path.join(draft, RESERVE), "wb") as stream:
+        stream.write(bytes(size))
+
+
+def _release(journal: Journal) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(os.path.join(journal.place, RESERVE))
+
+
+def _write_record(place: str, record: Mapping[str, Any]) -> None:
     temporary = os.path.join(place, "journal.new")
-    with open(temporary, "w", encoding="utf-8") as stream:
-        json.dump(record, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, os.path.join(place, "journal.json"))
+    with open(temporary, "wb") as stream:
+        stream.write(json.dumps(record).encode())
+        _flush(stream)
+    os.replace(temporary, os.path.join(place, RECORD))
+
+
+def _flush(stream: BinaryIO) -> None:
+    """Have it on the disk, not only on its way there, before what comes next."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def _flush_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read_text(place: str) -> str | None:
@@ -195,32 +360,72 @@ def finish(journal: Journal) -> None:
 
     Raises ProjectError for a file that is neither as before nor as after.
     """
-    record = journal.load()
-    folder = Folder(journal.root)
-    for step in _steps(journal, record):
-        now = folder.read(step.path)
-        if now not in (step.before, step.after):
-            raise ProjectError(
-                f"`{step.path}` was changed while the sync was under way",
-                "`ai-factory sync --abort` goes back, and keeps what is there as a git object",
-            )
-        if now != step.after:
-            _put(folder, step.path, step.after)
-    _add_lines(journal, record["exclude"]["lines"])
-    git.stage(journal.root, [_stage_of(row) for row in record["stages"]])
-    _copy(journal.index, os.path.join(journal.place, STAGED))
-    _write_record(journal.place, {**record, "state": APPLIED})
+    with _writing(journal.place):
+        record = journal.load()
+        if record["stages"]:
+            git.require_free_index(journal.index_file, journal.mark)
+        folder = Folder(journal.root)
+        for step in _steps(journal, record):
+            _advance(folder, step)
+        _add_lines(journal, record["exclude"]["lines"])
+        if record["stages"]:
+            _stage(journal, record)
+        _write_record(journal.place, {**record, "state": APPLIED})
+        _release(journal)
 
 
-def amend(journal: Journal, steps: Sequence[Step]) -> None:
-    """Count further steps, which were carried out and staged, to the sync: an abort takes them back too."""
-    record = journal.load()
-    known = {row["path"]: row for row in record["steps"]}
-    for step in steps:
-        row = known.setdefault(step.path, {"path": step.path, "before": _keep(journal.place, step.before)})
-        row["after"] = _keep(journal.place, step.after)
-    _copy(journal.index, os.path.join(journal.place, STAGED))
-    _write_record(journal.place, {**record, "steps": list(known.values())})
+def _advance(folder: Folder, step: Step) -> None:
+    now = folder.read(step.path)
+    if now not in (step.before, step.after):
+        raise ProjectError(
+            f"`{step.path}` was changed while the sync was under way",
+            "`ai-factory sync --abort` goes back, and keeps what is there as a git object",
+        )
+    if step.after is None:
+        (folder.delete if now else folder.prune)(step.path)  # gone, it may have left an empty folder
+    elif now != step.after:
+        folder.write(step.path, step.after)
+
+
+def _stage(journal: Journal, record: dict[str, Any]) -> None:
+    """What the index will hold is known to the journal before the index holds it.
+
+    Not where somebody has staged in it since the journal was begun, such as a sync of the project next door: what it
+    will hold is theirs as well then, and an abort may take back no more than our own paths.
+    """
+    with git.changed_index(journal.index_file, journal.mark) as index:
+        ours = _same_index(journal, index, os.path.join(journal.place, INDEX))
+        git.stage(journal.root, [_stage_of(row) for row in record["stages"]], index)
+        if ours:
+            _copy(index, os.path.join(journal.place, STAGED))
+
+
+def _settle(journal: Journal) -> None:
+    """Count what was carried out to the sync that it belongs to, and drop its own journal."""
+    act = journal.act
+    with _writing(act.place):
+        record = act.load()
+        if record["counts"] and (sync := journal.load()):
+            _write_record(journal.place, _amended(journal, sync, record))
+        _drop(act)
+
+
+def _amended(journal: Journal, sync: dict[str, Any], act: dict[str, Any]) -> dict[str, Any]:
+    """The record of the sync with what was done on top of it: an abort takes that back too."""
+    rows = {row["path"]: row for row in sync["steps"]}
+    stages = {row["path"]: row for row in [*sync["stages"], *act["stages"]]}
+    with open(_contents(journal), "ab") as contents:
+        for step in _steps(journal.act, act):
+            row = rows.get(step.path) or {"path": step.path, "before": _keep(contents, step.before)}
+            rows[step.path] = {**row, "after": _keep(contents, step.after)}
+        _flush(contents)
+    if _is_known(journal, os.path.join(journal.act.place, INDEX)):  # else somebody has staged something of their own
+        _copy(os.path.join(journal.act.place, STAGED), os.path.join(journal.place, STAGED))
+    folders = sorted({*sync["folders"], *act["folders"]})
+    return {**sync, "steps": list(rows.values()), "stages": list(stages.values()), "folders": folders}
+
+
+# ---- back ----------------------------------------------------------------------------------------
 
 
 def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
@@ -229,49 +434,94 @@ def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
     A file that is neither as before nor as after was written by somebody since: with `overwrite` its content is
     kept as a git object, whose id is returned by path; else the file is left as it is.
     """
-    record = journal.load()
-    folder = Folder(journal.root)
-    kept: dict[str, str] = {}
-    for step in reversed(list(_steps(journal, record))):
-        folder.forget_draft(step.path)
-        now = folder.read(step.path)
-        if now == step.before or folder.is_folder(step.path):
-            continue
-        if now != step.after:
-            if not overwrite:
-                continue
-            if now is not None:
-                kept[step.path] = git.store(journal.root, [now.content])[now.content]
-        _put(folder, step.path, step.before)
-    _restore_index(journal, record)
-    _remove_lines(journal, record["exclude"]["before"], record["exclude"]["lines"])
-    _drop(journal)
-    return kept
+    with _writing(journal.place):
+        record = journal.load()
+        if overwrite and record["stages"] and _differs(journal):
+            git.require_free_index(journal.index_file, journal.mark)
+        _release(journal)
+        folder = Folder(journal.root)
+        kept = dict(record.get("kept", {}))
+        if overwrite:  # told in the record first: killed in between, the next abort still names what it replaced
+            kept |= _store_foreign(journal, folder, record)
+            _write_record(journal.place, {**record, "state": ABORTING, "kept": kept})
+        for step in reversed(list(_steps(journal, record))):
+            _retreat(folder, step, record["folders"], overwrite)
+        _restore_index(journal, record)
+        _remove_lines(journal, record["exclude"]["before"], record["exclude"]["lines"])
+        _drop(journal)
+        return kept
+
+
+def _retreat(folder: Folder, step: Step, made: Sequence[str], overwrite: bool) -> None:
+    folder.forget_draft(step.path)
+    now = folder.read(step.path)
+    if (now not in (step.before, step.after) and not overwrite) or folder.is_folder(step.path):
+        return
+    if step.before is None:
+        (folder.delete if now else folder.prune)(step.path, made)  # a folder of before stays, empty as it may be
+    elif now != step.before:
+        folder.write(step.path, step.before)
+
+
+def _store_foreign(journal: Journal, folder: Folder, record: dict[str, Any]) -> dict[str, str]:
+    """What somebody wrote into the files since, kept as git objects: path to id."""
+    found = ((step, folder.read(step.path)) for step in _steps(journal, record))
+    foreign = {step.path: now.content for step, now in found if now and now not in (step.before, step.after)}
+    ids = git.store(journal.root, foreign.values())
+    return {path: ids[content] for path, content in foreign.items()}
 
 
 def _steps(journal: Journal, record: dict[str, Any]) -> Iterator[Step]:
-    for row in record["steps"]:
-        before, after = (_kept(journal.place, row[side]) if row[side] else None for side in ("before", "after"))
-        yield Step(row["path"], before, after)
+    with open(_contents(journal), "rb") as contents:
+        for row in record["steps"]:
+            before, after = (_kept(contents, row[side]) if row[side] else None for side in ("before", "after"))
+            yield Step(row["path"], before, after)
+
+
+def _is_known(journal: Journal, index: str) -> bool:
+    """Whether the index there is the one of before the sync, or the one that the sync left."""
+    places = [os.path.join(journal.place, name) for name in (INDEX, STAGED)]
+    if _bytes(index) in map(_bytes, places):
+        return True
+    return _listing(journal, index) in [_listing(journal, place) for place in places if os.path.exists(place)]
+
+
+def _same_index(journal: Journal, one: str, other: str) -> bool:
+    return _bytes(one) == _bytes(other) or _listing(journal, one) == _listing(journal, other)
+
+
+def _listing(journal: Journal, index: str) -> bytes:
+    return git.index_listing(journal.root, index) if os.path.exists(index) else b""
+
+
+def _differs(journal: Journal) -> bool:
+    """Whether the index is another one than it was before."""
+    return _bytes(journal.index_file) != _bytes(os.path.join(journal.place, INDEX))
+
+
+def _bytes(place: str) -> bytes | None:
+    try:
+        with open(place, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
 
 
 def _restore_index(journal: Journal, record: dict[str, Any]) -> None:
     """The whole index to the byte where nobody staged anything since; else the sync's own paths only."""
-    saved, staged = (os.path.join(journal.place, name) for name in (INDEX, STAGED))
-    now = git.index_listing(journal.root)
-    if now not in (_listing(journal, saved), _listing(journal, staged) if os.path.exists(staged) else None):
-        git.restage(journal.root, saved if record["index"] else "", [row["path"] for row in record["stages"]])
-    elif not _copy(saved, journal.index):
-        with suppress(FileNotFoundError):
-            os.unlink(journal.index)
-
-
-def _listing(journal: Journal, saved: str) -> bytes:
-    return git.index_listing(journal.root, saved) if os.path.exists(saved) else b""
+    if not record["stages"] or not _differs(journal):
+        return
+    saved = os.path.join(journal.place, INDEX)
+    with git.changed_index(journal.index_file, journal.mark) as index:
+        if not _is_known(journal, index):
+            paths = {row["path"]: None for row in [*record["stages"], *record["steps"]]}
+            git.restage(journal.root, saved, list(paths), index)
+        elif not _copy(saved, index):
+            os.unlink(index)
 
 
 def _copy(source: str, target: str) -> bool:
-    """Copy a file, whole or not at all; whether there was one."""
+    """Copy a file with its time, whole or not at all; whether there was one."""
     draft = f"{target}.ai-factory"
     try:
         shutil.copy2(source, draft)
@@ -284,43 +534,65 @@ def _copy(source: str, target: str) -> bool:
 def _drop(journal: Journal) -> None:
     """Remove the journal, its record first: without that it is none, however much of the rest is left."""
     with suppress(FileNotFoundError):
-        os.unlink(os.path.join(journal.place, "journal.json"))
+        os.unlink(os.path.join(journal.place, RECORD))
     shutil.rmtree(journal.place, ignore_errors=True)
 
 
-def _put(folder: Folder, path: str, file: File | None) -> None:
-    if file is None:
-        folder.delete(path)
-    else:
-        folder.write(path, file)
+# ---- git's exclude file --------------------------------------------------------------------------
 
 
 def _missing_lines(journal: Journal, incoming: Sequence[str]) -> list[str]:
-    """The lines of git's exclude file that hide the proposals, as far as they are not there."""
+    """The lines of git's exclude file that hide the proposals, as far as they are not there; none where it is a link.
+
+    What a repository that was unpacked, not cloned, makes of that file is not ours to write to.
+    """
+    if any(map(os.path.islink, (journal.exclude_file, os.path.dirname(journal.exclude_file)))):
+        return []
     prefix = os.path.relpath(journal.root, journal.repository.top)
-    known = (_read_text(journal.exclude) or "").splitlines()
+    known = (_read_text(journal.exclude_file) or "").splitlines()
     lines = [f"/{_literal(os.path.normpath(os.path.join(prefix, path)))}" for path in incoming]
     return [line for line in lines if line not in known]
 
 
 def _add_lines(journal: Journal, lines: Sequence[str]) -> None:
-    known = _read_text(journal.exclude) or ""
-    missing = [line for line in lines if line not in known.splitlines()]
-    if missing:
-        _write_text(journal.exclude, _with(known, missing))
+    if not lines:
+        return
+    with _held_exclude(journal):
+        known = _read_text(journal.exclude_file) or ""
+        missing = [line for line in lines if line not in known.splitlines()]
+        if missing:
+            _write_text(journal, _with(known, missing))
 
 
 def _remove_lines(journal: Journal, before: str | None, lines: Sequence[str]) -> None:
     """The file to the byte where nobody wrote in it since; else without these lines."""
-    known = _read_text(journal.exclude)
-    if known is None or not lines:
+    if not lines:
         return
-    if known != _with(before or "", lines):
-        _write_text(journal.exclude, _without(known, lines))
-    elif before is None:
-        os.unlink(journal.exclude)
-    else:
-        _write_text(journal.exclude, before)
+    with _held_exclude(journal):
+        known = _read_text(journal.exclude_file)
+        wanted = before if known == _with(before or "", lines) else _without(known or "", lines)
+        if known is None or wanted == known:
+            return
+        if wanted is None:
+            os.unlink(journal.exclude_file)
+        else:
+            _write_text(journal, wanted)
+
+
+@contextmanager
+def _held_exclude(journal: Journal) -> Iterator[None]:
+    """All work trees of a repository, and all projects in them, share the one file."""
+    place = os.path.join(journal.repository.common, "ai-factory", "exclude.lock")
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    with open(place, "wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            os.unlink(_draft_of_exclude(journal))
+        yield
+
+
+def _draft_of_exclude(journal: Journal) -> str:
+    return os.path.realpath(journal.exclude_file) + DRAFT
 
 
 def _with(text: str, lines: Sequence[str]) -> str:
@@ -332,10 +604,15 @@ def _without(text: str, lines: Sequence[str]) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if line.rstrip("\n") not in lines)
 
 
-def _write_text(place: str, text: str) -> None:
+def _write_text(journal: Journal, text: str) -> None:
+    """Whole or not at all: other lines of it are the person's."""
+    place, temporary = os.path.realpath(journal.exclude_file), _draft_of_exclude(journal)
     os.makedirs(os.path.dirname(place), exist_ok=True)
-    with open(place, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+    with open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
         stream.write(text)
+    with suppress(FileNotFoundError):
+        shutil.copymode(place, temporary)
+    os.replace(temporary, place)
 
 
 def _literal(path: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ai_factory.errors import FactoryError, LockError
-from ai_factory.tree import EXECUTABLE, LINK, REGULAR, check_path
+from ai_factory.tree import EXECUTABLE, LINK, REGULAR, check_path, word
 
 SCHEMA = 1
 FOLDER = ".ai-factory"
@@ -25,6 +25,8 @@ OWNERSHIPS = ("managed", "merged", "seeded", "produced")
 STATES = ("open", "declined", "local")
 KINDS = ("embedded", "folder", "git")
 MODES = (REGULAR, EXECUTABLE, LINK)
+SIZE_LIMIT = 8 * 1024 * 1024  # bytes: 5,000 paths take two
+WORD_LIMIT = 1000  # characters of a version or an address
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -109,15 +111,19 @@ def parse(content: bytes, where: str = LOCK) -> Lock:
     """Read a lock and check every value in it.
 
     Raises LockError for anything a project cannot be judged by: no JSON, merge markers, a newer schema,
-    a path that leaves the project, an unknown ownership.
+    a path that leaves the project, an unknown ownership, an address with a password.
     """
+    if len(content) > SIZE_LIMIT:
+        raise _broken(where, f"larger than {SIZE_LIMIT} bytes")
     if content.startswith(b"<<<<<<< ") or b"\n<<<<<<< " in content:
         raise LockError(
             f"`{where}` holds merge markers: two branches both synced",
             "rebuild it from both: `ai-factory sync --repair`",
         )
     try:
-        data = json.loads(content)
+        data = json.loads(content, object_pairs_hook=_once, parse_constant=_no_number)
+    except _AmbiguousError as error:
+        raise _broken(where, str(error)) from None
     except (ValueError, RecursionError) as error:
         raise _broken(where, f"line {getattr(error, 'lineno', 1)} is not JSON") from None
     if not isinstance(data, dict):
@@ -129,6 +135,22 @@ def parse(content: bytes, where: str = LOCK) -> Lock:
         raise _broken(where, error.message) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _broken(where, f"{type(error).__name__.removesuffix('Error').lower()}: {error}") from None
+
+
+class _AmbiguousError(ValueError):
+    """JSON that two readers may take for two different things."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _AmbiguousError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+    return data
+
+
+def _no_number(text: str) -> None:
+    raise _AmbiguousError(f"{text} is no number to other readers")
 
 
 def _broken(where: str, reason: str) -> LockError:
@@ -145,15 +167,43 @@ def _check_schema(schema: object, where: str) -> None:
         raise _broken(where, f"schema {schema!r} is unknown")
 
 
+def check_address(url: str) -> str:
+    """Return the address of a factory if it may be written down and shown.
+
+    Raises FactoryError, without telling it, for one that holds a user's name or a secret where git would send it
+    as one, and for one with characters that do not show.
+    """
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/") if separator else url.partition("/")
+    user, at, host = authority.rpartition("@")
+    over_ssh = scheme.lower() == "ssh" or not separator
+    if at and not (over_ssh and ":" not in user):
+        bare = f"{scheme}{separator}{host}{slash}{path}"
+        raise FactoryError(
+            f"the address of the factory holds a name or a password: `{scheme}{separator}***@{host}…`",
+            f"give it without, `{word(bare.partition('?')[0])}`, and leave the password to git's credential helper",
+        )
+    if separator and "?" in rest:
+        raise FactoryError(
+            f"the address of the factory holds more than a place: `{url.partition('?')[0]}?…`", "leave out what follows"
+        )
+    if not url.isprintable():
+        raise FactoryError(f"the address of the factory {url!r} holds characters that do not show")
+    return url
+
+
 def _lock(data: Mapping[str, Any]) -> Lock:
     origin = Origin(**{key: _text(value, key) for key, value in data["factory"].items()})
     _member(origin.kind, KINDS, "factory kind")
+    check_address(origin.url)
+    _identity(origin.commit, (0, 40, 64), "factory commit")
+    _identity(origin.tree, (0, 40), "factory tree")  # none after a repair: no one rendering gave the project
     return Lock(
         factory=origin,
         engine=_text(data["engine"], "engine"),
         answers=_mapping(data["answers"], "answers"),
         components={key: _text(value, key) for key, value in _mapping(data["components"], "components").items()},
-        base_file=_text(data["base_file"], "base_file"),
+        base_file=_identity(_text(data["base_file"], "base_file"), (64,), "base_file"),
         paths={check_path(path): _entry(path, row) for path, row in _mapping(data["paths"], "paths").items()},
         folders=tuple(check_path(folder) for folder in _texts(data.get("folders", []), "folders")),
         project_file=_text(data.get("project_file", ""), "project_file"),
@@ -177,6 +227,14 @@ def _entry(path: str, row: Mapping[str, Any]) -> Entry:
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} is no text")
+    if len(value) > WORD_LIMIT:
+        raise ValueError(f"{name} is longer than {WORD_LIMIT} characters")
+    return value
+
+
+def _identity(value: str, lengths: tuple[int, ...], name: str) -> str:
+    if len(value) not in lengths or not _HEX.issuperset(value):
+        raise ValueError(f"{name} is {value[:80]!r}, no id")
     return value
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ai_factory import catalog, documents, formats
-from ai_factory.errors import ProjectError
-from ai_factory.lock import PROJECT
+from ai_factory import catalog, documents, edits, formats
+from ai_factory.errors import FactoryError, ProjectError
+from ai_factory.lock import PROJECT, check_address
 
 
 class Manifest(NamedTuple):
@@ -27,7 +27,7 @@ def parse(content: bytes, load: documents.Load = documents.load) -> Manifest:
     data = load(content, PROJECT, ProjectError)
     catalog.validate(data, formats.PROJECT, content, PROJECT, ProjectError)
     return Manifest(
-        factory=data["factory"],
+        factory=_address(data["factory"]),
         blueprint=data["blueprint"],
         version=data.get("version", ""),
         hold=data.get("hold", {}),
@@ -35,6 +35,13 @@ def parse(content: bytes, load: documents.Load = documents.load) -> Manifest:
         without=tuple(data.get("without", ())),
         answers=data.get("answers", {}),
     )
+
+
+def _address(url: str) -> str:
+    try:
+        return check_address(url)
+    except FactoryError as error:
+        raise ProjectError(f"`{PROJECT}`: {error.message}", error.hint) from None
 
 
 def write(manifest: Manifest) -> bytes:
@@ -50,6 +57,7 @@ def write(manifest: Manifest) -> bytes:
     return documents.write({key: value for key, value in rows.items() if value})
 
 
-def answered(content: bytes, answers: Mapping[str, Any]) -> bytes:
-    """The manifest with these answers set, everything else as people wrote it."""
-    return documents.edit(content, {("answers", key): value for key, value in answers.items()})
+def answered(content: bytes, answers: Mapping[str, Any], renames: Mapping[str, str] | None = None) -> bytes:
+    """The manifest with answers renamed, then these set (None removes one), everything else as people wrote it."""
+    moved: edits.Renames = {("answers", old): new for old, new in (renames or {}).items()}
+    return edits.edit(content, {("answers", key): value for key, value in answers.items()}, moved)

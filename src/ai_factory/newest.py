@@ -9,24 +9,28 @@ import re
 from ai_factory import __version__, cache, versions
 from ai_factory.lock import Origin
 from ai_factory.tree import tree_id
-from ai_factory.workspace import Folder, find_repository
+from ai_factory.workspace import Folder, find_repository, is_bare
 
 PARTS = ("templates", "blueprints", "controls")  # what makes a factory
 SKIPPED = frozenset({"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 
 
-def newer(origin: Origin) -> str:
-    """The newest version known that differs from the one applied, as a name; empty when there is none."""
+def newer(origin: Origin, bound: str = "") -> str:
+    """The newest version known within the bound that differs from the one applied, as a name; empty when there is none.
+
+    Raises UsageError for a bound that is none.
+    """
     if origin.kind == "embedded":
-        return __version__ if versions.is_older(origin.version, __version__) else ""
+        within = not bound or versions.newest([__version__], bound)
+        return __version__ if within and versions.is_older(origin.version, __version__) else ""
     if origin.kind == "folder":
         known = os.path.isdir(origin.url) and folder_tree_id(origin.url) != origin.tree
         return f"the folder `{origin.url}` as it is now" if known else ""
-    return _newer_tag(origin)
+    return _newer_tag(origin, bound)
 
 
-def _newer_tag(origin: Origin) -> str:
-    newest = versions.newest([tag for tag in tags_in(_repository(origin.url)) if re.match(r"v?\d", tag)])
+def _newer_tag(origin: Origin, bound: str) -> str:
+    newest = versions.newest([tag for tag in tags_in(_repository(origin.url)) if re.match(r"v?\d", tag)], bound)
     return newest if newest and versions.is_between(origin.version, newest, newest) else ""
 
 
@@ -36,11 +40,6 @@ def _repository(url: str) -> str:
         return mirror_place(url)
     found = None if is_bare(url) else find_repository(url)
     return found.common if found else url
-
-
-def is_bare(folder: str) -> bool:
-    """Whether the folder is a repository without a work tree."""
-    return all(os.path.exists(os.path.join(folder, name)) for name in ("HEAD", "objects", "refs"))
 
 
 def mirror_place(url: str) -> str:

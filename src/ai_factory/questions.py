@@ -100,6 +100,25 @@ def settle(
     return answers
 
 
+def typed(questions: Sequence[Question], given: Answers, settled: Answers) -> dict[str, Any]:
+    """The given answers as they were settled, so that text from a command line has its question's type.
+
+    One that was given to a question which is not asked stays as it was given.
+    """
+    known = {question.key: question for question in questions}
+    return {
+        key: settled[key] if key in known and _means(known[key], value, settled[key]) else value
+        for key, value in given.items()
+    }
+
+
+def _means(question: Question, value: Any, settled: Any) -> bool:
+    try:
+        return bool(cast(question, value) == settled)
+    except (ValueError, RecursionError, FactoryError):
+        return False
+
+
 def _unknown(questions: Sequence[Question], given: Answers) -> dict[str, str]:
     known = {question.key for question in questions}
     return {key: f"no component asks it; asked are {', '.join(sorted(known))}" for key in given if key not in known}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # Jinja takes long to load: only where something is rendered
 
 SUFFIX = ".jinja"
 FILE_LIMIT = 5000  # files of one project
+TOTAL_LIMIT = 30 * 1024 * 1024  # bytes of them all: the base may hold each twice, and is read up to 64 MiB
 RESERVED = (FOLDER, "theirs")  # our own folder, and the name that the base gives to incoming files
 
 
@@ -253,6 +254,8 @@ def _check(tree: Tree, owned: Mapping[str, Owned]) -> None:
     paths = list(owned)
     if len(paths) > FILE_LIMIT:
         raise AuthorError(f"the blueprint stamps {len(paths)} files; {FILE_LIMIT} are the most")
+    if (total := sum(len(file.content) for file in tree.values())) > TOTAL_LIMIT:
+        raise AuthorError(f"the blueprint stamps {total} bytes; {TOTAL_LIMIT} are the most")
     try:
         check_case(paths)
         check_folders(paths)

@@ -83,6 +83,8 @@ class Templates:
         for name in TAKEN_AWAY:
             self._environment.filters.pop(name, None)
             self._environment.globals.pop(name, None)
+        # a text belongs to no file, so there is nothing that it could include
+        self._inline = self._environment.overlay(loader=_Sources(lambda name: None), bytecode_cache=None)
 
     def render(self, name: str, context: Context) -> str:
         """The rendered template. Raises AuthorError with file and line."""
@@ -95,13 +97,13 @@ class Templates:
             return source
         with _blaming(where, inline=True):
             if source not in self._texts:
-                self._texts[source] = self._environment.from_string(source)
+                self._texts[source] = self._inline.from_string(source)
             return _joined(self._texts[source].generate(dict(context)), where)
 
     def value(self, expression: str, context: Context, where: str) -> Any:
         """The value of one Jinja expression."""
         with _blaming(where, inline=True):
-            return self._environment.compile_expression(expression, undefined_to_none=False)(dict(context))
+            return self._inline.compile_expression(expression, undefined_to_none=False)(dict(context))
 
     def truth(self, expression: bool | str, context: Context, where: str) -> bool:
         """Whether a condition holds: true or false as they stand, `{{ … }}` rendered, else an expression."""

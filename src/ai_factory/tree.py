@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from ai_factory.errors import FactoryError
 
 REGULAR, EXECUTABLE, LINK = "100644", "100755", "120000"
 IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
+OBEYED = (".gitmodules", ".gitattributes", ".gitignore", ".mailmap")  # files that git acts on
 BINARY_WINDOW = 8000  # bytes that git looks at for a NUL before it calls a file binary
 
 
@@ -128,27 +129,46 @@ def check_path(path: str) -> str:
 
 
 def _is_git_folder(part: str) -> bool:
+    return _seen_by_git(part) in (".git", "git~1")
+
+
+def _seen_by_git(part: str) -> str:
     # what HFS+ leaves out of a name, and where NTFS begins a stream, as in git's own `is_hfs_dotgit`
-    seen = part.translate(IGNORED).partition(":")[0]
-    return seen.rstrip(". ").lower() in (".git", "git~1")
+    return part.translate(IGNORED).partition(":")[0].rstrip(". ").lower()
 
 
 def check_case(paths: list[str]) -> None:
-    """Raise FactoryError when two paths would be one file on a disk that ignores case."""
+    """Raise FactoryError when two files or folders would be one on a disk that ignores case.
+
+    Such a disk also takes a letter with an accent for the same letter with the accent apart.
+    """
     seen: dict[str, str] = {}
     for path in sorted(paths):
-        other = seen.setdefault(path.casefold(), path)
-        if other != path:
-            raise FactoryError(f"`{other}` and `{path}` differ only in case")
+        for place in (*above(path), path):
+            other = seen.setdefault(_folded(place), place)
+            if other != place:
+                how = "case" if other.casefold() == place.casefold() else "how their letters are composed"
+                raise FactoryError(f"`{other}` and `{place}` differ only in {how}")
+
+
+def _folded(path: str) -> str:
+    if path.isascii():
+        return path.lower()
+    from unicodedata import normalize  # only for names that need it
+
+    return normalize("NFC", normalize("NFC", path).casefold())
+
+
+def above(path: str) -> Iterator[str]:
+    """The folders above a path, outermost first."""
+    return (path[:place] for place, sign in enumerate(path) if sign == "/")
 
 
 def check_folders(paths: list[str]) -> None:
     """Raise FactoryError when a path is a file here and a folder there."""
     known = set(paths)
     for path in sorted(paths):
-        parts = path.split("/")
-        for depth in range(1, len(parts)):
-            folder = "/".join(parts[:depth])
+        for folder in above(path):
             if folder in known:
                 raise FactoryError(f"`{folder}` is a file, and `{path}` needs it to be a folder")
 
@@ -165,3 +185,5 @@ def check_link(path: str, file: File) -> None:
         raise FactoryError(f"the link `{path}` points outside its folder, to {target!r}")
     if any(_is_git_folder(part) for part in parts):
         raise FactoryError(f"the link `{path}` points into git's own folder, to {target!r}")
+    if _seen_by_git(path.rpartition("/")[2]) in OBEYED:
+        raise FactoryError(f"`{path}` is a link, and git reads what it finds there: it must be a file")

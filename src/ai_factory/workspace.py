@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, check_path
 
 DRAFT = ".ai-factory-new"  # the end of a file's name while it is being written
 BLOCK = 1024 * 1024  # bytes read at once
+UNUSABLE = "check its owner and permissions, and the space left on the disk"
 SIZE_LIMIT = 64 * 1024 * 1024  # bytes of one file; a larger one is nobody's template
 
 
@@ -108,20 +109,38 @@ class Folder:
         except (OSError, ValueError) as error:
             _forget(temporary)
             raise unusable(place, "write", error) from None
+        except BaseException:  # interrupted
+            _forget(temporary)
+            raise
 
-    def delete(self, path: str) -> None:
-        """Remove the file at the path, if it is there, and the folders that it leaves empty."""
+    def delete(self, path: str, folders: Container[str] | None = None) -> None:
+        """Remove the file at the path, if it is there, and what `prune` removes."""
         place = self.locate(path)
         try:
-            os.unlink(place)
-            parent = os.path.dirname(place)
-            while parent != self.root and parent.startswith(self.root) and not os.listdir(parent):
-                os.rmdir(parent)
-                parent = os.path.dirname(parent)
-        except (FileNotFoundError, NotADirectoryError):
-            return
+            _forget(place)
         except OSError as error:
             raise unusable(place, "delete", error) from None
+        self.prune(path, folders)
+
+    def prune(self, path: str, folders: Container[str] | None = None) -> None:
+        """Remove the folders above the path that are empty: all of them, or only those."""
+        above = path.rpartition("/")[0]
+        while above and (folders is None or above in folders):
+            place = os.path.join(self.root, above)
+            try:
+                if os.path.isdir(place):
+                    if os.listdir(place):
+                        return
+                    os.rmdir(place)
+            except OSError as error:
+                raise unusable(place, "delete", error) from None
+            above = above.rpartition("/")[0]
+
+    def missing_above(self, path: str) -> list[str]:
+        """The folders above the path that are not there, outermost first."""
+        parts = path.split("/")
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+        return [folder for folder in above if not os.path.isdir(os.path.join(self.root, folder))]
 
     def forget_draft(self, path: str) -> None:
         """Remove what a writing that was cut off left beside the path."""
@@ -133,9 +152,10 @@ class Folder:
         return place is not None and os.path.isdir(place) and not os.path.islink(place)
 
     def walk(self, folder: str = "") -> Iterator[str]:
-        """All files and links below `folder`, sorted, without git's own."""
-        start = os.path.join(self.root, folder) if folder else self.root
-        for here, names, files in os.walk(start):
+        """All files and links below `folder`, sorted, without git's own; none below a link."""
+        if folder and not self.is_folder(folder):
+            return
+        for here, names, files in os.walk(os.path.join(self.root, folder)):
             names[:] = sorted(name for name in names if name.lower() != ".git")
             linked = [name for name in names if os.path.islink(os.path.join(here, name))]
             own = [name for name in files if name.lower() != ".git"]
@@ -147,11 +167,13 @@ class Folder:
 def _content(place: str, size: int) -> bytes:
     if size > SIZE_LIMIT:
         raise ProjectError(f"`{place}` is larger than {SIZE_LIMIT} bytes")
-    descriptor = os.open(place, os.O_RDONLY)  # a buffered file costs more than reading it
+    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)  # a buffered file costs more than reading it
     try:
         parts = [os.read(descriptor, size + 1)]
         while parts[-1]:
             parts.append(os.read(descriptor, BLOCK))
+            if (size := size + BLOCK) > SIZE_LIMIT + BLOCK:
+                raise ProjectError(f"`{place}` grows while it is read")
         return b"".join(parts)
     finally:
         os.close(descriptor)
@@ -179,7 +201,7 @@ def unusable(place: str, verb: str, error: OSError | ValueError) -> MachineError
     """The error for a file that the machine does not let us read or write."""
     return MachineError(
         f"cannot {verb} `{place}`: {(getattr(error, 'strerror', '') or str(error)).lower()}",
-        "check its owner and permissions, and the space left on the disk",
+        UNUSABLE,
     )
 
 
@@ -224,16 +246,30 @@ class Repository(NamedTuple):
 
 
 def find_repository(start: str) -> Repository | None:
-    """The git repository that `start` lies in, told from its files, without starting git."""
+    """The git repository that `start` lies in, told from its files, without starting git.
+
+    None also where git would find a repository without a work tree first: anybody can commit the files of one, and
+    git would obey the settings in it.
+    """
     here = os.path.realpath(start)
     while True:
         private = _git_folder(os.path.join(here, ".git"))
         if private:
             return Repository(here, private, _common(private))
+        if is_bare(here):
+            return None
         parent = os.path.dirname(here)
         if parent == here:
             return None
         here = parent
+
+
+def is_bare(folder: str) -> bool:
+    """Whether git would take the folder itself for a repository."""
+    if not os.path.lexists(os.path.join(folder, "HEAD")):
+        return False
+    own = all(os.path.exists(os.path.join(folder, name)) for name in ("objects", "refs"))
+    return own or os.path.exists(os.path.join(folder, "commondir"))
 
 
 def _git_folder(place: str) -> str:
@@ -258,6 +294,8 @@ def keeps_modes(root: str) -> bool:
 
 
 def _short_text(place: str) -> str:
+    if not os.path.isfile(place):  # a pipe would wait for ever
+        return ""
     try:
         with open(place, encoding="utf-8", errors="replace") as stream:
             return stream.read(1024 * 1024)

@@ -81,7 +81,7 @@ Factory: `{factory}`
 - core: 1.0.0 → 3.0.0
   > **3.0.0**
   >
-  > - the level of `core` can be chosen, says @\u200bsomebody in \\#7
+  > - the level of `core` can be chosen, says @\u200bsomebody in \\#\u200b7
   >
   > **2.0.0**
   >

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ai_factory.check import Finding, compare, verdict
 from ai_factory.errors import FactoryError
-from ai_factory.lock import BASE, LOCK, WAIVERS, Lock, parse
+from ai_factory.lock import BASE, LOCK, PROJECT, WAIVERS, Lock, parse
 from ai_factory.newest import SKIPPED, newer
 from ai_factory.report import findings as report
 from ai_factory.report.findings import Checked
@@ -68,7 +69,7 @@ def _findings(folder: Folder, record: Lock) -> list[Finding]:
     ours = folder.read_all(path for path in wanted if record.paths[path].state != "local")
     found = _base_finding(folder, record)
     found += compare(record, ours, _unexpected(folder, record), keeps_modes(folder.root))
-    if version := newer(record.factory):
+    if version := _newer(folder, record):
         found.append(
             Finding(
                 "AF001",
@@ -79,6 +80,17 @@ def _findings(folder: Folder, record: Lock) -> list[Finding]:
         )
     waivers = folder.read(WAIVERS)
     return _waived(found, waivers.content) if waivers else found
+
+
+def _newer(folder: Folder, record: Lock) -> str:
+    """The newest version that a sync would go to; the bound is read, without a parser, where there is a newer one."""
+    version = newer(record.factory)
+    wish = folder.read(PROJECT) if version else None
+    found = re.search(rb"^version:[ \t]*(['\"]?)([^'\"#\r\n]+)\1", wish.content, re.MULTILINE) if wish else None
+    try:
+        return newer(record.factory, found[2].decode(errors="replace").strip()) if found else version
+    except FactoryError:
+        return version  # the sync will say that it is no bound
 
 
 def _base_finding(folder: Folder, record: Lock) -> list[Finding]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # at run time they come with Jinja, which a question needs an
 
 def show(text: str, data: Mapping[str, Any], as_json: bool) -> None:
     """Print a result: one JSON object, or text."""
-    body = json.dumps(data, indent=2, ensure_ascii=False) if as_json else text.rstrip("\n")
+    body = json.dumps(data, indent=2) if as_json else text.rstrip("\n")
     sys.stdout.write(body.encode("utf-8", "backslashreplace").decode() + ("\n" if body else ""))
 
 
@@ -39,20 +39,22 @@ def ask(shown: Asked, check: Callable[[Any], tuple[Any, str]]) -> Any:
     import typer
 
     from ai_factory.questions import MISSING
+    from ai_factory.report.plain import plain
 
     question = shown.question
-    typer.secho(f"\n{shown.help or question.key}", bold=True, err=True)
+    typer.secho("\n" + "\n".join(map(plain, (shown.help or question.key).splitlines())), bold=True, err=True)
     for number, label in enumerate(shown.choices, 1):
-        typer.echo(f"  {number}. {label}", err=True)
+        typer.echo(f"  {number}. {plain(label)}", err=True)
     known = shown.default is not MISSING
     default = _written(shown.default) if known else ""
     while True:
         prompt = question.key + (" (comma-separated)" if question.multiselect else "")
-        text = typer.prompt(prompt, default=default, show_default=bool(default), err=True)
+        prompt += f" [{plain(default)}]" if default else ""
+        text = typer.prompt(prompt, default=default, show_default=False, err=True)
         value, problem = check(shown.default if known and text == default else _chosen(shown, text))
         if not problem:
             return value
-        typer.secho(f"  {problem}", fg="red", err=True)
+        typer.secho(f"  {plain(problem)}", fg="red", err=True)
 
 
 def _written(value: Any) -> str:

@@ -39,7 +39,12 @@ def sync(
     repair: Annotated[
         bool, typer.Option("--repair", help="Mend lock and base after a merge of two branches that both synced.")
     ] = False,
-    data: Annotated[list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="Change an answer.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", metavar="KEY=VALUE", help="Change an answer; the version stays, unless `--to` names one."
+        ),
+    ] = None,
     factory: Annotated[
         str, typer.Option("--factory", metavar="URL|PATH", help="The factory, when not the project's.")
     ] = "",
@@ -107,7 +112,6 @@ def _run(place: str, request: Request, plan: bool, markdown: bool, commit: bool,
 
 def _finish(place: str, abort: bool, as_json: bool) -> int:
     from ai_factory.project import conflicts as verb
-    from ai_factory.project.opening import open_project
     from ai_factory.report.plain import kept_lines
     from ai_factory.workspace import find_project
 
@@ -116,7 +120,7 @@ def _finish(place: str, abort: bool, as_json: bool) -> int:
         data = {"schema": "ai-factory/sync-abort/1", "aborted": True, "kept": kept}
         show("\n".join(["back to where you were", *kept_lines(kept)]), data, as_json)
         return 0
-    return _tell(verb.resume(open_project(place)), as_json)
+    return _tell(verb.resume(find_project(place)), as_json)
 
 
 def _repair(place: str, as_json: bool) -> int:
@@ -147,10 +151,14 @@ def _decide(take: str, shown: str, files: list[str], as_json: bool) -> int:
 
 
 def _show_incoming(path: str, file: File | None, as_json: bool) -> None:
+    from ai_factory.report.plain import plain
+
     content = file.content if file else b""
     if as_json:
         data = {"schema": "ai-factory/sync-show/1", "path": path, "deleted": file is None}
         show("", {**data, "content": content.decode("utf-8", "backslashreplace")}, as_json)
+    elif sys.stdout.isatty():  # it is not for the factory to move the cursor or to name the window
+        show("\n".join(map(plain, content.decode("utf-8", "backslashreplace").splitlines())), {}, False)
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)

@@ -1,11 +1,12 @@
 """Runs git: repositories as trees, whole-tree merges in a scratch repository, staging, commits.
 
 Rules of this package: git never asks a question, and reads no configuration of system or user except where a
-person's own commit is made; nothing of a project's (driver, filter, hook, attribute) runs, but for the filters
-without which git cannot tell whether a file changed (`status`, `describe`); options and names never mix.
+person's own commit is made; nothing of a project's (driver, filter, hook, attribute) runs; nothing is fetched but
+a factory into its mirror; options and names never mix.
 """
 
 from ai_factory.git.commits import commit, first_commit
+from ai_factory.git.index import changed_index, forget_index, require_free_index
 from ai_factory.git.merging import Names, merge_trees, scratch
 from ai_factory.git.mirror import update_mirror
 from ai_factory.git.objects import (
@@ -36,6 +37,7 @@ from ai_factory.git.worktree import (
     restage,
     stage,
     status,
+    still,
     unmerged,
 )
 
@@ -47,11 +49,13 @@ __all__ = [
     "Release",
     "Stage",
     "Status",
+    "changed_index",
     "commit",
     "content_of",
     "describe",
     "existing",
     "first_commit",
+    "forget_index",
     "ignored",
     "index_listing",
     "is_ancestor",
@@ -64,12 +68,14 @@ __all__ = [
     "read_blobs",
     "releases",
     "repository_of",
+    "require_free_index",
     "resolve",
     "restage",
     "run",
     "scratch",
     "stage",
     "status",
+    "still",
     "store",
     "unmerged",
     "update_mirror",

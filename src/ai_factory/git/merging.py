@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ai_factory.git.objects import ONE_PACK, SUBMODULE, commit_stream, list_tree, object_format, read_blobs
-from ai_factory.git.process import run
+from ai_factory.git.process import quoted, run
 from ai_factory.merge import Input, MergedTrees, Note, Side
 from ai_factory.tree import Blob, File
 
@@ -46,11 +46,11 @@ def scratch(objects: str = "") -> Iterator[str]:
         form = object_format(objects)
         for place in ("objects/info", "objects/pack", "refs"):
             os.makedirs(os.path.join(folder, place))
-        files = {"HEAD": "ref: refs/heads/main\n", "config": _CONFIG[form]}
-        files |= {"objects/info/alternates": f"{objects}\n"} if objects else {}
-        for name, text in files.items():
-            with open(os.path.join(folder, name), "w", encoding="utf-8", errors="surrogateescape") as stream:
-                stream.write(text)
+        files = {"HEAD": b"ref: refs/heads/main\n", "config": _CONFIG[form].encode()}
+        files |= {"objects/info/alternates": quoted(objects) + b"\n"} if objects else {}
+        for name, content in files.items():
+            with open(os.path.join(folder, name), "wb") as stream:
+                stream.write(content)
         yield folder
 
 

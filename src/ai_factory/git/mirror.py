@@ -6,7 +6,9 @@ import os
 import shutil
 
 from ai_factory.errors import MachineError, UnreachableError
-from ai_factory.git.process import TRANSPORTS, isolated, run
+from ai_factory.git.process import run
+
+TRANSPORTS = "file:https:ssh"
 
 
 def update_mirror(url: str, mirror: str) -> None:
@@ -26,12 +28,12 @@ def update_mirror(url: str, mirror: str) -> None:
         url,
         *refs,
     ]
-    environment = isolated(TRANSPORTS)
+    more = {"GIT_ALLOW_PROTOCOL": TRANSPORTS}
     if url.startswith("http://"):  # only this machine's own, see `factory.is_remote`; it may not send us elsewhere
-        environment = isolated("http")
+        more = {"GIT_ALLOW_PROTOCOL": "http"}
         command = ["-c", "http.followRedirects=false", *command]
     try:
-        run(command, mirror, environment=environment)
+        run(command, mirror, more=more)
     except MachineError as error:
         if fresh:
             shutil.rmtree(mirror)  # an empty mirror would look like a factory without releases

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError, UsageError
-from ai_factory.git.process import finished, quoted, run
+from ai_factory.git.process import bounded, failure, finished, personal, quoted, run, without_filters
 from ai_factory.tree import Blob, File, path_bytes, raw_blob_id
-from ai_factory.workspace import find_repository
+from ai_factory.workspace import find_repository, unusable
 
 SUBMODULE = "160000"
+SLACK = 64 * 1024  # bytes that an index and the rounding to blocks take besides the contents
+LISTING = 64 * 1024 * 1024  # bytes of a list of files: a few objects can stand for billions
 ONE_PACK = ("-c", "fastimport.unpackLimit=1")  # a loose object costs half a millisecond to write
 NOBODY = ("ai-factory", "noreply@invalid")
 NOBODYS = f"committer {NOBODY[0]} <{NOBODY[1]}> 0 +0000\n".encode()
@@ -38,7 +42,7 @@ def resolve(repository: str, reference: str) -> str:
     """The commit id that a reference names. Raises UsageError when there is none."""
     # names go in through stdin, where nothing is taken for an option
     candidates = [f"refs/tags/{reference}", f"refs/heads/{reference}", reference]
-    if "\n" not in reference and not reference.startswith("-"):
+    if not re.search(r"[\s:{\\]|^-|^$", reference):  # names and their ancestors, no searches
         questions = b"".join(path_bytes(f"{candidate}^{{commit}}\n") for candidate in candidates)
         answers = run(["cat-file", "--batch-check"], repository, questions).decode(errors="replace")
         if found := re.search(r"^([0-9a-f]{40,64}) commit \d+$", answers, re.MULTILINE):
@@ -51,16 +55,17 @@ def is_ancestor(repository: str, one: str, other: str) -> bool:
     return finished(["merge-base", "--is-ancestor", one, other], repository, expect=(0, 1, 128)).returncode == 0
 
 
-def list_tree(repository: str, commit: str, folders: Sequence[str] = ()) -> dict[str, Blob]:
-    """The files of a commit below those folders (all, when none is named), without reading their content."""
-    arguments = ["ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders]
-    rows = run(arguments, repository).split(b"\0")
-    return {os.fsdecode(path): Blob(*_entry(head)) for head, _, path in (row.partition(b"\t") for row in rows if row)}
+def list_tree(repository: str, commit: str, folders: Sequence[str] = (), most: int = 0) -> dict[str, Blob]:
+    """The files of a commit below those folders (all, when none is named), without reading their content.
 
-
-def _entry(head: bytes) -> tuple[str, str]:
-    mode, _, blob = head.decode().split(" ")
-    return mode, blob
+    Raises MachineError when they hold more than `most` bytes, where that is given, or are too many to be listed.
+    """
+    size = ["--long"] if most else []
+    listed = bounded(["ls-tree", "-r", "-z", "--full-tree", *size, commit, "--", *folders], repository, LISTING)
+    rows = [(head.split(), path) for head, _, path in (row.partition(b"\t") for row in listed.split(b"\0") if row)]
+    if most and sum(int(head[3]) for head, _ in rows if head[3] != b"-") > most:
+        raise MachineError(f"the files of {commit[:12]} in `{repository}` hold more than {most} bytes")
+    return {os.fsdecode(path): Blob(head[0].decode(), head[2].decode()) for head, path in rows}
 
 
 def read_blobs(repository: str, blobs: Iterable[str]) -> dict[str, bytes]:
@@ -84,7 +89,8 @@ def read_blobs(repository: str, blobs: Iterable[str]) -> dict[str, bytes]:
 
 def describe(folder: str) -> str:
     """A name for the state of the work tree, by its newest tag; empty when there is no repository or commit."""
-    done = finished(["describe", "--tags", "--always", "--dirty"], folder, expect=(0, 128))
+    environment = without_filters(personal(), folder)
+    done = finished(["describe", "--tags", "--always", "--dirty"], folder, environment=environment, expect=(0, 128))
     return done.stdout.decode().strip()
 
 
@@ -97,8 +103,33 @@ def store(root: str, contents: Iterable[bytes]) -> dict[bytes, str]:
         b"blob\nmark :%d\ndata %d\n%s\n" % (number, len(content), content) for number, content in enumerate(wanted, 1)
     )
     asked = b"".join(b"get-mark :%d\n" % number for number in range(1, len(wanted) + 1))
-    output = run([*ONE_PACK, "fast-import", "--quiet", "--done"], root, stream + asked + b"done\n")
-    return dict(zip(wanted, output.decode().split(), strict=True))
+    _require_space(project_objects(root), len(stream))
+    command = [*ONE_PACK, "fast-import", "--quiet", "--done"]
+    done = finished(command, root, stream + asked + b"done\n", expect=None)
+    if done.returncode:
+        _forget_failure(root, done.stderr)
+        raise failure(command, done)
+    return dict(zip(wanted, done.stdout.decode().split(), strict=True))
+
+
+def _require_space(folder: str, size: int) -> None:
+    """On a full disk git fails all the same, but leaves half a pack behind."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            stream.write(bytes(size + SLACK))
+            stream.flush()
+    except OSError as error:
+        raise unusable(folder, "write", error) from None
+
+
+def _forget_failure(root: str, said: bytes) -> None:
+    """Remove the report and the half pack that git says it left."""
+    repository = find_repository(root)
+    folders = (repository.private, repository.common, f"{repository.common}/objects/pack") if repository else ()
+    for name in re.findall(rb"fast_import_crash_\d+|tmp_(?:pack|idx)_\w+", said):
+        for folder in folders:
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name.decode()))
 
 
 def commit_stream(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,17 +11,16 @@ from contextlib import contextmanager
 
 from ai_factory.errors import MachineError
 from ai_factory.tree import path_bytes
+from ai_factory.workspace import UNUSABLE, Repository, find_repository
 
-TRANSPORTS = "file:https:ssh"
-NO_TRANSPORT = "none"  # a repository with a promise in it would else fetch what is missing, by programs that it names
 TIMEOUT = 600  # seconds of one git process
+NOTHING: Mapping[str, str] = {}
+GRACE = 10  # seconds in which a process that was asked to end should have ended
+_MAY_NAME_FILTERS = re.compile("filter|include", re.IGNORECASE)
 
 
-def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
-    """An environment in which git sees no configuration but a repository's own, asks nothing, and fetches nothing.
-
-    `transports` names those of git's protocols that it may use, with colons between them.
-    """
+def isolated() -> dict[str, str]:
+    """An environment in which git sees no configuration but a repository's own, and asks nothing."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     return kept | {
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -30,7 +30,9 @@ def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
         "GIT_ASKPASS": "true",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_PROTOCOL_FROM_USER": "0",
-        "GIT_ALLOW_PROTOCOL": transports,
+        # nothing is fetched unless asked for: a repository may name a program that brings what it lacks
+        "GIT_ALLOW_PROTOCOL": "none",
+        "GIT_NO_LAZY_FETCH": "1",
         "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"),
         "LC_ALL": "C",
         # before a repository's own: it may name a hook, or a program to ask which files changed
@@ -42,16 +44,85 @@ def isolated(transports: str = NO_TRANSPORT) -> dict[str, str]:
     }
 
 
+def of_index(place: str) -> dict[str, str]:
+    """What makes git use that file as its index; nothing where none is named."""
+    return {"GIT_INDEX_FILE": place} if place else {}
+
+
+def personal() -> dict[str, str]:
+    """The isolated environment with the person's own settings: what git calls a change depends on them.
+
+    Not those on what git ignores: a file that they hide is still there, and in the way.
+    """
+    own = {key: value for key, value in isolated().items() if key != "GIT_CONFIG_GLOBAL"}
+    return with_settings(own, [("core.excludesFile", os.devnull)])
+
+
+def with_settings(environment: Mapping[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The environment with further settings, which win over those of every configuration file."""
+    first = int(environment.get("GIT_CONFIG_COUNT", "0"))
+    rows = {
+        name: value
+        for number, (key, value) in enumerate(settings, first)
+        for name, value in ((f"GIT_CONFIG_KEY_{number}", key), (f"GIT_CONFIG_VALUE_{number}", value))
+    }
+    return {**environment, **rows, "GIT_CONFIG_COUNT": str(first + len(settings))}
+
+
+def configured(pattern: str, folder: str, environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The settings in force there whose names match the pattern, in git's order: the last of one name counts."""
+    asked = finished(["config", "--null", "--get-regexp", pattern], folder, environment=environment, expect=(0, 1))
+    rows = (os.fsdecode(row).partition("\n") for row in asked.stdout.split(b"\0") if row)
+    return [(name, value) for name, _, value in rows]
+
+
+def filters_off(settings: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The settings with which every content filter among those given does nothing."""
+    drivers = sorted({name.rpartition(".")[0] for name, _ in settings if name.startswith("filter.")})
+    off = (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false"))
+    return [(f"{driver}.{key}", value) for driver in drivers for key, value in off]
+
+
+def without_filters(environment: Mapping[str, str], folder: str) -> dict[str, str]:
+    """The environment in which no content filter runs there, be it the project's or the person's.
+
+    Git would run them to tell whether a file changed; without them a file whose stored form differs from the one
+    on disk counts as changed once its time stamp moved. Git is asked for them only where a file may name one.
+    """
+    found = find_repository(folder)
+    if found is None or not any(_MAY_NAME_FILTERS.search(_text(place)) for place in _configuration(found)):
+        return dict(environment)
+    # told where it is, git reads the settings also of a repository that belongs to another user
+    asking = {**environment, "GIT_DIR": found.private}
+    return with_settings(environment, filters_off(configured(r"^filter\.", folder, asking)))
+
+
+def _configuration(found: Repository) -> list[str]:
+    """The files that git reads its configuration from there, without those that they include."""
+    home = os.path.expanduser("~")
+    own = os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "git", "config")
+    places = ((found.common, "config"), (found.private, "config.worktree"), (home, ".gitconfig"))
+    return [own, *(os.path.join(*place) for place in places)]
+
+
+def _text(place: str) -> str:
+    try:
+        with open(place, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
 @contextmanager
 def _trusting() -> Iterator[dict[str, str]]:
-    """The isolated environment with one setting of the person's: which repositories of other users git may read."""
+    """One setting of the person's, for an isolated environment: which repositories of other users git may read."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    asked = _started(["config", "--global", "--get-all", "-z", "safe.directory"], "/", environment=own)
+    asked = _started(["config", "--get-all", "-z", "safe.directory"], "/", b"", own)
     with tempfile.NamedTemporaryFile("wb", prefix="ai-factory-") as stream:
         for folder in asked.stdout.split(b"\0")[:-1]:
             stream.write(b"[safe]\n\tdirectory = " + quoted(os.fsdecode(folder)) + b"\n")
         stream.flush()
-        yield isolated() | {"GIT_CONFIG_GLOBAL": stream.name}
+        yield {"GIT_CONFIG_SYSTEM": stream.name, "GIT_CONFIG_NOSYSTEM": "0"}
 
 
 def run(
@@ -60,9 +131,29 @@ def run(
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] = (0,),
+    more: Mapping[str, str] = NOTHING,
 ) -> bytes:
-    """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected."""
-    return finished(arguments, folder, stdin, environment, expect).stdout
+    """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected.
+
+    `more` adds to the isolated environment, in which git runs unless another `environment` is given.
+    """
+    return finished(arguments, folder, stdin, environment, expect, more).stdout
+
+
+def bounded(arguments: Sequence[str], folder: str, most: int) -> bytes:
+    """What git prints, if that is not more than `most` bytes: else it is stopped, and MachineError raised."""
+    pipes = (subprocess.DEVNULL, subprocess.PIPE, subprocess.DEVNULL)
+    try:
+        process = subprocess.Popen(["git", *arguments], -1, None, *pipes, cwd=folder, env=isolated())
+    except OSError:
+        return run(arguments, folder)  # it says what is wrong
+    with process:
+        assert process.stdout
+        output = process.stdout.read(most + 1)
+        if len(output) > most:
+            process.kill()
+            raise MachineError(f"git printed more than {most} bytes: `git {_words(arguments[:2])}`")
+    return output if process.returncode == 0 else run(arguments, folder)
 
 
 def finished(
@@ -70,39 +161,56 @@ def finished(
     folder: str,
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
-    expect: Sequence[int] = (0,),
+    expect: Sequence[int] | None = (0,),
+    more: Mapping[str, str] = NOTHING,
 ) -> subprocess.CompletedProcess[bytes]:
-    """The process after its end; raises as `run` does."""
-    done = _started(arguments, folder, stdin, environment)
-    if environment is None and b"dubious ownership" in done.stderr:
+    """The process after its end, whatever that was where `expect` is None; raises as `run` does."""
+    given = {**isolated(), **more} if environment is None else environment
+    done = _started(arguments, folder, stdin, given)
+    if b"dubious ownership" in done.stderr and given.get("GIT_CONFIG_NOSYSTEM") == "1":
         with _trusting() as trusting:
-            done = _started(arguments, folder, stdin, trusting)
-    if done.returncode not in expect:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
-        raise MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", hint_for(reason))
+            done = _started(arguments, folder, stdin, {**given, **trusting})
+    if expect is not None and done.returncode not in expect:
+        raise failure(arguments, done)
     return done
 
 
+def failure(arguments: Sequence[str | bytes], done: subprocess.CompletedProcess[bytes]) -> MachineError:
+    """The error for a process that ended otherwise than expected."""
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
+    return MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", hint_for(reason))
+
+
 def _started(
-    arguments: Sequence[str | bytes], folder: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+    arguments: Sequence[str | bytes], folder: str, stdin: bytes, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
+    pipe = subprocess.PIPE
     try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            input=stdin,
-            capture_output=True,
-            env=isolated() if environment is None else environment,
-            timeout=TIMEOUT,
-            check=False,
-        )
+        with subprocess.Popen(
+            ["git", *arguments], cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+        ) as process:
+            try:
+                output, errors = process.communicate(stdin, timeout=TIMEOUT)
+            except BaseException:
+                _end(process)
+                raise
+            return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.isdir(folder):
             raise MachineError(f"there is no folder `{folder}`") from None
         raise MachineError("git is not installed", "install git 2.38 or newer") from None
     except subprocess.TimeoutExpired:
         raise MachineError(f"git took longer than {TIMEOUT} seconds: `git {_words(arguments[:2])}`") from None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end: killed at once, git would leave its locks behind."""
+    process.terminate()
+    try:
+        process.wait(timeout=GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _words(arguments: Sequence[str | bytes]) -> str:
@@ -113,6 +221,8 @@ def hint_for(reason: str) -> str:
     """What mends the failure of that reason, where it is known."""
     if "dubious ownership" in reason:
         return "the repository belongs to another user: `git config --global --add safe.directory PATH`"
+    if re.search("No space left|Out of diskspace|Permission denied|Read-only|not permitted", reason):
+        return UNUSABLE
     return "install git 2.38 or newer" if "usage:" in reason or "unknown option" in reason else ""
 
 

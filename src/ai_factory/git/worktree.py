@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from ai_factory.errors import ProjectError
 from ai_factory.git.objects import object_id, project_objects
-from ai_factory.git.process import finished, isolated, run
-from ai_factory.tree import Blob, path_bytes
+from ai_factory.git.process import finished, of_index, personal, run, without_filters
+from ai_factory.tree import Blob, digest, path_bytes
 from ai_factory.workspace import Repository, find_repository
 
 
@@ -22,6 +22,7 @@ class Status(NamedTuple):
     untracked: frozenset[str]
     unmerged: frozenset[str]
     sparse: frozenset[str] = frozenset()  # tracked, and left out of the work tree by a sparse checkout
+    mark: str = ""  # what git's own files looked like before anything was asked
 
 
 UNKNOWN = Status("", {}, (), frozenset(), frozenset())  # of a project that lies in no repository, or was not asked
@@ -29,8 +30,10 @@ UNKNOWN = Status("", {}, (), frozenset(), frozenset())  # of a project that lies
 
 def status(root: str) -> Status:
     """Head, index and uncommitted changes below `root`."""
+    mark = _mark(root)
     options = ["--porcelain=v2", "-z", "--branch", "--no-renames", "--untracked-files=all", "--ignore-submodules=all"]
-    rows = run(["status", *options, "--", "."], root, environment=_personal()).decode(errors="surrogateescape")
+    environment = without_filters(personal(), root)
+    rows = run(["status", *options, "--", "."], root, environment=environment).decode(errors="surrogateescape")
     told = [_told(row) for row in rows.split("\0") if row]
     prefix = _prefix(root)
     marked = {mark: [path.removeprefix(prefix) for kind, path in told if kind == mark] for mark in "1u?"}
@@ -43,6 +46,7 @@ def status(root: str) -> Status:
         frozenset(marked["?"]),
         frozenset(marked["u"]),
         sparse,
+        mark,
     )
 
 
@@ -69,14 +73,29 @@ def repository_of(root: str) -> Repository:
     return found
 
 
-def _personal() -> dict[str, str]:
-    """The isolated environment with the person's own settings: what git calls a change depends on them.
+def still(root: str, before: Status) -> bool:
+    """Whether head and index below `root` are what they were; git is asked only where its files have changed."""
+    if _mark(root) == before.mark:
+        return True
+    head = finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
+    return head == before.head and _index(root) == (before.tracked, before.sparse)
 
-    Not those on what git ignores: a file that they hide is still there, and in the way.
-    """
-    own = {key: value for key, value in isolated().items() if key not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")}
-    hidden = {"GIT_CONFIG_KEY_2": "core.excludesFile", "GIT_CONFIG_VALUE_2": os.devnull}
-    return own | hidden | {"GIT_CONFIG_COUNT": "3"}
+
+def _mark(root: str) -> str:
+    """A digest of the files in which git keeps the head and the index; another one does not say that these changed."""
+    found = repository_of(root)
+    head = _bytes(os.path.join(found.private, "HEAD"))
+    branch = os.path.join(found.common, os.fsdecode(head.removeprefix(b"ref: ").strip()))
+    places = (branch, os.path.join(found.common, "packed-refs"), os.path.join(found.private, "index"))
+    return digest(b"\0".join([head, *map(_bytes, places)]))
+
+
+def _bytes(place: str) -> bytes:
+    try:
+        with open(place, "rb") as stream:
+            return stream.read()
+    except (OSError, ValueError):
+        return b""
 
 
 def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:
@@ -109,8 +128,8 @@ class Stage(NamedTuple):
     sides: tuple[Blob | None, Blob | None, Blob | None] | None = None
 
 
-def stage(root: str, stages: Sequence[Stage]) -> None:
-    """Put the paths into the index as given; no filter of the project runs."""
+def stage(root: str, stages: Sequence[Stage], index: str = "") -> None:
+    """Put the paths into the index (that file, where one is named) as given; no filter of the project runs."""
     prefix = _prefix(root)
     nothing = "0" * len(object_id(b"", project_objects(root)))
     lines: list[bytes] = []
@@ -124,7 +143,7 @@ def stage(root: str, stages: Sequence[Stage]) -> None:
                 lines.append(f"{side.mode} {side.id} {number}\t".encode() + path)
     if lines:
         # no `--refresh`: it would run the project's filters over each of these files
-        run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0")
+        run(["update-index", "-z", "--index-info"], root, b"\0".join(lines) + b"\0", more=of_index(index))
 
 
 def unmerged(root: str) -> dict[str, dict[int, Blob]]:
@@ -138,16 +157,14 @@ def unmerged(root: str) -> dict[str, dict[int, Blob]]:
 
 def index_listing(root: str, index: str = "") -> bytes:
     """All that the repository's index holds, or a saved one, wherever in the repository `root` lies."""
-    environment = isolated() | {"GIT_INDEX_FILE": index} if index else None
-    return run(["ls-files", "--stage", "-z"], repository_of(root).top, environment=environment)
+    return run(["ls-files", "--stage", "-z"], repository_of(root).top, more=of_index(index))
 
 
-def restage(root: str, saved: str, paths: Sequence[str]) -> None:
+def restage(root: str, saved: str, paths: Sequence[str], index: str = "") -> None:
     """Put these paths into the index as they stand in a saved one (an empty name: nothing was staged)."""
     known: dict[str, list[tuple[str, str, str]]] = {}
     if saved:
-        environment = isolated() | {"GIT_INDEX_FILE": saved}
-        for row in run(["ls-files", "--stage", "-z", "--", "."], root, environment=environment).split(b"\0"):
+        for row in run(["ls-files", "--stage", "-z", "--", "."], root, more=of_index(saved)).split(b"\0"):
             head, _, path = row.partition(b"\t")
             if row and (name := os.fsdecode(path)) in paths:
                 mode, blob, number = head.decode().split(" ")
@@ -157,4 +174,4 @@ def restage(root: str, saved: str, paths: Sequence[str]) -> None:
         entries = {number: Blob(mode, blob) for number, mode, blob in known.get(place, [])}
         sides = (entries.get("1"), entries.get("2"), entries.get("3"))
         stages.append(Stage(place, entries.get("0"), sides if any(sides) else None))
-    stage(root, stages)
+    stage(root, stages, index)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from ai_factory import base, check, git, journal, lock
 from ai_factory.errors import LockError, ProjectError, UsageError
 from ai_factory.git import Stage
-from ai_factory.lock import Entry, Lock
+from ai_factory.lock import Entry
 from ai_factory.merge import GUARDED
-from ai_factory.project.opening import Project
+from ai_factory.project.opening import Project, open_project
 from ai_factory.project.states import as_git_stores
 from ai_factory.tree import LINK, Blob, File, blob_id, digest, is_binary, with_endings_of
 from ai_factory.workspace import Folder
@@ -24,21 +24,31 @@ class Progress(NamedTuple):
     kept: Mapping[str, str] = {}
 
 
-def resume(project: Project) -> Progress:
-    """Finish a sync that was cut off, then take every open file that a person has dealt with as resolved.
+def resume(root: str) -> Progress:
+    """Finish what was cut off; else take every open file that a person has dealt with as resolved.
 
     Raises ProjectError while a marker is left in one.
     """
-    place = journal.journal_of(project.root)
+    place = journal.journal_of(root)
     with journal.exclusive(place):
-        if place.state() == journal.APPLYING:
-            journal.finish(place)
-            project = project._replace(lock=_reread(project))
+        if journal.cut_off(place):
+            return _completed(root, place)
+        project = open_project(root)
         open_ = _open_paths(project.lock)
         _refuse_markers(project, open_)
-        dirty = git.status(project.root).dirty
+        dirty = git.status(root).dirty
         done = [path for path in open_ if _dealt_with(project, path, place.watched(), dirty)]
         return _settle_open(project, place, dict.fromkeys(done, "ours"))
+
+
+def _completed(root: str, place: journal.Journal) -> Progress:
+    try:
+        before = _open_paths(open_project(root).lock)
+    except LockError:  # two branches both synced, and it was their repair that was cut off
+        before = []
+    kept = journal.complete(place)
+    still_open = _open_paths(open_project(root).lock)
+    return Progress(tuple(sorted({*before} - {*still_open})), tuple(still_open), kept)
 
 
 def _dealt_with(project: Project, path: str, watched: Mapping[str, str], dirty: Sequence[str]) -> bool:
@@ -51,12 +61,7 @@ def _dealt_with(project: Project, path: str, watched: Mapping[str, str], dirty: 
     return bool(marked) or path in dirty
 
 
-def _reread(project: Project) -> Lock:
-    file = project.folder.read(lock.LOCK)
-    return lock.parse(file.content if file else b"")
-
-
-def _open_paths(record: Lock) -> list[str]:
+def _open_paths(record: lock.Lock) -> list[str]:
     return sorted(path for path, entry in record.paths.items() if entry.state == "open")
 
 
@@ -80,6 +85,8 @@ def take(project: Project, side: str, paths: Sequence[str]) -> Progress:
     """
     place = journal.journal_of(project.root)
     with journal.exclusive(place):
+        journal.require_finished(place)
+        project = project.reopened()
         open_ = _open_paths(project.lock)
         for path in paths:
             if path not in open_:
@@ -107,7 +114,7 @@ def _settle_open(project: Project, place: journal.Journal, decisions: Mapping[st
             )
         files.pop(path, None)
         if new is not None:
-            files[path] = new
+            files |= {path: new} if entry.ownership in ("managed", "merged") else {}
             rows[path] = _decided(entry, new, project.lock.factory.version)
         steps += _decision_steps(project, path, side, new)
     content = base.write(base.Base(files, theirs))
@@ -159,21 +166,20 @@ def _carry_out(
     """Write the steps, stage them and the decided paths, count them to the sync; objects with what was replaced."""
     status = git.status(project.root)
     replaced = {step.path: step.before for step in steps if decisions.get(step.path) == "theirs" and step.before}
-    objects = git.store(project.root, [file.content for file in replaced.values()])
-    for step in steps:
-        if step.after is None:
-            project.folder.delete(step.path)
-        else:
-            project.folder.write(step.path, step.after)
-    wanted = [*decisions, lock.BASE, lock.LOCK]
-    files = project.folder.read_all(wanted)
-    contents = {path: as_git_stores(project, status, path, file) for path, file in files.items()}
-    ids = git.store(project.root, contents.values())
-    stages = [Stage(path, Blob(files[path].mode, ids[contents[path]]) if path in files else None) for path in wanted]
-    git.stage(project.root, stages)
-    if place.state() == journal.APPLIED and place.head() == status.head:
-        journal.amend(place, steps)
-    return {path: objects[file.content] for path, file in replaced.items()}
+    written = {step.path: step.after for step in steps}
+    wanted = {path: written.get(path, project.folder.read(path)) for path in [*decisions, lock.BASE, lock.LOCK]}
+    contents = {path: as_git_stores(project, status, path, file) for path, file in wanted.items() if file}
+    objects = git.store(project.root, [*(file.content for file in replaced.values()), *contents.values()])
+    stages = [Stage(path, Blob(file.mode, objects[contents[path]]) if file else None) for path, file in wanted.items()]
+    kept = {path: objects[file.content] for path, file in replaced.items()}
+    counts = _under_way(project, place, status.head)
+    journal.carry_out(place, journal.DECISION, status.head, steps, stages, replaced=kept, counts=counts)
+    return kept
+
+
+def _under_way(project: Project, place: journal.Journal, head: str) -> bool:
+    """Whether the last sync of this project is neither committed nor thrown away."""
+    return place.head() == head and place.wrote(lock.LOCK) == project.folder.read(lock.LOCK)
 
 
 def abort(project_root: str) -> dict[str, str]:
@@ -184,10 +190,19 @@ def abort(project_root: str) -> dict[str, str]:
     """
     place = journal.journal_of(project_root)
     with journal.exclusive(place):
-        state = place.state()
-        gone = state == journal.APPLIED and place.wrote(lock.LOCK) != Folder(project_root).read(lock.LOCK)
-        if state and place.head() != git.status(project_root).head:
-            raise ProjectError("the sync was committed already", "undo it with `git revert`")
-        if not state or gone:
-            raise ProjectError("no sync is under way here", "a committed one is undone with `git revert`")
-        return journal.undo(place)
+        act = place.act.load()
+        if act and act["counts"] and act["state"] == journal.APPLIED:
+            journal.complete(place)  # it may be counted to the sync already
+            act = {}
+        kept = journal.undo(place.act) if act else {}
+        return kept if act and not act["counts"] else kept | _abort_sync(project_root, place)
+
+
+def _abort_sync(root: str, place: journal.Journal) -> dict[str, str]:
+    state = place.state()
+    whole = state == journal.APPLIED  # one that was cut off can be undone whatever was committed since
+    if whole and place.head() != git.status(root).head:
+        raise ProjectError("the sync was committed already", "undo it with `git revert`")
+    if not state or (whole and place.wrote(lock.LOCK) != Folder(root).read(lock.LOCK)):
+        raise ProjectError("no sync is under way here", "a committed one is undone with `git revert`")
+    return journal.undo(place)

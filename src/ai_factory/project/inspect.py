@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +16,7 @@ from ai_factory.lock import Entry
 from ai_factory.plan import Plan, Target
 from ai_factory.project import states
 from ai_factory.project.opening import Project
-from ai_factory.project.target import Choice, declared, recipe, rendered, settle
+from ai_factory.project.target import Choice, declared, recipe, rendered, settle_again
 from ai_factory.tree import File, blob_id, is_binary
 from ai_factory.workspace import find_repository, keeps_modes
 
@@ -70,11 +72,12 @@ def preview(project: Project, factory: Factory) -> Plan:
     wish = project.manifest()
     made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
     pending = evolve.pending(made.components, project.lock.components)
-    answers = settle(made, evolve.answers(wish.answers, pending))
+    _, answers = settle_again(made, wish.answers, pending)
     target = rendered(made, answers)
     known, _ = states.known_base(project)
     now = git.status(project.root) if find_repository(project.root) else git.UNKNOWN
-    return states.merged(project, target, known, now, declared(made, pending, project.lock.answers, answers))
+    past = declared(made, pending, project.lock.answers, answers)
+    return states.merged(project, target, known, now, past)[0]
 
 
 def _team(project: Project) -> Iterator[tuple[str, str]]:
@@ -163,19 +166,20 @@ def _incoming(project: Project) -> Iterator[tuple[str, str, File | None, File | 
 
 def unified(path: str, before: File | None, after: File | None) -> str:
     """The unified diff of one file; a note where there are no lines to compare."""
+    name = path if path.isprintable() else json.dumps(path, ensure_ascii=False)[1:-1]  # one line, whatever it is called
     if any(file and is_binary(file.content) for file in (before, after)):
-        return f"binary file {path} differs\n"
+        return f"binary file {name} differs\n"
     one, two = (_lines(file) for file in (before, after))
-    names = (f"a/{path}" if before else "/dev/null", f"b/{path}" if after else "/dev/null")
+    names = (f"a/{name}" if before else "/dev/null", f"b/{name}" if after else "/dev/null")
     text = "".join(difflib.unified_diff(one, two, *names))
     modes = [file.mode if file else "" for file in (before, after)]
-    mode = f"mode {modes[0]} → {modes[1]} of {path}\n" if all(modes) and modes[0] != modes[1] else ""
+    mode = f"mode {modes[0]} → {modes[1]} of {name}\n" if all(modes) and modes[0] != modes[1] else ""
     return mode + text
 
 
 def _lines(file: File | None) -> list[str]:
     text = file.content.decode("utf-8", "replace").replace("\r\n", "\n") if file else ""
-    lines = text.splitlines(keepends=True)
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)  # git's lines: a form feed ends none
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n\\ No newline at end of file\n"
     return lines

@@ -8,19 +8,23 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ai_factory import base, git, lock, manifest
+from ai_factory import base, catalog, git, lock, manifest, questions
 from ai_factory.errors import AnswersError, MachineError, UsageError
+from ai_factory.interruption import undisturbed
 from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, births
-from ai_factory.project.target import Recipe, rendered, settle
+from ai_factory.project.target import Recipe, guarded, rendered, settle
 from ai_factory.questions import Ask, Asked, Check
-from ai_factory.tree import File
+from ai_factory.tree import File, word
 from ai_factory.workspace import Folder, find_repository, unusable
 
 ATTRIBUTES = b"base binary linguist-generated\nlock.json -merge linguist-generated\n"
 ROOT_ONLY = (".github", ".gitlab-ci.yml", "CODEOWNERS", ".pre-commit-config.yaml")
+UNFINISHED = ".ai-factory-new"  # lies in the folder as long as `new` is at work there
+THEIR_REPOSITORY = "the repository was here before\n"
 NAMED_AFTER_FOLDER = "use_case"  # the answer that, unless given, is taken from the name of the destination
 Progress = Callable[[str], None]
 
@@ -51,6 +55,7 @@ def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = No
     _check_destination(destination)
     answers, given = _answers(made, wish.answers, destination, ask)
     target = rendered(made, answers)
+    given = questions.typed(catalog.all_questions(made.components), given, answers)
     return Birth(destination, births(target), wish._replace(answers=given))
 
 
@@ -81,8 +86,11 @@ def _asked(
             spoken[shown.question.key] = value
         return value
 
-    answers = settle(made, given, listening, named)
-    return answers, {**named, **given, **spoken}
+    def conversation() -> tuple[dict[str, Any], dict[str, Any]]:
+        answers = settle(made, given, listening, named)
+        return answers, {**named, **given, **spoken}
+
+    return guarded(made.factory.origin, conversation)
 
 
 def _asks(made: Recipe, key: str) -> bool:
@@ -107,6 +115,8 @@ def _check_destination(destination: str) -> None:
         place = os.path.dirname(os.path.abspath(place))
     if not os.access(place, os.W_OK | os.X_OK):
         raise MachineError(f"`{place}` cannot be written", "choose another folder, or change its permissions")
+    if os.path.lexists(os.path.join(destination, UNFINISHED)):
+        raise _unfinished(destination)
     if os.path.isdir(destination):
         inside = sorted(name for name in os.listdir(destination) if name != ".git")
         if inside:
@@ -116,13 +126,24 @@ def _check_destination(destination: str) -> None:
             )
 
 
+def _unfinished(destination: str) -> UsageError:
+    place = word(os.path.abspath(destination))
+    ours = Folder(destination).read(UNFINISHED) != File(THEIR_REPOSITORY.encode())
+    return UsageError(
+        f"an `ai-factory new` is at work in `{destination}`, or was cut off there",
+        f"if none is running: `{f'rm -r {place}' if ours else f'git -C {place} clean -ffdx'}`, then the same again",
+    )
+
+
 def write(birth: Birth, make_repository: bool = True, progress: Progress = lambda path: None) -> Born:
     """Write the project; on any failure nothing of it is left behind."""
     root = os.path.abspath(birth.destination)
     around = find_repository(root)
-    made = _make_folders(root)
+    had_git = os.path.lexists(os.path.join(root, ".git"))
     written: list[str] = []
+    made: list[str] = []
     try:
+        _begin(root, made, had_git)
         folder = Folder(root)
         files = dict(contents(birth))
         for path, file in files.items():
@@ -132,8 +153,10 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
         own_identity = True
         if make_repository and not around:
             own_identity = git.first_commit(root, files, f"Stamp {birth.manifest.blueprint} with ai-factory")
+        os.unlink(made[-1])
     except BaseException:
-        _undo(root, written, made, had_git=os.path.realpath(root) == (around.top if around else ""))
+        with undisturbed():
+            _undo(root, written, made, had_git)
         raise
     install = _install_command(root, around.top if around else root, birth.plan.changes)
     ignored = tuple(sorted(git.ignored(root, written))) if around and shutil.which("git") else ()
@@ -155,19 +178,25 @@ def contents(birth: Birth) -> list[tuple[str, File]]:
     ]
 
 
-def _make_folders(root: str) -> list[str]:
-    """Make the folder and those above it; the ones that were made, outermost first."""
+def _begin(root: str, made: list[str], had_git: bool) -> None:
+    """Make the folder and those above it, and say in it that it is not finished: all is named in `made`."""
     missing: list[str] = []
     place = root
     while not os.path.isdir(place):
         missing.insert(0, place)
         place = os.path.dirname(place)
+    mark = os.path.join(root, UNFINISHED)
     try:
         for place in missing:
             os.mkdir(place)
+            made.append(place)
+        with open(mark, "x", encoding="utf-8") as stream:
+            made.append(mark)
+            stream.write(THEIR_REPOSITORY if had_git else "")
+    except FileExistsError:
+        raise _unfinished(root) from None
     except OSError as error:
         raise unusable(root, "write", error) from None
-    return missing
 
 
 def _undo(root: str, written: list[str], made: list[str], had_git: bool) -> None:
@@ -177,10 +206,8 @@ def _undo(root: str, written: list[str], made: list[str], had_git: bool) -> None
     if not had_git:
         shutil.rmtree(os.path.join(root, ".git"), ignore_errors=True)
     for place in reversed(made):
-        try:
-            os.rmdir(place)
-        except OSError:
-            return
+        with suppress(OSError):
+            (os.unlink if os.path.basename(place) == UNFINISHED else os.rmdir)(place)
 
 
 def _install_command(root: str, top: str, changes: tuple[Change, ...]) -> str:

@@ -23,6 +23,10 @@ class Project(NamedTuple):
     def root(self) -> str:
         return self.folder.root
 
+    def reopened(self) -> Project:
+        """The project with its lock as it is by now. Raises as `open_project` does."""
+        return open_project(self.root)
+
     def manifest(self) -> Manifest:
         """What the project wants. Raises LockError when project.yaml is missing, ProjectError when it is malformed."""
         return manifest.parse(self.manifest_bytes(), cache.document)

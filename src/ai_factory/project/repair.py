@@ -68,6 +68,7 @@ def repair(root: str) -> Repaired:
     """
     place = journal.journal_of(root)
     with journal.exclusive(place):
+        journal.require_finished(place)
         folder, unmerged = Folder(root), git.unmerged(root)
         _refuse_open_manifest(folder)
         branches = _branches(root, unmerged)
@@ -213,8 +214,10 @@ def _carry_out(root: str, place: journal.Journal, steps: list[Step], record: Loc
     ids = git.store(root, [*replaced.values(), *(file.content for file in files.values() if file)])
     stages = [Stage(path, Blob(file.mode, ids[file.content]) if file else None) for path, file in files.items()]
     watched = {path: blob_id(file.content) for path, file in Folder(root).read_all(_open(record)).items()}
-    journal.apply(place, git.status(root).head, steps, stages, [], watched)
-    return {path: ids[content] for path, content in replaced.items()}
+    kept = {path: ids[content] for path, content in replaced.items()}
+    more = {"what": journal.REPAIR, "replaced": kept}
+    journal.apply(place, git.status(root).head, steps, stages, watched=watched, more=more)
+    return kept
 
 
 def _open(record: Lock) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ai_factory import git
+from ai_factory import git, journal
 from ai_factory.errors import LockError, UsageError
 from ai_factory.project.opening import Project
 from ai_factory.tree import File, blob_id, with_endings_of, word
@@ -24,7 +24,13 @@ def restore(project: Project, paths: Sequence[str], force: bool = False) -> list
 
     Raises UsageError for a path that is not the factory's to restore, LockError when the base cannot be used.
     """
-    git.repository_of(project.root)
+    place = journal.journal_of(project.root)
+    with journal.exclusive(place):
+        journal.require_finished(place)
+        return _restored(project.reopened(), place, paths, force)
+
+
+def _restored(project: Project, place: journal.Journal, paths: Sequence[str], force: bool) -> list[Restored]:
     pristine = project.base().files
     chosen = [_checked(project, path, force) for path in paths] if paths else drifted(project)
     wanted = {path: pristine[path] for path in chosen if path in pristine}
@@ -33,10 +39,15 @@ def restore(project: Project, paths: Sequence[str], force: bool = False) -> list
     now = project.folder.read_all(wanted)
     changed = {path: file for path, file in wanted.items() if not _equal(project, now.get(path), file)}
     kept = git.store(project.root, (now[path].content for path in changed if path in now))
-    for path, file in sorted(changed.items()):
-        before = now.get(path)
-        project.folder.write(path, file if before is None else _with_endings(file, before))
-    return [Restored(path, kept[now[path].content] if path in now else "") for path in sorted(changed)]
+    steps = [
+        journal.Step(path, now.get(path), _with_endings(file, now[path]) if path in now else file)
+        for path, file in sorted(changed.items())
+    ]
+    restored = [Restored(step.path, kept[step.before.content] if step.before else "") for step in steps]
+    if steps:
+        replaced = {item.path: item.before for item in restored if item.before}
+        journal.carry_out(place, journal.RESTORE, "", steps, replaced=replaced)
+    return restored
 
 
 def drifted(project: Project) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from ai_factory import git, lock, versions
@@ -31,12 +31,17 @@ def reference(record: Lock, origin: str, wish: Manifest) -> str:
     return versions.newest(tags) or record.factory.version
 
 
-def merged(project: Project, target: Target, base: Base, status: Status, declared: Declared) -> Plan:
-    """The plan that brings the project to the target."""
+def merged(
+    project: Project, target: Target, base: Base, status: Status, declared: Declared
+) -> tuple[Plan, Mapping[str, File | None]]:
+    """The plan that brings the project to the target, and the files of lock and target as it saw them."""
     ours = _ours(project, target, status)
     combine = partial(_combine, project.root, git.Names("yours", f"factory-{target.origin.version}"))
     changes = merge(project.lock, base.files, ours, target, declared, combine)
-    return Plan(tuple(_with_incoming(changes, base)), target)
+    within = tuple(f"{path}/" for path in ours.modules)  # another repository's: not looked at, and not written
+    paths = (path for path in (*project.lock.paths, *target.rendered.owned) if not path.startswith(within))
+    seen = {path: ours.files.get(path) for path in paths}
+    return Plan(tuple(_with_incoming(changes, base)), target), seen
 
 
 def as_locked(project: Project, origin: Origin, base: Base) -> Plan:
@@ -73,12 +78,18 @@ def _ours(project: Project, target: Target, status: Status) -> Ours:
     coming = {path for path in coming if not path.startswith(within) and project.folder.reaches(path)}
     strangers = sorted(path for path in {*files, *coming} if path not in status.tracked)
     local = git.ignored(project.root, strangers)
+    aside = (f"{lock.FOLDER}/", *_projects(status))
     others = {
         path: entry
         for path, entry in status.tracked.items()
-        if path not in owned and not path.startswith(lock.FOLDER + "/") and path not in modules
+        if path not in owned and path not in modules and not path.startswith(aside)
     }
     return Ours(files, others, frozenset(local), modules)
+
+
+def _projects(status: Status) -> tuple[str, ...]:
+    """The folders of other projects below this one: no change may follow a file there, it is theirs."""
+    return tuple(path.removesuffix(lock.LOCK) for path in status.tracked if path.endswith(f"/{lock.LOCK}"))
 
 
 def _known_mode(record: Lock, status: Status, path: str, file: File) -> File:

@@ -10,11 +10,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ai_factory import __version__, base, check, documents, evolve, git, journal, lock, manifest, questions
+from ai_factory import __version__, base, cache, check, edits, evolve, git, journal, lock, manifest, questions
 from ai_factory.base import Base
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
-from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError
+from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError, UsageError
+from ai_factory.evolve import Evolved
 from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, open_factory
 from ai_factory.git import UNKNOWN, Stage, Status
 from ai_factory.lock import Lock, Origin
@@ -22,7 +23,7 @@ from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.project import states
 from ai_factory.project.opening import Project
-from ai_factory.project.target import Choice, Recipe, declared, recipe, rendered, settle
+from ai_factory.project.target import Choice, Recipe, declared, recipe, rendered, settle_again
 from ai_factory.tree import Blob, File, Tree, blob_id, digest, normalized
 from ai_factory.workspace import keeps_modes
 
@@ -71,7 +72,8 @@ def prepare(project: Project, request: Request) -> Sync:
     synced; ConsentError for an origin that nobody accepted; UsageError for a version that does not exist.
     """
     _refuse_unfinished(project)
-    wish = project.manifest()
+    wished = project.manifest_bytes()
+    wish = manifest.parse(wished, cache.document)
     _refuse_hold(wish, request)
     factory = _open(project, wish, request)
     _refuse_downgrade(project.lock, factory, request)
@@ -79,19 +81,22 @@ def prepare(project: Project, request: Request) -> Sync:
         return _idle(project, factory.origin)
     made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
     pending = evolve.pending(made.components, project.lock.components)
-    given = {**evolve.answers(wish.answers, pending), **request.answers}
-    answers = settle(made, given)
+    evolved, answers = settle_again(made, wish.answers, pending, request.answers)
     status = git.status(project.root)
     _refuse_sparse(project.lock, status)
     known, notes = states.known_base(project)
+    seen: Mapping[str, File | None] = {}
     if not notes and _is_applied(project.lock, made, answers):
         plan = states.as_locked(project, made.factory.origin, known)
     else:
         past = declared(made, pending, project.lock.answers, answers)
-        plan = states.merged(project, rendered(made, answers), known, status, past)
+        plan, seen = states.merged(project, rendered(made, answers), known, status, past)
     plan = plan._replace(manual=evolve.manual(pending), notes=notes)
-    _refuse_dirty(project, plan, status)
-    wanted = _new_manifest(project, wish, request, given)
+    touched = _touched(plan)
+    before = project.folder.read_all(touched)
+    _refuse_moving(project, wished, {path: seen[path] for path in touched if path in seen}, before)
+    _refuse_dirty(project, plan, status, before)
+    wanted = _new_manifest(wished, wish, request, evolved)
     return Sync(
         project,
         plan,
@@ -100,9 +105,9 @@ def prepare(project: Project, request: Request) -> Sync:
         _releases(project.lock, plan.target),
         {component.name: _changelog(component.tree) for component in made.components},
         wanted,
-        project.folder.read_all(_touched(plan)),
-        _changes_nothing(project, plan, wanted),
-        frozenset(given),
+        before,
+        _changes_nothing(project, plan, wanted != wished),
+        frozenset(evolved.answers),
     )
 
 
@@ -129,11 +134,7 @@ def _refuse_unfinished(project: Project) -> None:
     """A merge of git's own, and a sync that was cut off, come to an end before another sync begins."""
     record = journal.journal_of(project.root)
     _refuse_merge(record)
-    if record.state() == journal.APPLYING:
-        raise ProjectError(
-            "a sync was cut off half-way",
-            "finish it with `ai-factory sync --continue`, or go back with `--abort`",
-        )
+    journal.require_finished(record)
 
 
 def _refuse_merge(record: journal.Journal) -> None:
@@ -168,10 +169,28 @@ def _refuse_hold(wish: Manifest, request: Request) -> None:
 
 def _open(project: Project, wish: Manifest, request: Request) -> Factory:
     origin = _origin(project.lock, wish, request)
+    if request.answers and not request.to:
+        return _open_as_applied(project.lock.factory, origin, request)
     bound = wish.version if not request.to else ""
     version = request.to or states.reference(project.lock, origin, wish)
     factory = open_factory(origin, Wanted(version, bound, request.refresh), project.lock.factory)
     _refuse_moved_tag(project.lock, factory)
+    return factory
+
+
+def _open_as_applied(applied: Origin, origin: str, request: Request) -> Factory:
+    """The factory at the version that the project has, be its tag gone or moved: an answer alone changes no version.
+
+    A folder has one version, the one that lies there.
+    """
+    reference = {"git": applied.commit, "embedded": applied.version}.get(applied.kind, "")
+    try:
+        factory = open_factory(origin, Wanted(reference, refresh=request.refresh), applied)
+    except UsageError as error:
+        hint = "answer together with a version: `ai-factory sync --to VERSION --data KEY=VALUE`"
+        raise ProjectError(f"the factory does not hold the project's version any more: {error.message}", hint) from None
+    if applied.kind == "git":
+        factory = factory._replace(origin=factory.origin._replace(version=applied.version))
     return factory
 
 
@@ -211,13 +230,13 @@ def _refuse_downgrade(record: Lock, factory: Factory, request: Request) -> None:
         )
 
 
-def _changes_nothing(project: Project, plan: Plan, wanted: bytes) -> bool:
+def _changes_nothing(project: Project, plan: Plan, wishes_more: bool) -> bool:
     record, target = project.lock, plan.target
     return (
         all(change.action == "same" or (change.action == "keep" and change.sides) for change in plan.changes)
         and target.origin.tree == record.factory.tree
         and (target.answers, target.components) == (record.answers, record.components)
-        and wanted == project.manifest_bytes()
+        and not wishes_more
     )
 
 
@@ -231,12 +250,37 @@ def _is_applied(record: Lock, made: Recipe, answers: Mapping[str, Any]) -> bool:
     )
 
 
-def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
+def _refuse_moving(project: Project, wished: bytes, seen: Mapping[str, File | None], before: Tree) -> None:
+    """What a sync may replace is what its plan saw: nobody may have written in between."""
+    modes = keeps_modes(project.root)
+    moved = [path for path, file in seen.items() if not _is_still(before.get(path), file, modes)]
+    record, wish = before.get(lock.LOCK), before.get(lock.PROJECT)
+    if record is None or lock.parse(record.content) != project.lock:
+        moved.append(lock.LOCK)
+    if wish is None or wish.content != wished:
+        moved.append(lock.PROJECT)
+    _refuse_changed(moved)
+
+
+def _is_still(now: File | None, seen: File | None, modes: bool) -> bool:
+    return now == seen or (not modes and now is not None and seen is not None and now.content == seen.content)
+
+
+def _refuse_changed(paths: Sequence[str]) -> None:
+    if paths:
+        raise ProjectError(
+            f"{len(paths)} {'file was' if len(paths) == 1 else 'files were'} changed while the sync was under way",
+            "run it again",
+            tuple(f"`{path}`" for path in sorted(paths)),
+        )
+
+
+def _refuse_dirty(project: Project, plan: Plan, status: Status, before: Tree) -> None:
     touched = {path for change in plan.changes for path in (change.path, change.source) if path and _writes(change)}
     dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
     dirty += [path for path in sorted(status.untracked) if path in touched]
-    dirty += _in_place_of_proposals(project, plan)
-    dirty += _unseen(project, plan, status)
+    dirty += _in_place_of_proposals(project, plan, before)
+    dirty += _unseen(project, plan, status, before)
     dirty += _in_the_way(project, plan)
     if dirty:
         raise ProjectError(
@@ -246,26 +290,23 @@ def _refuse_dirty(project: Project, plan: Plan, status: Status) -> None:
         )
 
 
-def _in_place_of_proposals(project: Project, plan: Plan) -> list[str]:
+def _in_place_of_proposals(project: Project, plan: Plan, before: Tree) -> list[str]:
     """Files where a proposal is to come, unless they are an earlier one as a sync left it."""
     found: list[str] = []
     for change in plan.changes:
-        there = project.folder.read(f"{change.path}.incoming") if change.incoming else None
-        before = project.lock.paths.get(change.path)
-        if (
-            there
-            and there != change.incoming
-            and not (before and blob_id(there.content) in (before.base, before.theirs))
-        ):
+        there = before.get(f"{change.path}.incoming") if change.incoming else None
+        entry = project.lock.paths.get(change.path)
+        known = (entry.base, entry.theirs) if entry else ()
+        if there and there != change.incoming and blob_id(there.content) not in known:
             found.append(f"{change.path}.incoming")
     return found
 
 
-def _unseen(project: Project, plan: Plan, status: Status) -> list[str]:
+def _unseen(project: Project, plan: Plan, status: Status, before: Tree) -> list[str]:
     """Files of the team that a change follows and whose content on disk is not the one that git told."""
     followed = [change.path for change in plan.changes if change.file and not change.entry]
     objects = git.project_objects(project.root) if followed else ""
-    files = project.folder.read_all(followed)
+    files = {path: before[path] for path in followed if path in before}
     ids = {
         path: {git.object_id(content, objects) for content in (file.content, normalized(file.content))}
         for path, file in files.items()
@@ -327,13 +368,16 @@ def release_notes(changelog: str, before: str, after: str) -> str:
     return changelog[begin:end].strip() if end > begin else ""
 
 
-def _new_manifest(project: Project, wish: Manifest, request: Request, given: Mapping[str, Any]) -> bytes:
-    before = project.manifest_bytes()
-    removed = {key: None for key in wish.answers if key not in given}
-    changed = {key: value for key, value in given.items() if wish.answers.get(key, questions.MISSING) != value}
-    content = manifest.answered(before, {**removed, **changed}) if removed or changed else before
+def _new_manifest(content: bytes, wish: Manifest, request: Request, evolved: Evolved) -> bytes:
+    given = evolved.answers
+    moved = {old: new for old, new in evolved.names.items() if new not in wish.answers and old not in given}
+    before = {moved.get(key, key): value for key, value in wish.answers.items()}
+    removed = {key: None for key in before if key not in given}
+    changed = {key: value for key, value in given.items() if before.get(key, questions.MISSING) != value}
+    if moved or removed or changed:
+        content = manifest.answered(content, {**removed, **changed}, moved)
     if request.accept and request.accept != wish.factory:
-        content = documents.edit(content, {("factory",): request.accept})
+        content = edits.edit(content, {("factory",): request.accept})
     return content
 
 
@@ -341,16 +385,30 @@ def _new_manifest(project: Project, wish: Manifest, request: Request, given: Map
 
 
 def apply(sync: Sync) -> None:
-    """Write the files, then the base, then the lock, and stage them; on failure all is as before."""
+    """Write the files, then the base, then the lock, and stage them; on failure all is as before.
+
+    Raises ProjectError when the project is no longer what the plan saw.
+    """
     project, plan = sync.project, sync.plan
     place = journal.journal_of(project.root)
     with journal.exclusive(place):
+        journal.require_finished(place)
+        _refuse_outdated(sync)
         archive = base.write(plan.new_base())
         record = lock.write(plan.new_lock(archive, sync.manifest))
         steps = _steps(sync, {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record})
         stages = _stages(project, plan, steps, sync.status)
         incoming = [f"{change.path}.incoming" for change in plan.changes if change.incoming]
         journal.apply(place, sync.status.head, steps, stages, incoming, _watched(sync, steps))
+
+
+def _refuse_outdated(sync: Sync) -> None:
+    """Another sync may have ended since the plan was made, a person may have saved, staged or committed something."""
+    touched = _touched(sync.plan)
+    now = sync.project.folder.read_all(touched)
+    _refuse_changed([path for path in touched if now.get(path) != sync.before.get(path)])
+    if not git.still(sync.project.root, sync.status):
+        raise ProjectError("something was staged or committed while the sync was under way", "run it again")
 
 
 def _watched(sync: Sync, steps: Sequence[journal.Step]) -> dict[str, str]:
@@ -380,8 +438,11 @@ def _steps(sync: Sync, ours: Mapping[str, bytes]) -> list[journal.Step]:
     wanted |= {path: File(content) for path, content in ours.items()}
     # a path that goes makes room for one that comes: a file may become a folder
     order = sorted(wanted, key=lambda path: (path.startswith(lock.FOLDER), wanted[path] is not None))
-    steps = (journal.Step(path, sync.before.get(path), wanted[path]) for path in order)
-    return [step for step in steps if step.before != step.after]
+    steps = [journal.Step(path, sync.before.get(path), wanted[path]) for path in order]
+    # an open file that stays as it is: an abort takes back what a person does to it meanwhile
+    open_ = [change.path for change in sync.plan.conflicts if change.path not in wanted]
+    kept = [journal.Step(path, sync.before.get(path), sync.before.get(path)) for path in open_]
+    return kept + [step for step in steps if step.before != step.after]
 
 
 def _stages(project: Project, plan: Plan, steps: Sequence[journal.Step], status: Status) -> list[Stage]:
@@ -389,7 +450,8 @@ def _stages(project: Project, plan: Plan, steps: Sequence[journal.Step], status:
     marked = {change.path: change for change in plan.conflicts if change.file is not None and change.incoming is None}
     proposals = {f"{change.path}.incoming" for change in plan.changes if change.incoming}
     local = {change.path for change in plan.changes if change.entry and change.entry.state == "local"}
-    staged = {step.path: step.after for step in steps if step.path not in proposals | local and step.path not in marked}
+    others = proposals | local | marked.keys()
+    staged = {step.path: step.after for step in steps if step.path not in others and step.before != step.after}
     contents = [states.as_git_stores(project, status, path, file) for path, file in staged.items() if file]
     sides = {path: [side for side in change.sides or () if side] for path, change in marked.items()}
     ids = git.store(project.root, [*contents, *(side.content for files in sides.values() for side in files)])
@@ -411,7 +473,8 @@ def commit(sync: Sync) -> None:
         raise ProjectError("conflicts are open: there is nothing whole to commit", "resolve them, then `git commit`")
     origin = sync.plan.target.origin
     try:
-        git.commit(sync.project.root, f"Sync with {origin.url} {origin.version}", written(sync))
+        with journal.exclusive(journal.journal_of(sync.project.root)):
+            git.commit(sync.project.root, f"Sync with {origin.url} {origin.version}", written(sync))
     except MachineError as error:
         hint = "mend what stops `git commit`, then commit; or go back with `ai-factory sync --abort`"
         raise ProjectError(f"the sync is staged, but not committed: {error.message}", hint) from None

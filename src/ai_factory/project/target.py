@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from ai_factory import __version__, cache, catalog, evolve, isolate, questions
 from ai_factory.catalog import Blueprint, Component
-from ai_factory.evolve import Pending
+from ai_factory.errors import AnswersError
+from ai_factory.evolve import Evolved, Pending
 from ai_factory.factory import EMBEDDED, Factory
-from ai_factory.lock import Origin
+from ai_factory.lock import PROJECT, Origin
 from ai_factory.merge import Declared
 from ai_factory.plan import Target
 from ai_factory.questions import Ask
@@ -54,7 +55,8 @@ def settle(
 ) -> dict[str, Any]:
     """All effective answers: given ones win over `named` ones, those over the blueprint's presets and the defaults.
 
-    Only given ones are not asked. Raises AnswersError that names everything that is missing or invalid.
+    Only given ones are not asked; who asks guards the whole conversation. Raises AnswersError that names everything
+    that is missing or invalid.
     """
     presets = {**made.blueprint.answers, **(named or {})}
     asked = [
@@ -62,7 +64,28 @@ def settle(
         for question in catalog.all_questions(made.components)
     ]
     compute = partial(questions.settle, asked, given, catalog.visible(made.components), ask)
-    return compute() if ask else _guarded(made.factory.origin, compute)
+    return compute() if ask else guarded(made.factory.origin, compute)
+
+
+def settle_again(
+    made: Recipe, given: Mapping[str, Any], pending: Sequence[Pending], named: Mapping[str, Any] | None = None
+) -> tuple[Evolved, dict[str, Any]]:
+    """The answers of a project that is there already: the given ones, evolved, and all effective ones.
+
+    `named` ones are of the new version. Raises AnswersError with the command that answers, before anything is written.
+    """
+    try:
+        after = evolve.evolved(given, pending, named)
+        answers = settle(made, after.answers)
+    except AnswersError as error:
+        raise AnswersError(error.problems, _how_to_answer(made.factory.origin)) from None
+    typed = questions.typed(catalog.all_questions(made.components), named or {}, answers)
+    return after._replace(answers={**after.answers, **typed}), answers
+
+
+def _how_to_answer(origin: Origin) -> str:
+    to = f"--to {origin.version} " if origin.kind != "folder" else ""
+    return f"answer with `ai-factory sync {to}--data KEY=VALUE`, or in `{PROJECT}`"
 
 
 def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
@@ -71,7 +94,7 @@ def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
 
     compiled = FileSystemBytecodeCache(cache.folder(f"jinja-{__version__}"), "%s.jinja-cache")
     origin = made.factory.origin
-    files = _guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))
+    files = guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))
     return Target(origin, answers, made.versions, files)
 
 
@@ -82,16 +105,24 @@ def declared(
     wanted = evolve.spellings(changes)
     if not any("{" in path for _, path in wanted):  # as most have none, and a child takes time to start
         return evolve.paths(changes, _as_written, _as_written)
-    was = {**answers, **evolve.answers(before, changes)}
+    was = {**answers, **_carried(before, changes)}
     spell = partial(spelled, made.components)
-    old, new = _guarded(made.factory.origin, lambda: (spell(was, wanted), spell(answers, wanted)))
+    old, new = guarded(made.factory.origin, lambda: (spell(was, wanted), spell(answers, wanted)))
     return evolve.paths(changes, lambda *place: old[place], lambda *place: new[place])
+
+
+def _carried(before: Mapping[str, Any], changes: Sequence[Pending]) -> Mapping[str, Any]:
+    """The answers that the project had, under their new names; as they were where no rule splits one of them."""
+    try:
+        return evolve.answers(before, changes)
+    except AnswersError:
+        return before
 
 
 def _as_written(component: str, path: str) -> str:
     return checked_path(path, f"{catalog.COMPONENTS}/{component}/component.yaml")
 
 
-def _guarded(origin: Origin, compute: Callable[[], Result]) -> Result:
+def guarded(origin: Origin, compute: Callable[[], Result]) -> Result:
     """What does not come with the tool itself is computed in a child with limited memory and time."""
     return compute() if origin.kind == EMBEDDED else isolate.limited(compute, f"the factory `{origin.url}`")

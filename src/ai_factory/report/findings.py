@@ -30,7 +30,7 @@ def _finding_lines(finding: Finding, project: str) -> list[str]:
     where = f"{project}: {finding.path}" if project else finding.path
     lines = [f"{finding.rule} {finding.level}: {plain(where)} {plain(finding.message)}"]
     if finding.controls:
-        lines.append(f"      weakens {', '.join(finding.controls)} (component `{plain(finding.component)}`)")
+        lines.append(f"      weakens {plain(', '.join(finding.controls))} (component `{plain(finding.component)}`)")
     if finding.hint:
         lines.append(f"      hint: {plain(finding.hint)}")
     return lines

@@ -43,8 +43,14 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def diff_text(differences: Sequence[Difference]) -> str:
-    """Unified diffs, one after the other."""
-    return "".join(difference.text for difference in differences)
+    """Unified diffs, one after the other; what a file holds is spelled out where it is no text for a terminal."""
+    lines = "".join(difference.text for difference in differences).split("\n")
+    return "\n".join(_diff_line(line) for line in lines)
+
+
+def _diff_line(line: str) -> str:
+    """A line of a diff: its first character says what it is, tabs are text."""
+    return line[:1] + "\t".join(map(plain, line[1:].split("\t")))
 
 
 def diff_data(differences: Sequence[Difference]) -> dict[str, Any]:
@@ -70,7 +76,9 @@ def file_text(item: FileExplanation) -> str:
     lines += [f"  base: {entry.base[:12]} of version {plain(entry.base_version)}"] if entry.base else []
     lines += [f"  state: {entry.state}"] if entry.state else []
     lines += [f"  line {item.line}: the {item.line_from}'s"] if item.line else []
-    lines += [f"  evidence for {control}: {plain(title)}".rstrip(": ") for control, title in item.controls.items()]
+    lines += [
+        f"  evidence for {plain(control)}: {plain(title)}".rstrip(": ") for control, title in item.controls.items()
+    ]
     for finding in item.findings:
         lines.append(f"  {finding.rule}: {plain(finding.message)}")
         lines += [f"  hint: {plain(finding.hint)}"] if finding.hint else []
@@ -97,7 +105,7 @@ def file_data(item: FileExplanation) -> dict[str, Any]:
 
 def control_text(item: ControlExplanation) -> str:
     """A control in words, with the project's evidence for it."""
-    lines = [f"{item.control} {plain(item.title)}".rstrip()]
+    lines = [f"{plain(item.control)} {plain(item.title)}".rstrip()]
     lines += [f"  {plain(item.intent)}"] if item.intent else []
     lines += [f"  from tier: {plain(item.tier_floor)}"] if item.tier_floor else []
     lines += [f"  the wording is {item.verified}"] if item.verified else []
@@ -142,7 +150,7 @@ def names_text(rows: Sequence[tuple[str, str]]) -> str:
 
 def blueprint_text(item: Blueprint) -> str:
     """A blueprint: its components, presets and facts."""
-    lines = [f"{item.name}: {plain(item.summary)}", "components:", *(f"  {name}" for name in item.components)]
+    lines = [f"{plain(item.name)}: {plain(item.summary)}", "components:", *(f"  {name}" for name in item.components)]
     lines += ["optional:", *(f"  {name}" for name in item.optional)] if item.optional else []
     for title, values in (("preset answers", item.answers), ("risk facts", item.facts)):
         lines += (
@@ -158,7 +166,7 @@ def blueprint_data(item: Blueprint) -> dict[str, Any]:
 
 def component_text(item: Component) -> str:
     """A component: what it owns, asks, adds to other files, and is evidence for."""
-    lines = [f"{item.name} {item.version}: {plain(item.summary)}"]
+    lines = [f"{plain(item.name)} {plain(item.version)}: {plain(item.summary)}"]
     lines += [f"requires: {', '.join(item.requires)}"] if item.requires else []
     lines += [
         f"owns: {count(len(item.files), 'file')}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -14,13 +15,14 @@ from ai_factory.report.plain import count, plain
 from ai_factory.tree import File, blob_id, word
 
 ROWS = 100  # of one list in Markdown: a forge takes some 65,000 characters
+MARKUP = frozenset("\\`*_{}[]<>|~#&$")
 SIGNS = {"add": "+", "change": "~", "merge": "~", "rename": ">", "delete": "-", "conflict": "!"}
 
 
 def birth_text(birth: Birth) -> str:
     """What `new` is about to write: a line for each component, and the answers that were not given."""
     plan = birth.plan
-    lines = [f"{birth.manifest.blueprint} {plan.target.origin.version} → {plain(birth.destination)}"]
+    lines = [f"{plain(birth.manifest.blueprint)} {plain(plan.target.origin.version)} → {plain(birth.destination)}"]
     files = Counter(change.component for change in plan.changes if change.file)
     width = max(map(len, files), default=0)
     lines += [f"  + {plain(name):<{width}}  {count(files[name], 'file')}" for name in plan.target.components]
@@ -95,12 +97,21 @@ def _summary(plan: Plan) -> str:
 
 
 def _rest(sync: Sync) -> list[str]:
-    lines = [f"note: {plain(note)}" for note in sync.plan.notes]
+    lines = [_answer_line(row) for row in _changed(sync)]
+    lines += [f"note: {plain(note)}" for note in sync.plan.notes]
     lines += [f"by hand: {plain(step)}" for step in sync.plan.manual]
     for finding in sync.drift:
         lines.append(f"drift: {plain(finding.path)} {finding.message}, and this sync leaves it so")
         lines.append(f"      hint: `ai-factory restore {plain(word(finding.path))}`")
     return lines
+
+
+def _answer_line(row: Mapping[str, Any]) -> str:
+    key, old, new = (plain(str(row[part])) for part in ("key", "from", "to"))
+    if row["to"] is None:
+        return f"answer: {key} is asked no more; it was {old}"
+    default = " (the new default)" if row["default"] else ""
+    return f"answer: {key} is new: {new}{default}" if row["from"] is None else f"answer: {key}: {old} → {new}{default}"
 
 
 def _next_steps(sync: Sync, applied: bool) -> list[str]:
@@ -146,7 +157,7 @@ def _changed(sync: Sync) -> list[dict[str, Any]]:
     """The answers that will differ; `default` says that nobody gave the new one."""
     before, after = sync.project.lock.answers, sync.plan.target.answers
     rows = (
-        {"key": key, "from": before.get(key), "to": after.get(key), "default": key not in sync.given}
+        {"key": key, "from": before.get(key), "to": after.get(key), "default": key in after and key not in sync.given}
         for key in sorted({*before, *after})
     )
     return [row for row in rows if row["from"] != row["to"]]
@@ -176,7 +187,8 @@ def sync_markdown(sync: Sync) -> str:
     parts += _section("Changes", [_md_row(change) for change in sync.plan.visible if change.action != "conflict"])
     parts += _section("Components", [_md_release(sync, *release) for release in sync.releases])
     words = {"gained": "Evidence gained", "lost": "Evidence lost", "weakened": "Weakened"}
-    parts += _section("Controls", [f"- {words[key]}: {', '.join(ids)}" for key, ids in controls(sync).items() if ids])
+    rows = [f"- {words[key]}: {_md(', '.join(ids))}" for key, ids in controls(sync).items() if ids]
+    parts += _section("Controls", rows)
     parts += _section("Answers", [_md_answer(row) for row in _changed(sync)])
     parts += _section(
         "Drift that stays",
@@ -202,7 +214,8 @@ def _md_answer(row: Mapping[str, Any]) -> str:
 
 def _md_row(change: Change) -> str:
     source = f"{_code(change.source)} → " if change.source else ""
-    return f"- {change.action} {source}{_code(change.path)} ({change.component}, {change.ownership}): {_md(change.why)}"
+    owner = _md(f"{change.component}, {change.ownership}")
+    return f"- {change.action} {source}{_code(change.path)} ({owner}): {_md(change.why)}"
 
 
 def _md_release(sync: Sync, name: str, before: str, after: str) -> str:
@@ -221,24 +234,36 @@ def _md_note(line: str) -> str:
 
 def _md_text(text: str) -> str:
     """Text in which an author marked code with backticks."""
-    parts = text.split("`")
+    parts = plain(text).strip().split("`")
     if len(parts) % 2 == 0:
         return _md(text)
-    return "".join(_code(part) if number % 2 else _md(part) for number, part in enumerate(parts) if part)
+    return _begun("".join(_code(part) if number % 2 else _escaped(part) for number, part in enumerate(parts)))
 
 
 def _md(text: str) -> str:
-    """Text that Markdown and forges take as it stands: no markup, no mention, no reference, no line break."""
-    escaped = "".join(f"\\{char}" if char in "\\`*_{}[]<>|~" else char for char in plain(text))
-    return escaped.replace("@", "@\u200b").replace("#", "\\#")
+    """Text that Markdown and forges take as it stands: no markup, link, mention, reference or command; one line."""
+    return _begun(_escaped(plain(text).strip()))
+
+
+def _begun(text: str) -> str:
+    """A line that begins neither a list nor a heading."""
+    return re.sub(r"^([-+=]|\d+(?=[.)](?:\s|$)))", lambda begin: f"{begin[0]}\u200b", text)
+
+
+def _escaped(text: str) -> str:
+    """Without markup, mentions and references.
+
+    A forge looks for mentions and references in the text that is left after the markup, so a backslash does not
+    stop it; a character without width does.
+    """
+    escaped = "".join(f"\\{char}" if char in MARKUP else char for char in text)
+    return re.sub(r"(?<=[@#!$%&~^])(?=\S)", "\u200b", escaped)
 
 
 def _code(text: str) -> str:
     """Text as code, however many backticks it holds."""
-    fence = "`" * (
-        max((len(run) for run in plain(text).replace("`", " `").split() if run.strip("`") == ""), default=0) + 1
-    )
     body = plain(text)
-    pad = " " if body.startswith("`") or body.endswith("`") else ""
-    fence = fence if "`" in body else "`"
-    return f"{fence}{pad}{body}{pad}{fence}"
+    fence = "`" * (max(map(len, re.findall("`+", body)), default=0) + 1)
+    # markup takes one space from either end, unless there is nothing else
+    pad = " " if body.strip() and (body[0] in "` " or body[-1] in "` ") else ""
+    return f"{fence}{pad}{body}{pad}{fence}" if body else ""

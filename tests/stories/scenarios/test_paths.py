@@ -105,6 +105,18 @@ def test_an_answer_renames_files(tmp_path: Path) -> None:
     clean(story, tree, "--data", "package=two")
 
 
+def test_a_rename_onto_a_file_of_the_teams_own(tmp_path: Path) -> None:
+    """A file is renamed to where the team has one of its own: both are kept, and a person decides."""
+    story = stamped(tmp_path, {"f.txt": BASE})
+    story.team({"f.txt": TEAM, "g.txt": "mine\n"})
+    story.release({"g.txt": BASE}, 2, changes=[{"since": "2.0.0", "rename": {"f.txt": "g.txt"}}])
+    assert story.sync("--json").code == 1
+    after = contents(story.project)
+    lines = {line for item in after.values() for line in item.content.decode().splitlines()}
+    assert {"mine", "the team's"} <= lines
+    assert {path for path, state in story.states().items() if state == "open"} == set(after)
+
+
 # ---- the team moves ------------------------------------------------------------------------------
 
 
@@ -192,11 +204,13 @@ def test_a_deleted_file_is_no_pattern_for_others(tmp_path: Path) -> None:
     assert {path for path, action in actions(data).items() if action == "decline"} == set(gone)
 
 
-def test_the_factory_deletes_what_the_team_edited(tmp_path: Path) -> None:
-    """A file that the factory deletes was edited: it is kept, and a person decides."""
-    story = stamped(tmp_path, {"d/f.txt": BASE, "d/emptied.txt": BASE, "g.txt": "g\n"})
+@pytest.mark.parametrize("declared", [False, True])
+def test_the_factory_deletes_what_the_team_edited(tmp_path: Path, declared: bool) -> None:
+    """A file that the factory deletes, declared or not, was edited: it is kept, and a person decides."""
+    story = stamped(tmp_path, {"d/f.txt": BASE, "d/emptied.txt": BASE, "g.txt": "g\n", "untouched.txt": "u\n"})
     story.team({"d/f.txt": TEAM, "d/emptied.txt": ""})
-    story.release({"g.txt": "g\n"}, 2)
+    removed = {"changes": [{"since": "2.0.0", "remove": ["d/f.txt", "d/emptied.txt", "untouched.txt"]}]}
+    story.release({"g.txt": "g\n"}, 2, **(removed if declared else {}))
     loud(story, {"d/f.txt": TEAM, "d/emptied.txt": "", "g.txt": "g\n"}, {"d/f.txt": "", "d/emptied.txt": ""})
 
 

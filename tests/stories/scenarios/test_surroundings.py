@@ -110,6 +110,31 @@ def test_two_projects_in_sibling_folders(mono: Path, tmp_path: Path) -> None:
     assert cli("check", "teams/one", "teams/two", cwd=mono).code == 0
 
 
+def test_a_project_inside_another_project(tmp_path: Path) -> None:
+    """A project lies in a folder of another one, with the same files: no change of the outer one follows there."""
+    story = stamped(tmp_path, {"f.txt": BASE, "g.txt": "1\n"})
+    made = cli("new", "small", "services/x", "--defaults", "--factory", str(story.factory), cwd=story.project)
+    assert made.code == 0, made.err
+    story.team({"f.txt": None})
+    story.release({"f.txt": NEW, "g.txt": "2\n"}, 2)
+    clean(story, {"g.txt": "2\n", "services/x/f.txt": BASE, "services/x/g.txt": "1\n"})
+    inner = replace(story, project=story.project / "services/x")
+    clean(inner, {"f.txt": NEW, "g.txt": "2\n"})
+    assert rules(story.project) == []
+
+
+@pytest.mark.parametrize("name", ["pro\nject", 'with "quotes" and \\', "#x", "ünï cödé", "-dash"])
+def test_a_project_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    """The folder of the project has spaces, quotes, a line break, a leading dash: a merge and an abort work there."""
+    story = stamped(tmp_path, {"f.txt": BASE, "g.txt": BASE}, name=f"at/{name}")
+    story.team({"f.txt": TEAM, "g.txt": CLASH, "mine.txt": "x\n"})
+    saved = snapshot(story.project)
+    story.release({"renamed.txt": NEW, "g.txt": NEW}, 2)
+    loud(story, {"renamed.txt": BOTH, "g.txt": MARKED, "mine.txt": "x\n"}, {"g.txt": "123"})
+    assert cli("sync", "--abort", cwd=story.project).code == 0
+    assert snapshot(story.project) == saved
+
+
 # ---- kinds of repositories -----------------------------------------------------------------------
 
 

@@ -114,7 +114,12 @@ def test_a_bound_is_kept(story: Story) -> None:
     manifest.write_text(manifest.read_text() + 'version: "<3"\n')
     commit(story.project)
     story.release({"f.txt": BASE, "g.txt": "3\n"}, 3)
-    clean(story, SECOND, found=[("AF001", LOCK)])
+    assert rules(story.project) == [("AF001", LOCK)]
+    clean(story, SECOND)  # and nothing outside the bound counts as being behind
+    manifest.write_text(manifest.read_text().replace('"<3"', "no bound"))
+    commit(story.project)
+    assert rules(story.project) == [("AF001", LOCK)]
+    refused(story)
 
 
 def test_a_folder_with_uncommitted_changes_is_usable_and_says_so(tmp_path: Path) -> None:
