@@ -308,6 +308,38 @@ def test_killing_git_alone_leaves_all_as_it_was(
     told.info("git killed at %s: %s", call, dict(found))
 
 
+# ---- a machine that refuses ----------------------------------------------------------------------
+
+
+ERRORS = {"write": "ENOSPC", "sendfile": "ENOSPC", "fsync": "EIO"}  # others: a folder that may not be written
+
+
+@pytest.mark.parametrize("number", [4, pytest.param(ALL, marks=pytest.mark.slow)])
+def test_a_change_that_the_machine_refuses_leaves_all_as_it_was(world: World, tmp_path: Path, number: int) -> None:
+    case, found = world.cases["sync"], Counter[str]()
+    for point in some(
+        killing.changes(copy(case.start, "it", tmp_path) / PROJECT, case.arguments, tmp_path / "log"), number
+    ):
+        top = copy(case.start, "it", tmp_path)
+        result = killing.refuse_at(top / PROJECT, case.arguments, point, ERRORS.get(point.call, "EACCES"))
+        found[as_before_or_done(top, case)] += 1
+        assert result.code == 1 or re.fullmatch(r"error: .*\n(hint: check .*\n)?", result.err), (point, result.err)
+    told.info("refused %s", dict(found))
+
+
+@pytest.mark.parametrize("number", [2, pytest.param(ALL, marks=pytest.mark.slow)])
+def test_a_disk_that_stays_full_leaves_what_can_be_ended(world: World, tmp_path: Path, number: int) -> None:
+    """Where nothing can be written any more, not even what would put things back, the command says so."""
+    case, found = world.cases["sync"], Counter[str]()
+    points = killing.changes(copy(case.start, "it", tmp_path) / PROJECT, case.arguments, tmp_path / "log")
+    for point in some([point for point in points if point.call == "write"], number):
+        top = copy(case.start, "it", tmp_path)
+        result = killing.refuse_at(top / PROJECT, case.arguments, point, "ENOSPC", on=True)
+        found[judged(top, case)] += 1
+        assert result.code == 2
+    told.info("full for good %s", dict(found))
+
+
 # ---- a project that is not whole yet -------------------------------------------------------------
 
 
