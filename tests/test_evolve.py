@@ -10,6 +10,7 @@ from ai_factory import documents, evolve
 from ai_factory.catalog import Change, Component
 from ai_factory.errors import AnswersError, AuthorError
 from ai_factory.evolve import Evolved, Pending
+from ai_factory.merge import Declared
 from tests.kit import component, refusal
 
 
@@ -128,9 +129,33 @@ def test_without_versions_only_what_can_be_done_twice_is_done(answer: Any, endle
         assert evolve.answers(once, [item]) == once
 
 
+def was(_component: str, text: str) -> str:
+    """The path as the project spelled it."""
+    return text.replace("{{ package }}", "old")
+
+
+def is_now(_component: str, text: str) -> str:
+    """The path as the project will spell it."""
+    return text.replace("{{ package }}", "new")
+
+
 def test_a_chain_of_renamed_paths_is_one_rename() -> None:
     changes = [change(rename={"a": "b", "x": "y"}), change(rename={"b": "c"}), change(rename={"q": "r"})]
-    assert evolve.renames(changes) == {"a": "c", "x": "y", "q": "r"}
+    assert evolve.paths(changes, was, was) == Declared({"a": "c", "x": "y", "q": "r"})
+
+
+def test_paths_are_spelled_with_the_answers_before_and_after() -> None:
+    """Each file under the name that the lock has; also where an answer changes at the same time."""
+    changes = [
+        change(rename={"{{ package }}/a": "{{ package }}/b"}, move_keys={"{{ package }}/x.toml": {"a": "b"}}),
+        change(rename={"{{ package }}/b": "{{ package }}/c", "{{ package }}/x.toml": "y.toml"}),
+        change(move_keys={"y.toml": {"b": "c", "d.e": "f"}}, remove=("{{ package }}/c", "{{ package }}/z")),
+    ]
+    assert evolve.paths(changes, was, is_now) == Declared(
+        {"old/x.toml": "y.toml"},
+        frozenset({"old/a", "old/z"}),
+        {"old/x.toml": (("a", "b"), ("b", "c"), ("d.e", "f"))},
+    )
 
 
 def test_manual_steps_stand_in_order() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ai_factory import git, structured
 from ai_factory.git import Names
 from ai_factory.lock import Entry, Lock, Origin
-from ai_factory.merge import Ours, merge
+from ai_factory.merge import Declared, Ours, merge
 from ai_factory.plan import Target
 from ai_factory.render import Owned, Rendered
 from ai_factory.tree import EXECUTABLE, LINK, Blob, File, Tree, blob_id
@@ -96,6 +96,8 @@ def _meet(
     after: Mapping[str, str] | str = "merged",
     states: Mapping[str, str] | None = None,
     renames: Mapping[str, str] | None = None,
+    removed: Collection[str] = (),
+    moves: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     local: Collection[str] = (),
     unknown: Collection[str] = (),
     components: Collection[str] = ("core",),
@@ -115,7 +117,7 @@ def _meet(
     kept = {path: tree_of(base)[path] for path, row in lock.paths.items() if _has_base(row) and path not in unknown}
     objects = git.project_objects(str(repository)) if others else ""
     combine = partial(git.merge_trees, names=NAMES, objects=objects)
-    changes = merge(lock, kept, mine, target, renames or {}, combine)
+    changes = merge(lock, kept, mine, target, Declared(renames or {}, frozenset(removed), moves or {}), combine)
     assert [change.path for change in changes] == sorted({change.path for change in changes})
     return {
         item.path: Row(item.action, item.file, item.base, item.entry, item.source, item.incoming) for item in changes

@@ -30,6 +30,7 @@ class Change(NamedTuple):
     answer: Mapping[str, Any]
     manual: str
     impact: str
+    move_keys: Mapping[str, Mapping[str, str]] = {}  # by file: where an entry was, and where it is now
 
 
 class Component(NamedTuple):
@@ -144,6 +145,7 @@ def _change(data: Mapping[str, Any]) -> Change:
         answer=data.get("answer", {}),
         manual=data.get("manual", ""),
         impact=data.get("impact", "review"),
+        move_keys=data.get("move_keys", {}),
     )
 
 

@@ -1,17 +1,19 @@
-"""What components declare about their own past: renames, removals, changed answers, applied in version order."""
+"""What components declare about their own past: renames, removals, moved keys, changed answers, in version order."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ai_factory import versions
 from ai_factory.catalog import Change, Component
 from ai_factory.errors import AnswersError, AuthorError
 from ai_factory.lock import PROJECT
+from ai_factory.merge import Declared
 
 Answers = Mapping[str, Any]
+Spell = Callable[[str, str], str]  # a component's name and a path as it writes it, to the path in the project
 
 
 class Pending(NamedTuple):
@@ -146,14 +148,36 @@ def _shifts(table: Mapping[str, Any]) -> bool:
 # ---- paths and steps -----------------------------------------------------------------------------
 
 
-def renames(changes: Sequence[Pending]) -> dict[str, str]:
-    """Old path to new path over all changes; a chain of renames is one."""
-    result: dict[str, str] = {}
-    for item in changes:
-        for old, new in item.change.rename.items():
-            first = next((start for start, end in result.items() if end == old), old)
-            result[first] = new
-    return result
+def spellings(changes: Sequence[Pending]) -> list[tuple[str, str]]:
+    """Every path that the changes name, with its component, as the component writes it."""
+    return [
+        (component, path)
+        for component, change, _ in changes
+        for path in (*change.rename, *change.rename.values(), *change.remove, *change.move_keys)
+    ]
+
+
+def paths(changes: Sequence[Pending], before: Spell, after: Spell) -> Declared:
+    """What the changes say of paths, over all of them: a chain of renames is one, and so is a file under both names.
+
+    `before` and `after` spell a path of a component with the answers that the project had, and that it will have.
+    """
+    renames: dict[str, str] = {}
+    removed: set[str] = set()
+    moves: dict[str, tuple[tuple[str, str], ...]] = {}
+
+    def first(component: str, text: str) -> str:
+        """What the project calls a file that components called so at some time."""
+        now = after(component, text)
+        return next((start for start, end in renames.items() if end == now), before(component, text))
+
+    for component, change, _ in changes:
+        renames |= {first(component, old): after(component, new) for old, new in change.rename.items()}
+        removed |= {first(component, path) for path in change.remove}
+        for path, pairs in change.move_keys.items():
+            file = first(component, path)
+            moves[file] = (*moves.get(file, ()), *pairs.items())
+    return Declared({old: new for old, new in renames.items() if old not in removed}, frozenset(removed), moves)
 
 
 def manual(changes: Sequence[Pending]) -> tuple[str, ...]:

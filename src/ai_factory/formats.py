@@ -74,14 +74,19 @@ _CONTRIBUTES = _object(
     }
 )
 
+IMPACTS = ("none", "review", "reapprove")  # what a change means for a project's approval
 _TABLE: Schema = {"type": "object"}  # old value → new value
 _OTHER_ANSWERS = {"split": _map(_map(ANSWERS)), "remove": TEXTS}  # answer → old value → new answers
+
+_KEY = r'(?:[^."\s]+|"[^"]+")'
+PLACE: Schema = {"type": "string", "pattern": rf"^{_KEY}(?:\.{_KEY})*$"}  # of an entry: its keys, a dot between them
 
 _CHANGE = _object(
     {
         "since": VERSION,
         "rename": _map(WORDS),
         "remove": TEXTS,
+        "move_keys": _map(_map(PLACE, propertyNames=PLACE)),
         "answer": {
             "anyOf": [
                 # with `rename`, `map` is for the renamed answers; without, it names each answer first
@@ -90,7 +95,7 @@ _CHANGE = _object(
             ]
         },
         "manual": WORDS,
-        "impact": {"enum": ["none", "review", "reapprove"]},
+        "impact": {"enum": list(IMPACTS)},
     },
     ("since",),
 )

@@ -7,17 +7,17 @@ top of it, a decision or a restore, has a journal of its own while it is under w
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple
 
 from ai_factory import git
 from ai_factory.errors import FactoryError, ProjectError
+from ai_factory.exclusion import alone
 from ai_factory.git import Stage
 from ai_factory.interruption import undisturbed
 from ai_factory.tree import Blob, File
@@ -103,8 +103,11 @@ def _broken(place: str) -> ProjectError:
 
 
 def journal_of(root: str) -> Journal:
-    """The journal of the project at `root`. Raises ProjectError outside a git work tree."""
-    return Journal(os.path.realpath(root), git.repository_of(root))
+    """The journal of the project at `root`. Raises ProjectError outside a git work tree, or where it is a link."""
+    journal = Journal(os.path.realpath(root), git.repository_of(root))
+    if os.path.islink(os.path.dirname(journal.mark)):
+        raise ProjectError(f"`{os.path.dirname(journal.mark)}` is a link, which nobody of ours made", "remove it")
+    return journal
 
 
 @contextmanager
@@ -114,19 +117,16 @@ def exclusive(journal: Journal) -> Iterator[None]:
     Raises ProjectError when one is running.
     """
     place = f"{journal.mark}.lock"
-    with _writing(place):
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT, 0o666)
-    try:
+    with ExitStack() as held:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(alone(place))
         except BlockingIOError:
             raise ProjectError("another sync is running in this project", "wait until it has ended") from None
+        except OSError as error:
+            raise unusable(place, "write", error) from None
         with _writing(place):
             _tidy(journal)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _tidy(journal: Journal) -> None:
@@ -372,10 +372,16 @@ def _advance(folder: Folder, step: Step) -> None:
 
 
 def _stage(journal: Journal, record: dict[str, Any]) -> None:
-    """What the index will hold is known to the journal before the index holds it."""
+    """What the index will hold is known to the journal before the index holds it.
+
+    Not where somebody has staged in it since the journal was begun, such as a sync of the project next door: what it
+    will hold is theirs as well then, and an abort may take back no more than our own paths.
+    """
     with git.changed_index(journal.index_file, journal.mark) as index:
+        ours = _same_index(journal, index, os.path.join(journal.place, INDEX))
         git.stage(journal.root, [_stage_of(row) for row in record["stages"]], index)
-        _copy(index, os.path.join(journal.place, STAGED))
+        if ours:
+            _copy(index, os.path.join(journal.place, STAGED))
 
 
 def _settle(journal: Journal) -> None:
@@ -462,6 +468,10 @@ def _is_known(journal: Journal, index: str) -> bool:
     if _bytes(index) in map(_bytes, places):
         return True
     return _listing(journal, index) in [_listing(journal, place) for place in places if os.path.exists(place)]
+
+
+def _same_index(journal: Journal, one: str, other: str) -> bool:
+    return _bytes(one) == _bytes(other) or _listing(journal, one) == _listing(journal, other)
 
 
 def _listing(journal: Journal, index: str) -> bytes:

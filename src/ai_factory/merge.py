@@ -6,7 +6,7 @@ lost, what cannot be decided is a conflict; ownership does not change what may b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ai_factory import structured
@@ -64,6 +64,18 @@ class Ours(NamedTuple):
     modules: frozenset[str] = frozenset()
 
 
+class Declared(NamedTuple):
+    """What components declare about files since the project's version, by the paths that the project knows.
+
+    `renames`: to new paths; `removed`: files that are no more, whatever new one is like them; `moves`: entries of
+    a file that go from one dotted key to another, in order.
+    """
+
+    renames: Mapping[str, str] = {}
+    removed: frozenset[str] = frozenset()
+    moves: Mapping[str, Sequence[tuple[str, str]]] = {}
+
+
 class _Path(NamedTuple):
     """One path in its three states; after a declared rename, `source` is where the team's file still lies."""
 
@@ -78,6 +90,9 @@ class _Path(NamedTuple):
     version: str
     local: bool
     taken: bool  # whether the component that owned it is still part of the project
+    removed: bool = False  # whether it is declared to be no more
+    moves: Sequence[tuple[str, str]] = ()  # the keys between which entries of it move
+    met: tuple[File, File] | None = None  # base and ours with those entries moved: what meets the new version
 
     def change(self, action: str, why: str, file: File | None = None) -> Change:
         """This path with the new version as its base from now on."""
@@ -141,21 +156,24 @@ class _Path(NamedTuple):
         )
 
     @property
+    def versions(self) -> tuple[File | None, File | None]:
+        """Base and ours as they meet the new version."""
+        return self.met or (self.base, self.ours)
+
+    @property
     def moved(self) -> bool:
         return self.source != self.path
 
 
-def merge(
-    lock: Lock, base: Tree, ours: Ours, target: Target, renames: Mapping[str, str], combine: Combine
-) -> list[Change]:
+def merge(lock: Lock, base: Tree, ours: Ours, target: Target, declared: Declared, combine: Combine) -> list[Change]:
     """One change for each path that the lock or the target knows, and for each file of the team that a change follows.
 
-    `base` holds the pristine files that are known (one that is missing makes an edited file a conflict);
-    `renames` maps old to new paths as components declare them.
+    `base` holds the pristine files that are known (one that is missing makes an edited file a conflict).
     """
-    paths = {item.path: item for item in _paths(lock, base, ours, target, renames)}
+    paths = {item.path: item for item in _paths(lock, base, ours, target, declared)}
     changes = {item.path: change for item in paths.values() if (change := _settled(item, bool(ours.others)))}
-    contested = {path: item for path, item in paths.items() if path not in changes}
+    contested = {path: _with_moved_entries(item) for path, item in paths.items() if path not in changes}
+    paths |= contested
     if contested:
         whole = any(item.ours is None or item.theirs is None for item in contested.values())
         trees = _inputs(paths if whole else contested, ours.others if whole else {})
@@ -166,11 +184,11 @@ def merge(
     return [changes[path] for path in sorted(changes)]
 
 
-def _paths(lock: Lock, base: Tree, ours: Ours, target: Target, renames: Mapping[str, str]) -> Iterator[_Path]:
+def _paths(lock: Lock, base: Tree, ours: Ours, target: Target, declared: Declared) -> Iterator[_Path]:
     tree, owned = target.rendered.tree, target.rendered.owned
     renamed = {
         new: old
-        for old, new in renames.items()
+        for old, new in declared.renames.items()
         if old in lock.paths and new not in lock.paths and new in owned and old not in owned
         # an open file stays where a person works on it; a file of the team's own is nothing to move another one onto
         if lock.paths[old].state != "open" and not (old in ours.files and new in ours.files)
@@ -192,6 +210,8 @@ def _paths(lock: Lock, base: Tree, ours: Ours, target: Target, renames: Mapping[
             version=target.origin.version,
             local=source in ours.local,
             taken=entry is None or entry.component in target.components,
+            removed=old in declared.removed,
+            moves=declared.moves.get(old, ()),
         )
 
 
@@ -247,7 +267,7 @@ def _no_longer_owned(item: _Path, others: bool) -> Change | None:
         return None if others and item.base else item.unowned("same", "is gone on both sides")
     if _untouched(item):
         return item.unowned("delete", "the new version has it no more, and nobody had edited it")
-    return None
+    return item.conflict("the team edited it, and the new version removes it") if item.removed else None
 
 
 def _untouched(item: _Path) -> bool:
@@ -321,11 +341,28 @@ def _move(item: _Path) -> File | None:
 # ---- what only both trees tell -------------------------------------------------------------------
 
 
+def _with_moved_entries(item: _Path) -> _Path:
+    """The path with its entries at their new keys in base and ours, where that can be done in both."""
+    return item._replace(met=_entries_moved(item.path, item.moves, item.base, item.ours))
+
+
+def _entries_moved(
+    path: str, moves: Sequence[tuple[str, str]], base: File | None, ours: File | None
+) -> tuple[File, File] | None:
+    if not moves or base is None or ours is None or LINK in (base.mode, ours.mode):
+        return None
+    old, mine = (structured.moved(path, file.content, moves) for file in (base, ours))
+    if old is None or mine is None:
+        return None
+    return base._replace(content=old), ours._replace(content=mine)
+
+
 def _inputs(paths: Mapping[str, _Path], others: Mapping[str, Blob]) -> tuple[Input, Input, Input]:
     """Base, ours and theirs of the files that can be merged, content with LF."""
     merged = {path: item for path, item in paths.items() if _mergeable(item)}
-    base = {(path if item.ours else item.old): _lf(item.base) for path, item in merged.items() if item.base}
-    ours: dict[str, File | Blob] = {path: _lf(item.ours) for path, item in merged.items() if item.ours}
+    versions = {path: item.versions for path, item in merged.items()}
+    base = {(path if mine else merged[path].old): _lf(old) for path, (old, mine) in versions.items() if old}
+    ours: dict[str, File | Blob] = {path: _lf(mine) for path, (_, mine) in versions.items() if mine}
     theirs = {path: _lf(item.theirs) for path, item in merged.items() if item.theirs}
     return base, {**others, **ours}, theirs
 
@@ -354,7 +391,7 @@ def _joined(
         yield _resolved(item, merged, heirs)
     for old, new in heirs.items():
         before = contested[old]
-        joined = paths[new]._replace(source=old, ours=before.ours, base=before.base, entry=before.entry)
+        joined = paths[new]._replace(source=old, ours=before.ours, base=before.base, entry=before.entry, met=before.met)
         yield _both(joined, merged, f"the new version renames `{old}`, and the team's edits follow")
     apart = [note.paths for note in merged.notes if note.kind == APART and len(note.paths) == 3]
     for old, mine, theirs in apart:
@@ -376,14 +413,15 @@ def _resolved(item: _Path, merged: MergedTrees, heirs: Mapping[str, str]) -> Cha
 
 def _both(item: _Path, merged: MergedTrees, why: str) -> Change:
     """The change of a path to which both sides have something to say: by lines, else by structure."""
-    assert item.ours
+    base, ours = item.versions
+    assert ours
     assert item.theirs
     found = merged.files.get(item.path)
     file = found if isinstance(found, File) else None
     clash = item.path in merged.conflicts or file is None
-    if file and not clash and _is_sound(item.path, file, item.ours, item.theirs):
+    if file and not clash and _is_sound(item.path, file, ours, item.theirs):
         return item.change("merge", why, file)
-    joined = _by_structure(item.path, item.base, item.ours, item.theirs) if item.base or not item.entry else None
+    joined = _by_structure(item.path, base, ours, item.theirs) if base or not item.entry else None
     if joined:
         return item.change("merge", f"{why.partition(',')[0]}: merged by its entries", joined)
     if clash:
@@ -440,9 +478,10 @@ def _heirs(paths: Mapping[str, _Path], contested: Mapping[str, _Path], merged: M
     for path, item in contested.items():
         if item.theirs is not None or item.ours is None or path in merged.files or path in merged.conflicts:
             continue
-        ours = _lines(item.ours)
+        base, mine = item.versions
+        ours = _lines(mine)
         shared = {new: len(ours & _lines(file)) for new, file in arrived.items() if new not in heirs.values()}
-        fit = [new for new in shared if ours - _lines(item.base) <= _lines(arrived[new])]
+        fit = [new for new in shared if ours - _lines(base) <= _lines(arrived[new])]
         if fit:
             heirs[path] = max(fit, key=lambda new: (new in joined, shared[new]))
     return heirs
@@ -468,7 +507,8 @@ def _followed(path: str, file: File, merged: MergedTrees, gone: Mapping[str, _Pa
     clash = path in merged.conflicts
     if not clash and (mine is None or _is_sound(path, file, mine, item.theirs)):
         return Change(path, "merge", why, file=file)
-    joined = _by_structure(path, item.base, mine, item.theirs) if mine and item.base else None
+    base, moved = _entries_moved(path, item.moves, item.base, mine) or (item.base, mine)
+    joined = _by_structure(path, base, moved, item.theirs) if base and moved else None
     if joined:
         return Change(path, "merge", f"{why}: merged by its entries", file=joined)
     reason = "both sides changed the same lines" if clash else "the two together are no valid file"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory import contributions
-from ai_factory.catalog import FILES, Blueprint, Component, visible
+from ai_factory.catalog import COMPONENTS, FILES, Blueprint, Component, visible
 from ai_factory.errors import AuthorError, FactoryError
 from ai_factory.lock import FOLDER
 from ai_factory.tree import LINK, File, Tree, check_case, check_folders, check_link, check_path, under
@@ -76,18 +76,41 @@ def contexts_of(
     blueprint: Blueprint, components: Sequence[Component], answers: Mapping[str, Any], templates: Templates
 ) -> dict[str, Context]:
     """What the templates of each component see: the answers they may read, and three names of ours."""
-    readable = visible(components)
-    owner = {question.key: question.component for item in components for question in item.questions}
-    seen = {
-        item.name: {key: value for key, value in answers.items() if owner.get(key) in readable[item.name]}
-        for item in components
-    }
+    seen = _readable(components, answers)
     ours = {
         "_blueprint": {"name": blueprint.name, "summary": blueprint.summary, "facts": dict(blueprint.facts)},
         "_components": [{"name": item.name, "summary": item.summary} for item in components],
         "_contributions": contributions.gather(components, seen, templates),
     }
     return {name: {**context, **ours} for name, context in seen.items()}
+
+
+def _readable(components: Sequence[Component], answers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The answers that each component may read: its own, and those of the components that it requires."""
+    readable = visible(components)
+    owner = {question.key: question.component for item in components for question in item.questions}
+    return {
+        item.name: {key: value for key, value in answers.items() if owner.get(key) in readable[item.name]}
+        for item in components
+    }
+
+
+def spelled(
+    components: Sequence[Component], answers: Mapping[str, Any], wanted: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """Paths that components name in `component.yaml`, each given with the component, as these answers spell them.
+
+    Raises AuthorError for one that is no path, or needs an answer that there is not.
+    """
+    from ai_factory.sandbox import Templates
+
+    templates = Templates(_reader(components))
+    seen = _readable(components, answers)
+    found = {}
+    for name, text in wanted:
+        where = f"{COMPONENTS}/{name}/component.yaml"
+        found[name, text] = checked_path(templates.text(text, seen[name], where), where)
+    return found
 
 
 def _reader(components: Sequence[Component]) -> Any:
@@ -116,13 +139,14 @@ def _path(template_path: str, source: str, context: Context, templates: Template
     if "{%" in template_path or "{#" in template_path:
         raise AuthorError(f"`{source}`: a path holds no condition", "make the file an optional component of its own")
     parts = [templates.text(part, context, source) for part in template_path.removesuffix(SUFFIX).split("/")]
-    path = _checked("/".join(parts), source)
+    path = checked_path("/".join(parts), source)
     if len(parts) != path.count("/") + 1:
         raise AuthorError(f"`{source}`: the path `{path}` is not a template's to write")
     return path
 
 
-def _checked(path: str, source: str) -> str:
+def checked_path(path: str, source: str) -> str:
+    """The path, if a template may write to it. Raises AuthorError, naming where the path stands."""
     try:
         check_path(path).encode()
     except UnicodeEncodeError:
@@ -197,7 +221,7 @@ def _claims(component: Component, context: Context, templates: Templates) -> _Cl
     return _Claims(
         tuple((text(glob), word) for glob, word in component.ownership.items()),
         tuple((control, tuple(map(text, globs))) for control, globs in component.evidences.items()),
-        tuple(_checked(text(path), where) for path in component.produces),
+        tuple(checked_path(text(path), where) for path in component.produces),
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from ai_factory.exclusion import alone
 from ai_factory.workspace import DRAFT, Repository
 
 
@@ -22,7 +22,12 @@ def excluded(repository: Repository) -> str | None:
 
 
 def missing_lines(repository: Repository, paths: Iterable[str]) -> list[str]:
-    """The lines that hide these paths of the repository and nothing else, as far as they are not in the file."""
+    """The lines that hide these paths and nothing else, as far as they are not in the file; none where it is a link.
+
+    What a repository that was unpacked, not cloned, makes of that file is not ours to write to.
+    """
+    if any(map(os.path.islink, (_place(repository), os.path.dirname(_place(repository))))):
+        return []
     known = (excluded(repository) or "").splitlines()
     return [line for line in map(_line, paths) if line not in known]
 
@@ -53,16 +58,14 @@ def include(repository: Repository, lines: Sequence[str], before: str | None) ->
 
 
 def _place(repository: Repository) -> str:
-    return os.path.realpath(os.path.join(repository.common, "info", "exclude"))
+    return os.path.join(repository.common, "info", "exclude")
 
 
 @contextmanager
 def _held(repository: Repository) -> Iterator[None]:
     """One at a time, and without what a killed one left."""
     place = os.path.join(repository.common, "ai-factory", "exclude.lock")
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    with open(place, "wb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with alone(place, wait=True):
         with suppress(FileNotFoundError):
             os.unlink(_place(repository) + DRAFT)
         yield

@@ -16,7 +16,7 @@ from ai_factory.lock import Entry
 from ai_factory.plan import Plan, Target
 from ai_factory.project import states
 from ai_factory.project.opening import Project
-from ai_factory.project.target import Choice, recipe, rendered, settle_again
+from ai_factory.project.target import Choice, declared, recipe, rendered, settle_again
 from ai_factory.tree import File, blob_id, is_binary
 from ai_factory.workspace import find_repository, keeps_modes
 
@@ -76,7 +76,8 @@ def preview(project: Project, factory: Factory) -> Plan:
     target = rendered(made, answers)
     known, _ = states.known_base(project)
     now = git.status(project.root) if find_repository(project.root) else git.UNKNOWN
-    return states.merged(project, target, known, now, evolve.renames(pending))[0]
+    past = declared(made, pending, project.lock.answers, answers)
+    return states.merged(project, target, known, now, past)[0]
 
 
 def _team(project: Project) -> Iterator[tuple[str, str]]:

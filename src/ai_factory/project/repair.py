@@ -17,7 +17,7 @@ from ai_factory.errors import ProjectError
 from ai_factory.git import Stage
 from ai_factory.journal import Step
 from ai_factory.lock import Entry, Lock, Origin
-from ai_factory.merge import Ours, merge
+from ai_factory.merge import Declared, Ours, merge
 from ai_factory.plan import Target
 from ai_factory.reconcile import Decision, Sides
 from ai_factory.render import Owned, Rendered
@@ -176,7 +176,7 @@ def _synced(
     owned = {path: Owned("", "merged", (), path) for path in news}
     target = Target(record.factory, {}, record.components, Rendered(news, owned, ()))
     combine = partial(git.merge_trees, names=git.Names("yours", "theirs"), objects=git.project_objects(root))
-    for change in merge(record, pristine, Ours(olds, {}, frozenset()), target, {}, combine):
+    for change in merge(record, pristine, Ours(olds, {}, frozenset()), target, Declared(), combine):
         if change.action != "conflict":
             yield change.path, None if change.action == "delete" else change.file or olds[change.path]
 

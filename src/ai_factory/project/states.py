@@ -12,7 +12,7 @@ from ai_factory.factory import is_remote
 from ai_factory.git import Status
 from ai_factory.lock import Lock, Origin
 from ai_factory.manifest import Manifest
-from ai_factory.merge import Input, MergedTrees, Ours, merge
+from ai_factory.merge import Declared, Input, MergedTrees, Ours, merge
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.project.opening import Project
 from ai_factory.render import Rendered
@@ -32,15 +32,12 @@ def reference(record: Lock, origin: str, wish: Manifest) -> str:
 
 
 def merged(
-    project: Project, target: Target, base: Base, status: Status, renames: Mapping[str, str]
+    project: Project, target: Target, base: Base, status: Status, declared: Declared
 ) -> tuple[Plan, Mapping[str, File | None]]:
-    """The plan that brings the project to the target, and the paths of lock and target with the files it saw there.
-
-    `renames` maps old to new path.
-    """
+    """The plan that brings the project to the target, and the files of lock and target as it saw them."""
     ours = _ours(project, target, status)
     combine = partial(_combine, project.root, git.Names("yours", f"factory-{target.origin.version}"))
-    changes = merge(project.lock, base.files, ours, target, renames, combine)
+    changes = merge(project.lock, base.files, ours, target, declared, combine)
     within = tuple(f"{path}/" for path in ours.modules)  # another repository's: not looked at, and not written
     paths = (path for path in (*project.lock.paths, *target.rendered.owned) if not path.startswith(within))
     seen = {path: ours.files.get(path) for path in paths}

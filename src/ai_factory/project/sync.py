@@ -23,7 +23,7 @@ from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.project import states
 from ai_factory.project.opening import Project
-from ai_factory.project.target import Choice, Recipe, recipe, rendered, settle_again
+from ai_factory.project.target import Choice, Recipe, declared, recipe, rendered, settle_again
 from ai_factory.tree import Blob, File, Tree, blob_id, digest, normalized
 from ai_factory.workspace import keeps_modes
 
@@ -89,7 +89,8 @@ def prepare(project: Project, request: Request) -> Sync:
     if not notes and _is_applied(project.lock, made, answers):
         plan = states.as_locked(project, made.factory.origin, known)
     else:
-        plan, seen = states.merged(project, rendered(made, answers), known, status, evolve.renames(pending))
+        past = declared(made, pending, project.lock.answers, answers)
+        plan, seen = states.merged(project, rendered(made, answers), known, status, past)
     plan = plan._replace(manual=evolve.manual(pending), notes=notes)
     touched = _touched(plan)
     before = project.folder.read_all(touched)

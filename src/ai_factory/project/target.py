@@ -12,9 +12,10 @@ from ai_factory.errors import AnswersError
 from ai_factory.evolve import Evolved, Pending
 from ai_factory.factory import EMBEDDED, Factory
 from ai_factory.lock import PROJECT, Origin
+from ai_factory.merge import Declared
 from ai_factory.plan import Target
 from ai_factory.questions import Ask
-from ai_factory.render import render
+from ai_factory.render import checked_path, render, spelled
 
 Result = TypeVar("Result")
 
@@ -95,6 +96,31 @@ def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
     origin = made.factory.origin
     files = guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))
     return Target(origin, answers, made.versions, files)
+
+
+def declared(
+    made: Recipe, changes: Sequence[Pending], before: Mapping[str, Any], answers: Mapping[str, Any]
+) -> Declared:
+    """What pending changes say of paths, spelled with the answers that the project had, and that it will have."""
+    wanted = evolve.spellings(changes)
+    if not any("{" in path for _, path in wanted):  # as most have none, and a child takes time to start
+        return evolve.paths(changes, _as_written, _as_written)
+    was = {**answers, **_carried(before, changes)}
+    spell = partial(spelled, made.components)
+    old, new = guarded(made.factory.origin, lambda: (spell(was, wanted), spell(answers, wanted)))
+    return evolve.paths(changes, lambda *place: old[place], lambda *place: new[place])
+
+
+def _carried(before: Mapping[str, Any], changes: Sequence[Pending]) -> Mapping[str, Any]:
+    """The answers that the project had, under their new names; as they were where no rule splits one of them."""
+    try:
+        return evolve.answers(before, changes)
+    except AnswersError:
+        return before
+
+
+def _as_written(component: str, path: str) -> str:
+    return checked_path(path, f"{catalog.COMPONENTS}/{component}/component.yaml")
 
 
 def guarded(origin: Origin, compute: Callable[[], Result]) -> Result:

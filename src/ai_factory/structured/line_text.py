@@ -22,7 +22,9 @@ from ai_factory.structured.nodes import (
     named,
     text,
 )
+from ai_factory.structured.sequence import Apart
 
+PAIR_LIMIT = 10_000  # patterns that are compared with each other
 _ROW = re.compile(r"[^\n]*\n|[^\n]+")
 _COMMENT = re.compile(r"\s+#[^\n]*\n?$")
 _VARIABLE = re.compile(r"((?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*))([ \t]*(?:=[ \t]*)?)(.*)", re.DOTALL)
@@ -139,15 +141,19 @@ class Hand:
 
 def agree(ours: Sequence[Data], theirs: Sequence[Data]) -> bool:
     """Whether no pattern of an ignore file takes back what one of the other side says."""
-    return not any(
-        _takes_back(one, two) or _takes_back(two, one)
-        for one, two in itertools.product(map(_pattern, ours), map(_pattern, theirs))
-    )
+    return all(not _takes_back(one, two) and not _takes_back(two, one) for one, two in _pairs(ours, theirs))
 
 
 def lie_apart(ours: Sequence[Data], theirs: Sequence[Data]) -> bool:
     """Whether no file can match patterns of both sides: the last that matches counts, so their order would matter."""
-    return all(_are_apart(one, two) for one, two in itertools.product(map(_pattern, ours), map(_pattern, theirs)))
+    return all(_are_apart(one, two) for one, two in _pairs(ours, theirs))
+
+
+def _pairs(ours: Sequence[Data], theirs: Sequence[Data]) -> Iterator[tuple[str, str]]:
+    """Each pattern of one side with each of the other. Raises Apart for so many that nobody looks at them."""
+    if len(ours) * len(theirs) > PAIR_LIMIT:
+        raise Apart
+    yield from itertools.product(map(_pattern, ours), map(_pattern, theirs))
 
 
 def _pattern(data: Data) -> str:

@@ -34,8 +34,12 @@ def moved(form: Format, source: str, old: Keys, new: Keys) -> str:
     hand = form.hand(root)
     written = "" if target else hand.renamed(root, old, new)
     written = written or _carried(form, root, old, new)
-    if _bare(form.read(written), new) != _bare(root, old):
+    after = form.read(written)
+    arrived = _found(after, new)
+    if _rest(after, old, new) != _rest(root, old, new) or not arrived:
         raise Strange("more than the entry would move")
+    if arrived.node.data != item.node.data and not target:
+        raise Strange("the entry would not arrive as it was")
     return written
 
 
@@ -68,14 +72,13 @@ def _without(node: Node, keys: Keys) -> Node:
     return closed(node, items, node.foot)
 
 
-def _bare(node: Node, keys: Keys) -> Data:
-    """What a mapping says besides the entry at `keys`; that it holds something empty says nothing."""
-    members = [
-        (item, _bare(item.node, keys[1:] if keys and step(item) == keys[0] else ()))
-        for item in node.items
-        if keys != (step(item),)
-    ]
+def _rest(node: Node, *places: Keys) -> Data:
+    """What a mapping says besides the entries at these places; that it holds something empty says nothing."""
     if node.kind != MAP:
         return node.data
-    nothing = mapping(())
-    return mapping((item.key or (), data) for item, data in members if data != nothing)
+    members = [
+        (item.key or (), _rest(item.node, *(keys[1:] for keys in places if keys[:1] == (step(item),))))
+        for item in node.items
+        if (step(item),) not in places
+    ]
+    return mapping((key, data) for key, data in members if data != mapping(()))

@@ -27,8 +27,11 @@ class Hunk(NamedTuple):
 def aligned(base: Values, ours: Values, theirs: Values, meet: Meet) -> tuple[Keys, Keys, Keys]:
     """A key for each item of each version: items that are one and the same have one key.
 
-    Raises Apart where both sides changed one stretch, each in its own way.
+    Raises Apart where both sides changed one stretch, each in its own way, or where equal items leave open which of
+    them was meant: then it matters from which end one begins to align.
     """
+    if _joined(base, ours, theirs, meet) != _joined(base[::-1], ours[::-1], theirs[::-1], meet)[::-1]:
+        raise Apart
     mine, new = dict(_matched(base, ours)), dict(_matched(base, theirs))
     old_keys: Keys = tuple(("base", place) for place in range(len(base)))
     our_keys: dict[int, Hashable] = {place: ("base", number) for number, place in mine.items()}
@@ -43,6 +46,26 @@ def aligned(base: Values, ours: Values, theirs: Values, meet: Meet) -> tuple[Key
             key = added.pop(theirs[place], ("new", number, place, "theirs"))
             their_keys.setdefault(place, key)
     return old_keys, _in_order(our_keys), _in_order(their_keys)
+
+
+def _joined(base: Values, ours: Values, theirs: Values, meet: Meet) -> list[Hashable]:
+    """The merged values; what both sides put at one place counts as one."""
+    mine, new = dict(_matched(base, ours)), dict(_matched(base, theirs))
+    joined: list[Hashable] = []
+    end = 0
+    for hunk in _hunks(mine, new, (len(base), len(ours), len(theirs))):
+        stretch = base[hunk.base], ours[hunk.ours], theirs[hunk.theirs]
+        joined += [*base[end : hunk.base.start], *_chosen(*stretch, meet)]
+        end = hunk.base.stop
+    return [*joined, *base[end:]]
+
+
+def _chosen(base: Values, ours: Values, theirs: Values, meet: Meet) -> Values:
+    """What becomes of one stretch."""
+    _check(base, ours, theirs, meet)
+    if base in (ours, theirs) or ours == theirs:
+        return theirs if base == ours else ours
+    return [frozenset((*ours, *theirs))]
 
 
 def _in_order(keys: dict[int, Hashable]) -> Keys:
@@ -67,17 +90,15 @@ def _hunks(mine: dict[int, int], new: dict[int, int], ends: tuple[int, int, int]
 
 
 def _matched(one: Values, two: Values) -> Iterator[tuple[int, int]]:
-    """The places of a longest common subsequence."""
-    start, end = 0, 0
-    shorter = min(len(one), len(two))
+    """The places of a longest common subsequence.
+
+    Each item is matched as early as can be, so that two sides that did the same are aligned the same.
+    """
+    start, shorter = 0, min(len(one), len(two))
     while start < shorter and one[start] == two[start]:
         yield start, start
         start += 1
-    while end < shorter - start and one[len(one) - 1 - end] == two[len(two) - 1 - end]:
-        end += 1
-        yield len(one) - end, len(two) - end
-    middle = one[start : len(one) - end], two[start : len(two) - end]
-    for left, right in _longest(*middle):
+    for left, right in _longest(one[start:], two[start:]):
         yield start + left, start + right
 
 
@@ -95,7 +116,7 @@ def _longest(one: Values, two: Values) -> Iterator[tuple[int, int]]:
         if one[left] == two[right]:
             yield left, right
             left, right = left + 1, right + 1
-        elif lengths[left + 1][right] >= lengths[left][right + 1]:
-            left += 1
-        else:
+        elif lengths[left][right + 1] >= lengths[left + 1][right]:
             right += 1
+        else:
+            left += 1
