@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from hypothesis import strategies as st
 
 from ai_factory import check, lock
-from ai_factory.errors import MachineError
+from ai_factory.errors import MachineError, ProjectError
 from ai_factory.lock import Lock
 from ai_factory.plan import Change
 from ai_factory.project import conflicts, sync
@@ -219,7 +219,7 @@ def decide(here: World, change: Change, choice: str) -> None:
     before, refused = everything(here.top), False
     try:
         conflicts.take(here.opened(), choice, [change.path])
-    except MachineError:  # a file of the team's lies where the new one needs a folder
+    except (MachineError, ProjectError):  # a file or a link of the team's lies where the new one needs a folder
         refused = True
     assert not refused or everything(here.top) == before
 
