@@ -106,7 +106,7 @@ def is_remote(url: str) -> bool:
         raise UsageError(error.message, error.hint) from None
     if _REMOTE.fullmatch(url):
         return True
-    if url.startswith("-") or "::" in url or "://" in url:
+    if url.startswith("-") or "::" in url or "://" in url or re.match(r"[^/]*@[^/]*:", url):
         raise UsageError(f"`{url}` is no address of a factory", "give `embedded`, a folder, or an https or ssh address")
     return False
 

@@ -84,7 +84,7 @@ def sync(
         return _repair(place, as_json)
     request = verb.Request(
         to=to,
-        factory=factory or accept,
+        factory=factory,
         accept=accept,
         answers=dict(map(pair, data or ())),
         refresh=not offline,

@@ -14,14 +14,14 @@ from ai_factory import __version__, base, cache, check, edits, evolve, git, jour
 from ai_factory.base import Base
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
-from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError, UsageError
+from ai_factory.errors import MachineError, ProjectError, UsageError
 from ai_factory.evolve import Evolved
-from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, open_factory
+from ai_factory.factory import Factory, Wanted, goes_back, is_tag, open_factory
 from ai_factory.git import UNKNOWN, Stage, Status
 from ai_factory.lock import Lock, Origin
 from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, Target
-from ai_factory.project import states
+from ai_factory.project import origins, states
 from ai_factory.project.opening import Project
 from ai_factory.project.target import Choice, Recipe, declared, recipe, rendered, settle_again
 from ai_factory.tree import Blob, File, Tree, blob_id, digest, normalized
@@ -168,7 +168,7 @@ def _refuse_hold(wish: Manifest, request: Request) -> None:
 
 
 def _open(project: Project, wish: Manifest, request: Request) -> Factory:
-    origin = _origin(project.lock, wish, request)
+    origin = origins.origin(project.lock, wish, request.factory, request.accept, request.trusted_only)
     if request.answers and not request.to:
         return _open_as_applied(project.lock.factory, origin, request)
     bound = wish.version if not request.to else ""
@@ -202,23 +202,6 @@ def _refuse_moved_tag(record: Lock, factory: Factory) -> None:
             f"the tag `{new.version}` of the factory has moved: it was {old.commit[:12]}, and is {new.commit[:12]}",
             "ask for a new release, and sync to that one: `ai-factory sync --to VERSION`",
         )
-
-
-def _origin(record: Lock, wish: Manifest, request: Request) -> str:
-    before = record.factory.url
-    wanted = request.factory or wish.factory
-    same = wanted == before or (not is_remote(wanted) and os.path.realpath(wanted) == os.path.realpath(before))
-    if request.trusted_only and not request.factory and before != EMBEDDED:
-        raise LockError(
-            f"in CI, the factory `{wanted}` is not taken from the project (AF005)",
-            f"name it: `--factory {wanted}`",
-        )
-    if not same and request.accept != wanted:
-        raise ConsentError(
-            f"the project came from `{before}`, and would now take from `{wanted}`",
-            f"if that is right: `ai-factory sync --accept-factory {wanted}`",
-        )
-    return wanted
 
 
 def _refuse_downgrade(record: Lock, factory: Factory, request: Request) -> None:
