@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 
-from ai_factory.errors import ConsentError, LockError
+from ai_factory.errors import ConsentError, LockError, UsageError
 from ai_factory.factory import EMBEDDED, is_remote
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
 from ai_factory.tree import word
+from ai_factory.workspace import find_repository
 
 
 def origin(record: Lock, wish: Manifest, given: str = "", accepted: str = "", in_ci: bool = False) -> str:
@@ -46,6 +47,17 @@ def _refuse_in_ci(record: Lock, wish: Manifest, given: str) -> None:
                 f"the factory is `{given}`, and {place} names `{url}` (AF005)",
                 f"if the project is to move there: `--accept-factory {word(given)}`",
             )
+
+
+def refuse_own_signers(root: str, signers: str) -> None:
+    """Raise UsageError for a file of allowed signers that lies in the project's own repository."""
+    found = find_repository(root)
+    top = found.top if found else os.path.realpath(root)
+    if signers and os.path.realpath(signers).startswith(top + os.sep):
+        raise UsageError(
+            f"the allowed signers `{signers}` lie in the project: whoever changes it would choose them",
+            "keep them outside of the repository",
+        )
 
 
 def _same(one: str, other: str) -> bool:
