@@ -328,6 +328,7 @@ def generated() -> dict[str, str]:
     rules = [(key, rule.title, rule.level, code(rule.group)) for key, rule in RULES.items()]
     return {
         "rules": table(("id", "means", "level", "group"), rules),
+        "impacts": codes(formats.IMPACTS),
         "fail-on": codes(FAIL_ON),
         "errors": table(("kind", "means", "exit code"), _errors(errors.FactoryError)),
         "question": table(("key", "takes"), [(code(k), _takes(v)) for k, v in formats.QUESTION["properties"].items()]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -14,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 from tests import kit
 from tests.kit import LINES, SMALL, Result, cli, commit, git, put
@@ -127,7 +130,7 @@ def state(top: Path) -> State:
             found[f"{inside}/"] = (0, b"")
     listed = subprocess.run(["git", "ls-files", "--stage"], cwd=top, capture_output=True, text=True, check=True)
     head = git(top, "rev-parse", "HEAD^{tree}")
-    exclude = (top / ".git/info/exclude").read_bytes()
+    exclude = (top / ".git/info/exclude").read_bytes() if (top / ".git/info/exclude").exists() else b""
     return State(found, (top / ".git/index").read_bytes(), listed.stdout, exclude, head, frozenset(names))
 
 
@@ -144,9 +147,9 @@ def own_names(top: Path) -> set[str]:
     return {re.sub(r"^[0-9a-f]{16}", "*", name) for name in os.listdir(top / OWN)} if (top / OWN).exists() else set()
 
 
-def copy(top: Path, name: str) -> Path:
-    """A copy beside it, to try something in."""
-    target = top.parent / name
+def copy(top: Path, name: str, folder: Path | None = None) -> Path:
+    """A copy in that folder, else beside it, to try something in."""
+    target = (folder or top.parent) / name
     if target.exists():
         shutil.rmtree(target)
     return shutil.copytree(top, target, symlinks=True)
@@ -180,6 +183,69 @@ def kill(folder: Path, arguments: Sequence[str], moment: float, number: int = si
         process.wait(timeout=300)
     settle(process.pid)
     return process.returncode
+
+
+WRITING = (  # the system calls by which a process changes a disk
+    *("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "symlink", "symlinkat"),
+    *("mkdir", "mkdirat", "rmdir", "write", "pwrite64", "ftruncate", "fsync", "fdatasync", "chmod", "fchmod"),
+    *("fchmodat", "utimensat", "sendfile", "copy_file_range"),
+)
+
+
+class Point(NamedTuple):
+    """A system call of a run: its name, and how many of that name came before it, itself included."""
+
+    call: str
+    number: int
+
+
+def changes(folder: Path, arguments: Sequence[str], log: Path) -> list[Point]:
+    """The changes that the tool's own process makes to the disk, in order. Skips the test where none may be traced."""
+    _traced(folder, arguments, "-o", str(log), "-e", f"trace={','.join(WRITING)}")
+    calls = re.findall(r"^(\w+)\(", log.read_text(), re.MULTILINE) if log.exists() else []
+    if not calls:
+        pytest.skip("no strace, or it may not trace here")
+    seen: dict[str, int] = {}
+    points = []
+    for call in calls:
+        seen[call] = seen.get(call, 0) + 1
+        points.append(Point(call, seen[call]))
+    return points
+
+
+def kill_before(folder: Path, arguments: Sequence[str], point: Point, name: str = "SIGKILL") -> None:
+    """Run the command, and send it that signal when it is about to make that change."""
+    _traced(folder, arguments, "-o", os.devnull, *_at(point, name))
+
+
+def _at(point: Point, name: str) -> tuple[str, ...]:
+    return "-e", f"trace={point.call}", "-e", f"inject={point.call}:signal={name}:when={point.number}"
+
+
+def mortal_git(folder: Path, point: Point) -> str:
+    """A folder for PATH, with a git whose every process is killed when it is about to make that change."""
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    words = ["exec", shutil.which("strace") or "", "-o", os.devnull, *_at(point, "SIGKILL"), shutil.which("git") or ""]
+    (folder / "git").write_text(f'#!/bin/sh\n{shlex.join(words)} "$@"\n')
+    (folder / "git").chmod(0o755)
+    return str(folder)
+
+
+def _traced(folder: Path, arguments: Sequence[str], *options: str) -> None:
+    with (
+        suppress(FileNotFoundError),
+        subprocess.Popen(
+            ["strace", *options, *command(*arguments)],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process,
+    ):
+        process.wait(timeout=300)
+        settle(process.pid)
 
 
 def settle(group: int) -> None:

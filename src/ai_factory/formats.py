@@ -74,8 +74,10 @@ _CONTRIBUTES = _object(
     }
 )
 
+IMPACTS = ("none", "review", "reapprove")  # what a change means for a project's approval
 _TABLE: Schema = {"type": "object"}  # old value → new value
 _OTHER_ANSWERS = {"split": _map(_map(ANSWERS)), "remove": TEXTS}  # answer → old value → new answers
+
 _KEY = r'(?:[^."\s]+|"[^"]+")'
 PLACE: Schema = {"type": "string", "pattern": rf"^{_KEY}(?:\.{_KEY})*$"}  # of an entry: its keys, a dot between them
 
@@ -93,7 +95,7 @@ _CHANGE = _object(
             ]
         },
         "manual": WORDS,
-        "impact": {"enum": ["none", "review", "reapprove"]},
+        "impact": {"enum": list(IMPACTS)},
     },
     ("since",),
 )

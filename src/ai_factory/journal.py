@@ -388,10 +388,16 @@ def _advance(folder: Folder, step: Step) -> None:
 
 
 def _stage(journal: Journal, record: dict[str, Any]) -> None:
-    """What the index will hold is known to the journal before the index holds it."""
+    """What the index will hold is known to the journal before the index holds it.
+
+    Not where somebody has staged in it since the journal was begun, such as a sync of the project next door: what it
+    will hold is theirs as well then, and an abort may take back no more than our own paths.
+    """
     with git.changed_index(journal.index_file, journal.mark) as index:
+        ours = _same_index(journal, index, os.path.join(journal.place, INDEX))
         git.stage(journal.root, [_stage_of(row) for row in record["stages"]], index)
-        _copy(index, os.path.join(journal.place, STAGED))
+        if ours:
+            _copy(index, os.path.join(journal.place, STAGED))
 
 
 def _settle(journal: Journal) -> None:
@@ -478,6 +484,10 @@ def _is_known(journal: Journal, index: str) -> bool:
     if _bytes(index) in map(_bytes, places):
         return True
     return _listing(journal, index) in [_listing(journal, place) for place in places if os.path.exists(place)]
+
+
+def _same_index(journal: Journal, one: str, other: str) -> bool:
+    return _bytes(one) == _bytes(other) or _listing(journal, one) == _listing(journal, other)
 
 
 def _listing(journal: Journal, index: str) -> bytes:

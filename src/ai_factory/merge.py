@@ -370,7 +370,9 @@ def _inputs(paths: Mapping[str, _Path], others: Mapping[str, Blob]) -> tuple[Inp
 def _mergeable(item: _Path) -> bool:
     before, after = item.entry.ownership if item.entry else "", item.owner.ownership if item.owner else ""
     still_open = item.entry is not None and item.entry.state == "open"
-    return not item.local and not still_open and "produced" not in (before, after) and after != "seeded"
+    # of a seeded file no base is kept: it would look like one that the team has added, or moved there
+    owned = "produced" not in (before, after) and after != "seeded" and (before, after) != ("seeded", "")
+    return owned and not item.local and not still_open
 
 
 def _lf(file: File) -> File:
@@ -536,7 +538,11 @@ def _blocked(paths: Mapping[str, _Path], changes: Mapping[str, Change], ours: Ou
     folders = {folder for path in stays for folder in _above(path)} | ours.modules
     for path, change in changes.items():
         files = [folder for folder in _above(path) if folder in stays]
-        if change.file is None or not (files or path in folders):
+        if change.file is None:
+            if change.incoming and files:
+                yield change._replace(incoming=None)  # nor is there a place for a proposal
+            continue
+        if not (files or path in folders):
             continue
         kind = "submodule" if ours.modules.intersection([path, *files]) else "file" if files else "folder"
         why = f"needs a folder where the team has the {kind} `{files[0]}`" if files else f"the team has a {kind} there"

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import random
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests import killing, kit
-from tests.killing import CUT_OFF, EDITS, PROJECT, State, copy, kill, own_names, run, state
-from tests.kit import LINES, commit, git, put
+from tests.killing import CUT_OFF, EDITS, PROJECT, Point, State, copy, own_names, run, state
+from tests.kit import LINES, cli, commit, git, put
 
-QUICK, MANY, SOME = 12, 200, 25  # random kills of a sync in the normal run, in the slow one, and of each other command
+chance = random.Random()  # noqa: S311 - moments, not secrets
+told = logging.getLogger(__name__)
+ALL = 1_000_000
+QUICK, MANY, SOME = 12, 200, 40  # random kills of a sync in the normal run and in the slow one; of other commands there
 LOCKS = {"*.lock", "exclude.lock"}  # what stays in the tool's folder in `.git`; besides, the journal of a sync
 RESOLVED = {"ops/runbook.md": LINES.replace("line 2\n", "line both\n"), "config.json": '{\n  "a": 5\n}\n'}
 DRIFT = {"src/credit_line/controls/audit.py": "edited\n", "ops/runbook.md": None}
-AGAIN = "finish it with `ai-factory sync --continue`, or go back with `--abort`"
+ON_OR_BACK = "hint: finish it with `ai-factory sync --continue`, or go back with `--abort`"
+BACK = "hint: finish it with `ai-factory sync --abort`"
 
 
 class Case(NamedTuple):
@@ -46,25 +54,25 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**kit.IDENTITY, "HOME": str(folder), "AI_FACTORY_CACHE": str(folder / "cache")}.items():
             patch.setenv(name, value)
-        factory = killing.factory_at(folder / "factory")
-        killing.repository_at(folder / "old", factory, EDITS)
-        calm = {path: text for path, text in EDITS.items() if path not in RESOLVED}
-        killing.repository_at(folder / "calm", factory, calm)
-        _states(folder)
-        return World(folder, dict(_cases(folder)))
+        make_states(folder)
+        return World(folder, dict(make_cases(folder)))
 
 
-def _states(folder: Path) -> None:
-    """Further states: a sync cut off; ended; its conflicts resolved; or committed; a project with drift."""
-    half, new = copy(folder / "old", "half"), copy(folder / "old", "new")
+def make_states(folder: Path) -> None:
+    """A project before a sync, with and without conflicts in sight, and in the states that the other commands meet."""
+    factory = killing.factory_at(folder / "factory")
+    old = killing.repository_at(folder / "old", factory, EDITS)
+    calm = {path: text for path, text in EDITS.items() if path not in RESOLVED}
+    put(copy(killing.repository_at(folder / "calm", factory, calm), "drifted") / PROJECT, DRIFT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ai_factory.git.changed_index", _killed)
         patch.setattr("ai_factory.journal.undo", lambda *_, **__: {})
-        assert run(half, "sync").code == 2
+        assert run(copy(old, "half"), "sync").code == 2
+    new = copy(old, "new")
     assert run(new, "sync").code == 1
     put(copy(new, "resolved") / PROJECT, RESOLVED)
     commit(copy(new, "committed"))
-    put(copy(folder / "calm", "drifted") / PROJECT, DRIFT)
+    _branch_and_merge(copy(new, "merging"))
 
 
 def _killed(*_: object) -> None:
@@ -72,20 +80,32 @@ def _killed(*_: object) -> None:
     raise RuntimeError(message)
 
 
+def _branch_and_merge(top: Path) -> None:
+    """Two branches synced and decided a conflict each, and git merges them."""
+    commit(top)
+    for branch, side, path in (("one", "ours", "config.json"), ("two", "theirs", "ops/runbook.md")):
+        git(top, "checkout", "-q", "-b", branch, "main")
+        assert run(top, "sync", "--take", side, path).code == 1
+        commit(top)
+    subprocess.run(["git", "merge", "-q", "one"], cwd=top, check=False, capture_output=True)
+    assert git(top, "ls-files", "--unmerged", "--", f"{PROJECT}/.ai-factory")
+
+
 THEIRS = ("sync", "--take", "theirs", "config.json")
 CASES: dict[str, tuple[str, tuple[str, ...], str]] = {  # where it starts, what runs, to where an abort goes back
     "sync": ("old", ("sync",), "old"),
     "go on": ("half", ("sync", "--continue"), "old"),
-    "go back": ("resolved", ("sync", "--abort"), "old"),
     "take": ("new", THEIRS, "old"),
     "take later": ("committed", THEIRS, "committed"),
     "resolve": ("resolved", ("sync", "--continue"), "old"),
     "restore": ("drifted", ("restore", *DRIFT), "drifted"),
+    "repair": ("merging", ("sync", "--repair"), "merging"),
+    "go back": ("resolved", ("sync", "--abort"), "old"),
     "commit": ("calm", ("sync", "--commit"), "calm"),
 }
 
 
-def _cases(folder: Path) -> Iterator[tuple[str, Case]]:
+def make_cases(folder: Path) -> Iterator[tuple[str, Case]]:
     for name, (start, arguments, back) in CASES.items():
         done = copy(folder / start, "done")
         seconds = killing.duration(done / PROJECT, arguments)
@@ -93,24 +113,27 @@ def _cases(folder: Path) -> Iterator[tuple[str, Case]]:
 
 
 @pytest.fixture
-def broken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, float], Path]:
-    """A copy of the case's repository, in which its command was killed after that part of its time."""
+def broken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A copy of a case's repository, in which its command was killed after that part of its time."""
     monkeypatch.setenv("AI_FACTORY_CACHE", str(world.folder / "cache"))
 
-    def kill_it(name: str, part: float) -> Path:
-        case = world.cases[name]
-        top = shutil.copytree(case.start, tmp_path / "killed", symlinks=True)
-        kill(top / PROJECT, case.arguments, case.seconds * part)
+    def kill_it(case: Case, part: float, number: int = signal.SIGKILL) -> Path:
+        top = copy(case.start, "killed", tmp_path)
+        killing.kill(top / PROJECT, case.arguments, case.seconds * part, number)
         return top
 
     return kill_it
 
 
+# ---- what it may be afterwards -------------------------------------------------------------------
+
+
 def judged(top: Path, case: Case) -> str:
     """In which of the three states it is; raises where it is in none, or where the way on or back leads elsewhere."""
-    told = run(copy(top, "asked"), "sync", "--plan")
+    asking = case.arguments if case.arguments[-1] == "--repair" else ("sync", "--plan")
+    told = run(copy(top, "asked"), *asking)
     if CUT_OFF in told.err:
-        assert (told.code, told.err.splitlines()[-1]) == (2, f"hint: {AGAIN}")
+        assert (told.code, told.err.splitlines()[-1]) == (2, ON_OR_BACK)
         ahead, back = copy(top, "ahead"), copy(top, "back")
         assert run(ahead, "sync", "--continue").code in (0, 1)
         assert (state(ahead).meaning, own_names(ahead)) == (case.after.meaning, own_names(ahead) & (LOCKS | {"*"}))
@@ -128,35 +151,222 @@ def judged(top: Path, case: Case) -> str:
 
 
 def went_back(top: Path, case: Case) -> str:
-    """The same for an abort: another one finishes it, and names all that is kept."""
+    """The same for an abort: only another one finishes it, and that one names all that is kept."""
     if state(top) == case.after:
-        for content in RESOLVED.values():
-            assert git(top, "cat-file", "blob", _id(top, content)) == content.strip()
+        assert [git(top, "cat-file", "blob", _id(top, content)) for content in RESOLVED.values()] == [
+            content.strip() for content in RESOLVED.values()
+        ]
         return "after"
     told = run(copy(top, "asked"), "sync", "--continue")
     half = CUT_OFF in told.err
-    assert not half or (told.code, told.err.splitlines()[-1]) == (2, "hint: finish it with `ai-factory sync --abort`")
+    assert not half or (told.code, told.err.splitlines()[-1]) == (2, BACK)
     assert half or state(top) == state(case.start)
     result = run(top, "sync", "--abort")
     assert (result.code, state(top), own_names(top)) == (0, case.after, LOCKS)
-    kept = dict(re.findall(r"`git cat-file blob (\w+) > (\S+)`", result.out))
-    assert {path: git(top, "cat-file", "blob", blob) for blob, path in kept.items()} == {
+    kept = re.findall(r"`git cat-file blob (\w+) > (\S+)`", result.out)
+    assert {path: git(top, "cat-file", "blob", blob) for blob, path in kept} == {
         path: content.strip() for path, content in RESOLVED.items()
     }
     return "half-way" if half else "before"
 
 
 def _id(top: Path, content: str) -> str:
-    done = subprocess.run(
-        ["git", "hash-object", "--stdin"], cwd=top, input=content.encode(), capture_output=True, check=True
-    )
-    return done.stdout.decode().strip()
+    command = ["git", "hash-object", "--stdin"]
+    return subprocess.run(command, cwd=top, input=content, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def committed(top: Path, case: Case) -> str:
-    """The same for a sync with its commit: git itself may leave a lock behind, and then the command says so."""
+    """The same for a sync with its commit. Killed, git may leave a lock of its own: then the command says so."""
+    if _without_names(state(top)) == _without_names(case.after):
+        return "after"
+    for _ in range(2):
+        result = run(top, "sync", "--abort")
+        mend = re.search(r"`rm (\S+|'[^']+')`", result.err)
+        if not mend:
+            break
+        assert (result.code, "index.lock" in mend[1]) == (2, True)
+        subprocess.run(["sh", "-c", f"rm {mend[1]}"], check=True)
+    if "no sync is under way" in result.err:
+        assert _without_names(state(top)) == _without_names(state(case.start))
+        return "before"
+    assert (result.code, result.err, own_names(top)) == (0, "", LOCKS)
+    assert _without_names(state(top)) == _without_names(case.aborted)
+    return "half-way"
+
+
+def _without_names(found: State) -> State:
+    """Without what git's own commit leaves behind in `.git`."""
+    return found.meaning._replace(names=frozenset())
+
+
+JUDGES = {"go back": went_back, "commit": committed}
+
+
+# ---- killed --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", range(QUICK))
-def test_a_sync_killed_at_a_random_moment(world: World, broken: Callable[[str, float], Path], number: int) -> None:
-    judged(broken("sync", (number + random.random()) / QUICK), world.cases["sync"])
+def test_a_sync_killed_at_a_random_moment(world: World, broken: Callable[..., Path], number: int) -> None:
+    case = world.cases["sync"]
+    judged(broken(case, (number + chance.random()) / QUICK), case)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "sync"])
+def test_another_command_killed_at_a_random_moment(world: World, broken: Callable[..., Path], name: str) -> None:
+    case = world.cases[name]
+    JUDGES.get(name, judged)(broken(case, chance.uniform(0.5, 1)), case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(CASES))
+def test_many_random_kills(world: World, broken: Callable[..., Path], name: str) -> None:
+    case, kills = world.cases[name], MANY if name == "sync" else SOME
+    found: Counter[str] = Counter()
+    for number in range(kills):
+        found[JUDGES.get(name, judged)(broken(case, 1.05 * (number + chance.random()) / kills), case)] += 1
+    told.info("%s %s", name, dict(found))
+    assert found.total() == kills
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_killed_before_a_change_to_the_disk(world: World, tmp_path: Path, name: str) -> None:
+    """Some of all changes that the tool's own process makes, spread over the run."""
+    sweep(world.cases[name], tmp_path, name, 4 if name == "sync" else 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(CASES))
+def test_killed_before_each_change_to_the_disk(world: World, tmp_path: Path, name: str) -> None:
+    sweep(world.cases[name], tmp_path, name, ALL)
+
+
+def sweep(case: Case, folder: Path, name: str, number: int) -> None:
+    points = killing.changes(copy(case.start, "killed", folder) / PROJECT, case.arguments, folder / "log")
+    found: Counter[str] = Counter()
+    for point in some(points, number):
+        top = copy(case.start, "killed", folder)
+        killing.kill_before(top / PROJECT, case.arguments, point)
+        found[JUDGES.get(name, judged)(top, case)] += 1
+    told.info("%s %s", name, dict(found))
+
+
+def some(points: Sequence[Point], number: int) -> Sequence[Point]:
+    """So many of the points, spread over them all; those that no run of the tests has seen before, in the long run."""
+    every = max(len(points) // number, 1)
+    return points[chance.randrange(every) :: every]
+
+
+# ---- asked to end --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "part"), [(signal.SIGTERM, 0.6), (signal.SIGTERM, 0.9), (signal.SIGINT, 0.8), (signal.SIGHUP, 0.8)]
+)
+def test_asked_to_end_it_leaves_all_as_it_was(
+    world: World, broken: Callable[..., Path], number: signal.Signals, part: float
+) -> None:
+    case = world.cases["sync"]
+    as_before_or_done(broken(case, part, number), case)
+
+
+@pytest.mark.parametrize("number", [3, pytest.param(ALL, marks=pytest.mark.slow)])
+def test_asked_to_end_before_a_change_to_the_disk(world: World, tmp_path: Path, number: int) -> None:
+    case, found = world.cases["sync"], Counter[str]()
+    points = killing.changes(copy(case.start, "asked to end", tmp_path) / PROJECT, case.arguments, tmp_path / "log")
+    for point in some(points, number):
+        top = copy(case.start, "asked to end", tmp_path)
+        killing.kill_before(top / PROJECT, case.arguments, point, "SIGTERM")
+        found[as_before_or_done(top, case)] += 1
+    told.info("asked to end %s", dict(found))
+
+
+def as_before_or_done(top: Path, case: Case) -> str:
+    """Or all is done: the question came too late. Nobody has to mend anything."""
+    assert CUT_OFF not in run(top, "sync", "--plan").err
+    if state(top).meaning == case.after.meaning:
+        assert own_names(top) <= LOCKS | {"*"}
+        return "done"
+    assert (state(top), own_names(top)) == (state(case.start), own_names(top) & LOCKS)
+    return "as before"
+
+
+@pytest.mark.parametrize("last", [2, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("call", ["write", "rename", "link", "unlink"])
+def test_killing_git_alone_leaves_all_as_it_was(
+    world: World, tmp_path: Path, call: str, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each process of git that the sync starts, before each of its changes to the disk."""
+    case, found = world.cases["sync"], Counter[str]()
+    path = os.environ["PATH"]
+    for number in range(1, last + 1):
+        top = copy(case.start, "killed", tmp_path)
+        monkeypatch.setenv("PATH", f"{killing.mortal_git(tmp_path, Point(call, number))}:{path}")
+        result = run(top, "sync")
+        monkeypatch.setenv("PATH", path)
+        assert result.code == 1 or (result.code, result.err[:18]) == (2, "error: git failed:")
+        found[as_before_or_done(top, case)] += 1
+    told.info("git killed at %s: %s", call, dict(found))
+
+
+# ---- a project that is not whole yet -------------------------------------------------------------
+
+
+NEW = ("new", "small", "deep/p", "--defaults", "--version", "v1.0.0", "--factory")
+
+
+@pytest.mark.parametrize("number", [4, pytest.param(ALL, marks=pytest.mark.slow)])
+def test_new_killed_before_a_change_to_the_disk_can_be_done_again(world: World, tmp_path: Path, number: int) -> None:
+    """What it left is named, with the command that removes it."""
+    arguments, found = (*NEW, str(world.folder / "factory")), Counter[str]()
+    points = killing.changes(tmp_path, arguments, tmp_path / "log")
+    whole = born(tmp_path / "deep/p")
+    for point in some(points, number):
+        shutil.rmtree(tmp_path / "deep")
+        killing.kill_before(tmp_path, arguments, point)
+        again = cli(*arguments, cwd=tmp_path)
+        found[str(again.code)] += 1
+        if again.code == 2 and not (tmp_path / "deep/p/.ai-factory-new").exists():
+            assert "is not empty" in again.err  # all of it was written, and only its end is missing
+        elif again.code == 2:
+            assert again.err.startswith("error: an `ai-factory new` is at work in `deep/p`, or was cut off there\n")
+            subprocess.run(["sh", "-c", again.err.split("`")[5]], cwd=tmp_path, check=True)
+            assert cli(*arguments, cwd=tmp_path).code == 0
+        assert born(tmp_path / "deep/p") == whole
+    told.info("new %s", dict(found))
+
+
+def born(project: Path) -> tuple[State, str]:
+    """What a project is made of, and its history."""
+    return state(project).meaning, git(project, "log", "--format=%an %s", "--stat")
+
+
+@pytest.mark.parametrize("number", [4, pytest.param(ALL, marks=pytest.mark.slow)])
+def test_new_asked_to_end_leaves_nothing(world: World, tmp_path: Path, number: int) -> None:
+    arguments = (*NEW, str(world.folder / "factory"))
+    points = killing.changes(tmp_path, arguments, tmp_path / "log")
+    whole = born(tmp_path / "deep/p")
+    for point in some(points, number):
+        shutil.rmtree(tmp_path / "deep", ignore_errors=True)
+        killing.kill_before(tmp_path, arguments, point, "SIGTERM")
+        assert not (tmp_path / "deep").exists() or born(tmp_path / "deep/p") == whole
+
+
+def test_new_that_was_cut_off_in_a_fresh_clone_spares_the_clone(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deep").mkdir()
+    git(tmp_path / "deep", "init", "-q", "p")
+    git(tmp_path / "deep/p", "remote", "add", "origin", "https://git.example.org/p.git")
+    before, arguments = state_of_git(tmp_path / "deep/p"), (*NEW, str(world.folder / "factory"))
+    with monkeypatch.context() as patch:
+        patch.setattr("ai_factory.project.new._undo", lambda *_: None)
+        patch.setattr("ai_factory.workspace.Folder.write", _killed)
+        cli(*arguments, cwd=tmp_path)
+    again = cli(*arguments, cwd=tmp_path)
+    subprocess.run(["sh", "-c", again.err.split("`")[5]], cwd=tmp_path, check=True)
+    assert (again.code, os.listdir(tmp_path / "deep/p"), state_of_git(tmp_path / "deep/p")) == (2, [".git"], before)
+    assert cli(*arguments, cwd=tmp_path).code == 0
+
+
+def state_of_git(project: Path) -> dict[str, bytes]:
+    return {str(place): place.read_bytes() for place in (project / ".git").rglob("*") if place.is_file()}

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import LINES, cli, commit, git, put, rules, snapshot
+from tests.kit import LINES, SMALL, cli, commit, git, put, rules, small_project, snapshot
 
 RUNBOOK = "ops/runbook.md"
+OWNERSHIP = "templates/core/component.yaml"
+SETTINGS = "templates/core/files/config/settings.txt"
 PYPROJECT = '[project]\nname = "{}"\n'
 
 
@@ -227,3 +229,35 @@ def test_an_edit_that_git_was_told_not_to_see_is_not_overwritten(project: Path) 
     result = cli("sync", cwd=project)
     assert (result.code, moved.read_text()) == (2, LINES + "only here\n")
     assert "`handbook/runbook.md`" in result.err
+
+
+def test_a_proposal_has_no_place_below_a_file_of_the_teams(project: Path, factory: Path) -> None:
+    """Both moved a file, the factory to a folder whose name is a file of the team's."""
+    git(project, "mv", "settings.txt", "ours.txt")
+    put(project, {"shelf": "the team's\n"})
+    commit(project)
+    put(factory, {"templates/core/files/shelf/settings.txt": (factory / SETTINGS).read_text(), SETTINGS: None})
+    commit(factory)
+    git(factory, "tag", "v3.0.0")
+    result = cli("sync", "--to", "v3.0.0", cwd=project)
+    assert (result.code, result.err) == (1, "")
+    assert (project / "shelf").read_text() == "the team's\n"
+    assert "shelf/settings.txt" in cli("sync", "--show", "theirs", "shelf/settings.txt", "--json", cwd=project).out
+
+
+def test_a_seeded_file_is_not_taken_for_one_that_the_team_moved(project: Path, factory: Path) -> None:
+    """The team deleted a file that was like it; the new version moves that one, and drops the seeded one."""
+    box, seeded = "templates/core/files/box.txt", "templates/core/files/src/{{ package }}/main.py.jinja"
+    put(factory, {box: LINES, seeded: LINES})
+    for version, files in (("v3.0.0", {}), ("v4.0.0", {box: None, "templates/core/files/moved.txt": LINES})):
+        put(factory, files)
+        commit(factory)
+        git(factory, "tag", version)
+    place = small_project(project.parent / "p", factory, "--data", "package=p", version="v3.0.0")
+    put(place, {"box.txt": None, "other.txt": "other\n"})
+    commit(place)
+    put(factory, {seeded: None, OWNERSHIP: SMALL[OWNERSHIP].replace('  "src/{{ package }}/main.py": seeded\n', "")})
+    commit(factory)
+    git(factory, "tag", "v5.0.0")
+    result = cli("sync", "--to", "v5.0.0", cwd=place)
+    assert (result.code, result.err, (place / "src/p/main.py").read_text()) == (0, "", LINES)

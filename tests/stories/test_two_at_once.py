@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ai_factory import journal
 from ai_factory.errors import FactoryError, ProjectError
 from ai_factory.project import states, sync
 from ai_factory.project.opening import open_project
@@ -130,6 +131,23 @@ def test_projects_side_by_side_share_an_index_and_lose_nothing_of_it(tmp_path: P
     assert cli("sync", "--abort", cwd=projects[1]).code == 0
     left = git(top, "diff", "--cached", "--name-only").splitlines()
     assert left == [path for path in staged if not path.startswith("b/")]
+
+
+def test_what_somebody_staged_while_a_sync_was_written_stays_staged(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a sync of the project next door does; an abort takes back no more than its own paths."""
+    stage = journal._stage
+    put(project, {"other.txt": "x\n"})
+
+    def meanwhile(*arguments: Any) -> None:
+        git(project, "add", "other.txt")
+        stage(*arguments)
+
+    monkeypatch.setattr(journal, "_stage", meanwhile)
+    assert cli("sync", cwd=project).code == 0
+    assert cli("sync", "--abort", cwd=project).code == 0
+    assert git(project, "status", "--porcelain") == "A  other.txt"
 
 
 # ---- between the plan and its writing ------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ai_factory.errors import ProjectError
 from ai_factory.git.objects import object_id, project_objects
 from ai_factory.git.process import finished, of_index, personal, run, without_filters
-from ai_factory.tree import Blob, path_bytes
+from ai_factory.tree import Blob, digest, path_bytes
 from ai_factory.workspace import Repository, find_repository
 
 
@@ -22,6 +22,7 @@ class Status(NamedTuple):
     untracked: frozenset[str]
     unmerged: frozenset[str]
     sparse: frozenset[str] = frozenset()  # tracked, and left out of the work tree by a sparse checkout
+    mark: str = ""  # what git's own files looked like before anything was asked
 
 
 UNKNOWN = Status("", {}, (), frozenset(), frozenset())  # of a project that lies in no repository, or was not asked
@@ -29,6 +30,7 @@ UNKNOWN = Status("", {}, (), frozenset(), frozenset())  # of a project that lies
 
 def status(root: str) -> Status:
     """Head, index and uncommitted changes below `root`."""
+    mark = _mark(root)
     options = ["--porcelain=v2", "-z", "--branch", "--no-renames", "--untracked-files=all", "--ignore-submodules=all"]
     environment = without_filters(personal(), root)
     rows = run(["status", *options, "--", "."], root, environment=environment).decode(errors="surrogateescape")
@@ -44,6 +46,7 @@ def status(root: str) -> Status:
         frozenset(marked["?"]),
         frozenset(marked["u"]),
         sparse,
+        mark,
     )
 
 
@@ -71,9 +74,28 @@ def repository_of(root: str) -> Repository:
 
 
 def still(root: str, before: Status) -> bool:
-    """Whether head and index below `root` are what they were."""
+    """Whether head and index below `root` are what they were; git is asked only where its files have changed."""
+    if _mark(root) == before.mark:
+        return True
     head = finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
     return head == before.head and _index(root) == (before.tracked, before.sparse)
+
+
+def _mark(root: str) -> str:
+    """A digest of the files in which git keeps the head and the index; another one does not say that these changed."""
+    found = repository_of(root)
+    head = _bytes(os.path.join(found.private, "HEAD"))
+    branch = os.path.join(found.common, os.fsdecode(head.removeprefix(b"ref: ").strip()))
+    places = (branch, os.path.join(found.common, "packed-refs"), os.path.join(found.private, "index"))
+    return digest(b"\0".join([head, *map(_bytes, places)]))
+
+
+def _bytes(place: str) -> bytes:
+    try:
+        with open(place, "rb") as stream:
+            return stream.read()
+    except (OSError, ValueError):
+        return b""
 
 
 def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:
