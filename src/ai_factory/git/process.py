@@ -33,6 +33,8 @@ def isolated() -> dict[str, str]:
         # nothing is fetched unless asked for: a repository may name a program that brings what it lacks
         "GIT_ALLOW_PROTOCOL": "none",
         "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",  # an id names one content, whatever a repository puts in its place
+        "GIT_GRAFT_FILE": os.devnull,
         "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"),
         "LC_ALL": "C",
         # before a repository's own: it may name a hook, or a program to ask which files changed
