@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ai_factory.exclusion import alone
+from tests.kit import put
 
 COUNT = """\
 import sys
@@ -37,8 +38,8 @@ def test_nothing_is_left(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_one_left_is_no_lock(tmp_path: Path) -> None:
-    (tmp_path / "one").write_text("left\n")
-    with alone(str(tmp_path / "one")):
+    put(tmp_path, {"locks/one": "left\n"})
+    with alone(str(tmp_path / "locks/one")):
         pass
     assert os.listdir(tmp_path) == []
 

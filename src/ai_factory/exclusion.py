@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 @contextmanager
 def alone(place: str, *, wait: bool = False) -> Iterator[None]:
     """Hold the lock at that place. Raises BlockingIOError while another process does, unless it is to `wait`."""
-    os.makedirs(os.path.dirname(place), exist_ok=True)
     descriptor = _locked(place, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield
@@ -24,7 +23,7 @@ def alone(place: str, *, wait: bool = False) -> Iterator[None]:
 
 def _locked(place: str, how: int) -> int:
     while True:
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT, 0o666)
+        descriptor = _opened(place)
         try:
             fcntl.flock(descriptor, how)
             if _lies_at(descriptor, place):
@@ -33,6 +32,13 @@ def _locked(place: str, how: int) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)  # whoever held it has removed it by now: the next one has a file of its own
+
+
+def _opened(place: str) -> int:
+    while True:
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with suppress(FileNotFoundError):  # whoever held the last lock in the folder has just removed it
+            return os.open(place, os.O_WRONLY | os.O_CREAT, 0o666)
 
 
 def _lies_at(descriptor: int, place: str) -> bool:
