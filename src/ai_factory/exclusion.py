@@ -1,4 +1,4 @@
-"""One process at a time: a lock that goes with its process, however that ends, and that leaves nothing behind."""
+"""One process at a time: a lock that goes with its process, however that ends, and leaves no file behind."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from contextlib import contextmanager, suppress
 @contextmanager
 def alone(place: str, *, wait: bool = False) -> Iterator[None]:
     """Hold the lock at that place. Raises BlockingIOError while another process does, unless it is to `wait`."""
+    os.makedirs(os.path.dirname(place), exist_ok=True)
     descriptor = _locked(place, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield
     finally:
         with suppress(OSError):
             os.unlink(place)
-            os.rmdir(os.path.dirname(place))  # unless there is something else in it
         os.close(descriptor)
 
 
 def _locked(place: str, how: int) -> int:
     while True:
-        descriptor = _opened(place)
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT, 0o666)
         try:
             fcntl.flock(descriptor, how)
             if _lies_at(descriptor, place):
@@ -32,13 +32,6 @@ def _locked(place: str, how: int) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)  # whoever held it has removed it by now: the next one has a file of its own
-
-
-def _opened(place: str) -> int:
-    while True:
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        with suppress(FileNotFoundError):  # whoever held the last lock in the folder has just removed it
-            return os.open(place, os.O_WRONLY | os.O_CREAT, 0o666)
 
 
 def _lies_at(descriptor: int, place: str) -> bool:
