@@ -1,4 +1,4 @@
-"""One process at a time: a lock that goes with its process, however that ends, and that leaves nothing behind."""
+"""One process at a time: a lock that goes with its process, however that ends, and leaves no file behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ def alone(place: str, *, wait: bool = False) -> Iterator[None]:
     finally:
         with suppress(OSError):
             os.unlink(place)
-            os.rmdir(os.path.dirname(place))  # unless there is something else in it
         os.close(descriptor)
 
 
