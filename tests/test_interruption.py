@@ -46,18 +46,6 @@ def test_what_was_ignored_stays_ignored() -> None:
     assert told(signal.SIGHUP, "nohup", then=signal.SIGKILL) == ""
 
 
-<<<<<<< HEAD
-def _put_back(done: list[str]) -> None:
-    with undisturbed():
-        os.kill(os.getpid(), signal.SIGINT)
-        done.append("put back")
-
-
-def test_undisturbed_it_counts_afterwards() -> None:
-    done: list[str] = []
-    with pytest.raises(KeyboardInterrupt):
-        _put_back(done)
-=======
 def test_undisturbed_it_counts_afterwards() -> None:
     done: list[str] = []
 
@@ -68,5 +56,4 @@ def test_undisturbed_it_counts_afterwards() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         put_back()
->>>>>>> work/kill
     assert done == ["put back"]
