@@ -215,37 +215,50 @@ def changes(folder: Path, arguments: Sequence[str], log: Path) -> list[Point]:
 
 def kill_before(folder: Path, arguments: Sequence[str], point: Point, name: str = "SIGKILL") -> None:
     """Run the command, and send it that signal when it is about to make that change."""
-    _traced(folder, arguments, "-o", os.devnull, *_at(point, name))
+    _traced(folder, arguments, "-o", os.devnull, *_at(point, f"signal={name}"))
 
 
-def _at(point: Point, name: str) -> tuple[str, ...]:
-    return "-e", f"trace={point.call}", "-e", f"inject={point.call}:signal={name}:when={point.number}"
+def refuse_at(folder: Path, arguments: Sequence[str], point: Point, error: str, *, on: bool = False) -> Result:
+    """Run the command, while the machine refuses that change with an error; `on`: and each of that call after it."""
+    return _traced(folder, arguments, "-o", os.devnull, *_at(point, f"error={error}", "+" if on else ""))
+
+
+def _at(point: Point, what: str, on: str = "") -> tuple[str, ...]:
+    return "-e", f"trace={point.call}", "-e", f"inject={point.call}:{what}:when={point.number}{on}"
 
 
 def mortal_git(folder: Path, point: Point) -> str:
     """A folder for PATH, with a git whose every process is killed when it is about to make that change."""
     if not shutil.which("strace"):
         pytest.skip("no strace")
-    words = ["exec", shutil.which("strace") or "", "-o", os.devnull, *_at(point, "SIGKILL"), shutil.which("git") or ""]
+    words = [
+        "exec",
+        shutil.which("strace") or "",
+        "-o",
+        os.devnull,
+        *_at(point, "signal=SIGKILL"),
+        shutil.which("git") or "",
+    ]
     (folder / "git").write_text(f'#!/bin/sh\n{shlex.join(words)} "$@"\n')
     (folder / "git").chmod(0o755)
     return str(folder)
 
 
-def _traced(folder: Path, arguments: Sequence[str], *options: str) -> None:
-    with (
-        suppress(FileNotFoundError),
-        subprocess.Popen(
-            ["strace", *options, *command(*arguments)],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as process,
-    ):
-        process.wait(timeout=300)
+def _traced(folder: Path, arguments: Sequence[str], *options: str) -> Result:
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    with subprocess.Popen(
+        ["strace", *options, *command(*arguments)],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        out, err = process.communicate(timeout=300)
         settle(process.pid)
+    return Result(process.returncode, out, err)
 
 
 def settle(group: int) -> None:

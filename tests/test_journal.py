@@ -208,10 +208,7 @@ def test_projects_and_worktrees_have_journals_of_their_own(place: Place) -> None
     linked = journal.journal_of(str(place.top.parent / "linked/sub dir"))
     assert len({journal.journal_of(str(other)).place, place.journal.place, linked.place}) == 3
     assert linked.place.startswith(str(place.top / ".git/worktrees/linked/"))
-    assert (linked.index_file, linked.exclude_file) == (
-        str(place.top / ".git/worktrees/linked/index"),
-        str(place.exclude),
-    )
+    assert linked.index_file == str(place.top / ".git/worktrees/linked/index")
 
 
 def test_outside_a_repository_there_is_none(tmp_path: Path) -> None:
@@ -303,10 +300,88 @@ def test_killed_between_two_steps_can_be_finished_and_undone(
     assert place.exclude.read_bytes() == EXCLUDE + b"/sub dir/open.incoming\n"
     assert journal.undo(other.journal) == {}
     assert other.staged() == was
-    if names != ("journal._write_record",):  # git had written the index, and nobody knew yet what it looks like
-        assert other.all() == before
+    assert other.all() == before
     assert (other.files(), other.exclude.read_bytes()) == (BEFORE, EXCLUDE)
     assert other.journal.state() == ""
+
+
+def test_an_undoing_that_was_killed_can_be_finished(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it still names what it keeps, of a file that it had put back already."""
+    before = place.all()
+    place.begin()
+    put(place.root, {"change": "worked on\n"})
+    with monkeypatch.context() as patch:
+        patch.setattr("ai_factory.git.changed_index", _until(git.changed_index, iter([0]), 0))
+        with pytest.raises(Killed):
+            journal.undo(place.journal)
+    assert (place.journal.state(), (place.root / "change").read_text()) == ("aborting", "before\n")
+    assert refusal(lambda: journal.complete(place.journal)).hint == "finish it with `ai-factory sync --abort`"
+    assert journal.undo(place.journal) == {"change": blob_id(b"worked on\n")}
+    assert place.all() == before
+
+
+def test_a_folder_that_was_empty_before_is_empty_again(place: Place) -> None:
+    (place.root / "new dir").mkdir()
+    place.begin()
+    journal.undo(place.journal)
+    assert list((place.root / "new dir").iterdir()) == []
+
+
+# ---- something on top of it ----------------------------------------------------------------------
+
+
+MORE = (Step("open", File(b"<<<<<<< yours\n"), File(b"theirs\n")), Step("open.incoming", File(b"theirs\n"), None))
+DECIDED = (Stage("open", blob(File(b"theirs\n"))),)
+
+
+def decide(place: Place, *, counts: bool) -> None:
+    kept = {"open": raw_blob_id(b"<<<<<<< yours\n")}
+    journal.carry_out(place.journal, journal.DECISION, "the head", MORE, DECIDED, replaced=kept, counts=counts)
+
+
+def test_what_counts_to_a_sync_is_undone_with_it(place: Place) -> None:
+    before = place.all()
+    place.begin()
+    decide(place, counts=True)
+    assert (place.files()["open"], journal.cut_off(place.journal)) == (File(b"theirs\n"), "")
+    assert row("open", File(b"theirs\n")) in place.staged()
+    assert journal.undo(place.journal) == {}
+    assert place.all() == before
+
+
+def test_what_does_not_count_leaves_the_journal_of_the_sync_alone(place: Place) -> None:
+    place.begin()
+    record = place.journal.load()
+    decide(place, counts=False)
+    assert (place.journal.load(), place.journal.act.load()) == (record, {})
+
+
+def test_what_others_stage_before_a_decision_stays_staged(place: Place) -> None:
+    place.begin()
+    put(place.root, {"mine": "mine\n"})
+    kit.git(place.root, "add", "mine")
+    decide(place, counts=True)
+    journal.undo(place.journal)
+    assert row("mine", File(b"mine\n")) in place.staged()
+
+
+@pytest.mark.parametrize("name", ["workspace.Folder.write", "workspace.Folder.delete", "git.stage", "journal._settle"])
+def test_a_decision_that_was_killed_can_be_finished_and_undone(
+    place: Place, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.begin()
+    before = place.all()
+    with killed(monkeypatch, name):
+        decide(place, counts=True)
+    half = shutil.copytree(place.top, place.top.parent / "half", symlinks=True)
+    other = Place(half, half / "sub dir", journal.journal_of(str(half / "sub dir")))
+    message = refusal(lambda: journal.require_finished(place.journal)).message
+    assert message == "a decision was cut off half-way"
+    assert journal.complete(place.journal) == {"open": raw_blob_id(b"<<<<<<< yours\n")}
+    decided = {path: file for path, file in AFTER.items() if path != "open.incoming"}
+    assert place.files() == {**decided, "open": File(b"theirs\n")}
+    journal.undo(other.journal.act)
+    assert other.all() == before
 
 
 def test_what_a_killed_writing_left_beside_a_file_is_cleared(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

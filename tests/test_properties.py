@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from hypothesis import strategies as st
 
 from ai_factory import check, lock
-from ai_factory.errors import MachineError
+from ai_factory.errors import MachineError, ProjectError
 from ai_factory.lock import Lock
 from ai_factory.plan import Change
 from ai_factory.project import conflicts, sync
@@ -30,8 +30,9 @@ settings.register_profile(  # a failure tells its story, which is short as it is
     suppress_health_check=list(HealthCheck),
     database=None,
     print_blob=True,
+    derandomize="EXAMPLES" not in os.environ,
 )
-settings.load_profile("whole projects")
+settings.load_profile("whole projects")  # until the end of this file
 PROMISED = ("managed", "merged")
 MENDED = {".toml": b'mended = "1"\n', ".json": b'{"mended": 1}\n', ".yaml": b"mended: 1\n"}
 
@@ -218,7 +219,7 @@ def decide(here: World, change: Change, choice: str) -> None:
     before, refused = everything(here.top), False
     try:
         conflicts.take(here.opened(), choice, [change.path])
-    except MachineError:  # a file of the team's lies where the new one needs a folder
+    except (MachineError, ProjectError):  # a file or a link of the team's lies where the new one needs a folder
         refused = True
     assert not refused or everything(here.top) == before
 
@@ -237,3 +238,6 @@ def ended(here: World, plan: sync.Sync) -> None:
         for path, entry in record.paths.items()
         if entry.ownership in PROMISED and entry.state != "local"
     }
+
+
+settings.load_profile("repeatable")

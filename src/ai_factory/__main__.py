@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 from ai_factory import __version__
@@ -18,12 +19,17 @@ def main() -> None:
         sys.stdout.write(f"ai-factory {__version__}\n")
         return
     _listen(arguments)
-    _leave(guarded(_command(arguments), arguments))
+    try:
+        code = guarded(_command(arguments), arguments)
+    except OSError:  # the error could not even be told: standard error may lie on the disk that is full
+        code = 2
+    _leave(code)
 
 
 def _leave(code: int) -> None:
     """End the process at once: taking the interpreter down takes a tenth of a check, and nothing is left to do."""
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)
 
 

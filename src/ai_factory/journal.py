@@ -7,22 +7,21 @@ top of it, a decision or a restore, has a journal of its own while it is under w
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple
 
 from ai_factory import git
 from ai_factory.errors import FactoryError, ProjectError
+from ai_factory.exclusion import alone
 from ai_factory.git import Stage
 from ai_factory.interruption import undisturbed
 from ai_factory.tree import Blob, File
-from ai_factory.workspace import DRAFT, Folder, Repository, unusable
+from ai_factory.workspace import Folder, Repository, unusable
 
 APPLYING, APPLIED, ABORTING = "applying", "applied", "aborting"
 SYNC, DECISION, REPAIR, RESTORE, ABORT = "a sync", "a decision", "a repair", "a restore", "going back"
@@ -66,10 +65,6 @@ class Journal(NamedTuple):
     @property
     def index_file(self) -> str:
         return os.path.join(self.repository.private, "index")
-
-    @property
-    def exclude_file(self) -> str:
-        return os.path.join(self.repository.common, "info", "exclude")
 
     def state(self) -> str:
         """`applying`, `applied`, `aborting`, or empty when no sync left a journal."""
@@ -122,19 +117,16 @@ def exclusive(journal: Journal) -> Iterator[None]:
     Raises ProjectError when one is running.
     """
     place = f"{journal.mark}.lock"
-    with _writing(place):
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    try:
+    with ExitStack() as held:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(alone(place))
         except BlockingIOError:
             raise ProjectError("another sync is running in this project", "wait until it has ended") from None
+        except OSError as error:
+            raise unusable(place, "write", error) from None
         with _writing(place):
             _tidy(journal)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _tidy(journal: Journal) -> None:
@@ -271,7 +263,7 @@ def _prepare(
         "steps": rows,
         "stages": [_stage_row(stage) for stage in stages],
         "folders": _missing_folders(journal, steps),
-        "exclude": {"before": _read_text(journal.exclude_file), "lines": _missing_lines(journal, incoming)},
+        "exclude": {"before": git.excluded(journal.repository), "lines": _lines(journal, incoming)},
         **more,
     }
     _reserve(draft, steps)
@@ -347,14 +339,6 @@ def _flush_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def _read_text(place: str) -> str | None:
-    try:
-        with open(place, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
-
-
 def finish(journal: Journal) -> None:
     """Bring the project to the state after: doing it twice does no harm.
 
@@ -367,7 +351,7 @@ def finish(journal: Journal) -> None:
         folder = Folder(journal.root)
         for step in _steps(journal, record):
             _advance(folder, step)
-        _add_lines(journal, record["exclude"]["lines"])
+        git.exclude(journal.repository, record["exclude"]["lines"])
         if record["stages"]:
             _stage(journal, record)
         _write_record(journal.place, {**record, "state": APPLIED})
@@ -447,7 +431,7 @@ def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
         for step in reversed(list(_steps(journal, record))):
             _retreat(folder, step, record["folders"], overwrite)
         _restore_index(journal, record)
-        _remove_lines(journal, record["exclude"]["before"], record["exclude"]["lines"])
+        git.include(journal.repository, record["exclude"]["lines"], record["exclude"]["before"])
         _drop(journal)
         return kept
 
@@ -538,86 +522,11 @@ def _drop(journal: Journal) -> None:
     shutil.rmtree(journal.place, ignore_errors=True)
 
 
-# ---- git's exclude file --------------------------------------------------------------------------
-
-
-def _missing_lines(journal: Journal, incoming: Sequence[str]) -> list[str]:
-    """The lines of git's exclude file that hide the proposals, as far as they are not there; none where it is a link.
-
-    What a repository that was unpacked, not cloned, makes of that file is not ours to write to.
-    """
-    if any(map(os.path.islink, (journal.exclude_file, os.path.dirname(journal.exclude_file)))):
-        return []
+def _lines(journal: Journal, incoming: Sequence[str]) -> list[str]:
+    """The lines that hide the proposals from git, as far as they are not there."""
     prefix = os.path.relpath(journal.root, journal.repository.top)
-    known = (_read_text(journal.exclude_file) or "").splitlines()
-    lines = [f"/{_literal(os.path.normpath(os.path.join(prefix, path)))}" for path in incoming]
-    return [line for line in lines if line not in known]
-
-
-def _add_lines(journal: Journal, lines: Sequence[str]) -> None:
-    if not lines:
-        return
-    with _held_exclude(journal):
-        known = _read_text(journal.exclude_file) or ""
-        missing = [line for line in lines if line not in known.splitlines()]
-        if missing:
-            _write_text(journal, _with(known, missing))
-
-
-def _remove_lines(journal: Journal, before: str | None, lines: Sequence[str]) -> None:
-    """The file to the byte where nobody wrote in it since; else without these lines."""
-    if not lines:
-        return
-    with _held_exclude(journal):
-        known = _read_text(journal.exclude_file)
-        wanted = before if known == _with(before or "", lines) else _without(known or "", lines)
-        if known is None or wanted == known:
-            return
-        if wanted is None:
-            os.unlink(journal.exclude_file)
-        else:
-            _write_text(journal, wanted)
-
-
-@contextmanager
-def _held_exclude(journal: Journal) -> Iterator[None]:
-    """All work trees of a repository, and all projects in them, share the one file."""
-    place = os.path.join(journal.repository.common, "ai-factory", "exclude.lock")
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    with open(place, "wb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            os.unlink(_draft_of_exclude(journal))
-        yield
-
-
-def _draft_of_exclude(journal: Journal) -> str:
-    return os.path.realpath(journal.exclude_file) + DRAFT
-
-
-def _with(text: str, lines: Sequence[str]) -> str:
-    gap = "" if not text or text.endswith("\n") else "\n"
-    return text + gap + "\n".join(lines) + "\n"
-
-
-def _without(text: str, lines: Sequence[str]) -> str:
-    return "".join(line for line in text.splitlines(keepends=True) if line.rstrip("\n") not in lines)
-
-
-def _write_text(journal: Journal, text: str) -> None:
-    """Whole or not at all: other lines of it are the person's."""
-    place, temporary = os.path.realpath(journal.exclude_file), _draft_of_exclude(journal)
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    with open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        stream.write(text)
-    with suppress(FileNotFoundError):
-        shutil.copymode(place, temporary)
-    os.replace(temporary, place)
-
-
-def _literal(path: str) -> str:
-    """The path as a line that git matches with it alone; a line break can only be matched by `?`."""
-    return re.sub(r"([\\*?\[])", r"\\\1", path).replace("\n", "?")
+    paths = (os.path.normpath(os.path.join(prefix, path)) for path in incoming)
+    return git.missing_lines(journal.repository, paths)
 
 
 def _stage_of(row: dict[str, Any]) -> Stage:

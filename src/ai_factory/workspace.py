@@ -144,7 +144,8 @@ class Folder:
 
     def forget_draft(self, path: str) -> None:
         """Remove what a writing that was cut off left beside the path."""
-        _forget(self.locate(path) + DRAFT)
+        if place := self._look(path):  # beyond a link nothing is ever written
+            _forget(place + DRAFT)
 
     def is_folder(self, path: str) -> bool:
         """Whether a folder lies at the path."""

@@ -24,7 +24,7 @@ chance = random.Random()  # noqa: S311 - moments, not secrets
 told = logging.getLogger(__name__)
 ALL = 1_000_000
 QUICK, MANY, SOME = 12, 200, 40  # random kills of a sync in the normal run and in the slow one; of other commands there
-LOCKS = {"*.lock", "exclude.lock"}  # what stays in the tool's folder in `.git`; besides, the journal of a sync
+LEFT = {"exclude.lock"}  # by a killed one, until that file is written the next time
 RESOLVED = {"ops/runbook.md": LINES.replace("line 2\n", "line both\n"), "config.json": '{\n  "a": 5\n}\n'}
 DRIFT = {"src/credit_line/controls/audit.py": "edited\n", "ops/runbook.md": None}
 ON_OR_BACK = "hint: finish it with `ai-factory sync --continue`, or go back with `--abort`"
@@ -136,17 +136,17 @@ def judged(top: Path, case: Case) -> str:
         assert (told.code, told.err.splitlines()[-1]) == (2, ON_OR_BACK)
         ahead, back = copy(top, "ahead"), copy(top, "back")
         assert run(ahead, "sync", "--continue").code in (0, 1)
-        assert (state(ahead).meaning, own_names(ahead)) == (case.after.meaning, own_names(ahead) & (LOCKS | {"*"}))
+        assert (state(ahead).meaning, own_names(ahead) - LEFT - {"*"}) == (case.after.meaning, set())
         assert run(back, "sync", "--abort").code == 0
-        assert (state(back), own_names(back) - {"*"}) == (case.aborted, own_names(back) & LOCKS)
+        assert (state(back), own_names(back) - LEFT - {"*"}) == (case.aborted, set())
         return "half-way"
     if state(top).meaning != case.after.meaning:
         assert state(top) == state(case.start)
         assert run(top, *case.arguments).code in (0, 1)
-        assert (state(top).meaning, own_names(top)) == (case.after.meaning, own_names(top) & (LOCKS | {"*"}))
+        assert (state(top).meaning, own_names(top) - LEFT - {"*"}) == (case.after.meaning, set())
         return "before"
     assert (run(top, "sync", "--abort").code, state(top)) in ((0, case.aborted), (2, state(top)))
-    assert own_names(top) <= LOCKS | {"*"}
+    assert own_names(top) - LEFT <= {"*"}
     return "after"
 
 
@@ -162,7 +162,7 @@ def went_back(top: Path, case: Case) -> str:
     assert not half or (told.code, told.err.splitlines()[-1]) == (2, BACK)
     assert half or state(top) == state(case.start)
     result = run(top, "sync", "--abort")
-    assert (result.code, state(top), own_names(top)) == (0, case.after, LOCKS)
+    assert (result.code, state(top), own_names(top) - LEFT) == (0, case.after, set())
     kept = re.findall(r"`git cat-file blob (\w+) > (\S+)`", result.out)
     assert {path: git(top, "cat-file", "blob", blob) for blob, path in kept} == {
         path: content.strip() for path, content in RESOLVED.items()
@@ -189,7 +189,7 @@ def committed(top: Path, case: Case) -> str:
     if "no sync is under way" in result.err:
         assert _without_names(state(top)) == _without_names(state(case.start))
         return "before"
-    assert (result.code, result.err, own_names(top)) == (0, "", LOCKS)
+    assert (result.code, result.err, own_names(top) - LEFT) == (0, "", set())
     assert _without_names(state(top)) == _without_names(case.aborted)
     return "half-way"
 
@@ -284,9 +284,9 @@ def as_before_or_done(top: Path, case: Case) -> str:
     """Or all is done: the question came too late. Nobody has to mend anything."""
     assert CUT_OFF not in run(top, "sync", "--plan").err
     if state(top).meaning == case.after.meaning:
-        assert own_names(top) <= LOCKS | {"*"}
+        assert own_names(top) - LEFT <= {"*"}
         return "done"
-    assert (state(top), own_names(top)) == (state(case.start), own_names(top) & LOCKS)
+    assert (state(top), own_names(top)) == (state(case.start), set())
     return "as before"
 
 
@@ -306,6 +306,39 @@ def test_killing_git_alone_leaves_all_as_it_was(
         assert result.code == 1 or (result.code, result.err[:18]) == (2, "error: git failed:")
         found[as_before_or_done(top, case)] += 1
     told.info("git killed at %s: %s", call, dict(found))
+
+
+# ---- a machine that refuses ----------------------------------------------------------------------
+
+
+ERRORS = {"write": "ENOSPC", "sendfile": "ENOSPC", "fsync": "EIO"}  # others: a folder that may not be written
+
+
+@pytest.mark.parametrize("number", [4, pytest.param(ALL, marks=pytest.mark.slow)])
+def test_a_change_that_the_machine_refuses_leaves_all_as_it_was(world: World, tmp_path: Path, number: int) -> None:
+    case, found = world.cases["sync"], Counter[str]()
+    for point in some(
+        killing.changes(copy(case.start, "it", tmp_path) / PROJECT, case.arguments, tmp_path / "log"), number
+    ):
+        top = copy(case.start, "it", tmp_path)
+        result = killing.refuse_at(top / PROJECT, case.arguments, point, ERRORS.get(point.call, "EACCES"))
+        found[as_before_or_done(top, case)] += 1
+        assert result.code == 1 or re.fullmatch(r"error: .*\n(hint: check .*\n)?", result.err), (point, result.err)
+    told.info("refused %s", dict(found))
+
+
+@pytest.mark.parametrize("number", [2, pytest.param(ALL, marks=pytest.mark.slow)])
+def test_a_disk_that_stays_full_leaves_what_can_be_ended(world: World, tmp_path: Path, number: int) -> None:
+    """Where nothing can be written any more, not even what would put things back, the command says so."""
+    case, found = world.cases["sync"], Counter[str]()
+    points = killing.changes(copy(case.start, "it", tmp_path) / PROJECT, case.arguments, tmp_path / "log")
+    for point in some([point for point in points if point.call == "write"], number):
+        top = copy(case.start, "it", tmp_path)
+        result = killing.refuse_at(top / PROJECT, case.arguments, point, "ENOSPC", on=True)
+        where = judged(top, case)
+        found[where] += 1
+        assert result.code == 2 or where == "after"
+    told.info("full for good %s", dict(found))
 
 
 # ---- a project that is not whole yet -------------------------------------------------------------

@@ -261,3 +261,19 @@ def test_a_seeded_file_is_not_taken_for_one_that_the_team_moved(project: Path, f
     git(factory, "tag", "v5.0.0")
     result = cli("sync", "--to", "v5.0.0", cwd=place)
     assert (result.code, result.err, (place / "src/p/main.py").read_text()) == (0, "", LINES)
+
+
+def test_a_decision_that_cannot_be_carried_out_changes_nothing(project: Path, factory: Path) -> None:
+    """The new version's file needs a folder where the team has a link."""
+    shutil.rmtree(project / "docs")
+    (project / "docs").symlink_to("ops")
+    commit(project)
+    put(factory, {"templates/extras/files/docs/more.md": "more\n"})
+    commit(factory)
+    git(factory, "tag", "v3.0.0")
+    assert cli("sync", "--to", "v3.0.0", cwd=project).code == 1
+    before = snapshot(project)
+    result = cli("sync", "--take", "theirs", "docs/more.md", cwd=project)
+    assert (result.code, snapshot(project)) == (2, before)
+    assert result.err.startswith("error: `docs/more.md` lies beyond a folder that is a link\n")
+    assert cli("sync", "--take", "ours", "docs/more.md", cwd=project).code == 0

@@ -21,7 +21,7 @@ PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2  # of Linux: w
 
 def strays(project: Path) -> set[str]:
     """What lies in git's folder and should not."""
-    own = {place.name for place in (project / ".git/ai-factory").glob("*") if place.suffix != ".lock"}
+    own = {place.name for place in (project / ".git/ai-factory").glob("*") if place.name != "any.lock"}
     packs = {place.name for place in (project / ".git/objects/pack").glob("tmp_*")}
     return own | packs | {place.name for place in (project / ".git").glob("*crash*")}
 

@@ -6,6 +6,7 @@ a factory into its mirror; options and names never mix.
 """
 
 from ai_factory.git.commits import commit, first_commit
+from ai_factory.git.exclude import exclude, excluded, include, missing_lines
 from ai_factory.git.index import changed_index, forget_index, require_free_index
 from ai_factory.git.merging import Names, merge_trees, scratch
 from ai_factory.git.mirror import update_mirror
@@ -54,15 +55,19 @@ __all__ = [
     "commit",
     "content_of",
     "describe",
+    "exclude",
+    "excluded",
     "existing",
     "first_commit",
     "forget_index",
     "ignored",
+    "include",
     "index_listing",
     "is_ancestor",
     "isolated",
     "list_tree",
     "merge_trees",
+    "missing_lines",
     "object_id",
     "parents",
     "project_objects",

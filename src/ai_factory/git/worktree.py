@@ -86,7 +86,8 @@ def _mark(root: str) -> str:
     found = repository_of(root)
     head = _bytes(os.path.join(found.private, "HEAD"))
     branch = os.path.join(found.common, os.fsdecode(head.removeprefix(b"ref: ").strip()))
-    places = (branch, os.path.join(found.common, "packed-refs"), os.path.join(found.private, "index"))
+    tables = os.path.join(found.common, "reftable", "tables.list")
+    places = (branch, os.path.join(found.common, "packed-refs"), tables, os.path.join(found.private, "index"))
     return digest(b"\0".join([head, *map(_bytes, places)]))
 
 

@@ -63,9 +63,9 @@ class Project(NamedTuple):
         """A path as a person types it, from where they stand, as a path of the project."""
         here = os.path.abspath(path)
         real = os.path.join(os.path.realpath(os.path.dirname(here)), os.path.basename(here))
-        if real.startswith(self.root + os.sep):
-            return os.path.relpath(real, self.root).replace(os.sep, "/")
-        return path
+        # as it is typed first: the lock may know a path whose folder is a link by now
+        inside = [place[len(self.root) + 1 :] for place in (here, real) if place.startswith(self.root + os.sep)]
+        return next((place for place in inside if place in self.lock.paths), inside[-1] if inside else path)
 
 
 def open_project(path: str) -> Project:

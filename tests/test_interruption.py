@@ -1,0 +1,54 @@
+"""A polite signal ends a command by way of its tidying up, and does not end that."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ai_factory.interruption import undisturbed
+
+WAIT = """\
+import signal, sys, time
+from ai_factory.interruption import tidy_endings
+if sys.argv[1:]:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+tidy_endings()
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("put back", flush=True)
+"""
+
+
+def told(number: signal.Signals, *arguments: str, then: signal.Signals | None = None) -> str:
+    """What a process says that gets the signal, and perhaps another one."""
+    command = [sys.executable, "-c", WAIT, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        if then:
+            process.send_signal(then)
+        return process.communicate(timeout=60)[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_is_a_keyboard_interrupt(number: signal.Signals) -> None:
+    assert told(number) == "put back\n"
+
+
+def test_what_was_ignored_stays_ignored() -> None:
+    assert told(signal.SIGHUP, "nohup", then=signal.SIGKILL) == ""
+
+
+def test_undisturbed_it_counts_afterwards() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), undisturbed():
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("put back")
+    assert done == ["put back"]
