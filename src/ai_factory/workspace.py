@@ -69,6 +69,14 @@ class Folder:
             self._known.add(parent)
         return f"{self.root}/{path}"
 
+    def is_ours(self, path: str) -> bool:
+        """Whether the path can be written: it lies neither beyond a link nor in another repository."""
+        try:
+            self.locate(path)
+        except ProjectError:
+            return False
+        return True
+
     def reaches(self, path: str) -> bool:
         """Whether the path can be reached without following a link."""
         return self._look(path) is not None

@@ -205,3 +205,31 @@ def test_a_repair_can_be_undone_to_the_byte(branched: Path) -> None:
     assert cli("sync", "--repair", cwd=branched).code == 0
     assert cli("sync", "--abort", cwd=branched).code == 0
     assert snapshot(branched) == before
+
+
+def test_both_branches_at_one_version_add_a_dependency(project: Path) -> None:
+    """Git conflicts in a file that the factory knows; the lock is the same on both branches."""
+    assert cli("sync", "--to", "v2.0.0", "--commit", cwd=project).code == 0
+    before = (project / "pyproject.toml").read_text()
+    git(project, "checkout", "-q", "-b", "side")
+    put(project, {"pyproject.toml": before.replace("[\n\n", '[\n\n  "django",\n')})
+    commit(project)
+    git(project, "checkout", "-q", "main")
+    put(project, {"pyproject.toml": before.replace("[\n\n", '[\n\n  "flask",\n')})
+    commit(project)
+    merge(project, "side")
+    result = cli("sync", "--repair", cwd=project)
+    assert result.code == 0, result.err
+    assert all(name in (project / "pyproject.toml").read_text() for name in ("django", "flask", "polars"))
+    assert git(project, "ls-files", "--unmerged") == ""
+    assert cli("check", cwd=project).code == 0
+
+
+def test_a_path_that_the_newer_version_has_moved_on_is_forgotten(branched: Path) -> None:
+    """And the next sync renders once, since no one rendering gave the merged project."""
+    merge(branched, "side")
+    assert cli("sync", "--repair", cwd=branched).code == 0
+    commit(branched)
+    assert lock_of(branched)["factory"]["tree"] == ""
+    assert not cli("sync", cwd=branched).out.startswith("nothing to do")
+    assert lock_of(branched)["factory"]["tree"] != ""
