@@ -222,10 +222,10 @@ def test_modes_mean_what_git_says(value: str | None, keeps: bool, tmp_path: Path
     assert workspace.keeps_modes(str(tmp_path)) is keeps
 
 
-def test_a_name_may_be_as_long_as_a_disk_allows(folder: Folder, tmp_path: Path) -> None:
-    name, before = "long" + "ü" * 120, os.listdir(tmp_path)
+def test_a_name_may_be_as_long_as_a_disk_allows(folder: Folder) -> None:
+    name, before = "long" + "ü" * 120, os.listdir(folder.root)
     folder.write(name, File(b"long\n"))
-    assert (folder.read(name), sorted(os.listdir(tmp_path))) == (File(b"long\n"), sorted([*before, name]))
-    (tmp_path / f"{digest(name.encode())}.ai-factory-new").touch()  # a writing that was cut off
+    assert (folder.read(name), sorted(os.listdir(folder.root))) == (File(b"long\n"), sorted([*before, name]))
+    Path(folder.root, f"{digest(name.encode())}.ai-factory-new").touch()  # a writing that was cut off
     folder.forget_draft(name)
-    assert sorted(os.listdir(tmp_path)) == sorted([*before, name])
+    assert sorted(os.listdir(folder.root)) == sorted([*before, name])
