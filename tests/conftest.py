@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import kit
+
+# the same examples each time, so that a failure is the doing of the change at hand; more and others with EXAMPLES=N
+settings.register_profile("repeatable", derandomize="EXAMPLES" not in os.environ, deadline=None)
+settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -818,6 +818,11 @@ def test_merged_entries_and_modes(meet: Meet, ours: File, theirs: File, mode: st
     assert (told.action, told.file) == (("merge", file(JOINED)._replace(mode=mode)) if mode else ("conflict", None))
 
 
+def test_two_files_of_one_name_and_different_modes_are_not_merged(meet: Meet) -> None:
+    told = meet({}, {"f.toml": file("a = 1\n")}, {"f.toml": ran("b = 1\n")})
+    assert told["f.toml"].action == "conflict"
+
+
 def blocks(**changed: str) -> str:
     """Eight equal functions; `b3="x"` changes the body of the third."""
     bodies = {f"b{number}": "pass" for number in range(1, 9)} | changed

@@ -30,8 +30,9 @@ settings.register_profile(  # a failure tells its story, which is short as it is
     suppress_health_check=list(HealthCheck),
     database=None,
     print_blob=True,
+    derandomize="EXAMPLES" not in os.environ,
 )
-settings.load_profile("whole projects")
+settings.load_profile("whole projects")  # until the end of this file
 PROMISED = ("managed", "merged")
 MENDED = {".toml": b'mended = "1"\n', ".json": b'{"mended": 1}\n', ".yaml": b"mended: 1\n"}
 
@@ -237,3 +238,6 @@ def ended(here: World, plan: sync.Sync) -> None:
         for path, entry in record.paths.items()
         if entry.ownership in PROMISED and entry.state != "local"
     }
+
+
+settings.load_profile("repeatable")

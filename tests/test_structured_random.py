@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ai_factory import structured
 from ai_factory.structured.nodes import typed
 
-EXAMPLES = int(os.environ.get("AI_FACTORY_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("AI_FACTORY_EXAMPLES", "100"))
 MANY = settings(max_examples=EXAMPLES, deadline=None)
 Random = random.Random
 CLASH = object()

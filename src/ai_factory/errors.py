@@ -72,6 +72,12 @@ class UnreachableError(MachineError):
     rule = "AF006"
 
 
+class SignatureError(FactoryError):
+    """The owners of a factory must act: a release is not signed by anybody whom the person named."""
+
+    kind = "signature"
+
+
 class ConsentError(FactoryError):
     """A person must agree first."""
 

@@ -23,7 +23,7 @@ def alone(place: str, *, wait: bool = False) -> Iterator[None]:
 
 def _locked(place: str, how: int) -> int:
     while True:
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT, 0o666)
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(descriptor, how)
             if _lies_at(descriptor, place):
@@ -36,6 +36,6 @@ def _locked(place: str, how: int) -> int:
 
 def _lies_at(descriptor: int, place: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(place))
+        return os.path.samestat(os.fstat(descriptor), os.lstat(place))
     except FileNotFoundError:
         return False

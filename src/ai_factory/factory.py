@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ai_factory import __version__, catalog, git, versions
 from ai_factory.cache import folder
-from ai_factory.errors import AuthorError, FactoryError, UnreachableError, UsageError
+from ai_factory.errors import AuthorError, FactoryError, SignatureError, UnreachableError, UsageError
 from ai_factory.lock import Origin, check_address
 from ai_factory.newest import PARTS, folder_paths, mirror_place
 from ai_factory.tree import File, Tree, tree_id, under
@@ -36,6 +36,7 @@ class Factory(NamedTuple):
 
     origin: Origin
     files: Callable[[], Tree]
+    signed_by: str = ""  # who signed the release, where that was to be checked
 
     @property
     def tree(self) -> Tree:
@@ -63,6 +64,7 @@ class Wanted(NamedTuple):
     reference: str = ""
     bound: str = ""
     refresh: bool = True  # whether the mirror may ask the network
+    signers: str = ""  # a file of those of whom one must have signed the tag
 
 
 NEWEST = Wanted()
@@ -71,7 +73,8 @@ NEWEST = Wanted()
 def open_factory(url: str, wanted: Wanted = NEWEST, known: Origin | None = None) -> Factory:
     """Find the factory at `url` at the version that is wanted; a commit that is `known` is read only when it is used.
 
-    Raises UsageError for an address or version that means nothing, UnreachableError when it cannot be read.
+    Raises UsageError for an address or version that means nothing, UnreachableError when it cannot be read,
+    SignatureError for a release that none of the wanted signers signed.
     """
     found = _found(url, wanted)
     origin = found.origin
@@ -92,6 +95,11 @@ def _found(url: str, wanted: Wanted) -> Factory:
         )
     if wanted.reference or wanted.bound or is_bare(folder):
         return _in_repository(folder, _local(folder), wanted)
+    if wanted.signers:
+        raise SignatureError(
+            f"the folder `{folder}` as it stands is no release, so nobody signed it",
+            "name a tag of it, or leave out the allowed signers",
+        )
     return _in_folder(folder)
 
 
@@ -106,7 +114,7 @@ def is_remote(url: str) -> bool:
         raise UsageError(error.message, error.hint) from None
     if _REMOTE.fullmatch(url):
         return True
-    if url.startswith("-") or "::" in url or "://" in url:
+    if url.startswith("-") or "::" in url or "://" in url or re.match(r"[^/]*@[^/]*:", url):
         raise UsageError(f"`{url}` is no address of a factory", "give `embedded`, a folder, or an https or ssh address")
     return False
 
@@ -167,7 +175,12 @@ def _require_contents(tree: Mapping[str, object], url: str) -> None:
 
 
 def _in_repository(url: str, repository: str, wanted: Wanted) -> Factory:
-    release = _choose(repository, url, wanted)
+    release, tagged = _choose(repository, url, wanted)
+    if wanted.signers and not tagged:
+        raise SignatureError(
+            f"the version `{release.tag}` of the factory is no tag, so nobody signed it", "name a tag that is signed"
+        )
+    signed_by = git.signer(repository, release, wanted.signers) if wanted.signers else ""
 
     @cache
     def files() -> Tree:
@@ -177,7 +190,7 @@ def _in_repository(url: str, repository: str, wanted: Wanted) -> Factory:
         contents = git.read_blobs(repository, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
         return {path: File(contents[entry.id], entry.mode) for path, entry in listed.items() if entry.id in contents}
 
-    return Factory(Origin("git", url, release.tag, release.commit, ""), files)
+    return Factory(Origin("git", url, release.tag, release.commit, ""), files, signed_by)
 
 
 def _local(folder: str) -> str:
@@ -216,14 +229,15 @@ def mirror_of(url: str) -> str:
     return mirror_place(url)
 
 
-def _choose(repository: str, url: str, wanted: Wanted) -> git.Release:
+def _choose(repository: str, url: str, wanted: Wanted) -> tuple[git.Release, bool]:
+    """The release that is wanted, and whether it is a tag."""
     tags = git.releases(repository)
     named = wanted.reference or versions.newest([release.tag for release in tags], wanted.bound)
     if named is None:
         bound = f" within `{wanted.bound}`" if wanted.bound else ""
         raise UsageError(f"the factory `{url}` has no release{bound}", "tag one, such as `v1.0.0`, or name a version")
     tagged = next((release for release in tags if release.tag == named), None)
-    return tagged or git.Release(named, git.resolve(repository, named))
+    return tagged or git.Release(named, git.resolve(repository, named)), bool(tagged)
 
 
 def is_tag(origin: Origin) -> bool:

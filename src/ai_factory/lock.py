@@ -173,10 +173,10 @@ def check_address(url: str) -> str:
     Raises FactoryError, without telling it, for one that holds a user's name or a secret where git would send it
     as one, and for one with characters that do not show.
     """
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/") if separator else url.partition("/")
+    scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
+    authority, slash, path = rest.partition("/")
     user, at, host = authority.rpartition("@")
-    over_ssh = scheme.lower() == "ssh" or not separator
+    over_ssh = scheme.lower() in ("ssh", "")
     if at and not (over_ssh and ":" not in user):
         bare = f"{scheme}{separator}{host}{slash}{path}"
         raise FactoryError(

@@ -437,12 +437,12 @@ def _is_sound(path: str, file: File, ours: File, theirs: File) -> bool:
 
 def _by_structure(path: str, base: File | None, ours: File, theirs: File) -> File | None:
     """The team's file with the new version's changes, entry by entry, where that leaves no doubt."""
-    old = base.mode if base else ours.mode
-    modes = {ours.mode, theirs.mode} - {old} or {old}
-    if len(modes) > 1 or LINK in (old, ours.mode, theirs.mode):
+    apart = base is None and ours.mode != theirs.mode
+    if apart or LINK in (ours.mode, theirs.mode, base.mode if base else ""):
         return None
     content = structured.merge(path, base.content if base else None, ours.content, theirs.content)
-    return File(content, modes.pop()) if content is not None else None
+    mode = theirs.mode if base and ours.mode == base.mode else ours.mode
+    return File(content, mode) if content is not None else None
 
 
 def _deleted_upstream(item: _Path, heir: str) -> Change:

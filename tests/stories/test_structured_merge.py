@@ -251,6 +251,33 @@ def test_declared_paths_may_hold_answers(project: Path, factory: Path) -> None:
     }
 
 
+def test_an_old_path_is_spelled_with_the_answers_that_the_project_had(project: Path, factory: Path) -> None:
+    """One answer changes with the sync, another one did not exist before: then its default counts."""
+    folder = f"{FILES}src/{{{{ package }}}}/"
+    release(factory, "2.0.0", {f"{folder}a.py": "a = 1\nb = 2\nc = 3\n", f"{FILES}ops/b.md": "b\n"})
+    assert cli("sync", "--commit", cwd=project).code == 0
+    edited(project, "src/small_thing/a.py", "c = 3", "c = 4")
+    edited(project, "ops/b.md", "b\n", "ours\n")
+    questions = SMALL["templates/core/copier.yml"] + "place: {type: str, help: Where, default: ops}\n"
+    release(
+        factory,
+        "3.0.0",
+        {
+            "templates/core/copier.yml": questions,
+            f"{folder}a.py": None,
+            f"{folder}new.py": "a = 1\nb = 2\nc = 3\n",
+            f"{FILES}ops/b.md": None,
+        },
+        'rename: { "src/{{ package }}/a.py": "src/{{ package }}/new.py" }',
+        'remove: ["{{ place }}/b.md"]',
+    )
+    result = cli("sync", "--data", "package=other", cwd=project)
+    assert (result.code, rules(project)) == (1, [("AF004", "ops/b.md")])
+    assert (project / "src/other/new.py").read_text() == "a = 1\nb = 2\nc = 4\n"
+    assert (project / "ops/b.md").read_text() == "ours\n"
+    assert "the new version removes it" in result.out
+
+
 def test_a_declared_path_that_is_none_is_its_authors_mistake(project: Path, factory: Path) -> None:
     before = snapshot(project)
     release(factory, "2.0.0", {}, 'remove: ["../{{ package }}"]')

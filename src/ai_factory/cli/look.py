@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ai_factory.cli.console import show
+from ai_factory.cli.console import in_ci, show
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:  # see `new`
@@ -30,7 +30,7 @@ def status(
     from ai_factory.project.opening import open_project
     from ai_factory.report.looks import status_data, status_text
 
-    report = inspect.status(open_project(path), remote)
+    report = inspect.status(open_project(path), remote, in_ci())
     show(status_text(report), status_data(report), as_json)
 
 

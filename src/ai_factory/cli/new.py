@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ai_factory.cli.console import ask, can_ask, progress, show, talk
+from ai_factory.cli.signers import AllowedSigners, allowed_signers
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:  # at run time they come with Jinja and YAML, which `--help` does not need
@@ -36,6 +37,7 @@ def new(
     ] = None,
     no_git: Annotated[bool, typer.Option("--no-git", help="Make no repository and no commit.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, write nothing.")] = False,
+    signers: AllowedSigners = "",
     offline: Annotated[bool, typer.Option("--offline", help="Use no network: the cached factory or none.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")] = False,
@@ -48,7 +50,7 @@ def new(
     from ai_factory.report.plans import birth_data, birth_text
 
     given = {**(_from_file(answers) if answers else {}), **dict(map(pair, data or ()))}
-    opened = open_factory(factory, Wanted(version, refresh=not offline))
+    opened = open_factory(factory, Wanted(version, refresh=not offline, signers=allowed_signers(signers)))
     wish = Manifest(opened.origin.url, blueprint, with_=tuple(with_ or ()), without=tuple(without or ()), answers=given)
     made = recipe(opened, Choice(blueprint, wish.with_, wish.without))
     birth = prepare(made, wish, destination, None if defaults or as_json or not can_ask() else ask)

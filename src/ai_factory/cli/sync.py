@@ -10,6 +10,7 @@ import typer
 
 from ai_factory.cli.console import in_ci, show
 from ai_factory.cli.new import pair
+from ai_factory.cli.signers import AllowedSigners, allowed_signers
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:  # see `new`
@@ -49,6 +50,7 @@ def sync(
         str, typer.Option("--factory", metavar="URL|PATH", help="The factory, when not the project's.")
     ] = "",
     accept: Annotated[str, typer.Option("--accept-factory", metavar="URL", help="Agree to another origin.")] = "",
+    signers: AllowedSigners = "",
     offline: Annotated[bool, typer.Option("--offline", help="Use no network: the cached factory.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")] = False,
@@ -84,10 +86,11 @@ def sync(
         return _repair(place, as_json)
     request = verb.Request(
         to=to,
-        factory=factory or accept,
+        factory=factory,
         accept=accept,
         answers=dict(map(pair, data or ())),
         refresh=not offline,
+        signers=allowed_signers(signers),
         today=time.strftime("%Y-%m-%d"),
         trusted_only=in_ci(),
     )

@@ -28,6 +28,7 @@ from ai_factory.git.objects import (
     store,
 )
 from ai_factory.git.process import isolated, run
+from ai_factory.git.signatures import signer
 from ai_factory.git.worktree import (
     UNKNOWN,
     Stage,
@@ -78,6 +79,7 @@ __all__ = [
     "restage",
     "run",
     "scratch",
+    "signer",
     "stage",
     "status",
     "still",

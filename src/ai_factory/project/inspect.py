@@ -14,7 +14,7 @@ from ai_factory.errors import AuthorError, FactoryError, ProjectError, UsageErro
 from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
 from ai_factory.lock import Entry
 from ai_factory.plan import Plan, Target
-from ai_factory.project import states
+from ai_factory.project import origins, states
 from ai_factory.project.opening import Project
 from ai_factory.project.target import Choice, declared, recipe, rendered, settle_again
 from ai_factory.tree import File, blob_id, is_binary
@@ -45,9 +45,9 @@ class StatusReport(NamedTuple):
     cut_off: tuple[str, str] = ("", "")  # what was cut off half-way, and how to go on
 
 
-def status(project: Project, refresh: bool = False) -> StatusReport:
+def status(project: Project, refresh: bool = False, in_ci: bool = False) -> StatusReport:
     """What the team changed, and what a sync would bring; without `refresh`, from the factory as it is cached."""
-    factory = known_factory(project, refresh)
+    factory = known_factory(project, refresh, in_ci)
     plan = preview(project, factory)
     team = dict(_team(project))
     coming = {change.path: LETTERS[change.action] for change in plan.changes if change.action in LETTERS}
@@ -71,11 +71,16 @@ def _cut_off(project: Project) -> tuple[str, str]:
     return "", ""
 
 
-def known_factory(project: Project, refresh: bool = False) -> Factory:
-    """The newest version of the project's factory within its bound, read from the cache unless `refresh`."""
+def known_factory(project: Project, refresh: bool = False, in_ci: bool = False) -> Factory:
+    """The newest version of the project's factory within its bound, read from the cache unless `refresh`.
+
+    Raises as `origins.origin` does: nothing is read from an origin that nobody accepted, and a build server asks none
+    that the project names.
+    """
     wish = project.manifest()
-    reference = states.reference(project.lock, wish.factory, wish)
-    return open_factory(wish.factory, Wanted(reference, wish.version, refresh))
+    url = origins.origin(project.lock, wish, in_ci=in_ci and refresh)
+    reference = states.reference(project.lock, url, wish)
+    return open_factory(url, Wanted(reference, wish.version, refresh))
 
 
 def preview(project: Project, factory: Factory) -> Plan:

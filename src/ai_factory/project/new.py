@@ -35,6 +35,7 @@ class Birth(NamedTuple):
     destination: str
     plan: Plan
     manifest: Manifest
+    signed_by: str = ""  # who signed the release, where that was asked
 
 
 class Born(NamedTuple):
@@ -56,7 +57,7 @@ def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = No
     answers, given = _answers(made, wish.answers, destination, ask)
     target = rendered(made, answers)
     given = questions.typed(catalog.all_questions(made.components), given, answers)
-    return Birth(destination, births(target), wish._replace(answers=given))
+    return Birth(destination, births(target), wish._replace(answers=given), made.factory.signed_by)
 
 
 def _answers(

@@ -14,14 +14,14 @@ from ai_factory import __version__, base, cache, check, edits, evolve, git, jour
 from ai_factory.base import Base
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
-from ai_factory.errors import ConsentError, LockError, MachineError, ProjectError, UsageError
+from ai_factory.errors import MachineError, ProjectError, UsageError
 from ai_factory.evolve import Evolved
-from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, open_factory
+from ai_factory.factory import Factory, Wanted, goes_back, is_tag, open_factory
 from ai_factory.git import UNKNOWN, Stage, Status
 from ai_factory.lock import Lock, Origin
 from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, Target
-from ai_factory.project import states
+from ai_factory.project import origins, states
 from ai_factory.project.opening import Project
 from ai_factory.project.target import Choice, Recipe, declared, recipe, rendered, settle_again
 from ai_factory.tree import Blob, File, Tree, blob_id, digest, normalized
@@ -40,6 +40,7 @@ class Request(NamedTuple):
     refresh: bool = True
     today: str = ""  # an ISO date, for a hold
     trusted_only: bool = False  # in CI, an origin never comes from the project
+    signers: str = ""  # a file of those of whom one must have signed the release
 
 
 class Sync(NamedTuple):
@@ -55,6 +56,7 @@ class Sync(NamedTuple):
     before: Tree  # the files that it will touch, as they were when the plan was made
     nothing_to_do: bool  # whether lock, files and manifest would stay as they are
     given: frozenset[str] = frozenset()  # the answers that somebody gave; the others are defaults
+    signed_by: str = ""  # who signed the release, where that was asked
 
     @property
     def still_open(self) -> bool:
@@ -78,7 +80,7 @@ def prepare(project: Project, request: Request) -> Sync:
     factory = _open(project, wish, request)
     _refuse_downgrade(project.lock, factory, request)
     if _is_current(project, factory.origin, request):
-        return _idle(project, factory.origin)
+        return _idle(project, factory)
     made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
     pending = evolve.pending(made.components, project.lock.components)
     evolved, answers = settle_again(made, wish.answers, pending, request.answers)
@@ -108,6 +110,7 @@ def prepare(project: Project, request: Request) -> Sync:
         before,
         _changes_nothing(project, plan, wanted != wished),
         frozenset(evolved.answers),
+        factory.signed_by,
     )
 
 
@@ -123,11 +126,12 @@ def _is_current(project: Project, origin: Origin, request: Request) -> bool:
     )
 
 
-def _idle(project: Project, origin: Origin) -> Sync:
+def _idle(project: Project, factory: Factory) -> Sync:
     """The sync that changes nothing: it reads no base, no index and no template."""
-    plan = states.as_locked(project, origin, Base({}, {}))
+    plan = states.as_locked(project, factory.origin, Base({}, {}))
     drift = tuple(_silent_drift(project, plan))
-    return Sync(project, plan, UNKNOWN, drift, (), {}, project.manifest_bytes(), {}, nothing_to_do=True)
+    made = Sync(project, plan, UNKNOWN, drift, (), {}, project.manifest_bytes(), {}, nothing_to_do=True)
+    return made._replace(signed_by=factory.signed_by)
 
 
 def _refuse_unfinished(project: Project) -> None:
@@ -168,13 +172,14 @@ def _refuse_hold(wish: Manifest, request: Request) -> None:
 
 
 def _open(project: Project, wish: Manifest, request: Request) -> Factory:
-    origin = _origin(project.lock, wish, request)
+    origin = origins.origin(project.lock, wish, request.factory, request.accept, request.trusted_only)
+    origins.refuse_own_signers(project.root, request.signers)
     if request.answers and not request.to:
         return _open_as_applied(project.lock.factory, origin, request)
     bound = wish.version if not request.to else ""
     version = request.to or states.reference(project.lock, origin, wish)
-    factory = open_factory(origin, Wanted(version, bound, request.refresh), project.lock.factory)
-    _refuse_moved_tag(project.lock, factory)
+    factory = open_factory(origin, Wanted(version, bound, request.refresh, request.signers), project.lock.factory)
+    _refuse_moved_tag(project.lock.factory, factory)
     return factory
 
 
@@ -184,41 +189,28 @@ def _open_as_applied(applied: Origin, origin: str, request: Request) -> Factory:
     A folder has one version, the one that lies there.
     """
     reference = {"git": applied.commit, "embedded": applied.version}.get(applied.kind, "")
+    if request.signers and applied.kind == "git":
+        reference = applied.version  # only a tag can be signed
     try:
-        factory = open_factory(origin, Wanted(reference, refresh=request.refresh), applied)
+        factory = open_factory(origin, Wanted(reference, refresh=request.refresh, signers=request.signers), applied)
     except UsageError as error:
         hint = "answer together with a version: `ai-factory sync --to VERSION --data KEY=VALUE`"
         raise ProjectError(f"the factory does not hold the project's version any more: {error.message}", hint) from None
+    if request.signers:
+        _refuse_moved_tag(applied, factory)
     if applied.kind == "git":
         factory = factory._replace(origin=factory.origin._replace(version=applied.version))
     return factory
 
 
-def _refuse_moved_tag(record: Lock, factory: Factory) -> None:
+def _refuse_moved_tag(old: Origin, factory: Factory) -> None:
     """A tag names one content for ever: the same tag with another one is no version to bring anybody to."""
-    new, old = factory.origin, record.factory
+    new = factory.origin
     if (new.kind, new.version) == (old.kind, old.version) and new.commit != old.commit and is_tag(new):
         raise ProjectError(
             f"the tag `{new.version}` of the factory has moved: it was {old.commit[:12]}, and is {new.commit[:12]}",
             "ask for a new release, and sync to that one: `ai-factory sync --to VERSION`",
         )
-
-
-def _origin(record: Lock, wish: Manifest, request: Request) -> str:
-    before = record.factory.url
-    wanted = request.factory or wish.factory
-    same = wanted == before or (not is_remote(wanted) and os.path.realpath(wanted) == os.path.realpath(before))
-    if request.trusted_only and not request.factory and before != EMBEDDED:
-        raise LockError(
-            f"in CI, the factory `{wanted}` is not taken from the project (AF005)",
-            f"name it: `--factory {wanted}`",
-        )
-    if not same and request.accept != wanted:
-        raise ConsentError(
-            f"the project came from `{before}`, and would now take from `{wanted}`",
-            f"if that is right: `ai-factory sync --accept-factory {wanted}`",
-        )
-    return wanted
 
 
 def _refuse_downgrade(record: Lock, factory: Factory, request: Request) -> None:

@@ -26,6 +26,7 @@ def birth_text(birth: Birth) -> str:
     files = Counter(change.component for change in plan.changes if change.file)
     width = max(map(len, files), default=0)
     lines += [f"  + {plain(name):<{width}}  {count(files[name], 'file')}" for name in plan.target.components]
+    lines += _signature(birth.signed_by)
     given = birth.manifest.answers
     answers = plan.target.answers
     lines += [
@@ -35,6 +36,10 @@ def birth_text(birth: Birth) -> str:
     return "\n".join(lines)
 
 
+def _signature(signer: str) -> list[str]:
+    return [f"  signed by {plain(signer)}"] if signer else []
+
+
 def birth_data(birth: Birth) -> dict[str, Any]:
     """The same for machines."""
     return {
@@ -42,6 +47,7 @@ def birth_data(birth: Birth) -> dict[str, Any]:
         "destination": birth.destination,
         "blueprint": birth.manifest.blueprint,
         "factory": birth.plan.target.origin._asdict(),
+        "signed_by": birth.signed_by,
         "answers": dict(birth.plan.target.answers),
         "components": dict(birth.plan.target.components),
         "changes": [change_row(change) for change in birth.plan.changes],
@@ -79,8 +85,10 @@ def sync_text(sync: Sync, applied: bool) -> str:
     """What a sync does, path by path, and what it leaves for a person."""
     if sync.nothing_to_do:
         lines = [f"nothing to do: the project is at {plain(sync.plan.target.origin.version)}"]
+        lines += _signature(sync.signed_by)
         return "\n".join(lines + _rest(sync))
     lines = [f"{plain(sync.project.lock.factory.version)} → {plain(sync.plan.target.origin.version)}"]
+    lines += _signature(sync.signed_by)
     lines += [_change_line(change) for change in sync.plan.visible]
     lines += [_summary(sync.plan)]
     return "\n".join(lines + _rest(sync) + _next_steps(sync, applied))
@@ -132,6 +140,7 @@ def sync_data(sync: Sync, applied: bool) -> dict[str, Any]:
         "schema": "ai-factory/sync/1",
         "applied": applied,
         "nothing_to_do": sync.nothing_to_do,
+        "signed_by": sync.signed_by,
         "from": sync.project.lock.factory._asdict(),
         "to": plan.target.origin._asdict(),
         "changes": [change_row(change) for change in plan.visible],
@@ -178,7 +187,7 @@ def sync_markdown(sync: Sync) -> str:
     parts = [
         f"# Update from {_md(origin.version)} to {_md(target.version)}",
         "",
-        f"Factory: {_code(target.url)}",
+        f"Factory: {_code(target.url)}" + (f", signed by {_md(sync.signed_by)}" if sync.signed_by else ""),
         "",
     ]
     parts += _section("Conflicts", [f"- {_code(c.path)}: {_md(c.why)}" for c in sync.plan.conflicts])

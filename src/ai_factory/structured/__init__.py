@@ -39,8 +39,7 @@ def merge(path: str, base: bytes | None, ours: bytes, theirs: bytes) -> bytes | 
     form = format_of(path)
     if form is None or any(len(content) > SIZE_LIMIT for content in (base or b"", ours, theirs)):
         return None
-    from ai_factory.structured.nodes import Unreadable
-    from ai_factory.structured.threeway import Clash
+    from ai_factory.structured.nodes import Clash, Unreadable
 
     try:
         found = _merged(form, base, ours, theirs)
@@ -50,16 +49,19 @@ def merge(path: str, base: bytes | None, ours: bytes, theirs: bytes) -> bytes | 
 
 
 def _merged(form: Format, base: bytes | None, ours: bytes, theirs: bytes) -> bytes:
-    from ai_factory.structured.nodes import Strange
-    from ai_factory.structured.threeway import Merge, Three
+    from ai_factory.structured.nodes import Clash, Strange, Three, own_remarks
+    from ai_factory.structured.threeway import Merge
 
     mine = _text(ours)
     three = Three(form.read(_text(base)) if base is not None else None, form.read(mine), form.read(_text(theirs)))
     hand = form.hand(three.ours)
     merged = Merge(hand, form.meet).document(three, form.place)
     written = hand.write(merged)
-    if form.read(written).data != merged.data:
+    again = form.read(written)
+    if again.data != merged.data:
         raise Strange("the text does not say what was meant")
+    if own_remarks(three.ours) - (own_remarks(three.base) if three.base else set()) - own_remarks(again):
+        raise Clash  # a comment of the team's found no place
     return _bytes(written, ours)
 
 
@@ -83,8 +85,7 @@ def moved(path: str, content: bytes, moves: Sequence[tuple[str, str]]) -> bytes 
     if form is None or len(content) > SIZE_LIMIT:
         return None
     from ai_factory.structured import moves as moving
-    from ai_factory.structured.nodes import Unreadable
-    from ai_factory.structured.threeway import Clash
+    from ai_factory.structured.nodes import Clash, Unreadable
 
     try:
         found = _text(content)
@@ -134,9 +135,9 @@ def _doubled(form: Format, content: bytes) -> frozenset[Hashable]:
 
 
 def _toml() -> Format:
-    from ai_factory.structured import toml_text
+    from ai_factory.structured import toml_hand, toml_text
 
-    return Format(toml_text.read, toml_text.Hand.of, toml_text.check)
+    return Format(toml_text.read, toml_hand.Hand.of, toml_text.check)
 
 
 def _yaml() -> Format:

@@ -72,7 +72,7 @@ def entered(container: Node, item: Item, unit: str) -> Item:
     name, sep = (item.name.strip(), _sep(container, item)) if container.kind == MAP else ("", "")
     node = laid(item.node, container.indent, unit)
     if is_tall(container):
-        tail = "  " + item.tail.strip() if remarks(item.tail) else ""
+        tail = item.tail.rstrip() if remarks(item.tail) else ""
         return Item(item.key, node, lines(item.lead, container.indent), name, sep, "", tail)
     return Item(item.key, node, _gap(container) if container.items else "", name, sep)
 

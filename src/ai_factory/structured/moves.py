@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ai_factory.structured.nodes import MAP, Data, Item, Node, Strange, mapping, step
-from ai_factory.structured.threeway import Merge, Three, closed
+from ai_factory.structured.nodes import MAP, Data, Item, Node, Strange, Three, mapping, step
+from ai_factory.structured.threeway import Merge, closed
 
 if TYPE_CHECKING:
     from ai_factory.structured import Format

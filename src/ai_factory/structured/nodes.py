@@ -10,7 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 MAP, LIST, LEAF = "map", "list", "leaf"
 BLOCK, LINES, FLOW, TABLE = "block", "lines", "flow", "table"  # YAML's own; a list of lines; between brackets; TOML
@@ -57,6 +57,26 @@ class Item:
     post: str = ""  # between the value and its comma
     tail: str = ""  # the rest of its line
     source: Any = None  # where a TOML statement is written
+
+
+class Clash(Exception):  # noqa: N818 - a finding, not an error
+    """Both sides changed one entry, each in its own way."""
+
+
+class Three(NamedTuple):
+    """The three versions of a value; without a base, both sides added it."""
+
+    base: Node | None
+    ours: Node
+    theirs: Node
+
+
+class Member(NamedTuple):
+    """The three versions of a member of a container, where they have it."""
+
+    base: Item | None = None
+    ours: Item | None = None
+    theirs: Item | None = None
 
 
 def typed(value: Any) -> Data:

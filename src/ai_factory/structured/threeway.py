@@ -6,37 +6,33 @@ clash, never a guess; a comment goes with its entry, and one that the team wrote
 
 from __future__ import annotations
 
-import itertools
 import operator
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from ai_factory.structured import brackets, identity, sequence
+from ai_factory.structured import brackets, comments, identity, sequence
 from ai_factory.structured.identity import Keys, Place
 from ai_factory.structured.nodes import (
     BLOCK,
     FLOW,
     LEAF,
-    LINES,
     LIST,
     MAP,
     TABLE,
+    Clash,
     Item,
+    Member,
     Node,
     Strange,
+    Three,
     data_of,
     holding,
     own_remarks,
-    reindented,
     remarks,
     step,
 )
 from ai_factory.structured.sequence import Apart, Meet
-
-
-class Clash(Exception):  # noqa: N818 - a finding, not an error
-    """Both sides changed one entry, each in its own way."""
 
 
 class Hand(Protocol):
@@ -56,22 +52,6 @@ class Hand(Protocol):
 
     def alone(self, origin: Node, item: Item, keys: Place, /) -> str:
         """A document that holds one member of `origin`, at `keys`."""
-
-
-class Three(NamedTuple):
-    """The three versions of a value; without a base, both sides added it."""
-
-    base: Node | None
-    ours: Node
-    theirs: Node
-
-
-class Member(NamedTuple):
-    """The three versions of a member of a container, where they have it."""
-
-    base: Item | None = None
-    ours: Item | None = None
-    theirs: Item | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +109,9 @@ class Merge:
         found = {key: self._member(three, member, place) for key, member in members.items()}
         alive = {key: item for key, item in found.items() if item}
         order = _order(keys[0], *([key for key in row if key in alive] for row in keys[1:]), ordered=ordered)
-        rests = dict(_rests(three, members, keys[1], alive))
-        items = [
-            _after(three.ours, rests.get(key, ()), _unshared(alive, members, key, following))
-            for key, following in itertools.zip_longest(order, order[1:])
-        ]
-        return closed(three.ours, items, _foot(three, rests.get(None, ())))
+        rests = dict(comments.rests(three, members, keys[1], alive))
+        items = [comments.after(three.ours, rests.get(key, ()), alive[key]) for key in order]
+        return closed(three.ours, items, comments.foot(three, rests.get(None, ())))
 
     def _member(self, three: Three, member: Member, place: Place) -> Item | None:
         base, ours, theirs = member
@@ -143,8 +120,8 @@ class Merge:
             versions = Three(base.node if base else None, ours.node, theirs.node)
             node = None if _is_filled(three.ours, versions) else self._value(versions, inner)
             if node is None:
-                return _commented(three, member, self.hand.trade(three.ours, three.theirs, ours, theirs))
-            return _commented(three, member, ours if node is ours.node else replace(ours, node=node))
+                return comments.commented(three, member, self.hand.trade(three.ours, three.theirs, ours, theirs))
+            return comments.commented(three, member, ours if node is ours.node else replace(ours, node=node))
         if ours:
             _check_removable(base, ours, place)
             return ours if base is None else None
@@ -248,101 +225,7 @@ def _woven(main: Sequence[Hashable], other: Sequence[Hashable]) -> Iterator[Hash
     yield from strays
 
 
-# ---- comments ------------------------------------------------------------------------------------
-
-
-def _commented(three: Three, member: Member, item: Item) -> Item:
-    """Our item with the comments that they changed and the team did not."""
-    base, ours, theirs = member
-    if not (base and ours and theirs) or three.ours.form != three.theirs.form or item.source is not ours.source:
-        return item
-    if three.ours.form == FLOW and not (brackets.is_tall(three.ours) and "\n" in item.lead):
-        return item
-    if _changed(base.lead, ours.lead, theirs.lead):
-        item = replace(item, lead=_moved(three, theirs.lead))
-    if _changed(base.tail, ours.tail, theirs.tail) and item.tail == ours.tail:
-        item = replace(item, tail=_ended(three.ours, theirs.tail, ours.tail))
-    return item
-
-
-def _changed(base: str, ours: str, theirs: str) -> bool:
-    """Whether they alone changed the comments."""
-    return remarks(base) == remarks(ours) != remarks(theirs)
-
-
-def _moved(three: Three, lead: str) -> str:
-    """What stands above one of their items, as it stands in the team's container."""
-    if three.ours.form == FLOW:
-        return brackets.lines(lead, three.ours.indent)
-    return reindented(lead, three.theirs.indent, three.ours.indent)
-
-
-def _ended(container: Node, tail: str, before: str) -> str:
-    if container.form == FLOW:
-        return f"  {tail.strip()}" if tail.strip() else ""
-    return tail.rstrip() + ("\n" if before.endswith("\n") else "")
-
-
-def _rests(
-    three: Three, members: Mapping[Hashable, Member], row: Keys, alive: Mapping[Hashable, Item]
-) -> Iterator[tuple[Hashable, list[str]]]:
-    """Comments above removed items that stay: the team's, and those that they keep; by the item that follows."""
-    pending: list[str] = []
-    theirs = _shown(three.theirs) if any(key not in alive for key in row) else set()
-    for key in row:
-        if key in alive:
-            yield key, pending
-            pending = []
-            continue
-        base, ours, _ = members[key]
-        assert base
-        assert ours
-        old = set(remarks(base.lead)) - theirs
-        pending += [line.strip() for line in ours.lead.split("\n") if line.strip() and line.strip() not in old]
-    yield None, pending
-
-
-def _shown(node: Node) -> set[str]:
-    """The comments between the items of a container."""
-    return {remark for part in (node.foot, *(item.lead for item in node.items)) for remark in remarks(part)}
-
-
-def _unshared(
-    alive: Mapping[Hashable, Item], members: Mapping[Hashable, Member], key: Hashable, following: Hashable
-) -> Item:
-    """An item; a new one without those comments above it that the item after it still has from the base."""
-    item, after = alive[key], members.get(following, Member())
-    if members[key].ours or not after.base:
-        return item
-    shared = set(remarks(after.base.lead)) & set(remarks(alive[following].lead))
-    lines = [line for line in item.lead.split("\n") if line.strip() not in shared] if shared else []
-    return replace(item, lead="\n".join(lines)) if shared else item
-
-
-def _after(container: Node, rest: Iterable[str], item: Item) -> Item:
-    """The item, with comments above it that have lost theirs."""
-    lines = [line for line in rest if line not in remarks(item.lead)]
-    return replace(item, lead=_above(container, lines) + item.lead) if lines else item
-
-
-def _above(container: Node, lines: Sequence[str]) -> str:
-    if container.form != FLOW:
-        return "".join(f"{container.indent}{line}\n" for line in lines)
-    if not brackets.is_tall(container):
-        raise Clash
-    return "".join(f"\n{container.indent}{line}" for line in lines)
-
-
-def _foot(three: Three, rest: Sequence[str]) -> str:
-    """What stands behind the last item."""
-    base, ours, theirs = three
-    if rest and ours.form == TABLE:
-        raise Clash
-    foot = ours.foot
-    same = ours.form == theirs.form and ours.form in (BLOCK, LINES)
-    if base and same and _changed(base.foot, foot, theirs.foot):
-        foot = reindented(theirs.foot, theirs.indent, ours.indent)
-    return _above(ours, [line for line in rest if line not in remarks(foot)]) + foot if rest else foot
+# ---- the result ------------------------------------------------------------------------------------
 
 
 def closed(container: Node, items: Sequence[Item], foot: str) -> Node:
