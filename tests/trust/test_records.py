@@ -301,6 +301,28 @@ def test_a_declared_change_reaches_nothing_outside(key: str, path: str, project:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        "remove: [mine.txt]",
+        "rename: {mine.txt: ops/taken.md}",
+        "rename: {ops/old.md: mine.txt}",
+        "move_keys: {mine.json: {a: b}}",
+    ],
+)
+def test_a_declared_change_touches_no_file_of_the_teams_own(change: str, project: Path, factory: Path) -> None:
+    """What the lock does not know is not the factory's to move, whatever a release declares."""
+    mine = {"mine.txt": "the team's\n", "mine.json": '{"a": 1}\n'}
+    put(project, mine)
+    commit(project)
+    put(factory, {"templates/core/component.yaml": f"summary: x\nchanges: [{{since: 3.0.0, {change}}}]\n"})
+    put(factory, {"templates/core/CHANGELOG.md": "## 3.0.0\n\n- x\n", "templates/core/files/ops/taken.md": "x\n"})
+    commit(factory)
+    git(factory, "tag", "v3.0.0")
+    cli("sync", cwd=project)
+    assert {path: (project / path).read_text() for path in mine} == mine
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("!!python/object/apply:os.system ['touch pwned']\n", "could not determine a constructor"),
