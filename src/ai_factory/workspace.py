@@ -6,11 +6,11 @@ leaves the folder, whatever a lock, a template or a symbolic link says.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
 from collections.abc import Container, Iterable, Iterator
-from contextlib import suppress
 from typing import NamedTuple
 
 from ai_factory.errors import FactoryError, LockError, MachineError, ProjectError
@@ -189,8 +189,12 @@ def _write_new(place: str, file: File) -> None:
 
 
 def _forget(place: str) -> None:
-    with suppress(FileNotFoundError, NotADirectoryError):
+    """Remove the file, if there is one: where its name is too long for the disk there is none."""
+    try:
         os.unlink(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
 
 
 def mode_of(permissions: int) -> str:

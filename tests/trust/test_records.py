@@ -231,6 +231,22 @@ def test_a_hostile_base_changes_nothing(name: str, project: Path) -> None:
     assert (codes, snapshot(project.parent)) == ([1, 2, 2, 1], before)
 
 
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../../../outside", ".git/hooks", "a/../../.."])
+@pytest.mark.parametrize("name", ["src/small_thing/controls/audit.py", "theirs/src/small_thing/controls/audit.py"])
+def test_a_link_in_the_base_stays_in_the_project(target: str, name: str, project: Path) -> None:
+    """`restore` and a taken side would write it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = zipfile.ZipInfo(name, base.EPOCH)
+        info.external_attr = 0o120000 << 16
+        archive.writestr(info, target)
+    put(project, {"src/small_thing/controls/audit.py": "edited\n"})
+    rebased(project, buffer.getvalue())
+    for command in (["restore", "--all"], ["diff"]):
+        assert cli(*command, cwd=project).code == 2
+    assert not (project / "src/small_thing/controls/audit.py").is_symlink()
+
+
 def test_a_base_that_is_not_the_locks_is_told(project: Path) -> None:
     put(project, {BASE: zipped([("a", b"x")])})
     commit(project)
@@ -348,3 +364,11 @@ def test_a_waiver_covers_its_own_path_and_no_pattern(project: Path) -> None:
     )
     put(project, {"src/small_thing/controls/audit.py": "edited\n", ".ai-factory/waivers.yaml": rows})
     assert cli("check", cwd=project).code == 1
+
+
+def test_a_name_that_no_disk_takes_stops_a_sync_before_anything_is_written(project: Path, factory: Path) -> None:
+    put(factory, {f"templates/core/files/ops/{{{{ package }}}}{'a' * 240}.md": "x\n"})
+    commit(factory)
+    git(factory, "tag", "v3.0.0")
+    before = snapshot(project)
+    assert (cli("sync", cwd=project).code, snapshot(project)) == (2, before)

@@ -142,6 +142,11 @@ def test_two_names_that_are_one_on_another_disk_are_refused(one: str, other: str
     assert refused(source).endswith(f"differ only in {how}")
 
 
+@pytest.mark.parametrize("length", [300, 5000])
+def test_a_name_that_no_disk_takes_leaves_nothing_behind(length: int, source: Path) -> None:
+    assert "cannot write" in refused(source, "--data", f"package={'a' * length}")
+
+
 # ---- links ---------------------------------------------------------------------------------------
 
 
