@@ -55,7 +55,9 @@ class Folder:
         """The place of the path on disk; None when it lies beyond a link that stays inside."""
         parent = check_path(path).rpartition("/")[0]
         if parent not in self._known:
-            real = os.path.realpath(os.path.join(self.root, parent))
+            real = _resolved(os.path.join(self.root, parent))
+            if real is None:
+                return None
             if real != self.root and not real.startswith(self.root + os.sep):
                 raise ProjectError(
                     f"`{path}` lies outside the project: a folder above it is a link to `{real}`",
@@ -163,6 +165,14 @@ class Folder:
             relative = os.path.relpath(here, self.root)
             prefix = "" if relative == "." else relative.replace(os.sep, "/") + "/"
             yield from (prefix + name for name in sorted([*own, *linked]))
+
+
+def _resolved(place: str) -> str | None:
+    """The real path of a place, which may not exist; None where links lead round and round."""
+    try:
+        return os.path.realpath(place, strict=True)
+    except OSError as error:
+        return None if error.errno == errno.ELOOP else os.path.realpath(place)
 
 
 def _content(place: str, size: int) -> bytes:
