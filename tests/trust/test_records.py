@@ -367,8 +367,9 @@ def test_a_waiver_covers_its_own_path_and_no_pattern(project: Path) -> None:
 
 
 def test_a_name_that_no_disk_takes_stops_a_sync_before_anything_is_written(project: Path, factory: Path) -> None:
-    put(factory, {f"templates/core/files/ops/{{{{ package }}}}{'a' * 240}.md": "x\n"})
+    put(factory, {"templates/core/files/ops/{{ use_case }}{{ use_case }}.md": "x\n"})
     commit(factory)
     git(factory, "tag", "v3.0.0")
     before = snapshot(project)
-    assert (cli("sync", cwd=project).code, snapshot(project)) == (2, before)
+    result = cli("sync", "--to", "v3.0.0", "--data", f"use_case={'a' * 200}", cwd=project)
+    assert (result.code, snapshot(project)) == (2, before)
