@@ -11,7 +11,6 @@ import os
 import re
 import stat
 from collections.abc import Container, Iterable, Iterator
-from contextlib import suppress
 from typing import NamedTuple
 
 from ai_factory.errors import FactoryError, LockError, MachineError, ProjectError
@@ -216,8 +215,12 @@ def _draft(place: str) -> str:
 
 
 def _forget(place: str) -> None:
-    with suppress(FileNotFoundError, NotADirectoryError):
+    """Remove the file, if there is one: where its name is too long for the disk there is none."""
+    try:
         os.unlink(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
 
 
 def mode_of(permissions: int) -> str:
