@@ -1,4 +1,4 @@
-"""A lock for one process at a time, that leaves nothing behind."""
+"""A lock for one process at a time, that leaves no file behind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ai_factory.exclusion import alone
+from tests.kit import put
 
 COUNT = """\
 import sys
@@ -33,14 +34,14 @@ def test_while_it_is_held_nobody_else_gets_it(tmp_path: Path) -> None:
 def test_nothing_is_left(tmp_path: Path) -> None:
     with alone(str(tmp_path / "locks/one")), alone(str(tmp_path / "locks/two")):
         pass
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path / "locks") == []
 
 
 def test_what_a_killed_one_left_is_no_lock(tmp_path: Path) -> None:
-    (tmp_path / "one").write_text("left\n")
-    with alone(str(tmp_path / "one")):
+    put(tmp_path, {"locks/one": "left\n"})
+    with alone(str(tmp_path / "locks/one")):
         pass
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path / "locks") == []
 
 
 def test_of_many_that_wait_one_goes_at_a_time(tmp_path: Path) -> None:

@@ -48,7 +48,12 @@ def test_what_was_ignored_stays_ignored() -> None:
 
 def test_undisturbed_it_counts_afterwards() -> None:
     done: list[str] = []
-    with pytest.raises(KeyboardInterrupt), undisturbed():
-        os.kill(os.getpid(), signal.SIGINT)
-        done.append("put back")
+
+    def put_back() -> None:
+        with undisturbed():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("put back")
+
+    with pytest.raises(KeyboardInterrupt):
+        put_back()
     assert done == ["put back"]

@@ -21,7 +21,7 @@ from ai_factory.tree import File, Tree, blob_id, digest, with_endings_of
 from tests import kit
 from tests.worlds import IGNORE, Story, World, disk, everything, files, follow, stamp, stories, world
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "60"))  # of each property; `make test-all` takes more
+EXAMPLES = int(os.environ.get("EXAMPLES", "100"))  # of each property; `make test-all` takes more
 settings.register_profile(  # a failure tells its story, which is short as it is: no minutes to make it shorter
     "whole projects",
     max_examples=EXAMPLES,

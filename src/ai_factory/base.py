@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ai_factory.errors import FactoryError, LockError
 from ai_factory.lock import BASE, MODES
-from ai_factory.tree import File, Tree, check_path
+from ai_factory.tree import File, Tree, check_link, check_path
 
 if TYPE_CHECKING:  # loaded where a base is read or written
     import zipfile
@@ -58,6 +58,8 @@ def read(content: bytes) -> Base:
             infos = archive.infolist()
             _check(infos, len(content))
             entries = {info.filename: File(archive.read(info), f"{info.external_attr >> 16:o}") for info in infos}
+            for path, file in entries.items():
+                check_link(path.removeprefix(THEIRS), file)
     except FactoryError as error:
         raise _broken(error.message) from None
     except (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OSError) as error:

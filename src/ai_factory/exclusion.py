@@ -1,4 +1,4 @@
-"""One process at a time: a lock that goes with its process, however that ends, and that leaves nothing behind."""
+"""One process at a time: a lock that goes with its process, however that ends, and leaves no file behind."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ def alone(place: str, *, wait: bool = False) -> Iterator[None]:
     finally:
         with suppress(OSError):
             os.unlink(place)
-            os.rmdir(os.path.dirname(place))  # unless there is something else in it
         os.close(descriptor)
 
 
 def _locked(place: str, how: int) -> int:
     while True:
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT, 0o666)
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(descriptor, how)
             if _lies_at(descriptor, place):
@@ -37,6 +36,6 @@ def _locked(place: str, how: int) -> int:
 
 def _lies_at(descriptor: int, place: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(place))
+        return os.path.samestat(os.fstat(descriptor), os.lstat(place))
     except FileNotFoundError:
         return False

@@ -6,20 +6,21 @@ leaves the folder, whatever a lock, a template or a symbolic link says.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
 from collections.abc import Container, Iterable, Iterator
-from contextlib import suppress
 from typing import NamedTuple
 
 from ai_factory.errors import FactoryError, LockError, MachineError, ProjectError
 from ai_factory.lock import FOLDER, LOCK
-from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, check_path
+from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, check_path, digest
 
 DRAFT = ".ai-factory-new"  # the end of a file's name while it is being written
 BLOCK = 1024 * 1024  # bytes read at once
 UNUSABLE = "check its owner and permissions, and the space left on the disk"
+NAME_LIMIT = 255  # bytes of a name
 SIZE_LIMIT = 64 * 1024 * 1024  # bytes of one file; a larger one is nobody's template
 
 
@@ -55,7 +56,9 @@ class Folder:
         """The place of the path on disk; None when it lies beyond a link that stays inside."""
         parent = check_path(path).rpartition("/")[0]
         if parent not in self._known:
-            real = os.path.realpath(os.path.join(self.root, parent))
+            real = _resolved(os.path.join(self.root, parent))
+            if real is None:
+                return None
             if real != self.root and not real.startswith(self.root + os.sep):
                 raise ProjectError(
                     f"`{path}` lies outside the project: a folder above it is a link to `{real}`",
@@ -65,6 +68,14 @@ class Folder:
                 return None
             self._known.add(parent)
         return f"{self.root}/{path}"
+
+    def is_ours(self, path: str) -> bool:
+        """Whether the path can be written: it lies neither beyond a link nor in another repository."""
+        try:
+            self.locate(path)
+        except ProjectError:
+            return False
+        return True
 
     def reaches(self, path: str) -> bool:
         """Whether the path can be reached without following a link."""
@@ -95,7 +106,7 @@ class Folder:
     def write(self, path: str, file: File) -> None:
         """Put the file at the path, whole or not at all; folders are made as needed."""
         place = self.locate(path)
-        temporary = place + DRAFT
+        temporary = _draft(place)
         try:
             os.makedirs(os.path.dirname(place), exist_ok=True)
             if file.mode == LINK:
@@ -145,7 +156,7 @@ class Folder:
     def forget_draft(self, path: str) -> None:
         """Remove what a writing that was cut off left beside the path."""
         if place := self._look(path):  # beyond a link nothing is ever written
-            _forget(place + DRAFT)
+            _forget(_draft(place))
 
     def is_folder(self, path: str) -> bool:
         """Whether a folder lies at the path."""
@@ -163,6 +174,14 @@ class Folder:
             relative = os.path.relpath(here, self.root)
             prefix = "" if relative == "." else relative.replace(os.sep, "/") + "/"
             yield from (prefix + name for name in sorted([*own, *linked]))
+
+
+def _resolved(place: str) -> str | None:
+    """The real path of a place, which may not exist; None where links lead round and round."""
+    try:
+        return os.path.realpath(place, strict=True)
+    except OSError as error:
+        return None if error.errno == errno.ELOOP else os.path.realpath(place)
 
 
 def _content(place: str, size: int) -> bytes:
@@ -188,9 +207,20 @@ def _write_new(place: str, file: File) -> None:
         stream.write(file.content)
 
 
+def _draft(place: str) -> str:
+    """Where a file lies while it is being written, beside its place; a name may be as long as a disk allows."""
+    folder, name = os.path.split(place)
+    known = name if len(os.fsencode(name + DRAFT)) <= NAME_LIMIT else digest(os.fsencode(name))
+    return os.path.join(folder, known + DRAFT)
+
+
 def _forget(place: str) -> None:
-    with suppress(FileNotFoundError, NotADirectoryError):
+    """Remove the file, if there is one: where its name is too long for the disk there is none."""
+    try:
         os.unlink(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
 
 
 def mode_of(permissions: int) -> str:

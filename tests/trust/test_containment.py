@@ -189,6 +189,8 @@ ALLOWED = {  # who touches the disk besides `workspace`, and what it touches the
     "journal.py": "git's own folder of a project",
     "newest.py": "tags of a factory's repository",
     "isolate.py": "/proc/self",
+    "exclusion.py": "locks in git's own folder",
+    "git/exclude.py": "git's exclude file",
     "git/index.py": "git's index",
     "git/commits.py": "git's own folder of a new project",
     "git/merging.py": "scratch repositories",

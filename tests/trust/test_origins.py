@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,50 @@ def test_what_is_more_than_an_address_is_none(url: str) -> None:
 )  # fmt: skip
 def test_an_ordinary_address_is_one(url: str) -> None:
     assert is_remote(url) is True
+
+
+SPELLINGS = (
+    *("{}/", "{}/.", "{}/../{name}", "{}//", "./{}"),  # a folder, by other names: one place
+    *("https://git.example.org/a/../b.git", "https://git.example.org/b", "https://GIT.example.org/b.git"),
+    *("https://git.example.org/%62.git", "https://git.example.org:443/b.git", "ssh://git@git.example.org/b.git"),
+)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_another_spelling_of_an_address_is_another_address(spelling: str, project: Path, factory: Path) -> None:
+    """Addresses are compared as they are, by no prefix and no reading of ours; folders by where they are."""
+    lock = json.loads((project / LOCK).read_text())
+    is_folder = "{}" in spelling
+    lock["factory"]["url"] = str(factory) if is_folder else "https://git.example.org/b.git"
+    wanted = os.path.relpath(factory, project) if spelling == "./{}" else spelling.format(factory, name=factory.name)
+    text = (project / PROJECT).read_text().replace(str(factory), wanted)
+    put(project, {LOCK: json.dumps(lock), PROJECT: text})
+    commit(project)
+    assert cli("sync", "--plan", "--offline", cwd=project).code == (0 if is_folder else 4)
+
+
+def test_over_ssh_nobody_is_asked_and_no_option_is_smuggled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "log"
+    put(tmp_path, {"bin/ssh": f'#!/bin/sh\nfor word in "$@"; do echo "$word" >> {log}; done\nexit 1\n'})
+    (tmp_path / "bin/ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("SSH_ASKPASS", str(tmp_path / "bin/ssh"))
+    monkeypatch.delenv("GIT_SSH_COMMAND", raising=False)
+    for url in ("git@git.example.org:team/f.git", "ssh://git@git.example.org:2222/team/f.git"):
+        result = cli("blueprint", "list", "--factory", url, cwd=tmp_path)
+        assert (
+            result.code,
+            result.err.splitlines()[0].startswith(f"error: the factory `{url}` cannot be reached"),
+        ) == (
+            2,
+            True,
+        )
+    words = log.read_text().splitlines()
+    assert words[0] == "-oBatchMode=yes"
+    assert [word for word in words if word.startswith("-")] == [
+        *("-oBatchMode=yes", "-o", "-oBatchMode=yes", "-o", "-p"),
+    ]
+    assert words.count("git@git.example.org") == 2
 
 
 # ---- versions ------------------------------------------------------------------------------------

@@ -231,6 +231,22 @@ def test_a_hostile_base_changes_nothing(name: str, project: Path) -> None:
     assert (codes, snapshot(project.parent)) == ([1, 2, 2, 1], before)
 
 
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../../../outside", ".git/hooks", "a/../../.."])
+@pytest.mark.parametrize("name", ["src/small_thing/controls/audit.py", "theirs/src/small_thing/controls/audit.py"])
+def test_a_link_in_the_base_stays_in_the_project(target: str, name: str, project: Path) -> None:
+    """`restore` and a taken side would write it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = zipfile.ZipInfo(name, base.EPOCH)
+        info.external_attr = 0o120000 << 16
+        archive.writestr(info, target)
+    put(project, {"src/small_thing/controls/audit.py": "edited\n"})
+    rebased(project, buffer.getvalue())
+    for command in (["restore", "--all"], ["diff"]):
+        assert cli(*command, cwd=project).code == 2
+    assert not (project / "src/small_thing/controls/audit.py").is_symlink()
+
+
 def test_a_base_that_is_not_the_locks_is_told(project: Path) -> None:
     put(project, {BASE: zipped([("a", b"x")])})
     commit(project)
@@ -301,6 +317,28 @@ def test_a_declared_change_reaches_nothing_outside(key: str, path: str, project:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        "remove: [mine.txt]",
+        "rename: {mine.txt: ops/taken.md}",
+        "rename: {ops/old.md: mine.txt}",
+        "move_keys: {mine.json: {a: b}}",
+    ],
+)
+def test_a_declared_change_touches_no_file_of_the_teams_own(change: str, project: Path, factory: Path) -> None:
+    """What the lock does not know is not the factory's to move, whatever a release declares."""
+    mine = {"mine.txt": "the team's\n", "mine.json": '{"a": 1}\n'}
+    put(project, mine)
+    commit(project)
+    put(factory, {"templates/core/component.yaml": f"summary: x\nchanges: [{{since: 3.0.0, {change}}}]\n"})
+    put(factory, {"templates/core/CHANGELOG.md": "## 3.0.0\n\n- x\n", "templates/core/files/ops/taken.md": "x\n"})
+    commit(factory)
+    git(factory, "tag", "v3.0.0")
+    cli("sync", cwd=project)
+    assert {path: (project / path).read_text() for path in mine} == mine
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("!!python/object/apply:os.system ['touch pwned']\n", "could not determine a constructor"),
@@ -326,3 +364,12 @@ def test_a_waiver_covers_its_own_path_and_no_pattern(project: Path) -> None:
     )
     put(project, {"src/small_thing/controls/audit.py": "edited\n", ".ai-factory/waivers.yaml": rows})
     assert cli("check", cwd=project).code == 1
+
+
+def test_a_name_that_no_disk_takes_stops_a_sync_before_anything_is_written(project: Path, factory: Path) -> None:
+    put(factory, {"templates/core/files/ops/{{ use_case }}{{ use_case }}.md": "x\n"})
+    commit(factory)
+    git(factory, "tag", "v3.0.0")
+    before = snapshot(project)
+    result = cli("sync", "--to", "v3.0.0", "--data", f"use_case={'a' * 200}", cwd=project)
+    assert (result.code, snapshot(project)) == (2, before)

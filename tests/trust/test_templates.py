@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -140,6 +140,11 @@ def _input(repository: Path, command: str, text: str) -> str:
 def test_two_names_that_are_one_on_another_disk_are_refused(one: str, other: str, how: str, source: Path) -> None:
     put(source, {f"{FILES}/{one}": "", f"{FILES}/{other}": ""})
     assert refused(source).endswith(f"differ only in {how}")
+
+
+@pytest.mark.parametrize("length", [300, 5000])
+def test_a_name_that_no_disk_takes_leaves_nothing_behind(length: int, source: Path) -> None:
+    assert "cannot write" in refused(source, "--data", f"package={'a' * length}")
 
 
 # ---- links ---------------------------------------------------------------------------------------
@@ -349,3 +354,103 @@ def test_yaml_runs_nothing_and_stands_for_no_more_than_it_says(text: str, file: 
     put(source, {f"{CORE}/{file}": text})
     assert refused(source).startswith(f"`templates/core/{file}`")
     assert not (source.parent / "pwned").exists()
+
+
+def test_the_yaml_of_all_components_is_limited_as_a_whole(source: Path) -> None:
+    for number in range(6):
+        name = f"c{number}"
+        text = f"summary: x\n# {'x' * 200_000}\n"
+        put(source, {f"templates/{name}/component.yaml": text, f"templates/{name}/files/{name}": ""})
+    names = ", ".join(f"c{number}" for number in range(6))
+    put(source, {"blueprints/small.yaml": f"summary: x\ncomponents: [{names}]\n"})
+    assert refused(source).endswith("bytes of YAML; 1048576 are the most")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "_subdirectory: ..",
+            "_subdirectory: ../..",
+            "_external_data: {x: ../../secret.yml}",
+            "_tasks: [touch pwned]",
+        ),
+        *("_migrations: [{version: v1, before: [touch pwned]}]", "_jinja_extensions: [os]", "_envops: {x: y}"),
+        *(
+            "_exclude: ['**']",
+            "_preserve_symlinks: true",
+            "x: !include /etc/passwd",
+            "x: {type: path}",
+            "x: {secret: true}",
+        ),
+    ],
+)
+def test_what_opened_other_tools_is_no_setting_here(line: str, source: Path) -> None:
+    """Code, extensions, data from elsewhere, another root: each was a hole somewhere."""
+    put(
+        source,
+        {
+            f"{CORE}/copier.yml": f"_subdirectory: files\nuse_case: x\npackage: p\n{line}\n".replace(
+                "_subdirectory: files\n", "" if line.startswith("_subdirectory") else "_subdirectory: files\n"
+            )
+        },
+    )
+    assert refused(source).startswith(f"`{CORE}/copier.yml`")
+    assert not (source.parent / "pwned").exists()
+
+
+BREAK_OUTS = [
+    "{{ ('{0.__class__}' | attr('format'))(1) }}",
+    "{% set f = '{0.__class__}'.format %}{{ f(1) }}",
+    "{{ ['{0.__class__}'] | map('format', 1) | list }}",
+    "{{ dict(f='{0.__class__}'.format).f(1) }}",
+    "{{ _blueprint.summary.__class__.__mro__ }}",
+    "{{ _components[0].__class__ }}",
+    "{{ _contributions.__init__.__globals__ }}",
+    "{{ package.__class__.__base__.__subclasses__() }}",
+    "{{ (package | attr('__cla' ~ 'ss__')) }}",
+    "{{ joiner.__init__.__globals__.os.system('touch pwned') }}",
+    "{{ namespace.__init__.__globals__ }}",
+    "{{ lipsum.__globals__.os.popen('touch pwned') }}",
+    "{% for x in ().__class__.__base__.__subclasses__() %}{{ x }}{% endfor %}",
+    "{{ self._TemplateReference__context.environment.loader }}",
+    "{% import 'files/a.md.jinja' as m %}{{ m.__loader__ }}",
+    "{{ caller.__globals__ }}",
+]
+
+
+@pytest.mark.parametrize("text", BREAK_OUTS)
+@pytest.mark.parametrize("place", ["file", "path", "default", "condition"])
+def test_no_template_reaches_what_is_not_plain_data(text: str, place: str, source: Path) -> None:
+    expression = text.removeprefix("{{ ").removesuffix(" }}")
+    if place in ("path", "condition") and "{%" in text:
+        place = "file"
+    condition = f"summary: x\ncontributes: {{dependencies: [{{value: a, when: {_yaml(expression)}}}]}}\n"
+    files = {
+        "file": {f"{FILES}/b.md.jinja": text},
+        "path": {f"{FILES}/{text.replace('/', '-')}": "x"},
+        "default": {f"{CORE}/copier.yml": f"_subdirectory: files\nuse_case: x\npackage: {{default: {_yaml(text)}}}\n"},
+        "condition": {f"{CORE}/component.yaml": condition},
+    }
+    put(source, {f"{FILES}/a.md.jinja": "x", **files[place]})
+    assert refused(source)
+    assert not (source.parent / "pwned").exists()
+
+
+@pytest.mark.parametrize(("form", "children"), [("embedded", 0), ("{}", 2), ("file://{}", 2)])
+def test_what_did_not_come_with_the_tool_is_computed_in_a_child(
+    form: str, children: int, factory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers and files alike."""
+    seen: list[str] = []
+    limited = isolate.limited
+
+    def noted(compute: Callable[[], object], what: str) -> object:
+        seen.append(what)
+        return limited(compute, what)
+
+    monkeypatch.setattr(isolate, "limited", noted)
+    blueprint = "tabular-decision" if form == "embedded" else "small"
+    options = ("--defaults", "--no-git", "--factory", form.format(factory))
+    assert cli("new", blueprint, "p", *options, cwd=tmp_path).code == 0
+    assert seen == [f"the factory `{form.format(factory)}`"] * children

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 
 from ai_factory.errors import MachineError, UnreachableError
-from ai_factory.git.process import run
+from ai_factory.git.process import configured, isolated, run, with_settings
 
-TRANSPORTS = "file:https:ssh"
+_SETTINGS = "GIT_CONFIG"  # how the variables begin in which git finds settings
+_TO_REACH = r"^(credential\..*|http\.(.*\.)?(proxy|sslcainfo|sslcapath|sslcert|sslkey))$"
 
 
 def update_mirror(url: str, mirror: str) -> None:
@@ -28,16 +30,36 @@ def update_mirror(url: str, mirror: str) -> None:
         url,
         *refs,
     ]
-    more = {"GIT_ALLOW_PROTOCOL": TRANSPORTS}
-    if url.startswith("http://"):  # only this machine's own, see `factory.is_remote`; it may not send us elsewhere
-        more = {"GIT_ALLOW_PROTOCOL": "http"}
-        command = ["-c", "http.followRedirects=false", *command]
     try:
-        run(command, mirror, more=more)
+        run(command, mirror, more=_access(url, mirror))
     except MachineError as error:
         if fresh:
             shutil.rmtree(mirror)  # an empty mirror would look like a factory without releases
         raise UnreachableError(
-            f"the factory `{url}` cannot be reached: {error.message.rpartition(': ')[2]}",
-            "check the address, the network and your access to it",
+            f"the factory `{url}` cannot be reached: {error.message.rpartition(': ')[2]}", _hint(error.message)
         ) from None
+
+
+def _access(url: str, mirror: str) -> dict[str, str]:
+    """What the fetch of that address may use: its transport, and over http what the person set up to reach the host.
+
+    Git asks a credential helper for the host of the address, and a redirect would be another one.
+    """
+    scheme = url.partition("://")[0].lower()
+    if scheme not in ("http", "https"):
+        return {"GIT_ALLOW_PROTOCOL": "file" if scheme == "file" or os.path.isabs(url) else "ssh"}
+    own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key.startswith(_SETTINGS)}
+    settings = [("http.followRedirects", "false"), *configured(_TO_REACH, mirror, own)]
+    # http is there for this machine's own servers, see `factory.is_remote`
+    more = {"GIT_ALLOW_PROTOCOL": scheme, "GCM_INTERACTIVE": "never"}
+    return {
+        key: value for key, value in with_settings(isolated(), settings).items() if key.startswith(_SETTINGS)
+    } | more
+
+
+def _hint(message: str) -> str:
+    if re.search(r"redirect|error: 30\d", message):
+        return "it leads to another address: name that one, if you trust it"
+    if re.search(r"Authentication failed|could not read (Username|Password)|error: 40[13]", message):
+        return "nobody is asked for a password here: set up a credential helper of git's for that host"
+    return "check the address, the network and your access to it"

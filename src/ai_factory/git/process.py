@@ -34,7 +34,6 @@ def isolated() -> dict[str, str]:
         "GIT_ALLOW_PROTOCOL": "none",
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",  # an id names one content, whatever a repository puts in its place
-        "GIT_GRAFT_FILE": os.devnull,
         "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"),
         "LC_ALL": "C",
         # before a repository's own: it may name a hook, or a program to ask which files changed
@@ -75,7 +74,7 @@ def configured(pattern: str, folder: str, environment: Mapping[str, str]) -> lis
     """The settings in force there whose names match the pattern, in git's order: the last of one name counts."""
     asked = finished(["config", "--null", "--get-regexp", pattern], folder, environment=environment, expect=(0, 1))
     rows = (os.fsdecode(row).partition("\n") for row in asked.stdout.split(b"\0") if row)
-    return [(name, value) for name, _, value in rows]
+    return [(name, value if given else "true") for name, given, value in rows]  # a name alone is a yes
 
 
 def filters_off(settings: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ai_factory import __version__, cache, catalog, evolve, isolate, questions
 from ai_factory.catalog import Blueprint, Component
-from ai_factory.errors import AnswersError
+from ai_factory.errors import AnswersError, AuthorError
 from ai_factory.evolve import Evolved, Pending
 from ai_factory.factory import EMBEDDED, Factory
 from ai_factory.lock import PROJECT, Origin
@@ -16,7 +16,9 @@ from ai_factory.merge import Declared
 from ai_factory.plan import Target
 from ai_factory.questions import Ask
 from ai_factory.render import checked_path, render, spelled
+from ai_factory.tree import Tree
 
+YAML_LIMIT = 1024 * 1024  # bytes of all components of a project: its parser reads that many in half a minute
 Result = TypeVar("Result")
 
 
@@ -45,9 +47,18 @@ def recipe(factory: Factory, choice: Choice) -> Recipe:
     """Look up blueprint and components. Raises UsageError for unknown names, AuthorError for malformed files."""
     blueprint = catalog.blueprint(choice.blueprint, factory.read, cache.document)
     names = catalog.select(blueprint, choice.with_, choice.without)
+    _refuse_much(factory.tree, names)
     found = tuple(catalog.component(name, factory.read, factory.origin.version, cache.document) for name in names)
     catalog.check_requires(found)
     return Recipe(factory, blueprint, found)
+
+
+def _refuse_much(tree: Tree, names: Sequence[str]) -> None:
+    """Reading YAML takes long: what strangers wrote of it is limited as a whole."""
+    places = (f"{catalog.COMPONENTS}/{name}/{file}" for name in names for file in ("component.yaml", "copier.yml"))
+    total = sum(len(tree[place].content) for place in places if place in tree)
+    if total > YAML_LIMIT:
+        raise AuthorError(f"the components' own files hold {total} bytes of YAML; {YAML_LIMIT} are the most")
 
 
 def settle(
@@ -75,12 +86,31 @@ def settle_again(
     `named` ones are of the new version. Raises AnswersError with the command that answers, before anything is written.
     """
     try:
-        after = evolve.evolved(given, pending, named)
+        after = _evolved(made, given, pending, named)
         answers = settle(made, after.answers)
     except AnswersError as error:
         raise AnswersError(error.problems, _how_to_answer(made.factory.origin)) from None
     typed = questions.typed(catalog.all_questions(made.components), named or {}, answers)
     return after._replace(answers={**after.answers, **typed}), answers
+
+
+def _evolved(
+    made: Recipe, given: Mapping[str, Any], pending: Sequence[Pending], named: Mapping[str, Any] | None
+) -> Evolved:
+    """The given answers after the pending changes; one that nobody asks any more, after all that there ever were.
+
+    A branch that was merged may bring an answer under a name that the lock has left behind.
+    """
+    found = evolve.evolved(given, pending, named)
+    asked = {question.key for question in catalog.all_questions(made.components)}
+    late = {key: value for key, value in found.answers.items() if key not in asked}
+    if not late:
+        return found
+    ever = evolve.pending(made.components, dict.fromkeys(made.versions, "0"))
+    old = evolve.evolved(late, ever, named)
+    kept = {key: value for key, value in found.answers.items() if key in asked}
+    names = {given_as: old.names.get(now, now) for given_as, now in found.names.items()}
+    return Evolved({**old.answers, **kept}, names)
 
 
 def _how_to_answer(origin: Origin) -> str:

@@ -462,6 +462,13 @@ def test_a_folder_becomes_a_link_and_a_link_a_folder(tmp_path: Path) -> None:
     clean(story, {"real/x": "x\n", "d": link("real"), "l/z": "z\n"})
 
 
+def test_a_link_that_leads_to_itself_becomes_a_folder(tmp_path: Path) -> None:
+    """A link leads round in a circle, and the next version has a folder there: it is a link like any other."""
+    story = stamped(tmp_path, {"loop": link("loop"), "a": link("b"), "b": link("a")})
+    story.release({"loop/x": "x\n", "a/b/c": "c\n"}, 2)
+    clean(story, {"loop/x": "x\n", "a/b/c": "c\n"})
+
+
 @pytest.mark.parametrize("target", ["../outside", "/etc/passwd", "a/../../outside", ".git/config"])
 def test_a_link_out_of_the_project_is_refused(tmp_path: Path, target: str) -> None:
     """The next version brings a link that leaves the project: nothing is written."""
