@@ -69,13 +69,13 @@ class Folder:
             self._known.add(parent)
         return f"{self.root}/{path}"
 
-    def is_ours(self, path: str) -> bool:
-        """Whether the path can be written: it lies neither beyond a link nor in another repository."""
+    def is_elsewhere(self, path: str) -> bool:
+        """Whether the path lies in another repository: a submodule, or one that somebody put there."""
         try:
-            self.locate(path)
+            self._refuse_other_repository(path)
         except ProjectError:
-            return False
-        return True
+            return True
+        return False
 
     def reaches(self, path: str) -> bool:
         """Whether the path can be reached without following a link."""

@@ -289,3 +289,11 @@ def test_a_folder_of_the_teams_where_a_file_is_to_come_can_be_decided(project: P
     assert cli("check", cwd=project).code == 0
     commit(project)
     assert cli("sync", cwd=project).out.startswith("nothing to do")
+
+
+def test_another_repository_where_a_file_is_to_come_is_told_before_anything_is_written(project: Path) -> None:
+    git(project, "init", "-q", "config")
+    before = snapshot(project)
+    result = cli("sync", cwd=project)
+    assert (result.code, result.err.splitlines()[1]) == (2, "  `config/settings.txt (in another repository)`")
+    assert snapshot(project) == before

@@ -310,8 +310,8 @@ def _in_the_way(project: Project, plan: Plan) -> list[str]:
     """Folders with files where a file is to come, and files where a folder is to come."""
     gone = {change.path for change in plan.changes if change.action == "delete"}
     gone |= {change.source for change in plan.changes if change.source}
-    written = {path: file for path, file in _wanted(plan).items() if file}
-    found = [f"{path} (in another repository)" for path in written if not project.folder.is_ours(path)]
+    written = [path for path, file in _wanted(plan).items() if file]
+    found = [f"{path} (in another repository)" for path in written if project.folder.is_elsewhere(path)]
     for change in plan.changes:
         if change.file is None:
             continue
@@ -436,7 +436,9 @@ def _steps(sync: Sync, ours: Mapping[str, bytes]) -> list[journal.Step]:
     steps = [journal.Step(path, sync.before.get(path), wanted[path]) for path in order]
     # an open file that stays as it is: an abort takes back what a person does to it meanwhile
     paths = [change.path for change in sync.plan.conflicts if change.path not in wanted]
-    open_ = [path for path in paths if sync.project.folder.is_ours(path)]  # nothing is done in another repository
+    open_ = [
+        path for path in paths if not sync.project.folder.is_elsewhere(path)
+    ]  # nothing is done in another repository
     kept = [journal.Step(path, sync.before.get(path), sync.before.get(path)) for path in open_]
     return kept + [step for step in steps if step.before != step.after]
 
