@@ -39,8 +39,9 @@ lint: install ## style, format, types, import contracts
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: test-all
-test-all: test ## the slow rest: slow tests, lowest versions, every Python at hand
-	$(BIN)/python -m pytest -m slow
+test-all: test ## the slow rest: slow tests, 10,000 random projects, lowest versions, every Python at hand
+	$(BIN)/python -m pytest -m slow -o log_cli=true -o log_cli_level=INFO
+	EXAMPLES=3400 $(BIN)/python -m pytest tests/test_properties.py
 	sh tests/matrix.sh
 
 .PHONY: docs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -219,6 +220,15 @@ def test_outside_a_repository_there_is_none(tmp_path: Path) -> None:
 def test_a_broken_journal_is_named(place: Place) -> None:
     put(Path(place.journal.place), {"journal.json": "{"})
     assert refusal(place.journal.state).message == f"the journal `{place.journal.place}` is broken"
+
+
+def test_a_journal_of_another_version_is_none_unless_it_was_cut_off(place: Place) -> None:
+    for state in ("applied", "applying"):
+        put(Path(place.journal.place), {"journal.json": json.dumps({"format": 1, "state": state})})
+        if state == "applied":
+            assert place.journal.state() == ""
+    message = f"the journal `{place.journal.place}` was written by another version of ai-factory"
+    assert refusal(place.journal.state).message == message
 
 
 # ---- failed --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from ai_factory import workspace
 from ai_factory.errors import FactoryError, LockError, MachineError, ProjectError
-from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File
+from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, digest
 from ai_factory.workspace import Folder, Repository
 from tests.kit import commit, git, put, refusal, snapshot
 
@@ -220,3 +220,12 @@ def test_modes_mean_what_git_says(value: str | None, keeps: bool, tmp_path: Path
     if value is not None:
         git(tmp_path, "config", "core.fileMode", value)
     assert workspace.keeps_modes(str(tmp_path)) is keeps
+
+
+def test_a_name_may_be_as_long_as_a_disk_allows(folder: Folder) -> None:
+    name, before = "long" + "ü" * 120, os.listdir(folder.root)
+    folder.write(name, File(b"long\n"))
+    assert (folder.read(name), sorted(os.listdir(folder.root))) == (File(b"long\n"), sorted([*before, name]))
+    Path(folder.root, f"{digest(name.encode())}.ai-factory-new").touch()  # a writing that was cut off
+    folder.forget_draft(name)
+    assert sorted(os.listdir(folder.root)) == sorted([*before, name])

@@ -87,9 +87,9 @@ def _marked(path: str, entry: Entry, file: File | None, modes: bool) -> list[Fin
 def has_markers(content: bytes) -> bool:
     """Whether the text holds the three marks of a conflict, each at the start of a line and in order."""
     lines = b"\n" + content
-    start = lines.find(b"\n<<<<<<< ")
+    start = lines.find(b"\n<<<<<<<")  # git writes longer ones where a file was renamed on both sides
     middle = lines.find(b"\n=======", start)
-    return -1 < start < middle < lines.find(b"\n>>>>>>> ", middle)
+    return -1 < start < middle < lines.find(b"\n>>>>>>>", middle)
 
 
 def _promised(entry: Entry) -> bool:

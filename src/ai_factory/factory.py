@@ -78,7 +78,7 @@ def open_factory(url: str, wanted: Wanted = NEWEST, known: Origin | None = None)
     """
     found = _found(url, wanted)
     origin = found.origin
-    if known and origin.commit and origin.commit == known.commit:
+    if known and known.tree and origin.commit and origin.commit == known.commit:
         return found._replace(origin=origin._replace(tree=known.tree))
     return found._replace(origin=origin._replace(tree=origin.tree or tree_id(found.tree)))
 

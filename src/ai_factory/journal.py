@@ -27,6 +27,7 @@ APPLYING, APPLIED, ABORTING = "applying", "applied", "aborting"
 SYNC, DECISION, REPAIR, RESTORE, ABORT = "a sync", "a decision", "a repair", "a restore", "going back"
 RECORD, CONTENTS, RESERVE = "journal.json", "contents", "reserve"
 INDEX, STAGED = "index", "index.staged"  # copies of git's index: before the sync, and as the sync leaves it
+FORMAT = 2  # of a record; another version of the tool may have written it
 BLOCK = 4096  # bytes by which a disk takes space
 SLACK = 256 * 1024  # bytes that records and folders may need besides the files
 
@@ -91,11 +92,19 @@ class Journal(NamedTuple):
         """The record of the sync; empty when none left one."""
         try:
             with open(os.path.join(self.place, RECORD), encoding="utf-8") as stream:
-                return dict(json.load(stream))
+                record = dict(json.load(stream))
         except FileNotFoundError:
             return {}
         except ValueError:
             raise _broken(self.place) from None
+        if record.get("format") == FORMAT:
+            return record
+        if record.get("state") == APPLIED:
+            return {}
+        raise ProjectError(
+            f"the journal `{self.place}` was written by another version of ai-factory",
+            "finish with that version; or remove that folder, and look at `git status`",
+        )
 
 
 def _broken(place: str) -> ProjectError:
@@ -259,6 +268,7 @@ def _prepare(
         _flush(contents)
     _copy(journal.index_file, os.path.join(draft, INDEX))
     record = {
+        "format": FORMAT,
         "state": APPLYING,
         "steps": rows,
         "stages": [_stage_row(stage) for stage in stages],

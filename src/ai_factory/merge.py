@@ -419,13 +419,16 @@ def _both(item: _Path, merged: MergedTrees, why: str) -> Change:
     found = merged.files.get(item.path)
     file = found if isinstance(found, File) else None
     clash = item.path in merged.conflicts or file is None
-    if file and not clash and _is_sound(item.path, file, ours, item.theirs):
+    sound = file and not clash and _is_sound(item.path, file, ours, item.theirs)
+    if sound and _is_meant(item.path, base, ours, item.theirs, file):
         return item.change("merge", why, file)
     joined = _by_structure(item.path, base, ours, item.theirs) if base or not item.entry else None
     if joined:
         return item.change("merge", f"{why.partition(',')[0]}: merged by its entries", joined)
     if clash:
         return _in_conflict(item, file)
+    if sound:
+        return item.conflict("both sides changed one entry, each in its own way and in lines of its own")
     return item.conflict("both sides changed it, and the two together are no valid file")
 
 
@@ -433,6 +436,13 @@ def _is_sound(path: str, file: File, ours: File, theirs: File) -> bool:
     """Whether a merge by lines is a file that its readers take; where the team's was none, nobody can tell."""
     sides = ours.content, theirs.content
     return structured.sound(path, file.content, *sides) or not structured.valid(path, ours.content)
+
+
+def _is_meant(path: str, base: File | None, ours: File, theirs: File, file: File | None) -> bool:
+    """Whether a merge by lines says what the entries of the three versions mean together."""
+    if base is None or file is None:
+        return True
+    return structured.agrees(path, base.content, ours.content, theirs.content, file.content)
 
 
 def _by_structure(path: str, base: File | None, ours: File, theirs: File) -> File | None:

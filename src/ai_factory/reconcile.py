@@ -61,6 +61,8 @@ def _decided(sides: Sides, path: str, before: Entry | None) -> Decision:
     ours, theirs = sides.ours.paths.get(path), sides.theirs.paths.get(path)
     if ours == theirs:
         return Decision(ours, "ours", AGREED)
+    if before is None and sides.comparable and (gone := _gone_since(sides, ours, theirs)):
+        return gone
     if theirs == before:
         return Decision(ours, "ours", "only this branch changed it")
     if ours == before:
@@ -75,6 +77,16 @@ def _decided(sides: Sides, path: str, before: Entry | None) -> Decision:
             return Decision(entry, side, "the newer version has gone through the older one")
         return Decision(_still_open(waits, entry), "open", "its conflict waits for a person on one branch")
     return Decision(_apart(before, ours, theirs), "open", "each branch took a version of its own")
+
+
+def _gone_since(sides: Sides, ours: Entry | None, theirs: Entry | None) -> Decision | None:
+    """A path that only the older version brought, and that the newer one, which has its component, has no more."""
+    side = "theirs" if sides.newer is sides.theirs else "ours"
+    older, newer = (ours, theirs) if side == "theirs" else (theirs, ours)
+    same = sides.ours.factory.version == sides.theirs.factory.version
+    if same or older is None or newer is not None or older.component not in sides.newer.components:
+        return None
+    return Decision(None, side, "the newer version has it no more")
 
 
 def _resolved(ours: Entry, theirs: Entry) -> Decision | None:

@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 from ai_factory.errors import FactoryError, LockError, MachineError, ProjectError
 from ai_factory.lock import FOLDER, LOCK
-from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, check_path
+from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, check_path, digest
 
 DRAFT = ".ai-factory-new"  # the end of a file's name while it is being written
 BLOCK = 1024 * 1024  # bytes read at once
 UNUSABLE = "check its owner and permissions, and the space left on the disk"
+NAME_LIMIT = 255  # bytes of a name
 SIZE_LIMIT = 64 * 1024 * 1024  # bytes of one file; a larger one is nobody's template
 
 
@@ -68,6 +69,14 @@ class Folder:
             self._known.add(parent)
         return f"{self.root}/{path}"
 
+    def is_ours(self, path: str) -> bool:
+        """Whether the path can be written: it lies neither beyond a link nor in another repository."""
+        try:
+            self.locate(path)
+        except ProjectError:
+            return False
+        return True
+
     def reaches(self, path: str) -> bool:
         """Whether the path can be reached without following a link."""
         return self._look(path) is not None
@@ -97,7 +106,7 @@ class Folder:
     def write(self, path: str, file: File) -> None:
         """Put the file at the path, whole or not at all; folders are made as needed."""
         place = self.locate(path)
-        temporary = place + DRAFT
+        temporary = _draft(place)
         try:
             os.makedirs(os.path.dirname(place), exist_ok=True)
             if file.mode == LINK:
@@ -147,7 +156,7 @@ class Folder:
     def forget_draft(self, path: str) -> None:
         """Remove what a writing that was cut off left beside the path."""
         if place := self._look(path):  # beyond a link nothing is ever written
-            _forget(place + DRAFT)
+            _forget(_draft(place))
 
     def is_folder(self, path: str) -> bool:
         """Whether a folder lies at the path."""
@@ -196,6 +205,13 @@ def _write_new(place: str, file: File) -> None:
     descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(file.content)
+
+
+def _draft(place: str) -> str:
+    """Where a file lies while it is being written, beside its place; a name may be as long as a disk allows."""
+    folder, name = os.path.split(place)
+    known = name if len(os.fsencode(name + DRAFT)) <= NAME_LIMIT else digest(os.fsencode(name))
+    return os.path.join(folder, known + DRAFT)
 
 
 def _forget(place: str) -> None:

@@ -256,6 +256,23 @@ def some(points: Sequence[Point], number: int) -> Sequence[Point]:
     return points[chance.randrange(every) :: every]
 
 
+@pytest.mark.parametrize(
+    "arguments", [["sync"], ["sync", "--take", "ours", "config.json"], ["sync", "--repair"], ["restore", "--all"]]
+)
+def test_what_was_cut_off_is_told_by_whoever_would_write(world: World, tmp_path: Path, arguments: list[str]) -> None:
+    top = copy(world.folder / "half", "half", tmp_path)
+    result = run(top, *arguments)
+    assert (result.code, result.err) == (2, f"error: a sync was cut off half-way\n{ON_OR_BACK}\n")
+    assert state(top) == state(world.folder / "half")
+
+
+def test_what_was_cut_off_is_told_by_status(world: World, tmp_path: Path) -> None:
+    top = copy(world.folder / "half", "half", tmp_path)
+    assert run(top, "status").out.splitlines()[-2:] == ["a sync was cut off half-way", ON_OR_BACK]
+    assert run(top, "status", "--json").data["cut_off"] == "a sync was cut off half-way"
+    assert run(copy(world.folder / "old", "old", tmp_path), "status", "--json").data["cut_off"] == ""
+
+
 # ---- asked to end --------------------------------------------------------------------------------
 
 

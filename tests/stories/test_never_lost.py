@@ -277,3 +277,15 @@ def test_a_decision_that_cannot_be_carried_out_changes_nothing(project: Path, fa
     assert (result.code, snapshot(project)) == (2, before)
     assert result.err.startswith("error: `docs/more.md` lies beyond a folder that is a link\n")
     assert cli("sync", "--take", "ours", "docs/more.md", cwd=project).code == 0
+
+
+def test_a_folder_of_the_teams_where_a_file_is_to_come_can_be_decided(project: Path) -> None:
+    """The folder stays, and the file is declined: the name of a folder is a file's where the lock says so."""
+    put(project, {"ops/new.md/mine.txt": "mine\n"})
+    commit(project)
+    assert cli("sync", cwd=project).code == 1
+    assert cli("sync", "--take", "ours", "ops/new.md", cwd=project).code == 0
+    assert (project / "ops/new.md/mine.txt").read_text() == "mine\n"
+    assert cli("check", cwd=project).code == 0
+    commit(project)
+    assert cli("sync", cwd=project).out.startswith("nothing to do")

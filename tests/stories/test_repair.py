@@ -205,3 +205,58 @@ def test_a_repair_can_be_undone_to_the_byte(branched: Path) -> None:
     assert cli("sync", "--repair", cwd=branched).code == 0
     assert cli("sync", "--abort", cwd=branched).code == 0
     assert snapshot(branched) == before
+
+
+def test_both_branches_at_one_version_add_a_dependency(project: Path) -> None:
+    """Git conflicts in a file that the factory knows; the lock is the same on both branches."""
+    assert cli("sync", "--to", "v2.0.0", "--commit", cwd=project).code == 0
+    before = (project / "pyproject.toml").read_text()
+    git(project, "checkout", "-q", "-b", "side")
+    put(project, {"pyproject.toml": before.replace("[\n\n", '[\n\n  "django",\n')})
+    commit(project)
+    git(project, "checkout", "-q", "main")
+    put(project, {"pyproject.toml": before.replace("[\n\n", '[\n\n  "flask",\n')})
+    commit(project)
+    merge(project, "side")
+    result = cli("sync", "--repair", cwd=project)
+    assert result.code == 0, result.err
+    assert all(name in (project / "pyproject.toml").read_text() for name in ("django", "flask", "polars"))
+    assert git(project, "ls-files", "--unmerged") == ""
+    assert cli("check", cwd=project).code == 0
+
+
+def test_a_path_that_the_newer_version_has_moved_on_is_forgotten(branched: Path) -> None:
+    """And the next sync renders once, since no one rendering gave the merged project."""
+    merge(branched, "side")
+    assert cli("sync", "--repair", cwd=branched).code == 0
+    commit(branched)
+    assert lock_of(branched)["factory"]["tree"] == ""
+    assert not cli("sync", cwd=branched).out.startswith("nothing to do")
+    assert lock_of(branched)["factory"]["tree"] != ""
+
+
+def test_an_answer_under_its_old_name_comes_along_after_a_merge(project: Path, factory: Path) -> None:
+    """One branch answers anew, the other goes to the version that renames the question."""
+    questions = (factory / "templates/core/copier.yml").read_text().replace("use_case", "purpose")
+    manifest = (factory / "templates/core/component.yaml").read_text()
+    main = (factory / "templates/core/files/src/{{ package }}/main.py.jinja").read_text().replace("use_case", "purpose")
+    log = V3["templates/core/CHANGELOG.md"]
+    renamed = manifest + "  - { since: 3.0.0, answer: { rename: { use_case: purpose } } }\n"
+    put(factory, {"templates/core/copier.yml": questions, "templates/core/component.yaml": renamed})
+    put(factory, {"templates/core/files/src/{{ package }}/main.py.jinja": main, "templates/core/CHANGELOG.md": log})
+    commit(factory)
+    git(factory, "tag", "v3.0.0")
+    git(project, "checkout", "-q", "-b", "side")
+    assert (
+        cli("sync", "--data", "use_case=wide thing", "--data", "package=small_thing", "--commit", cwd=project).code == 0
+    )
+    git(project, "checkout", "-q", "main")
+    assert cli("sync", "--to", "v3.0.0", "--commit", cwd=project).code == 0
+    merge(project, "side")
+    put(project, {".ai-factory/project.yaml": git(project, "show", "side:.ai-factory/project.yaml") + "\n"})
+    assert cli("sync", "--repair", cwd=project).code in (0, 1)
+    commit(project)
+    result = cli("sync", cwd=project)
+    assert result.code == 0, result.err
+    assert lock_of(project)["answers"]["purpose"] == "wide thing"
+    assert "purpose: wide thing" in (project / ".ai-factory/project.yaml").read_text()

@@ -271,7 +271,7 @@ def test_an_old_path_is_spelled_with_the_answers_that_the_project_had(project: P
         'rename: { "src/{{ package }}/a.py": "src/{{ package }}/new.py" }',
         'remove: ["{{ place }}/b.md"]',
     )
-    result = cli("sync", "--data", "package=other", cwd=project)
+    result = cli("sync", "--to", "v3.0.0", "--data", "package=other", cwd=project)
     assert (result.code, rules(project)) == (1, [("AF004", "ops/b.md")])
     assert (project / "src/other/new.py").read_text() == "a = 1\nb = 2\nc = 4\n"
     assert (project / "ops/b.md").read_text() == "ours\n"

@@ -67,6 +67,7 @@ def conflicting(project: Path) -> Path:
         ["sync", "--continue"],
         ["sync", "--take", "ours", RUNBOOK],
         ["sync", "--take", "theirs", RUNBOOK],
+        ["sync", "--repair"],
         ["restore", AUDIT],
     ],
 )

@@ -111,6 +111,8 @@ def project_and_files(paths: list[str]) -> tuple[Project, list[str]]:
 
     if paths and os.path.isdir(paths[0]) and not os.path.islink(paths[0]):
         project = open_project(paths[0])
+        if project.relative(paths[0]) in project.lock.paths:  # a folder that lies where a file of the factory's should
+            return project, [project.relative(path) for path in paths]
         return project, [_within(project, paths[0], path) for path in paths[1:]]
     start = _existing_folder(paths[0]) if paths else "."
     project = open_project(start)

@@ -106,9 +106,10 @@ def _run(place: str, request: Request, plan: bool, markdown: bool, commit: bool,
     applied = not plan and not prepared.nothing_to_do
     if applied:
         verb.apply(prepared)
-    if applied and commit and not prepared.plan.conflicts:
+    committed = applied and commit and not prepared.plan.conflicts
+    if committed:
         verb.commit(prepared)
-    text = sync_markdown(prepared) if markdown else sync_text(prepared, applied)
+    text = sync_markdown(prepared) if markdown else sync_text(prepared, applied, committed)
     show(text, sync_data(prepared, applied), as_json)
     return 1 if prepared.plan.conflicts or prepared.still_open else 0
 

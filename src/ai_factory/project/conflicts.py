@@ -115,7 +115,8 @@ def _settle_open(project: Project, place: journal.Journal, decisions: Mapping[st
         files.pop(path, None)
         if new is not None:
             files |= {path: new} if entry.ownership in ("managed", "merged") else {}
-            rows[path] = _decided(entry, new, project.lock.factory.version)
+            declined = side == "ours" and project.folder.read(path) is None
+            rows[path] = _decided(entry, new, project.lock.factory.version, "declined" if declined else "")
         steps += _decision_steps(project, path, side, new)
     content = base.write(base.Base(files, theirs))
     record = project.lock._replace(paths=rows, base_file=digest(content))
@@ -125,8 +126,8 @@ def _settle_open(project: Project, place: journal.Journal, decisions: Mapping[st
     return Progress(tuple(sorted(decisions)), tuple(_open_paths(record)), kept)
 
 
-def _decided(entry: Entry, new: File, version: str) -> Entry:
-    return entry._replace(base=blob_id(new.content), base_version=version, mode=new.mode, state="", theirs="")
+def _decided(entry: Entry, new: File, version: str, state: str) -> Entry:
+    return entry._replace(base=blob_id(new.content), base_version=version, mode=new.mode, state=state, theirs="")
 
 
 def _decision_steps(project: Project, path: str, side: str, new: File | None) -> list[journal.Step]:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ai_factory import catalog, check, documents, evolve, git
+from ai_factory import catalog, check, documents, evolve, git, journal
 from ai_factory.check import Finding
-from ai_factory.errors import AuthorError, FactoryError, UsageError
+from ai_factory.errors import AuthorError, FactoryError, ProjectError, UsageError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
 from ai_factory.lock import Entry
 from ai_factory.plan import Plan, Target
@@ -42,6 +42,7 @@ class StatusReport(NamedTuple):
     source: str
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    cut_off: tuple[str, str] = ("", "")  # what was cut off half-way, and how to go on
 
 
 def status(project: Project, refresh: bool = False, in_ci: bool = False) -> StatusReport:
@@ -57,7 +58,17 @@ def status(project: Project, refresh: bool = False, in_ci: bool = False) -> Stat
         factory.origin.url,
         tuple(rows),
         tuple(wanted_but_not_applied(project, plan.target)),
+        _cut_off(project),
     )
+
+
+def _cut_off(project: Project) -> tuple[str, str]:
+    if find_repository(project.root):
+        try:
+            journal.require_finished(journal.journal_of(project.root))
+        except ProjectError as error:
+            return error.message, error.hint
+    return "", ""
 
 
 def known_factory(project: Project, refresh: bool = False, in_ci: bool = False) -> Factory:

@@ -76,9 +76,13 @@ def repair(root: str) -> Repaired:
         files = dict(_mended(folder, branches, decisions, unmerged))
         present = {path for path in _known(branches) if (files[path] if path in files else folder.read(path))}
         decisions = reconcile.decided(branches.sides, present)
-        record, archive = _record(root, branches, decisions)
-        after = {**files, lock.BASE: File(archive), lock.LOCK: File(lock.write(record))}
-        steps = [step for path, file in after.items() if (step := Step(path, folder.read(path), file))]
+        record, rebuilt = _record(root, branches, decisions)
+        steps = [Step(path, folder.read(path), file) for path, file in (files | rebuilt).items()]
+        if not steps:
+            raise ProjectError(
+                "nothing to repair: both branches have the same lock, and the same lines are edited on both",
+                "resolve the conflicts as after any merge, then `git add` them",
+            )
         kept = _carry_out(root, place, steps, record)
         left = sorted(unmerged.keys() - files.keys() - set(RECORD))
         told = _told(decisions)
@@ -98,7 +102,7 @@ def _refuse_open_manifest(folder: Folder) -> None:
 
 
 def _branches(root: str, unmerged: Mapping[str, object]) -> Branches:
-    if not unmerged.keys().isdisjoint(RECORD):
+    if unmerged:  # where the lock is not in conflict, both branches have the same one
         names = [(lambda path, number=number: _staged(unmerged, path, number)) for number in (1, 2, 3)]
     elif parents := git.parents(root):
         names = [(lambda path, commit=commit: f"{commit}:./{path}") for commit in parents]
@@ -184,8 +188,10 @@ def _synced(
 # ---- lock and base -------------------------------------------------------------------------------
 
 
-def _record(root: str, branches: Branches, decisions: Mapping[str, Decision]) -> tuple[Lock, bytes]:
-    """The lock and the base of the merged project."""
+def _record(root: str, branches: Branches, decisions: Mapping[str, Decision]) -> tuple[Lock, dict[str, File]]:
+    """The lock of the merged project; lock and base as files, where the branches have different ones."""
+    if branches.ours.lock == branches.theirs.lock:
+        return branches.ours.lock, {}
     record = reconcile.merged(branches.sides, decisions)
     rows = {path: entry for path, entry in record.paths.items() if entry.ownership in ("managed", "merged")}
     known = _pool(branches)
@@ -194,7 +200,8 @@ def _record(root: str, branches: Branches, decisions: Mapping[str, Decision]) ->
     files = {path: known[entry.base] for path, entry in rows.items() if entry.base in known}
     theirs = {path: known[entry.theirs] for path, entry in rows.items() if entry.theirs in known}
     archive = base.write(Base(_in_mode(files, rows), _in_mode(theirs, rows)))
-    return record._replace(base_file=digest(archive)), archive
+    record = record._replace(base_file=digest(archive))
+    return record, {lock.BASE: File(archive), lock.LOCK: File(lock.write(record))}
 
 
 def _pool(branches: Branches) -> dict[str, File]:

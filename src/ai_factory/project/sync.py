@@ -310,7 +310,8 @@ def _in_the_way(project: Project, plan: Plan) -> list[str]:
     """Folders with files where a file is to come, and files where a folder is to come."""
     gone = {change.path for change in plan.changes if change.action == "delete"}
     gone |= {change.source for change in plan.changes if change.source}
-    found: list[str] = []
+    written = {path: file for path, file in _wanted(plan).items() if file}
+    found = [f"{path} (in another repository)" for path in written if not project.folder.is_ours(path)]
     for change in plan.changes:
         if change.file is None:
             continue
@@ -417,22 +418,25 @@ def _touched(plan: Plan) -> list[str]:
     return sorted(paths | {f"{change.path}.incoming" for change in plan.changes if change.incoming} | set(OURS))
 
 
-def _steps(sync: Sync, ours: Mapping[str, bytes]) -> list[journal.Step]:
-    wanted: dict[str, File | None] = {}
-    for change in sync.plan.changes:
-        if change.source:
-            wanted[change.source] = None
-    for change in sync.plan.changes:
+def _wanted(plan: Plan) -> dict[str, File | None]:
+    """What will lie at each path that the plan changes; None: nothing."""
+    wanted: dict[str, File | None] = {change.source: None for change in plan.changes if change.source}
+    for change in plan.changes:
         if change.file is not None or change.action == "delete":
             wanted[change.path] = change.file
         if change.incoming:
             wanted[f"{change.path}.incoming"] = change.incoming
-    wanted |= {path: File(content) for path, content in ours.items()}
+    return wanted
+
+
+def _steps(sync: Sync, ours: Mapping[str, bytes]) -> list[journal.Step]:
+    wanted = _wanted(sync.plan) | {path: File(content) for path, content in ours.items()}
     # a path that goes makes room for one that comes: a file may become a folder
     order = sorted(wanted, key=lambda path: (path.startswith(lock.FOLDER), wanted[path] is not None))
     steps = [journal.Step(path, sync.before.get(path), wanted[path]) for path in order]
     # an open file that stays as it is: an abort takes back what a person does to it meanwhile
-    open_ = [change.path for change in sync.plan.conflicts if change.path not in wanted]
+    paths = [change.path for change in sync.plan.conflicts if change.path not in wanted]
+    open_ = [path for path in paths if sync.project.folder.is_ours(path)]  # nothing is done in another repository
     kept = [journal.Step(path, sync.before.get(path), sync.before.get(path)) for path in open_]
     return kept + [step for step in steps if step.before != step.after]
 

@@ -86,12 +86,31 @@ def settle_again(
     `named` ones are of the new version. Raises AnswersError with the command that answers, before anything is written.
     """
     try:
-        after = evolve.evolved(given, pending, named)
+        after = _evolved(made, given, pending, named)
         answers = settle(made, after.answers)
     except AnswersError as error:
         raise AnswersError(error.problems, _how_to_answer(made.factory.origin)) from None
     typed = questions.typed(catalog.all_questions(made.components), named or {}, answers)
     return after._replace(answers={**after.answers, **typed}), answers
+
+
+def _evolved(
+    made: Recipe, given: Mapping[str, Any], pending: Sequence[Pending], named: Mapping[str, Any] | None
+) -> Evolved:
+    """The given answers after the pending changes; one that nobody asks any more, after all that there ever were.
+
+    A branch that was merged may bring an answer under a name that the lock has left behind.
+    """
+    found = evolve.evolved(given, pending, named)
+    asked = {question.key for question in catalog.all_questions(made.components)}
+    late = {key: value for key, value in found.answers.items() if key not in asked}
+    if not late:
+        return found
+    ever = evolve.pending(made.components, dict.fromkeys(made.versions, "0"))
+    old = evolve.evolved(late, ever, named)
+    kept = {key: value for key, value in found.answers.items() if key in asked}
+    names = {given_as: old.names.get(now, now) for given_as, now in found.names.items()}
+    return Evolved({**old.answers, **kept}, names)
 
 
 def _how_to_answer(origin: Origin) -> str:

@@ -23,6 +23,7 @@ def status_text(report: StatusReport) -> str:
     lines += [f"{finding.rule} {plain(finding.message)}" for finding in report.findings]
     if report.rows:
         lines.append("first letter: the team; second: a sync (A added, M changed, R renamed, D deleted, C conflict)")
+    lines += [report.cut_off[0], f"hint: {report.cut_off[1]}"] if report.cut_off[0] else []
     return "\n".join(lines)
 
 
@@ -35,6 +36,7 @@ def status_data(report: StatusReport) -> dict[str, Any]:
         "factory": report.source,
         "paths": [_fields(row) for row in report.rows],
         "findings": [finding_row(finding) for finding in report.findings],
+        "cut_off": report.cut_off[0],
     }
 
 

@@ -81,7 +81,7 @@ def _version(file: File | None) -> dict[str, str] | None:
     return {"mode": file.mode, "id": blob_id(file.content)} if file else None
 
 
-def sync_text(sync: Sync, applied: bool) -> str:
+def sync_text(sync: Sync, applied: bool, committed: bool = False) -> str:
     """What a sync does, path by path, and what it leaves for a person."""
     if sync.nothing_to_do:
         lines = [f"nothing to do: the project is at {plain(sync.plan.target.origin.version)}"]
@@ -91,7 +91,7 @@ def sync_text(sync: Sync, applied: bool) -> str:
     lines += _signature(sync.signed_by)
     lines += [_change_line(change) for change in sync.plan.visible]
     lines += [_summary(sync.plan)]
-    return "\n".join(lines + _rest(sync) + _next_steps(sync, applied))
+    return "\n".join(lines + _rest(sync) + _next_steps(sync, applied, committed))
 
 
 def _change_line(change: Change) -> str:
@@ -122,7 +122,9 @@ def _answer_line(row: Mapping[str, Any]) -> str:
     return f"answer: {key} is new: {new}{default}" if row["from"] is None else f"answer: {key}: {old} → {new}{default}"
 
 
-def _next_steps(sync: Sync, applied: bool) -> list[str]:
+def _next_steps(sync: Sync, applied: bool, committed: bool) -> list[str]:
+    if committed:
+        return ["committed"]
     if not applied:
         return ["hint: the same command without `--plan` applies this"]
     if sync.plan.conflicts:

@@ -48,6 +48,25 @@ def merge(path: str, base: bytes | None, ours: bytes, theirs: bytes) -> bytes | 
     return found if sound(path, found, ours, theirs) else None
 
 
+def agrees(path: str, base: bytes, ours: bytes, theirs: bytes, merged: bytes) -> bool:
+    """Whether a merge by lines reads as the data that is meant; true where the entries tell nothing.
+
+    Lines that do not touch can still clash: one side removes an entry that the other moves, or both add one.
+    """
+    form = format_of(path)
+    if form is None or any(len(content) > SIZE_LIMIT for content in (base, ours, theirs, merged)):
+        return True
+    from ai_factory.structured.nodes import Clash, Unreadable
+
+    try:
+        meant = _merged(form, base, ours, theirs)
+        return form.read(_text(meant)).data == form.read(_text(merged)).data
+    except Clash:
+        return False
+    except (Unreadable, UnicodeError, RecursionError):
+        return True
+
+
 def _merged(form: Format, base: bytes | None, ours: bytes, theirs: bytes) -> bytes:
     from ai_factory.structured.nodes import Clash, Strange, Three, own_remarks
     from ai_factory.structured.threeway import Merge
