@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -153,6 +154,31 @@ def test_a_link_in_gits_own_folder_is_not_written_through(
     assert cli("sync", cwd=project).code == (1 if name.startswith("info") else 2)
     cli("sync", "--abort", cwd=project)
     assert snapshot(outside) == before
+
+
+def test_a_work_tree_that_git_is_told_lies_elsewhere_is_not_written(project: Path, outside: Path) -> None:
+    git(project, "config", "core.worktree", str(outside))
+    before = snapshot(outside)
+    for command in (["sync"], ["restore", "--all"], ["sync", "--abort"], ["status"]):
+        cli(*command, cwd=project)
+    assert snapshot(outside) == before
+
+
+@pytest.mark.parametrize("path", ["../outside/runbook.md", "/etc/passwd", ".git/config"])
+@pytest.mark.parametrize("command", ["--abort", "--continue"])
+def test_a_journal_that_somebody_wrote_leads_nowhere_else(
+    path: str, command: str, project: Path, outside: Path
+) -> None:
+    """A repository that was unpacked, not cloned, may hold one."""
+    assert cli("sync", cwd=project).code == 0
+    record = next((project / ".git/ai-factory").glob("*/journal.json"))
+    data = json.loads(record.read_text())
+    data["steps"][0]["path"] = path
+    data["state"] = "applying" if command == "--continue" else data["state"]
+    record.write_text(json.dumps(data))
+    before = snapshot(outside), (project / ".git/config").read_bytes()
+    result = cli("sync", command, cwd=project)
+    assert ((snapshot(outside), (project / ".git/config").read_bytes()), result.code) == (before, 2)
 
 
 def test_a_project_in_a_folder_of_another_is_not_left(project: Path, factory: Path) -> None:

@@ -184,26 +184,14 @@ def test_without_its_filter_a_touched_file_looks_changed_and_nothing_is_worse(pr
     assert cli("sync", "--plan", cwd=project).code == 0
 
 
-@pytest.mark.parametrize("missing", ["base", "objects"])
-def test_what_a_repository_lacks_is_not_fetched_by_a_program_of_its_own(
-    missing: str, project: Path, factory: Path, evil: str, trap: Path
+def test_what_a_project_lacks_is_not_fetched_by_a_program_of_its_own(
+    project: Path, factory: Path, evil: str, trap: Path
 ) -> None:
     """A partial clone names a remote that promises what it lacks, and a program to run there."""
     put(project, {"ops/runbook.md": "edited\n"})
     (project / ".ai-factory/base").unlink()
     commit(project)
-    for key, value in {
-        "core.repositoryFormatVersion": "1",
-        "extensions.partialClone": "evil",
-        "remote.evil.promisor": "true",
-        "remote.evil.url": str(factory),
-        "remote.evil.uploadpack": evil,
-    }.items():
-        git(project, "config", key, value)
-    if missing == "objects":
-        for place in (project / ".git/objects").glob("??/*"):
-            if git(project, "cat-file", "-t", place.parent.name + place.name) == "blob":
-                place.unlink()
+    lacking(project, str(factory), evil)
     cli("sync", "--plan", cwd=project)
     cli("status", cwd=project)
     assert trap.exists() is False
@@ -220,6 +208,32 @@ def test_nothing_of_a_factorys_repository_runs_while_it_is_read(
     for number, options in enumerate((["--factory", str(factory)], ["--factory", f"file://{factory}"])):
         assert cli("new", "small", f"p{number}", "--defaults", *options, cwd=tmp_path).code == 0
     assert trap.exists() is False
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_what_a_factory_lacks_is_not_fetched_by_a_program_of_its_own(
+    form: str, factory: Path, tmp_path: Path, evil: str, trap: Path
+) -> None:
+    git(tmp_path, "clone", "-q", "--bare", str(factory), "whole")
+    lacking(factory, str(tmp_path / "whole"), evil)
+    options = ("--defaults", "--factory", form.format(factory), "--version", "v1.0.0")
+    assert cli("new", "small", "p", *options, cwd=tmp_path).code == 2
+    assert (trap.exists(), (tmp_path / "p").exists()) == (False, False)
+
+
+def lacking(repository: Path, whole: str, evil: str) -> None:
+    """Make it a partial clone without any content, whose settings name a program that brings what is missing."""
+    for key, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "evil",
+        "remote.evil.promisor": "true",
+        "remote.evil.url": whole,
+        "remote.evil.uploadpack": evil,
+    }.items():
+        git(repository, "config", key, value)
+    for place in (repository / ".git/objects").glob("??/*"):
+        if git(repository, "cat-file", "-t", place.parent.name + place.name) == "blob":
+            place.unlink()
 
 
 @pytest.mark.parametrize("settings_of", ["person", "machine"])
@@ -280,3 +294,14 @@ def test_a_repository_hidden_among_the_files_of_another_is_not_obeyed(
     trap.unlink(missing_ok=True)
     result = run(project, *command)
     assert (trap.exists(), result.code) == (False, 2 if command[0] in ("sync", "restore") else 0)
+
+
+def test_nothing_of_the_repository_around_runs_while_a_project_is_born_in_it(
+    factory: Path, tmp_path: Path, evil: str, trap: Path
+) -> None:
+    mono = tmp_path / "mono"
+    git(tmp_path, "init", "-q", "mono")
+    infect(mono, evil)
+    trap.unlink(missing_ok=True)
+    assert cli("new", "small", "sub", "--defaults", "--factory", str(factory), cwd=mono).code == 0
+    assert trap.exists() is False

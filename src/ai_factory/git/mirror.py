@@ -9,6 +9,7 @@ import shutil
 from ai_factory.errors import MachineError, UnreachableError
 from ai_factory.git.process import configured, isolated, run, with_settings
 
+_UPLOAD_PACK = "GIT_ALLOW_PROTOCOL=none git-upload-pack"  # the repository there fetches nothing in its turn
 _SETTINGS = "GIT_CONFIG"  # how the variables begin in which git finds settings
 _TO_REACH = r"^(credential\..*|http\.(.*\.)?(proxy|sslcainfo|sslcapath|sslcert|sslkey))$"
 
@@ -26,6 +27,7 @@ def update_mirror(url: str, mirror: str) -> None:
         "--no-write-fetch-head",
         "--no-recurse-submodules",
         "--no-auto-maintenance",
+        *(["--upload-pack", _UPLOAD_PACK] if _is_local(url) else []),
         "--",
         url,
         *refs,
@@ -47,7 +49,7 @@ def _access(url: str, mirror: str) -> dict[str, str]:
     """
     scheme = url.partition("://")[0].lower()
     if scheme not in ("http", "https"):
-        return {"GIT_ALLOW_PROTOCOL": "file" if scheme == "file" or os.path.isabs(url) else "ssh"}
+        return {"GIT_ALLOW_PROTOCOL": "file" if _is_local(url) else "ssh"}
     own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key.startswith(_SETTINGS)}
     settings = [("http.followRedirects", "false"), *configured(_TO_REACH, mirror, own)]
     # http is there for this machine's own servers, see `factory.is_remote`
@@ -55,6 +57,10 @@ def _access(url: str, mirror: str) -> dict[str, str]:
     return {
         key: value for key, value in with_settings(isolated(), settings).items() if key.startswith(_SETTINGS)
     } | more
+
+
+def _is_local(url: str) -> bool:
+    return os.path.isabs(url) or url.lower().startswith("file://")
 
 
 def _hint(message: str) -> str:

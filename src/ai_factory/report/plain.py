@@ -14,7 +14,9 @@ def plain(text: str) -> str:
 
     GitHub's runner obeys a line that begins with `::`, and `##[` anywhere in one.
     """
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    shown = text
+    if not text.isprintable():
+        shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     if shown.lstrip().startswith("::"):
         shown = shown.replace(":", "\\x3a", 1)
     return shown.replace("##[", "#\\x23[")
