@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai_factory import base, lock
+from ai_factory import base
 from ai_factory.base import Base
 from ai_factory.errors import FactoryError, LockError
-from ai_factory.tree import EXECUTABLE, LINK, File
+from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File
 from tests.kit import refusal
 
 BASE = Base(
@@ -39,7 +39,9 @@ def test_entries_are_stored_sorted_and_dateless() -> None:
 
 
 paths = st.text("ab/.ü", min_size=1, max_size=6).filter(lambda path: not {"", ".", ".."} & set(path.split("/")))
-trees = st.dictionaries(paths, st.builds(File, st.binary(max_size=20), st.sampled_from(lock.MODES)), max_size=4)
+links = st.just(File(b"b", LINK))  # one that leads out of its tree is refused
+contents = st.builds(File, st.binary(max_size=20), st.sampled_from([REGULAR, EXECUTABLE]))
+trees = st.dictionaries(paths, contents | links, max_size=4)
 
 
 @given(trees, trees)
