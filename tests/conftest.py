@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from tests import kit
 
+os.environ.pop("CI", None)  # what a run in CI refuses has tests of its own; before any fixture of a module is made
+
 # the same examples each time, so that a failure is the doing of the change at hand; more and others with EXAMPLES=N
 settings.register_profile("repeatable", derandomize="EXAMPLES" not in os.environ, deadline=None)
 settings.load_profile("repeatable")
@@ -27,7 +29,6 @@ def _own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("AI_FACTORY_CACHE", str(home / "cache"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    monkeypatch.delenv("CI", raising=False)
     for name, value in kit.IDENTITY.items():
         monkeypatch.setenv(name, value)
 
