@@ -21,6 +21,7 @@ from ai_factory.manifest import Manifest
 from ai_factory.project import new as birth
 from ai_factory.project import sync, target
 from ai_factory.project.opening import Project, open_project
+from ai_factory.project.release import Request
 from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, tree_id
 from tests import kit
 
@@ -275,7 +276,7 @@ class World(NamedTuple):
         return open_project(str(self.root))
 
     def planned(self) -> sync.Sync:
-        return sync.prepare(self.opened(), sync.Request())
+        return sync.prepare(self.opened(), Request())
 
 
 @contextmanager
@@ -286,7 +287,7 @@ def world(story: Story, folder: Path) -> Iterator[World]:
     made = factories(story)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ai_factory.isolate.limited", lambda compute, what: compute())
-        patch.setattr("ai_factory.project.sync.open_factory", lambda url, wanted, applied: made[1])
+        patch.setattr("ai_factory.project.release.open_factory", lambda url, wanted, applied: made[1])
         try:
             _born(made[0], root)
             _repository(top, root, story)

@@ -471,6 +471,8 @@ def _in_conflict(item: _Path, marked: File | None) -> Change:
         why = "the team edited it, and its base is not known"
     binary = is_binary(item.ours.content) or is_binary(item.theirs.content)
     link = LINK in (item.ours.mode, item.theirs.mode)
+    if (binary or link) and item.base:
+        why = "both sides changed it, and it has no lines to merge"
     if marked is None or binary or link or item.path.endswith(GUARDED):
         return item.conflict(why)
     return item.conflict(why, marked)

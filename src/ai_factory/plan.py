@@ -48,6 +48,11 @@ class Change(NamedTuple):
     entry: Entry | None = None
     base: File | None = None
 
+    @property
+    def writes(self) -> bool:
+        """Whether the path will not be as it was."""
+        return self.action not in ("same", "keep", "forget")
+
 
 class Target(NamedTuple):
     """What a project is brought to: a factory's rendering, and what it was rendered from."""
@@ -75,6 +80,17 @@ class Plan(NamedTuple):
     def conflicts(self) -> tuple[Change, ...]:
         """The changes that a person must decide."""
         return tuple(change for change in self.changes if change.action == "conflict")
+
+    @property
+    def files(self) -> dict[str, File | None]:
+        """What will lie at each path that this plan changes; None: nothing."""
+        wanted: dict[str, File | None] = {change.source: None for change in self.changes if change.source}
+        for change in self.changes:
+            if change.file is not None or change.action == "delete":
+                wanted[change.path] = change.file
+            if change.incoming:
+                wanted[f"{change.path}.incoming"] = change.incoming
+        return wanted
 
     def new_base(self) -> base.Base:
         """The base after this plan."""

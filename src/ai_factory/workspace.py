@@ -41,16 +41,19 @@ class Folder:
         place = self._look(path)
         if place is None:
             raise ProjectError(f"`{path}` lies beyond a folder that is a link", "put a real folder there")
-        self._refuse_other_repository(path)
+        if other := self._other_repository(path):
+            raise ProjectError(f"`{path}` lies in another repository, `{other}`", "move that one elsewhere")
         return place
 
-    def _refuse_other_repository(self, path: str) -> None:
+    def _other_repository(self, path: str) -> str:
+        """The folder above the path that is another repository: a submodule, or one that somebody put there."""
         folder = path.rpartition("/")[0]
         while folder not in self._own:
             if os.path.lexists(f"{self.root}/{folder}/.git"):
-                raise ProjectError(f"`{path}` lies in another repository, `{folder}`", "move that one elsewhere")
+                return folder
             self._own.add(folder)
             folder = folder.rpartition("/")[0]
+        return ""
 
     def _look(self, path: str) -> str | None:
         """The place of the path on disk; None when it lies beyond a link that stays inside."""
@@ -70,12 +73,8 @@ class Folder:
         return f"{self.root}/{path}"
 
     def is_elsewhere(self, path: str) -> bool:
-        """Whether the path lies in another repository: a submodule, or one that somebody put there."""
-        try:
-            self._refuse_other_repository(path)
-        except ProjectError:
-            return True
-        return False
+        """Whether the path lies in another repository."""
+        return bool(self._other_repository(path))
 
     def reaches(self, path: str) -> bool:
         """Whether the path can be reached without following a link."""
@@ -162,6 +161,17 @@ class Folder:
         """Whether a folder lies at the path."""
         place = self._look(path)
         return place is not None and os.path.isdir(place) and not os.path.islink(place)
+
+    def obstacle(self, path: str) -> str:
+        """What keeps a file from lying at the path, by its own path; empty when nothing does.
+
+        A folder there with something in it, another repository, or a file above.
+        """
+        if self.is_folder(path) and os.listdir(os.path.join(self.root, path)):
+            return path
+        parts = path.split("/")
+        above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+        return self._other_repository(path) or next((folder for folder in above if self.read(folder)), "")
 
     def walk(self, folder: str = "") -> Iterator[str]:
         """All files and links below `folder`, sorted, without git's own; none below a link."""

@@ -118,8 +118,9 @@ def test_a_file_saved_after_the_plan_was_made_is_not_overwritten(project: Path) 
     from ai_factory.errors import ProjectError
     from ai_factory.project import sync
     from ai_factory.project.opening import open_project
+    from ai_factory.project.release import Request
 
-    prepared = sync.prepare(open_project(str(project)), sync.Request())
+    prepared = sync.prepare(open_project(str(project)), Request())
     put(project, {RUNBOOK: "saved just now\n"})
     before = snapshot(project)
     with pytest.raises(ProjectError, match="was changed while the sync was under way"):

@@ -13,6 +13,7 @@ from tests.kit import LINES, cli, commit, git, put, rules, snapshot, tree
 
 RUNBOOK = "ops/runbook.md"
 AUDIT = "src/small_thing/controls/audit.py"
+SETTINGS = LINES.replace("line", "setting")
 V3 = {  # on top of v2: the same lines again, and more
     "templates/core/CHANGELOG.md": "# Changelog\n\n## 3.0.0\n\n- more\n\n## 2.0.0\n\n- x\n\n## 1.0.0\n\n- first\n",
     "templates/core/files/ops/runbook.md": LINES.replace("line 2\n", "line II\n").replace("line 12\n", "line XII\n"),
@@ -233,6 +234,41 @@ def test_a_path_that_the_newer_version_has_moved_on_is_forgotten(branched: Path)
     assert lock_of(branched)["factory"]["tree"] == ""
     assert not cli("sync", cwd=branched).out.startswith("nothing to do")
     assert lock_of(branched)["factory"]["tree"] != ""
+
+
+@pytest.mark.parametrize("onto", ["main", "side"])
+@pytest.mark.parametrize("edited", ["nobody", "main", "both"])
+def test_a_file_that_each_version_renames_ends_at_its_last_name(
+    project: Path, factory: Path, onto: str, edited: str
+) -> None:
+    """Git sees each branch move it to another place, and leaves all three paths in conflict."""
+    upstream = SETTINGS.replace("setting 20\n", "setting twenty\n")
+    manifest = (factory / "templates/core/component.yaml").read_text()
+    once_more = "  - { since: 3.0.0, rename: { config/settings.txt: settings/main.txt } }\n"
+    old, new = (f"templates/core/files/{path}" for path in ("config/settings.txt", "settings/main.txt"))
+    put(factory, {**V3, "templates/core/component.yaml": manifest + once_more, old: None, new: upstream})
+    commit(factory)
+    git(factory, "tag", "v3.0.0")
+    git(project, "checkout", "-q", "-b", "side")
+    if edited == "both":
+        put(project, {"settings.txt": SETTINGS.replace("setting 12\n", "setting twelve\n")})
+        commit(project)
+    assert cli("sync", "--to", "v3.0.0", "--commit", cwd=project).code == 0
+    git(project, "checkout", "-q", "main")
+    if edited != "nobody":
+        put(project, {"settings.txt": SETTINGS.replace("setting 5\n", "setting five\n")})
+        commit(project)
+    assert cli("sync", "--to", "v2.0.0", "--commit", cwd=project).code == 0
+    git(project, "checkout", "-q", onto)
+    merge(project, {"main": "side", "side": "main"}[onto])
+    result = cli("sync", "--repair", "--json", cwd=project)
+    assert (result.code, result.data["open"], result.data["unmerged"]) == (0, [], [])
+    assert git(project, "ls-files", "--unmerged") == ""
+    wanted = upstream if edited == "nobody" else upstream.replace("setting 5\n", "setting five\n")
+    wanted = wanted if edited != "both" else wanted.replace("setting 12\n", "setting twelve\n")
+    found = {path: text for path, text in tree(project).items() if "settings" in path}
+    assert found == {"settings/main.txt": wanted}
+    assert rules(project) == []
 
 
 def test_an_answer_under_its_old_name_comes_along_after_a_merge(project: Path, factory: Path) -> None:

@@ -364,8 +364,9 @@ def _killed(*_: object) -> None:
 def _sync_here(folder: Path) -> None:
     from ai_factory.project import sync
     from ai_factory.project.opening import open_project
+    from ai_factory.project.release import Request
 
-    sync.apply(sync.prepare(open_project(str(folder)), sync.Request()))
+    sync.apply(sync.prepare(open_project(str(folder)), Request()))
 
 
 def test_line_endings_of_the_project_are_kept(project: Path) -> None:

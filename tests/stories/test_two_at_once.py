@@ -15,6 +15,7 @@ from ai_factory import journal
 from ai_factory.errors import FactoryError, ProjectError
 from ai_factory.project import states, sync
 from ai_factory.project.opening import open_project
+from ai_factory.project.release import Request
 from tests.kit import LINES, cli, commit, git, put, refusal, small_project, snapshot, tree
 
 AUDIT = "src/small_thing/controls/audit.py"
@@ -155,7 +156,7 @@ def test_what_somebody_staged_while_a_sync_was_written_stays_staged(
 
 
 def planned(project: Path) -> sync.Sync:
-    return sync.prepare(open_project(str(project)), sync.Request())
+    return sync.prepare(open_project(str(project)), Request())
 
 
 def refused(plan: sync.Sync) -> FactoryError:

@@ -14,6 +14,7 @@ import pytest
 from ai_factory.errors import ProjectError
 from ai_factory.project import sync
 from ai_factory.project.opening import open_project
+from ai_factory.project.release import Request
 from tests.kit import cli, commit, git, put, refusal, small_project, snapshot
 
 RUNBOOK = "ops/runbook.md"
@@ -101,7 +102,7 @@ def test_a_project_may_be_reached_through_a_link(project: Path) -> None:
 
 
 def test_a_link_that_is_swapped_in_between_plan_and_apply_is_not_followed(project: Path, outside: Path) -> None:
-    prepared = sync.prepare(open_project(str(project)), sync.Request())
+    prepared = sync.prepare(open_project(str(project)), Request())
     linked(project, "ops", str(outside))
     before = snapshot(outside)
     assert isinstance(refusal(lambda: sync.apply(prepared)), ProjectError)
@@ -115,7 +116,7 @@ def test_a_link_that_is_swapped_in_between_plan_and_apply_is_not_followed(projec
 def test_a_file_that_is_swapped_for_a_link_between_plan_and_apply_is_not_written_through(
     project: Path, outside: Path
 ) -> None:
-    prepared = sync.prepare(open_project(str(project)), sync.Request())
+    prepared = sync.prepare(open_project(str(project)), Request())
     linked(project, RUNBOOK, str(outside / "runbook.md"))
     before = snapshot(outside)
     assert isinstance(refusal(lambda: sync.apply(prepared)), ProjectError)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ai_factory.cli.console import in_ci, show
+from ai_factory.cli.console import in_ci, show, talk
 from ai_factory.cli.new import pair
 from ai_factory.cli.signers import AllowedSigners, allowed_signers
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:  # see `new`
     from ai_factory.project.conflicts import Progress
-    from ai_factory.project.sync import Request
+    from ai_factory.project.release import Request
     from ai_factory.tree import File
 
 DECIDE = "hint: mend an open file, or decide: `ai-factory sync --take ours FILE`, `--take theirs FILE`"
@@ -56,7 +56,7 @@ def sync(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")] = False,
 ) -> int:
     """Bring the project to a new version of its factory, every local edit kept."""
-    from ai_factory.project import sync as verb
+    from ai_factory.project.release import Request
 
     chosen = [
         name
@@ -84,7 +84,7 @@ def sync(
         return _finish(place, abort, as_json)
     if repair:
         return _repair(place, as_json)
-    request = verb.Request(
+    request = Request(
         to=to,
         factory=factory,
         accept=accept,
@@ -158,6 +158,8 @@ def _show_incoming(path: str, file: File | None, as_json: bool) -> None:
     from ai_factory.report.plain import plain
 
     content = file.content if file else b""
+    if file is None:
+        talk(f"the new version has removed {plain(path)}")
     if as_json:
         data = {"schema": "ai-factory/sync-show/1", "path": path, "deleted": file is None}
         show("", {**data, "content": content.decode("utf-8", "backslashreplace")}, as_json)

@@ -91,7 +91,22 @@ def take(project: Project, side: str, paths: Sequence[str]) -> Progress:
         for path in paths:
             if path not in open_:
                 raise UsageError(f"`{path}` has no open conflict", "`ai-factory status` lists those that do")
+        if side == "theirs":
+            _refuse_obstacles(project, paths)
         return _settle_open(project, place, dict.fromkeys(paths, side))
+
+
+def _refuse_obstacles(project: Project, paths: Sequence[str]) -> None:
+    """A file can only be put where there is room for it."""
+    incoming_files = project.base().theirs
+    found = {path: project.folder.obstacle(path) for path in paths if path in incoming_files}
+    if blocked := {path: there for path, there in found.items() if there}:
+        first = next(iter(blocked.values()))
+        raise ProjectError(
+            f"there is no room for {len(blocked)} {'file' if len(blocked) == 1 else 'files'}: something of yours is there",
+            f"move that elsewhere (`git mv {first} …`), or decline with `--take ours`",
+            tuple(f"`{path}`: `{there}` is in the way" for path, there in blocked.items()),
+        )
 
 
 def incoming(project: Project, path: str) -> File | None:
@@ -168,7 +183,9 @@ def _carry_out(
     status = git.status(project.root)
     replaced = {step.path: step.before for step in steps if decisions.get(step.path) == "theirs" and step.before}
     written = {step.path: step.after for step in steps}
-    wanted = {path: written.get(path, project.folder.read(path)) for path in [*decisions, lock.BASE, lock.LOCK]}
+    # where a folder or another repository lies instead, what the index has there is the team's
+    decided = [path for path in decisions if path in written or not project.folder.obstacle(path)]
+    wanted = {path: written.get(path, project.folder.read(path)) for path in [*decided, lock.BASE, lock.LOCK]}
     contents = {path: as_git_stores(project, status, path, file) for path, file in wanted.items() if file}
     objects = git.store(project.root, [*(file.content for file in replaced.values()), *contents.values()])
     stages = [Stage(path, Blob(file.mode, objects[contents[path]]) if file else None) for path, file in wanted.items()]

@@ -150,13 +150,18 @@ def _mended(
     pristine: dict[str, File] = {}
     for path, stages in unmerged.items():
         decision = decisions.get(path)
-        if decision is None or decision.side == "open" or not _as_git_left_it(folder, path, stages, contents):
+        if (decision and decision.side == "open") or not _as_git_left_it(folder, path, stages, contents):
+            continue
+        if decision is None:  # neither lock knows it: where neither branch has it, both have moved it on
+            if not stages.keys() & {2, 3}:
+                yield path, None
             continue
         old, new = (2, 3) if decision.side == "theirs" else (3, 2)
         known = (branches.ours if old == 2 else branches.theirs).base.files.get(path)
         if old in stages and known:
             pristine[path], olds[path] = known, _file(stages[old], contents)
-            news |= {path: _file(stages[new], contents)} if new in stages else {}
+        if new in stages and (known or old not in stages):
+            news[path] = _file(stages[new], contents)
     yield from _synced(folder.root, pristine, olds, news)
 
 

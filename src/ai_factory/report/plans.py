@@ -86,6 +86,7 @@ def sync_text(sync: Sync, applied: bool, committed: bool = False) -> str:
     if sync.nothing_to_do:
         lines = [f"nothing to do: the project is at {plain(sync.plan.target.origin.version)}"]
         lines += _signature(sync.signed_by)
+        lines += [f"still open: {plain(path)}" for path in _open(sync.plan)]
         return "\n".join(lines + _rest(sync))
     lines = [f"{plain(sync.project.lock.factory.version)} → {plain(sync.plan.target.origin.version)}"]
     lines += _signature(sync.signed_by)
@@ -147,7 +148,7 @@ def sync_data(sync: Sync, applied: bool) -> dict[str, Any]:
         "to": plan.target.origin._asdict(),
         "changes": [change_row(change) for change in plan.visible],
         "conflicts": [change.path for change in plan.conflicts],
-        "open": [change.path for change in plan.changes if change.entry and change.entry.state == "open"],
+        "open": _open(plan),
         "components": [
             {"name": name, "from": old, "to": new, "notes": _notes(sync, name, old, new)}
             for name, old, new in sync.releases
@@ -158,6 +159,10 @@ def sync_data(sync: Sync, applied: bool) -> dict[str, Any]:
         "manual": list(plan.manual),
         "notes": list(plan.notes),
     }
+
+
+def _open(plan: Plan) -> list[str]:
+    return [change.path for change in plan.changes if change.entry and change.entry.state == "open"]
 
 
 def _notes(sync: Sync, name: str, before: str, after: str) -> str:
@@ -219,8 +224,11 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 
 def _md_answer(row: Mapping[str, Any]) -> str:
+    key, before, after = (_code(str(row[part])) for part in ("key", "from", "to"))
     origin = " (the new default)" if row["default"] else ""
-    return f"- {_code(row['key'])}: {_code(str(row['from']))} → {_code(str(row['to']))}{origin}"
+    if row["to"] is None:
+        return f"- {key} is asked no more; it was {before}"
+    return f"- {key} is new: {after}{origin}" if row["from"] is None else f"- {key}: {before} → {after}{origin}"
 
 
 def _md_row(change: Change) -> str:

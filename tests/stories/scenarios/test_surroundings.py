@@ -214,11 +214,22 @@ def test_the_factory_brings_a_file_where_the_team_has_a_submodule(tmp_path: Path
     inner = submodule(story.project, tmp_path, "vendor/lib")
     before, held = contents(inner), git(story.project, "ls-files", "-s", "vendor/lib")
     story.release({"f.txt": NEW, path: "x\n"}, 2)
+    whole = snapshot(story.project)
     result = story.sync("--json")
     assert result.code == 1, result.out
     assert (contents(inner), git(story.project, "ls-files", "-s", "vendor/lib")) == (before, held)
     assert git(inner, "status", "--porcelain") == ""
     assert rules(story.project) == [("AF004", path)]
+    refused = cli("sync", "--take", "theirs", path, cwd=story.project)
+    assert (refused.code, refused.err.splitlines()[0]) == (
+        2,
+        "error: there is no room for 1 file: something of yours is there",
+    )
+    assert cli("sync", "--take", "ours", path, cwd=story.project).code == 0
+    assert (contents(inner), git(story.project, "ls-files", "-s", "vendor/lib")) == (before, held)
+    assert rules(story.project) == []
+    assert cli("sync", "--abort", cwd=story.project).code == 0
+    assert snapshot(story.project) == whole
 
 
 def test_a_repository_inside_the_project_is_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""What stands in the way of a sync: each is told, all of it at once, before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from ai_factory import git, journal, lock
+from ai_factory.errors import ProjectError
+from ai_factory.git import Status
+from ai_factory.lock import Lock
+from ai_factory.manifest import Manifest
+from ai_factory.plan import Plan
+from ai_factory.project.opening import Project
+from ai_factory.project.release import Request
+from ai_factory.tree import File, Tree, blob_id, normalized
+from ai_factory.workspace import keeps_modes
+
+
+def refuse_unfinished(project: Project) -> None:
+    """A merge of git's own, and a sync that was cut off, come to an end before another sync begins."""
+    record = journal.journal_of(project.root)
+    _refuse_merge(record)
+    journal.require_finished(record)
+
+
+def _refuse_merge(record: journal.Journal) -> None:
+    """Git's own merges, rebases and picks come to an end before a sync begins."""
+    for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"):
+        if os.path.exists(os.path.join(record.repository.private, name)):
+            raise ProjectError(
+                f"git is in the middle of something of its own (`{name}`)",
+                "finish or abort that first; where `.ai-factory` is in conflict, `ai-factory sync --repair` mends it",
+            )
+
+
+def refuse_hold(wish: Manifest, request: Request) -> None:
+    """A project on hold is left alone until the day, unless a version or an answer is asked for by name."""
+    until = wish.hold.get("until", "")
+    if until and request.today <= until and not request.to and not request.answers:
+        raise ProjectError(
+            f"the project is on hold until {until}: {wish.hold['reason']}",
+            "take `hold` out of `.ai-factory/project.yaml`, or name a version: `ai-factory sync --to VERSION`",
+        )
+
+
+def refuse_sparse(record: Lock, status: Status) -> None:
+    """Files of the factory's that a sparse checkout leaves out cannot be merged."""
+    absent = sorted(status.sparse & record.paths.keys())
+    if absent:
+        raise ProjectError(
+            f"a sparse checkout leaves out {len(absent)} of the project's files",
+            "`git sparse-checkout disable` brings them here",
+            tuple(f"`{path}`" for path in absent),
+        )
+
+
+def refuse_moving(project: Project, wished: bytes, seen: Mapping[str, File | None], before: Tree) -> None:
+    """What a sync may replace is what its plan saw: nobody may have written in between."""
+    modes = keeps_modes(project.root)
+    moved = [path for path, file in seen.items() if not _is_still(before.get(path), file, modes)]
+    record, wish = before.get(lock.LOCK), before.get(lock.PROJECT)
+    if record is None or lock.parse(record.content) != project.lock:
+        moved.append(lock.LOCK)
+    if wish is None or wish.content != wished:
+        moved.append(lock.PROJECT)
+    refuse_changed(moved)
+
+
+def _is_still(now: File | None, seen: File | None, modes: bool) -> bool:
+    return now == seen or (not modes and now is not None and seen is not None and now.content == seen.content)
+
+
+def refuse_changed(paths: Sequence[str]) -> None:
+    """Nobody may have written in these since the plan was made."""
+    if paths:
+        raise ProjectError(
+            f"{len(paths)} {'file was' if len(paths) == 1 else 'files were'} changed while the sync was under way",
+            "run it again",
+            tuple(f"`{path}`" for path in sorted(paths)),
+        )
+
+
+def refuse_dirty(project: Project, plan: Plan, status: Status, before: Tree) -> None:
+    """What the sync would write over and git does not hold, and what lies where a file is to come."""
+    touched = {path for change in plan.changes for path in (change.path, change.source) if path and change.writes}
+    dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
+    dirty += [path for path in sorted(status.untracked) if path in touched]
+    dirty += _in_place_of_proposals(project, plan, before)
+    dirty += _unseen(project, plan, status, before)
+    dirty += _in_the_way(project, plan)
+    if dirty:
+        raise ProjectError(
+            f"{len(dirty)} uncommitted {'change is' if len(dirty) == 1 else 'changes are'} in the way",
+            "commit or move them, or `git stash --include-untracked`, sync, `git stash pop`",
+            tuple(f"`{path}`" for path in dirty),
+        )
+
+
+def _in_place_of_proposals(project: Project, plan: Plan, before: Tree) -> list[str]:
+    """Files where a proposal is to come, unless they are an earlier one as a sync left it."""
+    found: list[str] = []
+    for change in plan.changes:
+        there = before.get(f"{change.path}.incoming") if change.incoming else None
+        entry = project.lock.paths.get(change.path)
+        known = (entry.base, entry.theirs) if entry else ()
+        if there and there != change.incoming and blob_id(there.content) not in known:
+            found.append(f"{change.path}.incoming")
+    return found
+
+
+def _unseen(project: Project, plan: Plan, status: Status, before: Tree) -> list[str]:
+    """Files of the team that a change follows and whose content on disk is not the one that git told."""
+    followed = [change.path for change in plan.changes if change.file and not change.entry]
+    objects = git.project_objects(project.root) if followed else ""
+    files = {path: before[path] for path in followed if path in before}
+    ids = {
+        path: {git.object_id(content, objects) for content in (file.content, normalized(file.content))}
+        for path, file in files.items()
+    }
+    return [path for path in followed if path not in ids or status.tracked[path].id not in ids[path]]
+
+
+def _in_the_way(project: Project, plan: Plan) -> list[str]:
+    """Folders with files where a file is to come, and files where a folder is to come."""
+    gone = {change.path for change in plan.changes if change.action == "delete"}
+    gone |= {change.source for change in plan.changes if change.source}
+    written = [path for path, file in plan.files.items() if file]
+    found = [f"{path} (in another repository)" for path in written if project.folder.is_elsewhere(path)]
+    for change in plan.changes:
+        if change.file is None:
+            continue
+        if project.folder.is_folder(change.path) and set(project.folder.walk(change.path)) - gone:
+            found.append(f"{change.path}/")
+        parts = change.path.split("/")
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+        found += [path for path in above if path not in gone and project.folder.read(path) is not None]
+    return sorted(set(found))
