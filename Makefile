@@ -25,11 +25,11 @@ demo: install ## stamp a project, run it, test it, break it, mend it
 
 .PHONY: test
 test: lint ## everything quick, one whole product included; what CI runs
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 .PHONY: quick
 quick: install ## the tests that take seconds
-	$(BIN)/python -m pytest -q -m "not slow and not product"
+	$(BIN)/python -m pytest -n auto --dist worksteal -q -m "not slow and not product"
 
 .PHONY: lint
 lint: install ## style, format, types, import contracts

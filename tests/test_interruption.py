@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -46,7 +47,9 @@ def test_what_was_ignored_stays_ignored() -> None:
     assert told(signal.SIGHUP, "nohup", then=signal.SIGKILL) == ""
 
 
-def test_undisturbed_it_counts_afterwards() -> None:
+@pytest.mark.parametrize("others", [0, 2])
+def test_undisturbed_it_counts_afterwards(others: int) -> None:
+    """Also where the signal reaches another thread, as it may when there are any."""
     done: list[str] = []
 
     def put_back() -> None:
@@ -54,6 +57,14 @@ def test_undisturbed_it_counts_afterwards() -> None:
             os.kill(os.getpid(), signal.SIGINT)
             done.append("put back")
 
-    with pytest.raises(KeyboardInterrupt):
-        put_back()
+    end = threading.Event()
+    threads = [threading.Thread(target=end.wait) for _ in range(others)]
+    for thread in threads:
+        thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            put_back()
+    finally:
+        end.set()
     assert done == ["put back"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

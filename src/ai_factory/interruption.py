@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+Handler = Callable[[int, FrameType | None], object]
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -23,9 +25,26 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """No such signal comes in between; it counts afterwards."""
+    """No such signal comes in between, neither here nor to a process started here; it counts afterwards."""
+    came: list[int] = []
+    handlers = _handled(lambda number, _frame: came.append(number))  # one that reaches another thread is handled here
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+def _handled(handler: Handler) -> dict[int, Handler | int]:
+    """Set the handler of each such signal that is not ignored; those of before. Only the main thread has any."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    own: dict[int, Handler | int] = {n: known for n, known in before.items() if known not in (None, signal.SIG_IGN)}
+    for number in own:
+        signal.signal(number, handler)
+    return own

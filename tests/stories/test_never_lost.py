@@ -276,7 +276,10 @@ def test_a_decision_that_cannot_be_carried_out_changes_nothing(project: Path, fa
     before = snapshot(project)
     result = cli("sync", "--take", "theirs", "docs/more.md", cwd=project)
     assert (result.code, snapshot(project)) == (2, before)
-    assert result.err.startswith("error: `docs/more.md` lies beyond a folder that is a link\n")
+    assert result.err == (
+        "error: there is no room for 1 file: something of yours is there\n  `docs/more.md`: `docs` is in the way\n"
+        "hint: move that elsewhere (`git mv docs …`), or decline with `--take ours`\n"
+    )
     assert cli("sync", "--take", "ours", "docs/more.md", cwd=project).code == 0
 
 

@@ -96,7 +96,7 @@ Factory: `{factory}`
 
 ## Answers
 
-- `level`: `None` → `quiet` (the new default)
+- `level` is new: `quiet` (the new default)
 """
     )
 

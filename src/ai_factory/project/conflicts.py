@@ -102,8 +102,9 @@ def _refuse_obstacles(project: Project, paths: Sequence[str]) -> None:
     found = {path: project.folder.obstacle(path) for path in paths if path in incoming_files}
     if blocked := {path: there for path, there in found.items() if there}:
         first = next(iter(blocked.values()))
+        files = "1 file" if len(blocked) == 1 else f"{len(blocked)} files"
         raise ProjectError(
-            f"there is no room for {len(blocked)} {'file' if len(blocked) == 1 else 'files'}: something of yours is there",
+            f"there is no room for {files}: something of yours is there",
             f"move that elsewhere (`git mv {first} …`), or decline with `--take ours`",
             tuple(f"`{path}`: `{there}` is in the way" for path, there in blocked.items()),
         )
