@@ -98,22 +98,6 @@ def test_findings_are_sorted_by_path_and_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "marked"),
-    [
-        (MARKED.content, True),
-        (MARKED.content.replace(b"one\n", b""), True),
-        (b"Title\n=======\n", False),
-        (b"<<<<<<< a\n", False),
-        (b">>>>>>> a\n=======\n<<<<<<< b\n", False),
-        (b"  <<<<<<< a\n  =======\n  >>>>>>> b\n", False),
-        (b"", False),
-    ],
-)
-def test_markers_are_three_marks_at_the_start_of_lines_in_order(content: bytes, marked: bool) -> None:
-    assert check.has_markers(content) is marked
-
-
-@pytest.mark.parametrize(
     ("rules", "fail_on", "code"),
     [
         ([], ("drift", "conflict"), 0),

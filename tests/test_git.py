@@ -710,7 +710,7 @@ def test_nothing_of_a_project_runs_while_it_is_read_staged_and_merged(
     infect(repository, settings)
     one, two = (Blob(REGULAR, identity) for identity in git.store(root, [b"1\n", b"2\n"]).values())
     git.stage(root, [Stage("a", one), Stage("b", sides=(one, two, one))])
-    assert git.ignored(root, ["a", "x"]) == {"x"}
+    assert git.ignored(root, ["a", "x"]) == set()
     assert git.read_blobs(root, [one.id]) == {one.id: b"1\n"}
     assert (git.content_of(root, ":2:./b"), git.content_of(root, "HEAD:./b")) == (b"2\n", None)
     result = git.merge_trees({"a": one}, {"a": two, "b": one}, {"a": one, "c": one}, NAMES, git.project_objects(root))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ai_factory.lock import Entry, Lock
+from ai_factory.markers import has_markers
 from ai_factory.tree import File, blob_id, word
 
 
@@ -82,14 +83,6 @@ def _marked(path: str, entry: Entry, file: File | None, modes: bool) -> list[Fin
         return []
     hint = "keep the lines that are right, and remove the markers"
     return [Finding("AF004", path, "holds conflict markers", entry.component, entry.controls, hint)]
-
-
-def has_markers(content: bytes) -> bool:
-    """Whether the text holds the three marks of a conflict, each at the start of a line and in order."""
-    lines = b"\n" + content
-    start = lines.find(b"\n<<<<<<<")  # git writes longer ones where a file was renamed on both sides
-    middle = lines.find(b"\n=======", start)
-    return -1 < start < middle < lines.find(b"\n>>>>>>>", middle)
 
 
 def _promised(entry: Entry) -> bool:

@@ -178,6 +178,7 @@ _ENTRY = _object(
         "controls": TEXTS,
         "state": {"enum": ["open", "declined", "local"]},
         "theirs": {"type": "string", "pattern": "^([0-9a-f]{40})?" + END},
+        "theirs_version": TEXT,
     },
     ("component", "ownership", "mode", "controls"),
 )

@@ -47,7 +47,8 @@ class Origin(NamedTuple):
 class Entry(NamedTuple):
     """One path: who owns it, and the id of the pristine content it descends from.
 
-    `base` is empty for produced files; `theirs` is the id of the incoming content while a conflict is open.
+    `base` is empty for produced files; `theirs` is the id of the incoming content while a conflict is open, and
+    `theirs_version` the version that it came with, where the project has gone on to another one since.
     """
 
     component: str
@@ -58,6 +59,7 @@ class Entry(NamedTuple):
     controls: tuple[str, ...] = ()
     state: str = ""
     theirs: str = ""
+    theirs_version: str = ""
 
 
 class Lock(NamedTuple):
@@ -103,7 +105,8 @@ def _compact(value: object) -> str:
 def _row(entry: Entry) -> dict[str, Any]:
     row: dict[str, Any] = entry._asdict()
     row["controls"] = sorted(entry.controls)
-    optional = ("state", "theirs") if entry.ownership != "produced" else ("state", "theirs", "base", "base_version")
+    optional = {"state", "theirs", "theirs_version"}
+    optional |= {"base", "base_version"} if entry.ownership == "produced" else set()
     return {key: value for key, value in row.items() if value or key not in optional}
 
 

@@ -12,9 +12,21 @@ from typing import NamedTuple
 from ai_factory import structured
 from ai_factory.errors import FactoryError
 from ai_factory.lock import Entry, Lock
+from ai_factory.markers import could_be_markers
 from ai_factory.plan import Change, Target, entry_of
 from ai_factory.render import Owned
-from ai_factory.tree import LINK, Blob, File, Tree, blob_id, check_path, is_binary, normalized, with_endings_of
+from ai_factory.tree import (
+    LINK,
+    Blob,
+    File,
+    Tree,
+    blob_id,
+    check_path,
+    has_mixed_endings,
+    is_binary,
+    normalized,
+    with_endings_of,
+)
 
 Input = Mapping[str, File | Blob]  # a file by content, or by an id that the project's repository holds
 GUARDED = (".toml", ".yaml", ".yml", ".json")  # a marker in these stops the parser that guards the commit
@@ -196,7 +208,7 @@ def _paths(lock: Lock, base: Tree, ours: Ours, target: Target, declared: Declare
     gone = set(renamed.values())
     for path in sorted({*lock.paths, *owned} - gone):
         old = renamed.get(path, path)
-        entry = lock.paths.get(old)
+        entry = _waiting(lock.paths.get(old), lock.factory.version, target.origin.version)
         source = old if old in ours.files else path
         yield _Path(
             path=path,
@@ -213,6 +225,13 @@ def _paths(lock: Lock, base: Tree, ours: Ours, target: Target, declared: Declare
             removed=old in declared.removed,
             moves=declared.moves.get(old, ()),
         )
+
+
+def _waiting(entry: Entry | None, before: str, version: str) -> Entry | None:
+    """The row; where it is open, it tells what version its proposal came with, once the project goes on from that."""
+    if entry is None or entry.state != "open" or not entry.theirs or entry.theirs_version or before == version:
+        return entry
+    return entry._replace(theirs_version=before)
 
 
 def _same(one: File | None, other: File | None) -> bool:
@@ -362,7 +381,10 @@ def _inputs(paths: Mapping[str, _Path], others: Mapping[str, Blob]) -> tuple[Inp
     merged = {path: item for path, item in paths.items() if _mergeable(item)}
     versions = {path: item.versions for path, item in merged.items()}
     base = {(path if mine else merged[path].old): _lf(old) for path, (old, mine) in versions.items() if old}
-    ours: dict[str, File | Blob] = {path: _lf(mine) for path, (_, mine) in versions.items() if mine}
+    # where endings are mixed they are the team's, line by line
+    ours: dict[str, File | Blob] = {
+        path: mine if has_mixed_endings(mine.content) else _lf(mine) for path, (_, mine) in versions.items() if mine
+    }
     theirs = {path: _lf(item.theirs) for path, item in merged.items() if item.theirs}
     return base, {**others, **ours}, theirs
 
@@ -469,6 +491,9 @@ def _in_conflict(item: _Path, marked: File | None) -> Change:
     why = "both sides changed the same lines" if item.base else "both sides added it, with different content"
     if item.entry and not item.base and item.entry.ownership != "seeded":
         why = "the team edited it, and its base is not known"
+    versions = [side for side in (*item.versions, item.theirs) if side]
+    if any(could_be_markers(side.content) for side in versions):
+        return item.conflict(why)  # between marks of our own nobody could tell them apart
     binary = is_binary(item.ours.content) or is_binary(item.theirs.content)
     link = LINK in (item.ours.mode, item.theirs.mode)
     if (binary or link) and item.base:

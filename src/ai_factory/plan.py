@@ -98,10 +98,18 @@ class Plan(NamedTuple):
         open_ = [change for change in self.changes if change.entry and change.entry.state == "open"]
         return base.Base(kept, {change.path: change.sides[2] for change in open_ if change.sides and change.sides[2]})
 
+    @property
+    def origin(self) -> Origin:
+        """The origin that the lock will name: its tree is not known while an open file waits for the rest of it."""
+        waits = any(
+            change.action == "keep" and change.entry and change.entry.state == "open" for change in self.changes
+        )
+        return self.target.origin._replace(tree="") if waits else self.target.origin
+
     def new_lock(self, archive: bytes, project: bytes) -> Lock:
         """The lock after this plan, when these are the bytes of the new base and of project.yaml."""
         return Lock(
-            factory=self.target.origin,
+            factory=self.origin,
             engine=__version__,
             answers=self.target.answers,
             components=self.target.components,

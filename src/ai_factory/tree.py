@@ -65,11 +65,16 @@ def with_endings_of(content: bytes, model: bytes) -> bytes:
     """The content with the line endings that `model` uses throughout; a file keeps the endings it has."""
     if is_binary(content) or is_binary(model):
         return content
-    lines, crlf = model.count(b"\n"), model.count(b"\r\n")
-    if lines and crlf in (0, lines):
-        plain = normalized(content)
-        return plain.replace(b"\n", b"\r\n") if crlf else plain
-    return content
+    if b"\n" not in model or has_mixed_endings(model):
+        return content
+    plain = normalized(content)
+    return plain.replace(b"\n", b"\r\n") if b"\r\n" in model else plain
+
+
+def has_mixed_endings(content: bytes) -> bool:
+    """Whether some lines of the text end in CRLF, and some in LF alone."""
+    crlf = content.count(b"\r\n")
+    return 0 < crlf < content.count(b"\n") and not is_binary(content)
 
 
 def tree_id(tree: Tree) -> str:

@@ -13,6 +13,7 @@ from tests.kit import LINES, cli, commit, git, put, rules, snapshot, tree
 
 RUNBOOK = "ops/runbook.md"
 AUDIT = "src/small_thing/controls/audit.py"
+RENDERED = "templates/core/files/ops/runbook.md"
 SETTINGS = LINES.replace("line", "setting")
 V3 = {  # on top of v2: the same lines again, and more
     "templates/core/CHANGELOG.md": "# Changelog\n\n## 3.0.0\n\n- more\n\n## 2.0.0\n\n- x\n\n## 1.0.0\n\n- first\n",
@@ -268,6 +269,65 @@ def test_a_file_that_each_version_renames_ends_at_its_last_name(
     wanted = wanted if edited != "both" else wanted.replace("setting 12\n", "setting twelve\n")
     found = {path: text for path, text in tree(project).items() if "settings" in path}
     assert found == {"settings/main.txt": wanted}
+    assert rules(project) == []
+
+
+@pytest.mark.parametrize("onto", ["main", "team"])
+def test_where_only_one_branch_synced_nothing_of_the_update_is_lost(project: Path, factory: Path, onto: str) -> None:
+    """Git merges the lock cleanly, and leaves a file in conflict that the new version changed in two places."""
+    put(factory, {RENDERED: LINES.replace("line 5\n", "line V\n").replace("line 15\n", "line XV\n")})
+    put(factory, {"templates/core/CHANGELOG.md": V3["templates/core/CHANGELOG.md"]})
+    commit(factory)
+    git(factory, "tag", "v3.0.0")
+    git(project, "checkout", "-q", "-b", "team")
+    put(project, {RUNBOOK: LINES.replace("line 5\n", "team\n").replace("line 10\n", "ten\n")})
+    commit(project)
+    git(project, "checkout", "-q", "main")
+    assert cli("sync", "--commit", cwd=project).code == 0
+    git(project, "checkout", "-q", onto)
+    merge(project, {"main": "team", "team": "main"}[onto])
+    before = snapshot(project)
+    result = cli("sync", "--repair", "--json", cwd=project)
+    assert (result.code, result.data["unmerged"]) == (1, [RUNBOOK])
+    assert snapshot(project)[RUNBOOK] == before[RUNBOOK]
+    text = (project / RUNBOOK).read_text()
+    assert all(line in text for line in ("team\n", "line V\n", "line XV\n", "ten\n"))
+    put(project, {RUNBOOK: LINES.replace("line 5\n", "team\n").replace("line 15\n", "line XV\n")})
+    commit(project)
+    assert rules(project) == []
+    assert cli("sync", cwd=project).out == "nothing to do: the project is at v3.0.0\n"
+
+
+def test_what_a_person_has_resolved_in_part_is_left_to_them(branched: Path, factory: Path) -> None:
+    assert factory
+    merge(branched, "side")
+    text = (branched / RUNBOOK).read_text()
+    assert text.count("<<<<<<< ") == 1
+    put(branched, {RUNBOOK: text + "written by hand\n"})
+    result = cli("sync", "--repair", "--json", cwd=branched)
+    assert (result.code, result.data["unmerged"]) == (1, [RUNBOOK])
+    assert (branched / RUNBOOK).read_text() == text + "written by hand\n"
+
+
+def test_what_one_version_brought_and_the_next_took_back_is_gone(project: Path, factory: Path) -> None:
+    """Git merges the file cleanly, with both lines; only one is in the newer version."""
+    put(factory, {RENDERED: LINES.replace("line 3\n", "line 3\nwithdrawn\n")})
+    commit(factory)
+    git(factory, "tag", "v2.1.0")
+    put(factory, {RENDERED: LINES.replace("line 15\n", "line 15\nadded\n")})
+    commit(factory)
+    git(factory, "tag", "v2.2.0")
+    git(project, "checkout", "-q", "-b", "side")
+    assert cli("sync", "--to", "v2.2.0", "--commit", cwd=project).code == 0
+    git(project, "checkout", "-q", "main")
+    put(project, {RUNBOOK: LINES.replace("line 9\n", "team\n")})
+    commit(project)
+    assert cli("sync", "--to", "v2.1.0", "--commit", cwd=project).code == 0
+    merge(project, "side")
+    assert "withdrawn" in (project / RUNBOOK).read_text()
+    assert cli("sync", "--repair", cwd=project).code == 0
+    wanted = LINES.replace("line 15\n", "line 15\nadded\n").replace("line 9\n", "team\n")
+    assert tree(project)[RUNBOOK] == wanted
     assert rules(project) == []
 
 

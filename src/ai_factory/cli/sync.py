@@ -18,14 +18,12 @@ if TYPE_CHECKING:  # see `new`
     from ai_factory.project.release import Request
     from ai_factory.tree import File
 
-DECIDE = "hint: mend an open file, or decide: `ai-factory sync --take ours FILE`, `--take theirs FILE`"
-
 
 def sync(
     paths: Annotated[
         list[str] | None, typer.Argument(metavar="[PATH]", help="The project; with `--take`, its files.")
     ] = None,
-    to: Annotated[str, typer.Option("--to", metavar="REF", help="A version (default: the newest release).")] = "",
+    to: Annotated[str | None, typer.Option("--to", metavar="REF", help="A version (default: the newest).")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would happen, write nothing.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="With `--plan`: as the text of a pull request.")] = False,
     commit: Annotated[bool, typer.Option("--commit", help="Commit the result.")] = False,
@@ -74,6 +72,8 @@ def sync(
         raise UsageError(f"`{chosen[0]}` and `{chosen[1]}` exclude each other")
     if (plan and commit) or (markdown and not plan):
         raise UsageError("`--commit` and `--plan` exclude each other" if commit else "`--markdown` goes with `--plan`")
+    if to == "":
+        raise UsageError("`--to` names no version", "leave it out for the newest release")
     files = list(paths or ())
     if take or show_:
         return _decide(take, show_, files, as_json)
@@ -85,7 +85,7 @@ def sync(
     if repair:
         return _repair(place, as_json)
     request = Request(
-        to=to,
+        to=to or "",
         factory=factory,
         accept=accept,
         answers=dict(map(pair, data or ())),
@@ -103,6 +103,8 @@ def _run(place: str, request: Request, plan: bool, markdown: bool, commit: bool,
     from ai_factory.report.plans import sync_data, sync_markdown, sync_text
 
     prepared = verb.prepare(open_project(place), request)
+    if commit and prepared.nothing_to_do:
+        verb.refuse_uncommitted(prepared)
     applied = not plan and not prepared.nothing_to_do
     if applied:
         verb.apply(prepared)
@@ -171,18 +173,20 @@ def _show_incoming(path: str, file: File | None, as_json: bool) -> None:
 
 
 def _tell(progress: Progress, as_json: bool) -> int:
-    from ai_factory.report.plain import kept_lines, plain
+    from ai_factory.report.plain import DECIDE, kept_lines, plain
 
     lines = [f"resolved {plain(path)}" for path in progress.resolved] + [
         f"still open: {plain(path)}" for path in progress.open
     ]
     lines += kept_lines(progress.kept)
+    lines += [f"left: {plain(path)} is not the proposal as the sync put it there" for path in progress.left]
     lines += ["hint: `git commit` when you are content"] if not progress.open else [DECIDE]
     data = {
         "schema": "ai-factory/sync-progress/1",
         "resolved": list(progress.resolved),
         "open": list(progress.open),
         "kept": dict(progress.kept),
+        "left": list(progress.left),
     }
     show("\n".join(lines), data, as_json)
     return 1 if progress.open else 0

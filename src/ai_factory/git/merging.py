@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from ai_factory.errors import MachineError
 from ai_factory.git.objects import ONE_PACK, SUBMODULE, commit_stream, list_tree, object_format, read_blobs
 from ai_factory.git.process import quoted, run
 from ai_factory.merge import Input, MergedTrees, Note, Side
@@ -64,11 +65,23 @@ def merge_trees(base: Input, ours: Input, theirs: Input, names: Names, objects: 
         stream = commit_stream(1, "refs/heads/base", base)
         stream += commit_stream(2, f"refs/heads/{labels.ours}", ours, parent=":1")
         stream += commit_stream(3, f"refs/heads/{labels.theirs}", theirs, parent=":1")
-        run([*ONE_PACK, "fast-import", "--quiet", "--force", "--done"], repository, stream + b"done\n")
+        _import(repository, stream)
         pinned = [part for key, value in _PINNED.items() for part in ("-c", f"{key}={value}")]
         command = [*pinned, "merge-tree", "--write-tree", "-z", "--messages", *labels]
         output = run(command, repository, expect=(0, 1))
         return _read_merge(repository, output, ours)
+
+
+def _import(repository: str, stream: bytes) -> None:
+    try:
+        run([*ONE_PACK, "fast-import", "--quiet", "--force", "--done"], repository, stream + b"done\n")
+    except MachineError as error:
+        if "not found" not in error.message:
+            raise
+        raise MachineError(
+            "files of the project are not in its repository: it is a partial clone, and nothing is fetched in a sync",
+            "fetch them all: `git fetch --refetch --no-filter`",
+        ) from None
 
 
 def _labels(names: Names) -> Names:

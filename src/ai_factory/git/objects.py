@@ -55,6 +55,14 @@ def is_ancestor(repository: str, one: str, other: str) -> bool:
     return finished(["merge-base", "--is-ancestor", one, other], repository, expect=(0, 1, 128)).returncode == 0
 
 
+class Meeting(NamedTuple):
+    """Two branches that git brings together, and the common ancestor that it merges them from, as commits."""
+
+    ancestor: str
+    ours: str
+    theirs: str
+
+
 def list_tree(repository: str, commit: str, folders: Sequence[str] = (), most: int = 0) -> dict[str, Blob]:
     """The files of a commit below those folders (all, when none is named), without reading their content.
 
@@ -193,11 +201,34 @@ def content_of(root: str, place: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def parents(root: str) -> tuple[str, str, str] | None:
-    """The common ancestor of the two parents of a merge, and these; None where the last commit is no merge of two."""
+def parents(root: str) -> Meeting | None:
+    """The branches that the last commit brought together; None where it is no merge of two."""
     told = finished(["rev-list", "--parents", "--max-count=1", "HEAD"], root, expect=(0, 128))
     _, *found = told.stdout.decode().split() or [""]
-    if len(found) != 2:
-        return None
-    ancestor = finished(["merge-base", *found], root, expect=(0, 1)).stdout.decode().split()
-    return (ancestor[0] if ancestor else found[0], found[0], found[1])
+    return Meeting(_ancestor(root, *found), *found) if len(found) == 2 else None
+
+
+def meeting(root: str, private: str) -> Meeting | None:
+    """The branches of the merge, rebase, pick or revert under way there; None where none is."""
+    for name, reach in (("MERGE_HEAD", ""), ("CHERRY_PICK_HEAD", "^"), ("REBASE_HEAD", "^"), ("REVERT_HEAD", "")):
+        try:
+            with open(os.path.join(private, name), encoding="ascii") as stream:
+                theirs = stream.readline().strip()
+        except (FileNotFoundError, UnicodeDecodeError):
+            continue
+        if name == "REVERT_HEAD":
+            return Meeting(theirs, "HEAD", f"{theirs}^")
+        return Meeting(f"{theirs}^" if reach else _ancestor(root, "HEAD", theirs), "HEAD", theirs)
+    return None
+
+
+def _ancestor(root: str, ours: str, theirs: str) -> str:
+    found = finished(["merge-base", ours, theirs], root, expect=(0, 1)).stdout.decode().split()
+    return found[0] if found else ours
+
+
+def files_at(root: str, commit: str) -> dict[str, Blob]:
+    """The files of a commit below `root`, by their paths there; none where there is no such commit."""
+    listed = finished(["ls-tree", "-r", "-z", commit, "--", "."], root, expect=(0, 128)).stdout
+    rows = [(head.split(), path) for head, _, path in (row.partition(b"\t") for row in listed.split(b"\0") if row)]
+    return {os.fsdecode(path): Blob(head[0].decode(), head[2].decode()) for head, path in rows}

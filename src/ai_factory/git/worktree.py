@@ -23,6 +23,7 @@ class Status(NamedTuple):
     unmerged: frozenset[str]
     sparse: frozenset[str] = frozenset()  # tracked, and left out of the work tree by a sparse checkout
     mark: str = ""  # what git's own files looked like before anything was asked
+    unwatched: frozenset[str] = frozenset()  # tracked, and git was told not to look for changes
 
 
 UNKNOWN = Status("", {}, (), frozenset(), frozenset())  # of a project that lies in no repository, or was not asked
@@ -38,7 +39,7 @@ def status(root: str) -> Status:
     prefix = _prefix(root)
     marked = {mark: [path.removeprefix(prefix) for kind, path in told if kind == mark] for mark in "1u?"}
     head = next((text for kind, text in told if kind == "#"), "")
-    tracked, sparse = _index(root)
+    tracked, sparse, unwatched = _index(root)
     return Status(
         head,
         tracked,
@@ -47,6 +48,7 @@ def status(root: str) -> Status:
         frozenset(marked["u"]),
         sparse,
         mark,
+        unwatched,
     )
 
 
@@ -78,7 +80,7 @@ def still(root: str, before: Status) -> bool:
     if _mark(root) == before.mark:
         return True
     head = finished(["rev-parse", "--verify", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.decode().strip()
-    return head == before.head and _index(root) == (before.tracked, before.sparse)
+    return head == before.head and _index(root)[:2] == (before.tracked, before.sparse)
 
 
 def _mark(root: str) -> str:
@@ -99,26 +101,35 @@ def _bytes(place: str) -> bytes:
         return b""
 
 
-def _index(root: str) -> tuple[dict[str, Blob], frozenset[str]]:
-    """The files in the index, and those of them that a sparse checkout leaves out."""
-    rows = run(["ls-files", "--stage", "-t", "-z", "--", "."], root).split(b"\0")
+def _index(root: str) -> tuple[dict[str, Blob], frozenset[str], frozenset[str]]:
+    """The files in the index, those left out by a sparse checkout, and those assumed to be unchanged."""
+    rows = run(["ls-files", "--stage", "-v", "-z", "--", "."], root).split(b"\0")
     entries: dict[str, Blob] = {}
     sparse: set[str] = set()
+    unwatched: set[str] = set()
     for head, _, path in (row.partition(b"\t") for row in rows if row):
         tag, mode, blob, _stage = head.decode().split(" ")
         entries[os.fsdecode(path)] = Blob(mode, blob)
-        if tag == "S":
+        if tag in "Ss":
             sparse.add(os.fsdecode(path))
-    return entries, frozenset(sparse)
+        if tag.islower():
+            unwatched.add(os.fsdecode(path))
+    return entries, frozenset(sparse), frozenset(unwatched)
 
 
 def ignored(root: str, paths: Sequence[str]) -> set[str]:
-    """Those of the paths that git ignores there."""
+    """Those of the paths that the project's own ignore files hide: what one clone hides by itself is nobody else's."""
     if not paths:
         return set()
     stdin = b"\0".join(map(path_bytes, paths))
-    output = finished(["check-ignore", "-z", "--stdin"], root, stdin, expect=(0, 1)).stdout
-    return {os.fsdecode(path) for path in output.split(b"\0") if path}
+    output = finished(["check-ignore", "--verbose", "-z", "--stdin"], root, stdin, expect=(0, 1)).stdout
+    fields = list(map(os.fsdecode, output.split(b"\0")))[:-1]  # source, line, pattern, path; again and again
+    rows = zip(fields[0::4], fields[2::4], fields[3::4], strict=True)
+    return {path for source, pattern, path in rows if _is_shared(source) and not pattern.startswith("!")}
+
+
+def _is_shared(source: str) -> bool:
+    return source.rpartition("/")[2] == ".gitignore"
 
 
 class Stage(NamedTuple):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ai_factory import base, check, git, journal, lock
+from ai_factory import base, git, journal, lock, markers, structured
 from ai_factory.errors import LockError, ProjectError, UsageError
 from ai_factory.git import Stage
 from ai_factory.lock import Entry
-from ai_factory.merge import GUARDED
 from ai_factory.project.opening import Project, open_project
 from ai_factory.project.states import as_git_stores
 from ai_factory.tree import LINK, Blob, File, blob_id, digest, is_binary, with_endings_of
@@ -17,11 +16,15 @@ from ai_factory.workspace import Folder
 
 
 class Progress(NamedTuple):
-    """What `--continue` or `--take` did: the paths it resolved, those still open, and objects with replaced content."""
+    """What `--continue` or `--take` did: the paths it resolved, those still open, and objects with replaced content.
+
+    `left` are files named like a proposal that hold something else: they stay.
+    """
 
     resolved: tuple[str, ...]
     open: tuple[str, ...]
     kept: Mapping[str, str] = {}
+    left: tuple[str, ...] = ()
 
 
 def resume(root: str) -> Progress:
@@ -35,8 +38,10 @@ def resume(root: str) -> Progress:
             return _completed(root, place)
         project = open_project(root)
         open_ = _open_paths(project.lock)
-        _refuse_markers(project, open_)
+        if not open_ and place.wrote(lock.LOCK) != project.folder.read(lock.LOCK):
+            raise ProjectError("there is nothing to continue: no conflict is open, and no sync is under way")
         dirty = git.status(root).dirty
+        _refuse_markers(project, open_, dirty)
         done = [path for path in open_ if _dealt_with(project, path, place.watched(), dirty)]
         return _settle_open(project, place, dict.fromkeys(done, "ours"))
 
@@ -56,18 +61,26 @@ def _dealt_with(project: Project, path: str, watched: Mapping[str, str], dirty: 
     entry, file = project.lock.paths[path], project.folder.read(path)
     if path in watched:
         return watched[path] != (blob_id(file.content) if file else "")
-    beside = path.endswith(GUARDED) or project.folder.read(f"{path}.incoming") is not None
-    marked = file is not None and entry.theirs and not beside and not is_binary(file.content) and file.mode != LINK
-    return bool(marked) or path in dirty
+    if path in dirty or file is None or not entry.theirs or file.mode == LINK:
+        return path in dirty
+    # in a clone nothing tells what the sync left: that there are no marks says something only where it would put some
+    kept = structured.format_of(path) or is_binary(file.content) or markers.could_be_markers(file.content)
+    return not kept and project.folder.read(f"{path}.incoming") is None
 
 
 def _open_paths(record: lock.Lock) -> list[str]:
     return sorted(path for path, entry in record.paths.items() if entry.state == "open")
 
 
-def _refuse_markers(project: Project, paths: Sequence[str]) -> None:
-    files = project.folder.read_all(paths)
-    marked = [path for path, file in files.items() if check.has_markers(file.content)]
+def _refuse_markers(project: Project, open_: Sequence[str], dirty: Sequence[str]) -> None:
+    """No mark is left in an open file, nor where a person may have moved one."""
+    files = project.folder.read_all(dict.fromkeys([*open_, *dirty]))
+    kept = {path for path, file in files.items() if blob_id(file.content) == _base_of(project, path)}
+    marked = [
+        path
+        for path, file in files.items()
+        if path not in kept and (markers.is_marked if path in open_ else markers.has_markers)(file.content)
+    ]
     if marked:
         error = ProjectError(
             f"conflict markers are left in {len(marked)} {'file' if len(marked) == 1 else 'files'}",
@@ -76,6 +89,11 @@ def _refuse_markers(project: Project, paths: Sequence[str]) -> None:
         )
         error.exit_code = 1
         raise error
+
+
+def _base_of(project: Project, path: str) -> str:
+    entry = project.lock.paths.get(path)
+    return entry.base if entry else ""
 
 
 def take(project: Project, side: str, paths: Sequence[str]) -> Progress:
@@ -132,49 +150,41 @@ def _settle_open(project: Project, place: journal.Journal, decisions: Mapping[st
         if new is not None:
             files |= {path: new} if entry.ownership in ("managed", "merged") else {}
             declined = side == "ours" and project.folder.read(path) is None
-            rows[path] = _decided(entry, new, project.lock.factory.version, "declined" if declined else "")
+            version = entry.theirs_version or project.lock.factory.version
+            rows[path] = _decided(entry, new, version, "declined" if declined else "")
         steps += _decision_steps(project, path, side, new)
     content = base.write(base.Base(files, theirs))
     record = project.lock._replace(paths=rows, base_file=digest(content))
     for path, data in ((lock.BASE, content), (lock.LOCK, lock.write(record))):
         steps.append(journal.Step(path, project.folder.read(path), File(data)))
     kept = _carry_out(project, place, steps, decisions) if decisions else {}
-    return Progress(tuple(sorted(decisions)), tuple(_open_paths(record)), kept)
+    left = [f"{path}.incoming" for path in sorted(decisions) if project.folder.read(f"{path}.incoming")]
+    return Progress(tuple(sorted(decisions)), tuple(_open_paths(record)), kept, tuple(left))
 
 
 def _decided(entry: Entry, new: File, version: str, state: str) -> Entry:
-    return entry._replace(base=blob_id(new.content), base_version=version, mode=new.mode, state=state, theirs="")
+    settled = entry._replace(base=blob_id(new.content), base_version=version, mode=new.mode)
+    return settled._replace(state=state, theirs="", theirs_version="")
 
 
 def _decision_steps(project: Project, path: str, side: str, new: File | None) -> list[journal.Step]:
-    now = project.folder.read(path)
-    beside = f"{path}.incoming"
-    steps = [journal.Step(beside, found, None)] if (found := project.folder.read(beside)) else []
+    now, beside = project.folder.read(path), f"{path}.incoming"
+    found = project.folder.read(beside)
+    steps = [journal.Step(beside, found, None)] if _is_proposal(found, new) else []
     if side == "theirs":
         steps.append(journal.Step(path, now, new if now is None or new is None else _ended(new, now)))
-    elif now and check.has_markers(now.content):
-        steps.append(journal.Step(path, now, now._replace(content=team_side(now.content))))
+    elif now and markers.has_markers(now.content):
+        steps.append(journal.Step(path, now, now._replace(content=markers.ours(now.content))))
     return steps
+
+
+def _is_proposal(found: File | None, new: File | None) -> bool:
+    """Whether the file beside an open one is what the sync put there, and not a person's own or edited one."""
+    return found is not None and new is not None and blob_id(found.content) == blob_id(new.content)
 
 
 def _ended(new: File, now: File) -> File:
     return new._replace(content=with_endings_of(new.content, now.content))
-
-
-def team_side(content: bytes) -> bytes:
-    """A marked text with the team's lines of each conflict; all that stands between the conflicts stays."""
-    kept: list[bytes] = []
-    side = "both"
-    for line in content.splitlines(keepends=True):
-        if side == "both" and line.startswith(b"<<<<<<< "):
-            side = "ours"
-        elif side == "ours" and line.startswith(b"======="):
-            side = "theirs"
-        elif side == "theirs" and line.startswith(b">>>>>>> "):
-            side = "both"
-        elif side != "theirs":
-            kept.append(line)
-    return b"".join(kept)
 
 
 def _carry_out(

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from ai_factory import git, journal, lock
 from ai_factory.errors import ProjectError
 from ai_factory.git import Status
-from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
+from ai_factory.merge import Declared
 from ai_factory.plan import Plan
 from ai_factory.project.opening import Project
 from ai_factory.project.release import Request
-from ai_factory.tree import File, Tree, blob_id, normalized
+from ai_factory.tree import File, Tree, blob_id, normalized, word
 from ai_factory.workspace import keeps_modes
 
 
@@ -44,14 +44,46 @@ def refuse_hold(wish: Manifest, request: Request) -> None:
         )
 
 
-def refuse_sparse(record: Lock, status: Status) -> None:
-    """Files of the factory's that a sparse checkout leaves out cannot be merged."""
-    absent = sorted(status.sparse & record.paths.keys())
-    if absent:
+def refuse_sparse(project: Project, status: Status) -> None:
+    """Files of the factory's that git leaves out of the work tree, or was told to look away from, cannot be merged."""
+    skipped = sorted(status.sparse & project.lock.paths.keys())
+    there = project.folder.read_all(skipped)
+    if absent := [path for path in skipped if path not in there]:
         raise ProjectError(
             f"a sparse checkout leaves out {len(absent)} of the project's files",
             "`git sparse-checkout disable` brings them here",
             tuple(f"`{path}`" for path in absent),
+        )
+    if there:
+        raise ProjectError(
+            f"git was told not to look at {len(there)} of the project's files (`skip-worktree`)",
+            f"`git update-index --no-skip-worktree {' '.join(map(word, there))}`",
+            tuple(f"`{path}`" for path in there),
+        )
+
+
+def refuse_moving_open(project: Project, declared: Declared) -> None:
+    """A file that waits for a person stays where it is: the version that moves it has to wait too."""
+    rows = project.lock.paths
+    waiting = sorted(old for old in declared.renames if (entry := rows.get(old)) and entry.state == "open")
+    if waiting:
+        raise ProjectError(
+            f"{len(waiting)} open {'conflict is' if len(waiting) == 1 else 'conflicts are'} in the way: "
+            "the new version moves what is in conflict",
+            "resolve first: `ai-factory sync --take ours|theirs FILE`, or by hand and `ai-factory sync --continue`",
+            tuple(f"`{old}` → `{declared.renames[old]}`" for old in waiting),
+        )
+
+
+def refuse_stored_otherwise(project: Project, paths: Sequence[str], status: Status, before: Tree) -> None:
+    """What git stores in another form (Git LFS, encryption, an encoding) would be staged as it lies on the disk."""
+    rows = [path for path in paths if path in status.tracked and path in before]
+    ids = _ids(project, {path: before[path] for path in rows})
+    if found := [path for path in rows if status.tracked[path].id not in ids[path]]:
+        raise ProjectError(
+            f"git stores {len(found)} of the files in another form, by a filter or encoding, and none runs in a sync",
+            "take them out of it in `.gitattributes`: `PATH -filter -working-tree-encoding`",
+            tuple(f"`{path}`" for path in found),
         )
 
 
@@ -87,6 +119,7 @@ def refuse_dirty(project: Project, plan: Plan, status: Status, before: Tree) -> 
     dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
     dirty += [path for path in sorted(status.untracked) if path in touched]
     dirty += _in_place_of_proposals(project, plan, before)
+    dirty += _hidden(plan, status, before)
     dirty += _unseen(project, plan, status, before)
     dirty += _in_the_way(project, plan)
     if dirty:
@@ -109,16 +142,32 @@ def _in_place_of_proposals(project: Project, plan: Plan, before: Tree) -> list[s
     return found
 
 
+def _hidden(plan: Plan, status: Status, before: Tree) -> list[str]:
+    """Files that would be written over, and that git neither holds nor tells of: this clone alone ignores them."""
+    known = {*status.tracked, *status.untracked}
+    known |= {change.path for change in plan.changes if change.entry and change.entry.state == "local"}
+    known |= {f"{change.path}.incoming" for change in plan.changes}
+    return sorted(path for path in plan.files if path in before and path not in known)
+
+
 def _unseen(project: Project, plan: Plan, status: Status, before: Tree) -> list[str]:
-    """Files of the team that a change follows and whose content on disk is not the one that git told."""
+    """Files whose content on disk is not the one that git told.
+
+    Those of the team that a change follows, and those that git was told not to look at.
+    """
     followed = [change.path for change in plan.changes if change.file and not change.entry]
-    objects = git.project_objects(project.root) if followed else ""
-    files = {path: before[path] for path in followed if path in before}
-    ids = {
+    followed += sorted(status.unwatched & plan.files.keys() - {*followed})
+    ids = _ids(project, {path: before[path] for path in followed if path in before})
+    return [path for path in followed if path not in ids or status.tracked[path].id not in ids[path]]
+
+
+def _ids(project: Project, files: Tree) -> dict[str, set[str]]:
+    """The git objects that each file may be stored as: as it is, or with LF."""
+    objects = git.project_objects(project.root) if files else ""
+    return {
         path: {git.object_id(content, objects) for content in (file.content, normalized(file.content))}
         for path, file in files.items()
     }
-    return [path for path in followed if path not in ids or status.tracked[path].id not in ids[path]]
 
 
 def _in_the_way(project: Project, plan: Plan) -> list[str]:

@@ -7,11 +7,11 @@ from the pristine content that it descends from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from ai_factory import __version__, base, check, git, journal, lock, reconcile
+from ai_factory import __version__, base, git, journal, lock, markers, reconcile
 from ai_factory.base import Base
 from ai_factory.errors import ProjectError
 from ai_factory.git import Stage
@@ -71,9 +71,12 @@ def repair(root: str) -> Repaired:
         journal.require_finished(place)
         folder, unmerged = Folder(root), git.unmerged(root)
         _refuse_open_manifest(folder)
-        branches = _branches(root, unmerged)
+        meeting = _meeting(root, unmerged)
+        branches = _branches(root, meeting)
         decisions = reconcile.decided(branches.sides, folder.read_all(_known(branches)))
-        files = dict(_mended(folder, branches, decisions, unmerged))
+        both = _merged_by_git(root, meeting, branches) | unmerged
+        mended = _mended(folder, branches, decisions, both)
+        files = {path: file for path, file in mended if path in unmerged or file != folder.read(path)}
         present = {path for path in _known(branches) if (files[path] if path in files else folder.read(path))}
         decisions = reconcile.decided(branches.sides, present)
         record, rebuilt = _record(root, branches, decisions)
@@ -91,7 +94,7 @@ def repair(root: str) -> Repaired:
 
 def _refuse_open_manifest(folder: Folder) -> None:
     file = folder.read(lock.PROJECT)
-    if file is None or check.has_markers(file.content):
+    if file is None or markers.has_markers(file.content):
         raise ProjectError(
             f"`{lock.PROJECT}` is {'missing' if file is None else 'in conflict'}: it says what the project wants",
             "keep the lines that are right, remove the markers, then `ai-factory sync --repair`",
@@ -101,17 +104,21 @@ def _refuse_open_manifest(folder: Folder) -> None:
 # ---- where the two sides are read from -----------------------------------------------------------
 
 
-def _branches(root: str, unmerged: Mapping[str, object]) -> Branches:
-    if unmerged:  # where the lock is not in conflict, both branches have the same one
-        names = [(lambda path, number=number: _staged(unmerged, path, number)) for number in (1, 2, 3)]
-    elif parents := git.parents(root):
-        names = [(lambda path, commit=commit: f"{commit}:./{path}") for commit in parents]
-    else:
+def _meeting(root: str, unmerged: Mapping[str, object]) -> git.Meeting:
+    """The branches of what is under way, else the two parents of the last commit."""
+    found = git.meeting(root, git.repository_of(root).private)
+    if found is None and not unmerged:
+        found = git.parents(root)
+    if found is None:
         raise ProjectError(
             "nothing to repair: git holds no two versions of the lock, neither in a merge under way nor as parents",
             "a lock that is merely broken comes back with `git checkout -- .ai-factory`",
         )
-    ancestor, ours, theirs = (_branch(root, name) for name in names)
+    return found
+
+
+def _branches(root: str, meeting: git.Meeting) -> Branches:
+    ancestor, ours, theirs = (_branch(root, commit) for commit in meeting)
     if ours is None or theirs is None:
         raise ProjectError(
             f"one of the branches has no `{lock.LOCK}`", "take the other's: `git checkout BRANCH -- .ai-factory`"
@@ -119,17 +126,13 @@ def _branches(root: str, unmerged: Mapping[str, object]) -> Branches:
     return Branches(ancestor, ours, theirs)
 
 
-def _staged(unmerged: Mapping[str, object], path: str, number: int) -> str:
-    return f":{number}:./{path}" if path in unmerged else f":./{path}"
-
-
-def _branch(root: str, name: Callable[[str], str]) -> Branch | None:
+def _branch(root: str, commit: str) -> Branch | None:
     """The record of one side; a base that is not the lock's is as good as none: the objects may know its files."""
-    content = git.content_of(root, name(lock.LOCK))
+    content = git.content_of(root, f"{commit}:./{lock.LOCK}")
     if content is None:
         return None
     record = lock.parse(content)
-    archive = git.content_of(root, name(lock.BASE)) or b""
+    archive = git.content_of(root, f"{commit}:./{lock.BASE}") or b""
     return Branch(record, base.read(archive) if digest(archive) == record.base_file else Base({}, {}))
 
 
@@ -140,17 +143,33 @@ def _known(branches: Branches) -> list[str]:
 # ---- files that git could not merge --------------------------------------------------------------
 
 
+def _merged_by_git(root: str, meeting: git.Meeting, branches: Branches) -> dict[str, dict[int, Blob]]:
+    """The files that descend from another version on either branch, as both have them: git merged them by lines.
+
+    What one version had brought and the next took back would stay.
+    """
+    rows, others = branches.ours.lock.paths, branches.theirs.lock.paths
+    apart = [path for path in rows.keys() & others.keys() if rows[path].base != others[path].base]
+    if not apart:
+        return {}
+    trees = [git.files_at(root, commit) for commit in meeting]
+    found = {path: {number: tree[path] for number, tree in enumerate(trees, 1) if path in tree} for path in apart}
+    return {path: stages for path, stages in found.items() if {2, 3} <= stages.keys()}
+
+
 def _mended(
-    folder: Folder, branches: Branches, decisions: Mapping[str, Decision], unmerged: Mapping[str, Mapping[int, Blob]]
+    folder: Folder, branches: Branches, decisions: Mapping[str, Decision], both: Mapping[str, Mapping[int, Blob]]
 ) -> Iterator[tuple[str, File | None]]:
-    """The files in conflict that come out clean when the older branch's is synced to the newer's."""
-    contents = git.read_blobs(folder.root, (blob.id for stages in unmerged.values() for blob in stages.values()))
+    """What the older branch's files are when they are synced to the newer's, as far as that comes out clean."""
+    contents = git.read_blobs(folder.root, (blob.id for stages in both.values() for blob in stages.values()))
+    sides = {path: {n: _file(blob, contents) for n, blob in stages.items()} for path, stages in both.items()}
+    by_git = _merged_again(folder.root, sides)
     olds: dict[str, File] = {}
     news: dict[str, File] = {}
     pristine: dict[str, File] = {}
-    for path, stages in unmerged.items():
+    for path, stages in sides.items():
         decision = decisions.get(path)
-        if (decision and decision.side == "open") or not _as_git_left_it(folder, path, stages, contents):
+        if (decision and decision.side == "open") or not _as_git_left_it(folder.read(path), stages, by_git.get(path)):
             continue
         if decision is None:  # neither lock knows it: where neither branch has it, both have moved it on
             if not stages.keys() & {2, 3}:
@@ -159,21 +178,40 @@ def _mended(
         old, new = (2, 3) if decision.side == "theirs" else (3, 2)
         known = (branches.ours if old == 2 else branches.theirs).base.files.get(path)
         if old in stages and known:
-            pristine[path], olds[path] = known, _file(stages[old], contents)
+            pristine[path], olds[path] = known, stages[old]
         if new in stages and (known or old not in stages):
-            news[path] = _file(stages[new], contents)
+            news[path] = stages[new]
     yield from _synced(folder.root, pristine, olds, news)
+
+
+def _merged_again(root: str, sides: Mapping[str, Mapping[int, File]]) -> dict[str, File]:
+    """What git makes of each path by itself, with markers where it cannot."""
+    whole = {path: stages for path, stages in sides.items() if {2, 3} <= stages.keys()}
+    base, ours, theirs = ({path: row[n] for path, row in whole.items() if n in row} for n in (1, 2, 3))
+    if not whole:
+        return {}
+    merged = git.merge_trees(base, ours, theirs, git.Names("yours", "theirs"), git.project_objects(root))
+    return {path: file for path, file in merged.files.items() if isinstance(file, File)}
+
+
+def _as_git_left_it(file: File | None, stages: Mapping[int, File], by_git: File | None) -> bool:
+    """Whether nobody has worked on the file since git merged it: it is one of the sides, or what git makes of both.
+
+    Markers are compared by what lies between them: how they look is a matter of the person's settings.
+    """
+    if file is None:
+        return True
+    if by_git is None or not markers.has_markers(by_git.content):
+        known = [by_git] if by_git and {2, 3} <= stages.keys() else list(stages.values())
+        return blob_id(file.content) in {blob_id(side.content) for side in known if side}
+    if not markers.has_markers(file.content):
+        return False
+    pairs = ((side(file.content), side(by_git.content)) for side in (markers.ours, markers.theirs))
+    return all(blob_id(one) == blob_id(other) for one, other in pairs)
 
 
 def _file(blob: Blob, contents: Mapping[str, bytes]) -> File:
     return File(contents[blob.id], blob.mode)
-
-
-def _as_git_left_it(folder: Folder, path: str, stages: Mapping[int, Blob], contents: Mapping[str, bytes]) -> bool:
-    """Whether nobody has worked on the file since: it holds markers, or one of the sides."""
-    file = folder.read(path)
-    sides = {blob_id(contents[blob.id]) for blob in stages.values()}
-    return file is None or check.has_markers(file.content) or blob_id(file.content) in sides
 
 
 def _synced(

@@ -21,6 +21,13 @@ def touched(plan: Plan) -> list[str]:
     return sorted(paths | {f"{change.path}.incoming" for change in plan.changes if change.incoming} | set(OURS))
 
 
+def staged(plan: Plan) -> list[str]:
+    """The paths at which the index will hold a file that the sync wrote."""
+    aside = {f"{change.path}.incoming" for change in plan.changes if change.incoming}
+    aside |= {change.path for change in plan.changes if change.entry and change.entry.state == "local"}
+    return sorted(path for path, file in plan.files.items() if file and path not in aside)
+
+
 def watched(project: Project, plan: Plan, steps: Sequence[Step]) -> dict[str, str]:
     """The open files, and their ids as the sync leaves them."""
     written = {step.path: step.after for step in steps}

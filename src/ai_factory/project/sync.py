@@ -69,19 +69,21 @@ def prepare(project: Project, request: Request) -> Sync:
     pending = evolve.pending(made.components, project.lock.components)
     evolved, answers = settle_again(made, wish.answers, pending, request.answers)
     status = git.status(project.root)
-    refusals.refuse_sparse(project.lock, status)
+    refusals.refuse_sparse(project, status)
     known, notes = states.known_base(project)
     seen: Mapping[str, File | None] = {}
     if not notes and _is_applied(project.lock, made, answers):
         plan = states.as_locked(project, made.factory.origin, known)
     else:
         past = declared(made, pending, project.lock.answers, answers)
+        refusals.refuse_moving_open(project, past)
         plan, seen = states.merged(project, rendered(made, answers), known, status, past)
     plan = plan._replace(manual=evolve.manual(pending), notes=notes)
     touched = steps.touched(plan)
     before = project.folder.read_all(touched)
     refusals.refuse_moving(project, wished, {path: seen[path] for path in touched if path in seen}, before)
     refusals.refuse_dirty(project, plan, status, before)
+    refusals.refuse_stored_otherwise(project, steps.staged(plan), status, before)
     wanted = _new_manifest(wished, wish, request, evolved)
     return Sync(
         project,
@@ -122,7 +124,7 @@ def _changes_nothing(project: Project, plan: Plan, wishes_more: bool) -> bool:
     record, target = project.lock, plan.target
     return (
         all(change.action == "same" or (change.action == "keep" and change.sides) for change in plan.changes)
-        and target.origin.tree == record.factory.tree
+        and plan.origin.tree == record.factory.tree
         and (target.answers, target.components) == (record.answers, record.components)
         and not wishes_more
     )
@@ -214,6 +216,12 @@ def _refuse_outdated(sync: Sync) -> None:
     refusals.refuse_changed([path for path in touched if now.get(path) != sync.before.get(path)])
     if not git.still(sync.project.root, sync.status):
         raise ProjectError("something was staged or committed while the sync was under way", "run it again")
+
+
+def refuse_uncommitted(sync: Sync) -> None:
+    """A sync that was staged before is not committed by one with nothing to do. Raises ProjectError."""
+    if {lock.LOCK, lock.BASE, lock.PROJECT}.intersection(git.status(sync.project.root).dirty):
+        raise ProjectError("an earlier sync is staged, and not committed", "look at it, then `git commit`")
 
 
 def commit(sync: Sync) -> None:

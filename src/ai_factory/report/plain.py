@@ -8,6 +8,8 @@ from typing import Any
 from ai_factory.errors import FactoryError
 from ai_factory.tree import word
 
+DECIDE = "hint: mend an open file, or decide: `ai-factory sync --take ours FILE`, `--take theirs FILE`"
+
 
 def plain(text: str) -> str:
     """The text with control characters spelled out: one line stays one line, and no build server takes it for an order.

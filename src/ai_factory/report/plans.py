@@ -11,7 +11,7 @@ from ai_factory.plan import ACTIONS, Change, Plan
 from ai_factory.project.new import Birth
 from ai_factory.project.sync import Sync, release_notes
 from ai_factory.report.findings import row as finding_row
-from ai_factory.report.plain import count, plain
+from ai_factory.report.plain import DECIDE, count, plain
 from ai_factory.tree import File, blob_id, word
 
 ROWS = 100  # of one list in Markdown: a forge takes some 65,000 characters
@@ -124,6 +124,9 @@ def _answer_line(row: Mapping[str, Any]) -> str:
 
 
 def _next_steps(sync: Sync, applied: bool, committed: bool) -> list[str]:
+    if sync.still_open and not sync.plan.conflicts and applied:
+        ended = "committed" if committed else "staged, not committed"
+        return [ended, *(f"still open: {plain(path)}" for path in _open(sync.plan)), DECIDE]
     if committed:
         return ["committed"]
     if not applied:
