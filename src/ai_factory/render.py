@@ -79,10 +79,15 @@ def contexts_of(
     seen = _readable(components, answers)
     ours = {
         "_blueprint": {"name": blueprint.name, "summary": blueprint.summary, "facts": dict(blueprint.facts)},
-        "_components": [{"name": item.name, "summary": item.summary} for item in components],
+        "_components": [_told(item) for item in components],
         "_contributions": contributions.gather(components, seen, templates),
     }
     return {name: {**context, **ours} for name, context in seen.items()}
+
+
+def _told(component: Component) -> dict[str, Any]:
+    """What templates may know of the components of a project."""
+    return {"name": component.name, "summary": component.summary, "produces": list(component.produces)}
 
 
 def _readable(components: Sequence[Component], answers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-APPLICATION, OUTCOME = "application", "outcome"
+DECISION, OUTCOME = "decision", "outcome"
 TYPES = ("boolean", "date", "integer", "number", "string")
 
 
@@ -39,7 +39,7 @@ class Table:
     """One data set: its columns, its rules over several columns, and how many bad rows it bears.
 
     `rules` maps a sentence to a polars SQL expression that must not be false. `known_at` says
-    whether its content is known when the decision is taken (`application`) or only later.
+    whether its content is known when the decision is taken (`decision`) or only later.
     """
 
     name: str
@@ -101,7 +101,7 @@ def _table(item: Mapping[str, Any]) -> Table:
             if rule.get("engine") == "polars-sql"
         },
         quarantine_limit=float(custom.get("quarantineLimit", 0.0)),
-        known_at=custom.get("knownAt", APPLICATION),
+        known_at=custom.get("knownAt", DECISION),
     )
 
 

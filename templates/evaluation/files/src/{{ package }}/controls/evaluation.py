@@ -1,4 +1,8 @@
-"""Measures a model on data that it has not seen, and judges the results by thresholds."""
+"""One schema of results for every kind of system: metric, slice, interval, threshold, verdict.
+
+What is measured differs: a probability, an extracted field, an answer, a forecast. What a result
+says does not, so that two runs, two models and two systems can be compared line by line.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +14,17 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-Floats = NDArray[np.float64]
-Metric = Callable[["Sample"], float]
+Rows = NDArray[np.int64]
+# A figure of the rows given by index, such as a mean over them.
+Statistic = Callable[[Rows], float]
 AT_LEAST, AT_MOST = "at_least", "at_most"
 PASS, FAIL, NOT_JUDGED = "pass", "fail", "not judged"
-BINS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What a model said of a data set, row by row, and what then happened.
-
-    `probability` of the bad outcome, `outcome` 1 where it came, `approved` true where the
-    decision was favourable, `digest` of the data set.
-    """
-
-    probability: Floats
-    outcome: Floats
-    approved: NDArray[np.bool_]
-    digest: str
-
-    def take(self, rows: NDArray[Any]) -> Sample:
-        """The sample of the rows given by index or mask."""
-        return Sample(self.probability[rows], self.outcome[rows], self.approved[rows], self.digest)
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A limit; `direction` is `at_least` or `at_most`, `slice` `all` or a protected attribute."""
+    """A limit; `direction` is `at_least` or `at_most`, `slice` `all` or what slices are made of."""
 
     metric: str
     slice: str
@@ -98,8 +83,9 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The challenger's gain in AUC over the champion, with its interval, and who wins."""
+    """The challenger's gain over the champion in one metric, its interval, and who wins."""
 
+    metric: str
     gain: float
     low: float
     high: float
@@ -121,33 +107,27 @@ def load(path: Path) -> Plan:
         raise ValueError(f"{path.name}: {error}") from error
 
 
-def cutoffs(path: Path) -> dict[str, float]:
-    """Read the cut-offs of the decision; ValueError unless 0 < approve below < decline from < 1."""
-    decision = yaml.safe_load(path.read_text("utf-8"))["decision"]
-    found = {name: float(decision[name]) for name in ("approve_below", "decline_from")}
-    if not 0 < found["approve_below"] < found["decline_from"] < 1:
-        raise ValueError(f"{path.name}: it needs 0 < approve_below < decline_from < 1")
-    return found
-
-
-def evaluate(sample: Sample, plan: Plan) -> list[Result]:
-    """All metrics on the whole sample."""
-    return [measure(name, "all", metric, sample, plan) for name, metric in METRICS.items()]
-
-
-def measure(name: str, slice_: str, metric: Metric, sample: Sample, plan: Plan) -> Result:
-    """One metric with its percentile bootstrap interval and its verdict.
+def measure(
+    name: str, slice_: str, statistic: Statistic, rows: int, digest: str, plan: Plan
+) -> Result:
+    """A metric of so many rows of a data set, with its percentile bootstrap interval and verdict.
 
     Draws in which the metric is not defined, such as an AUC without bad outcomes, are left out.
     """
-    value = metric(sample)
-    drawn = np.array([metric(sample.take(rows)) for rows in draws(len(sample.outcome), plan)])
-    low, high = _interval(drawn, plan)
-    return judged(name, slice_, value, low, high, sample, plan)
+    value = statistic(np.arange(rows))
+    low, high = interval((statistic(drawn) for drawn in draws(rows, plan)), plan)
+    return judged(name, slice_, value, low, high, rows, digest, plan)
 
 
 def judged(
-    name: str, slice_: str, value: float, low: float, high: float, sample: Sample, plan: Plan
+    name: str,
+    slice_: str,
+    value: float,
+    low: float,
+    high: float,
+    rows: int,
+    digest: str,
+    plan: Plan,
 ) -> Result:
     """A result with the verdict that the plan's threshold gives it."""
     limit = plan.threshold(name, slice_)
@@ -157,11 +137,11 @@ def judged(
         value=value,
         low=low,
         high=high,
-        n=len(sample.outcome),
+        n=rows,
         threshold=limit.limit if limit else None,
         direction=limit.direction if limit else None,
-        verdict=_verdict(value, len(sample.outcome), limit, plan),
-        dataset_digest=sample.digest,
+        verdict=_verdict(value, rows, limit, plan),
+        dataset_digest=digest,
     )
 
 
@@ -188,91 +168,74 @@ def gate(results: Iterable[Result], plan: Plan) -> Gate:
     return Gate(passed=not failures, failures=failures)
 
 
-def compare(champion: Sample, challenger: Sample, plan: Plan) -> Comparison:
-    """Paired bootstrap of the gain in AUC; the challenger wins only if the interval is above 0.
+def compare(
+    metric: str, champion: Statistic, challenger: Statistic, rows: int, plan: Plan
+) -> Comparison:
+    """Paired bootstrap of the gain in a metric of which more is better (else negate it).
 
-    ValueError unless both samples are of the same rows.
+    The challenger wins only where the whole interval of its gain is above 0.
     """
-    if not np.array_equal(champion.outcome, challenger.outcome):
-        raise ValueError("champion and challenger were measured on different rows")
-    gains = np.array(
-        [
-            auc(challenger.take(rows)) - auc(champion.take(rows))
-            for rows in draws(len(champion.outcome), plan)
-        ]
-    )
-    low, high = _interval(gains, plan)
+
+    def gain(drawn: Rows) -> float:
+        return challenger(drawn) - champion(drawn)
+
+    low, high = interval((gain(drawn) for drawn in draws(rows, plan)), plan)
     winner = "challenger" if low > 0 else "champion"
-    return Comparison(auc(challenger) - auc(champion), low, high, winner)
+    return Comparison(metric, gain(np.arange(rows)), low, high, winner)
 
 
-def content(results: Iterable[Result], verdict: Gate, comparison: Comparison) -> dict[str, Any]:
+def content(
+    results: Iterable[Result], verdict: Gate, comparison: Comparison | None = None
+) -> dict[str, Any]:
     """All of it as plain data, for `evidence/evaluation.json`."""
     return {
         "results": [asdict(result) for result in results],
         "gate": {"passed": verdict.passed, "failures": list(verdict.failures)},
-        "comparison": asdict(comparison),
+        "comparison": asdict(comparison) if comparison else None,
     }
 
 
-def draws(rows: int, plan: Plan) -> list[NDArray[np.int64]]:
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What differs between the contents of two evaluations, one sentence a result.
+
+    A change within the interval of the result before is not told: it may be chance.
+    """
+    old, new = (
+        {(row["metric"], row["slice"]): row for row in content["results"]}
+        for content in (before, after)
+    )
+    told = [_change(key, old.get(key), new[key]) for key in sorted(new)]
+    gone = [f"{name} ({part}) is measured no more" for name, part in sorted(old.keys() - new)]
+    return gone + [sentence for sentence in told if sentence]
+
+
+def _change(
+    key: tuple[str, str], before: Mapping[str, Any] | None, after: Mapping[str, Any]
+) -> str:
+    name = f"{key[0]} ({key[1]})"
+    if before is None:
+        return f"{name} is new: {after['value']:.3f}"
+    moved = f"{name}: {before['value']:.3f} to {after['value']:.3f}"
+    if before["verdict"] != after["verdict"]:
+        return f"{moved}, {before['verdict']} to {after['verdict']}"
+    return "" if before["low"] <= after["value"] <= before["high"] else moved
+
+
+def draws(rows: int, plan: Plan) -> list[Rows]:
     """The rows of each bootstrap draw; the same plan gives the same draws."""
     rng = np.random.default_rng(plan.seed)
     return [rng.integers(0, rows, rows) for _ in range(plan.draws)]
 
 
-def auc(sample: Sample) -> float:
-    """Area under the ROC curve: how often a bad outcome is ranked above a good one; 0.5 is chance.
-
-    From the Mann-Whitney statistic; NaN where one of the outcomes is absent.
-    """
-    bad = sample.outcome == 1
-    n, m = int(bad.sum()), int((~bad).sum())
-    if not n or not m:
-        return float("nan")
-    ranks = rankdata(sample.probability)
-    return float((ranks[bad].sum() - n * (n + 1) / 2) / (n * m))
-
-
-def brier(sample: Sample) -> float:
-    """Mean squared distance of probability and outcome; 0 is perfect (Brier 1950)."""
-    return float(np.mean((sample.probability - sample.outcome) ** 2))
-
-
-def log_loss(sample: Sample) -> float:
-    """Mean negative log-likelihood of the outcomes, in nats; 0 is perfect."""
-    p = np.clip(sample.probability, 1e-15, 1 - 1e-15)
-    return float(-np.mean(sample.outcome * np.log(p) + (1 - sample.outcome) * np.log(1 - p)))
-
-
-def calibration_error(sample: Sample) -> float:
-    """Expected calibration error: distance of mean probability and bad rate, averaged over bins.
-
-    Ten bins of equal count, weighted by their rows (Naeini et al. 2015, with equal-count bins).
-    """
-    order = np.argsort(sample.probability, kind="stable")
-    bins = [rows for rows in np.array_split(order, BINS) if len(rows)]
-    gaps = [abs(sample.probability[rows].mean() - sample.outcome[rows].mean()) for rows in bins]
-    return float(np.average(gaps, weights=[len(rows) for rows in bins]))
-
-
-def calibration_gap(sample: Sample) -> float:
-    """Distance of mean probability and bad rate; 0 means right on average."""
-    return float(abs(sample.probability.mean() - sample.outcome.mean()))
-
-
-def approval_rate(sample: Sample) -> float:
-    """Share of applications with the favourable decision."""
-    return float(sample.approved.mean())
-
-
-METRICS: Mapping[str, Metric] = {
-    "auc": auc,
-    "brier": brier,
-    "log_loss": log_loss,
-    "calibration_error": calibration_error,
-    "approval_rate": approval_rate,
-}
+def interval(drawn: Iterable[float], plan: Plan) -> tuple[float, float]:
+    """The ends of the percentile interval of the draws that are numbers; NaN without any."""
+    found = np.array(list(drawn), dtype=float)
+    known: Sequence[float] = found[np.isfinite(found)].tolist()
+    if not known:
+        return float("nan"), float("nan")
+    tail = (1 - plan.confidence) / 2
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def _threshold(item: Mapping[str, Any]) -> Threshold:
@@ -288,10 +251,3 @@ def _verdict(value: float, n: int, limit: Threshold | None, plan: Plan) -> str:
         return NOT_JUDGED
     met = value >= limit.limit if limit.direction == AT_LEAST else value <= limit.limit
     return PASS if met else FAIL
-
-
-def _interval(drawn: Floats, plan: Plan) -> tuple[float, float]:
-    tail = (1 - plan.confidence) / 2
-    known: Sequence[float] = drawn[np.isfinite(drawn)].tolist()
-    low, high = np.quantile(known, [tail, 1 - tail])
-    return float(low), float(high)

@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 
 from credit_line.controls import fairness
+from credit_line.controls.classification import Sample
 from credit_line.controls.evaluation import (
     FAIL,
     NOT_JUDGED,
     PASS,
     Plan,
     Result,
-    Sample,
     Threshold,
     gate,
 )

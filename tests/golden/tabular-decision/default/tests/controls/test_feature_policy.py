@@ -29,7 +29,7 @@ def _table(name: str, known_at: str, *columns: str) -> Table:
 
 
 TABLES = (
-    _table("asked", "application", "id", "debt", "income", "sex"),
+    _table("asked", "decision", "id", "debt", "income", "sex"),
     _table("later", "outcome", "id", "days_late"),
 )
 CONTRACT = Contract("c", "1", "team", "5y", {table.name: table for table in TABLES})

@@ -13,6 +13,7 @@ import yaml
 from credit_line.controls import evidence, governance
 from credit_line.controls.card import write_card
 from credit_line.controls.paths import Paths
+from credit_line.controls.required import EVIDENCE
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 6, 1)
@@ -241,7 +242,7 @@ def test_a_system_says_where_it_is_used() -> None:
 
 def write_evidence(paths: Paths, **change: Any) -> None:
     """Evidence of a run in which nothing failed; `change` replaces content by name."""
-    content: dict[str, Any] = {name: {} for name in governance.EVIDENCE}
+    content: dict[str, Any] = {name: {} for name in EVIDENCE}
     content["model"] = {"version": "m-1", "model": "sha256:1"}
     content["evaluation"] = {"model_version": "m-1", "gate": {"passed": True}}
     content["features"] = {"findings": []}
@@ -273,7 +274,7 @@ def test_evidence_of_a_failure_is_found(
     assert [f.message for f in governance.check_evidence(paths)] == [expected]
 
 
-@pytest.mark.parametrize("name", governance.EVIDENCE)
+@pytest.mark.parametrize("name", EVIDENCE)
 @pytest.mark.parametrize("text", [None, "{", "[]"])
 def test_missing_evidence_is_found(paths: Paths, name: str, text: str | None) -> None:
     """Each of the files; one that cannot be read counts as missing."""

@@ -1,14 +1,13 @@
 """Drift that is there is found, drift that is not there is not, and the numbers are right."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from credit_line.controls import monitoring
-from credit_line.controls.monitoring import Plan, Report
+from credit_line.controls.monitoring import Check, Plan, Report
 from credit_line.controls.monitoring.statistics import (
     ks_of_chance,
     psi_of_chance,
@@ -16,19 +15,19 @@ from credit_line.controls.monitoring.statistics import (
     shares,
 )
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
 def plan() -> Plan:
-    """The project's own plan, with limits that these tests fix."""
-    loaded = monitoring.load(ROOT / "ops" / "monitoring.yaml")
+    """A check for all that is measured, and one of our own."""
     limits = {"psi": 0.2, "ks": 0.2, "missing_rate": 0.05}
+    kinds = {**monitoring.KINDS, "cost": "mean cost of a case"}
     checks = {
-        name: dataclasses.replace(check, limit=limits.get(name, 0.1))
-        for name, check in loaded.checks.items()
+        name: Check(
+            name, limits.get(name, 0.1), "warning", "team", "ops/playbook.md#x", "look", text
+        )
+        for name, text in kinds.items()
     }
-    return dataclasses.replace(loaded, checks=checks, minimum_rows=100)
+    return Plan("a month", 100, checks)
 
 
 def sample(rows: int, seed: int) -> pl.DataFrame:
@@ -172,7 +171,7 @@ def test_an_alert_says_who_acts_and_how(plan: Plan) -> None:
     report = watch(plan, sample(250, seed=2).with_columns(channel=pl.lit("phone")))
     content = report.alerts[0].content()
     assert content["owner"] == plan.checks["psi"].owner
-    assert content["runbook"].startswith("ops/runbook.md#")
+    assert content["runbook"].startswith("ops/playbook.md#")
     assert (content["metric"], content["column"], content["rows"]) == ("psi", "channel", 250)
 
 
@@ -205,3 +204,15 @@ def test_missing_values_are_no_rows_to_judge_by(plan: Plan) -> None:
     assert alerts(report) == {("missing_rate", "income", "all")}
     nothing = watch(plan, sample(250, seed=2).with_columns(income=pl.lit(None, dtype=pl.Float64)))
     assert alerts(nothing) == {("missing_rate", "income", "all")}
+
+
+def test_a_measurement_of_ones_own_is_judged_by_the_plan(plan: Plan) -> None:
+    """Cost, latency, abstentions: whatever has a check alerts like the rest."""
+    dear, cheap = (monitoring.judge(plan, "cost", cost, 250) for cost in (0.2, 0.1))
+    assert (dear.breached, cheap.breached) == (True, False)
+    assert not monitoring.judge(plan, "cost", 0.2, 99).breached
+    assert not monitoring.judge(plan, "cost", 0.2, 250, chance=0.3).breached
+    report = monitoring.joined(watch(plan, sample(250, seed=2)), [dear])
+    assert alerts(report) == {("cost", "", "all")}
+    with pytest.raises(KeyError):
+        monitoring.judge(plan, "mood", 1.0, 250)

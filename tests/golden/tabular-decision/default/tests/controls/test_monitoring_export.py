@@ -10,12 +10,19 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from credit_line.controls import monitoring
-from credit_line.controls.monitoring import Report
+from credit_line.controls.monitoring import KINDS, Check, Plan, Report
 
 SYSTEM = "credit_line"
 ROOT = Path(__file__).parents[2]
-PLAN = ROOT / "ops" / "monitoring.yaml"
 RULES = yaml.safe_load((ROOT / "ops" / "alerts.yml").read_text())["groups"][0]["rules"]
+
+
+DUTY = {"severity": "critical", "owner": "team", "runbook": "ops/playbook.md#here"}
+PLAN = Plan(
+    "a month",
+    100,
+    {name: Check(name, 0.1, action="look", meaning=text, **DUTY) for name, text in KINDS.items()},
+)
 
 
 @pytest.fixture
@@ -24,9 +31,8 @@ def report() -> Report:
     before = pl.DataFrame({"x<y": range(1000), "score": [0.1, 0.2] * 500, "sex": ["f", "m"] * 500})
     before = before.with_columns(label=pl.lit(0))
     after = before.with_columns(pl.col("x<y") + 900, pl.col("score") + 0.6, label=pl.lit(1))
-    plan = monitoring.load(PLAN)
     return monitoring.observe(
-        before, after, plan, score="score", slices=["sex"], label="label", window="2026-01"
+        before, after, PLAN, score="score", slices=["sex"], label="label", window="2026-01"
     )
 
 
@@ -57,22 +63,25 @@ def test_every_metric_named_in_the_alert_rules_is_emitted(
         assert metric is None or (name, metric[1]) in series
 
 
-def test_every_kind_of_measurement_has_a_rule() -> None:
-    """No metric of the plan is without an alert, and rule and plan name the same people."""
-    checks = monitoring.load(PLAN).checks
-    rules = {m[1]: rule for rule in RULES if (m := re.search(r'metric="(\w+)"', rule["expr"]))}
-    assert rules.keys() == checks.keys()
-    for name, check in checks.items():
-        rule = rules[name]
-        assert rule["labels"] == {"severity": check.severity, "owner": check.owner}
-        assert rule["annotations"]["runbook"] == check.runbook
+def test_an_alert_says_who_acts_and_where_to_read(report: Report, tmp_path: Path) -> None:
+    """Severity, owner and runbook of the check are labels of the series that raises the alert."""
+    text = monitoring.write_metrics(report, tmp_path / "m.prom", SYSTEM).read_text()
+    families = list(text_string_to_metric_families(text))
+    series = [s for f in families for s in f.samples if s.name == "monitoring_breached"]
+    assert len(series) == len(report.measurements)
+    assert all(sample.labels.items() >= DUTY.items() for sample in series)
+    (rule,) = [rule for rule in RULES if rule["alert"] == "MonitoringBreached"]
+    named = set(re.findall(r"\$labels\.(\w+)", str(rule)))
+    assert named == {*DUTY, "metric", "column", "slice"}
+    assert named <= series[0].labels.keys()
 
 
 def test_metrics_carry_values_limits_and_breaches(
     report: Report, emitted: dict[tuple[str, str], float]
 ) -> None:
     """The series equal the report, and all that is emitted is documented."""
-    assert {name for name, _ in emitted} == monitoring.METRICS.keys()
+    own = {f"monitoring_{name}" for name in report.plan.checks}
+    assert {name for name, _ in emitted} == monitoring.METRICS.keys() | own
     assert emitted["monitoring_limit", "psi"] == report.plan.checks["psi"].limit
     assert emitted["monitoring_rows", ""] == 1000
     psi = next(m for m in report.measurements if (m.metric, m.column) == ("psi", "x<y"))
@@ -117,6 +126,12 @@ def test_the_same_report_gives_the_same_bytes(report: Report, tmp_path: Path) ->
     assert (tmp_path / "one.prom").read_bytes() == (tmp_path / "two.prom").read_bytes()
 
 
+HEAD = "window: a day\nminimum_rows: 9\nchecks:\n  - {"
+CHECK = (
+    "metric: psi, limit: 0.05, severity: warning, owner: team, runbook: ops/x.md#y, action: look"
+)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -129,6 +144,22 @@ def test_the_same_report_gives_the_same_bytes(report: Report, tmp_path: Path) ->
 def test_a_broken_plan_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     """A plan with a gap, a limit of nothing or an unknown word stops the run."""
     path = tmp_path / "monitoring.yaml"
-    path.write_text(PLAN.read_text().replace(old, new, 1))
+    text = HEAD + CHECK + "}\n"
+    path.write_text(text)
+    assert monitoring.load(path, required=["psi"]).checks["psi"].meaning == KINDS["psi"]
+    path.write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match=message):
-        monitoring.load(path)
+        monitoring.load(path, required=["psi"])
+
+
+def test_a_metric_of_ones_own_says_what_it_means(tmp_path: Path) -> None:
+    """It is emitted with that meaning."""
+    path = tmp_path / "monitoring.yaml"
+    path.write_text(HEAD + CHECK.replace("psi", "cost") + ", meaning: cost of a case}\n")
+    plan = monitoring.load(path)
+    found = Report("today", 0, 20, (monitoring.judge(plan, "cost", 0.2, 20),), plan)
+    text = monitoring.write_metrics(found, tmp_path / "m.prom", SYSTEM).read_text()
+    assert "# HELP monitoring_cost cost of a case" in text
+    page = monitoring.write_html(found, tmp_path / "r.html", "t").read_text()
+    assert "1 alert" in page
+    assert "Drift by column" not in page

@@ -42,7 +42,7 @@ COLUMNS = (
     _column("note", "string", required=False),
 )
 RULES = {"debt below limit": "debt < 9 OR home = 'own'"}
-TABLE = Table("loans", {column.name: column for column in COLUMNS}, RULES, 0.5, "application")
+TABLE = Table("loans", {column.name: column for column in COLUMNS}, RULES, 0.5, "decision")
 TYPES = {"id": pl.String, "on": pl.Date, "debt": pl.Float64, "home": pl.String, "note": pl.String}
 
 

@@ -26,7 +26,7 @@ from .controls.packages import Package, PackageRefused
 from .controls.paths import Paths
 from .controls.release import Decide, Desk, Erased, Metrics, NotReleased, UnknownDecision
 from .controls.switch import switch_of
-from .decision import ApplicationRefused, Decider
+from .decision import APPROVE, DECLINE, ApplicationRefused, Decider
 
 SYSTEM = __package__ or "system"
 REQUEST_ID = re.compile(r"[\w.-]{1,64}")
@@ -88,6 +88,8 @@ def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[N
                 earlier=lambda version: _decide(Decider.of(paths, version)),
                 store=paths.var / "decisions",
                 metrics=Metrics(SYSTEM, switch),
+                outcomes=(APPROVE, DECLINE),
+                absent={"probability": None},
                 refusals=(ApplicationRefused,),
             )
             facts = {"action": "service started", "model": decider.package.digest}

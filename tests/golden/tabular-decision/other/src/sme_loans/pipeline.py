@@ -15,6 +15,7 @@ import polars as pl
 from . import data, features, model
 from .controls import (
     audit,
+    classification,
     contract,
     evaluation,
     evidence,
@@ -92,7 +93,7 @@ def train(paths: Paths) -> str:
         "data": data.ORIGIN,
         "features": list(features.NAMES),
         "reference": model.reference(parts.train),
-        "cutoffs": evaluation.cutoffs(paths.evals / "thresholds.yaml"),
+        "cutoffs": classification.cutoffs(paths.evals / "thresholds.yaml"),
         "trained_on": evidence.digest(_file(paths, "features")),
         "trained_until": str(parts.calibrate["applied_on"].max()),
         "rows": parts.train.height + parts.calibrate.height,
@@ -116,10 +117,10 @@ def evaluate(paths: Paths) -> str:
     )
     candidates = json.loads(_candidates(paths).read_text("utf-8"))
     samples = {name: _sample(paths, version, test) for name, version in candidates.items()}
-    comparison = evaluation.compare(samples["champion"], samples["challenger"], plan)
+    comparison = classification.compare(samples["champion"], samples["challenger"], plan)
     chosen = samples[comparison.winner]
     results = [
-        *evaluation.evaluate(chosen, plan),
+        *classification.evaluate(chosen, plan),
         *fairness.evaluate(chosen, groups.drop("application_id"), plan),
     ]
     verdict = evaluation.gate(results, plan)
@@ -193,7 +194,7 @@ def monitor(paths: Paths) -> str:
     Outcomes come later: they are compared in the newest month that has enough of them. It is the
     model that serves which is watched; nothing is trained or deployed.
     """
-    plan = monitoring.load(paths.ops / "monitoring.yaml")
+    plan = monitoring.load(paths.ops / "monitoring.yaml", required=monitoring.KINDS)
     package = _served(packages.load, paths)
     every = _scored(paths, package)
     newest, mature = _newest(every), _mature(every, plan.minimum_rows)
@@ -292,10 +293,10 @@ def _scored(paths: Paths, package: packages.Package) -> pl.DataFrame:
     )
 
 
-def _sample(paths: Paths, version: str, test: pl.DataFrame) -> evaluation.Sample:
+def _sample(paths: Paths, version: str, test: pl.DataFrame) -> classification.Sample:
     candidate = packages.load(paths, version)
     found = model.predict(candidate.estimator, model.matrix(test))
-    return evaluation.Sample(
+    return classification.Sample(
         probability=found,
         outcome=test[model.TARGET].to_numpy().astype(np.float64),
         approved=found < candidate.facts["cutoffs"]["approve_below"],

@@ -54,7 +54,7 @@ def test_a_contract_is_read_whole(tmp_path: Path) -> None:
     assert (found.id, found.version, found.owner) == ("people", "1.2.0", "data-team")
     assert (found.retention, found.protected()) == ("5y", ("age",))
     table = found.tables["people"]
-    assert (table.quarantine_limit, table.known_at) == (0.1, "application")
+    assert (table.quarantine_limit, table.known_at) == (0.1, "decision")
     assert dict(table.rules) == {"a < b": "a < b"}
     age = table.columns["age"]
     assert (age.type, age.required, age.minimum, age.maximum) == ("integer", True, 18, 100)

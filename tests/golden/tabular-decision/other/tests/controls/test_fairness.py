@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 
 from sme_loans.controls import fairness
+from sme_loans.controls.classification import Sample
 from sme_loans.controls.evaluation import (
     FAIL,
     NOT_JUDGED,
     PASS,
     Plan,
     Result,
-    Sample,
     Threshold,
     gate,
 )

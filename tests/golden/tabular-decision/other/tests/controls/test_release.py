@@ -29,7 +29,7 @@ from sme_loans.controls.switch import KillSwitch
 
 SYSTEM = "sme_loans"
 ROOT = Path(__file__).parents[2]
-APPLICATION = {"income": 30000.0, "utilisation": 0.25, "email": "someone@example.org"}
+CASE = {"income": 30000.0, "utilisation": 0.25, "email": "someone@example.org"}
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
@@ -40,9 +40,9 @@ class BrokenDisk(FileConnector):
         raise OSError(5, "input/output error")
 
 
-def decide(application: Mapping[str, Any]) -> dict[str, Any]:
+def decide(case: Mapping[str, Any]) -> dict[str, Any]:
     """Declines above half utilisation; fails without it."""
-    outcome = "decline" if application["utilisation"] > 0.5 else "approve"
+    outcome = "decline" if case["utilisation"] > 0.5 else "approve"
     reasons = [{"code": "R01", "text": "Existing credit lines are drawn to a large part"}]
     return {"outcome": outcome, "probability": 0.125, "reasons": reasons, "model_version": "v1"}
 
@@ -52,7 +52,9 @@ def make_desk(folder: Path, ledger: type[FileConnector] = FileConnector) -> Desk
     log = AuditLog(folder / "a.jsonl", "/s", Privacy(b"key", frozenset({"email"})), ledger=ledger)
     switch = KillSwitch(folder / "kill-switch.json")
     store, metrics = folder / "decisions", Metrics(SYSTEM, switch)
-    return Desk(log, switch, decide, lambda _: decide, store, metrics)
+    blank = {"probability": None}
+    outcomes = ("approve", "decline")
+    return Desk(log, switch, decide, lambda _: decide, store, metrics, outcomes, blank)
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def value(desk: Desk, name: str, **labels: str) -> float | None:
 
 def test_the_event_is_on_disk_before_the_decision_goes_out(desk: Desk) -> None:
     """What the caller gets is what the log holds, with input digest and request id."""
-    decision = desk.release("A100001", APPLICATION, request="r-1")
+    decision = desk.release("A100001", CASE, request="r-1")
     (event,) = read_events(desk.log.path)
     assert decision.items() <= event["data"].items()
     assert event["data"]["request_id"] == "r-1"
@@ -80,10 +82,10 @@ def test_the_event_is_on_disk_before_the_decision_goes_out(desk: Desk) -> None:
 
 
 def test_a_decision_that_cannot_be_recorded_is_withheld(tmp_path: Path) -> None:
-    """No audit event, no outcome, and nothing kept of the application."""
+    """No audit event, no outcome, and nothing kept of the case."""
     desk = make_desk(tmp_path, BrokenDisk)
     with desk.log, pytest.raises(NotReleased, match="withheld"):
-        desk.release("A100001", APPLICATION)
+        desk.release("A100001", CASE)
     assert list(desk.store.iterdir()) == []
     assert value(desk, "service_withheld_total") == 1
     assert value(desk, "service_decision_seconds_count") is None
@@ -92,7 +94,7 @@ def test_a_decision_that_cannot_be_recorded_is_withheld(tmp_path: Path) -> None:
 def test_what_cannot_be_written_as_json_is_withheld(desk: Desk) -> None:
     """Not a number has no canonical form: the decision stays in."""
     with pytest.raises(NotReleased):
-        desk.release("A100001", {**APPLICATION, "income": float("nan")})
+        desk.release("A100001", {**CASE, "income": float("nan")})
     assert list(read_events(desk.log.path)) == []
 
 
@@ -100,12 +102,12 @@ def test_nothing_that_identifies_a_person_is_kept(desk: Desk) -> None:
     """Neither in the log nor in the store, and the model does not see it."""
     seen: list[Mapping[str, Any]] = []
 
-    def watched(application: Mapping[str, Any]) -> dict[str, Any]:
-        seen.append(application)
-        return decide(application)
+    def watched(case: Mapping[str, Any]) -> dict[str, Any]:
+        seen.append(case)
+        return decide(case)
 
     spy = dataclasses.replace(desk, decide=watched)
-    decision = spy.release("A100001", APPLICATION)
+    decision = spy.release("A100001", CASE)
     stored = (desk.store / f"{decision['decision_id']}.json").read_text()
     text = desk.log.path.read_text() + stored + str(seen)
     assert "A100001" not in text
@@ -116,9 +118,9 @@ def test_nothing_that_identifies_a_person_is_kept(desk: Desk) -> None:
 def test_the_kill_switch_refers_to_a_person(desk: Desk) -> None:
     """While it is on no model decides, and each referral is recorded as such."""
     desk.switch.stop("drill", "duty@example.org")
-    stopped = desk.release("A100001", APPLICATION)
+    stopped = desk.release("A100001", CASE)
     desk.switch.resume("drill over", "duty@example.org")
-    decided = desk.release("A100001", APPLICATION)
+    decided = desk.release("A100001", CASE)
     assert (stopped["outcome"], stopped["mode"], stopped["probability"]) == (
         "refer",
         "stopped",
@@ -140,13 +142,13 @@ def test_the_metric_follows_the_switch(desk: Desk) -> None:
 def test_a_model_that_fails_or_answers_nonsense_refers(desk: Desk, answer: Any) -> None:
     """An exception, an unknown outcome or no outcome is a referral, and is counted."""
     broken = dataclasses.replace(desk, decide=lambda _: answer)
-    decision = broken.release("A100001", APPLICATION)
+    decision = broken.release("A100001", CASE)
     assert (decision["outcome"], decision["mode"]) == ("refer", "fault")
     assert value(desk, "service_faults_total") == 1
 
 
-def test_a_refused_application_is_no_decision(desk: Desk) -> None:
-    """An error of the application itself goes back to the caller; there is nothing to record."""
+def test_a_refused_case_is_no_decision(desk: Desk) -> None:
+    """An error of the case itself goes back to the caller; there is nothing to record."""
     strict = dataclasses.replace(desk, refusals=(KeyError,))
     with pytest.raises(KeyError):
         strict.release("A100001", {"income": 1.0})
@@ -156,7 +158,7 @@ def test_a_refused_application_is_no_decision(desk: Desk) -> None:
 
 def test_a_replay_gives_the_same_answer(desk: Desk) -> None:
     """By id, from what was kept, in another process with the same key."""
-    decision = desk.release("A100001", APPLICATION)
+    decision = desk.release("A100001", CASE)
     desk.log.close()
     later = make_desk(desk.log.path.parent)
     with later.log:
@@ -167,7 +169,7 @@ def test_a_replay_gives_the_same_answer(desk: Desk) -> None:
 
 def test_a_replay_asks_the_model_that_decided(desk: Desk) -> None:
     """After a new release the decision is still the one of the version that was recorded."""
-    decision_id = desk.release("A100001", APPLICATION)["decision_id"]
+    decision_id = desk.release("A100001", CASE)["decision_id"]
     later = dataclasses.replace(
         desk,
         decide=lambda a: {**decide(a), "model_version": "v2"},
@@ -177,8 +179,8 @@ def test_a_replay_asks_the_model_that_decided(desk: Desk) -> None:
 
 
 def test_a_replay_shows_another_answer_and_another_input(desk: Desk) -> None:
-    """A changed model and a changed application are both noticed."""
-    decision_id = desk.release("A100001", APPLICATION)["decision_id"]
+    """A changed model and a changed case are both noticed."""
+    decision_id = desk.release("A100001", CASE)["decision_id"]
     other = dataclasses.replace(desk, earlier=lambda _: lambda a: {**decide(a), "probability": 0.5})
     assert other.replay(decision_id)["same"] is False
     (desk.store / f"{decision_id}.json").write_text('{"income": 1, "utilisation": 0.25}')
@@ -188,13 +190,13 @@ def test_a_replay_shows_another_answer_and_another_input(desk: Desk) -> None:
 def test_a_referral_has_nothing_to_replay(desk: Desk) -> None:
     """The model did not decide it."""
     desk.switch.stop("drill", "duty@example.org")
-    decision = desk.release("A100001", APPLICATION)
+    decision = desk.release("A100001", CASE)
     assert desk.replay(decision["decision_id"])["same"] is None
 
 
-def test_an_erased_application_leaves_the_chain_whole(desk: Desk) -> None:
-    """Deleting the kept application ends replay, not the proof of what was decided."""
-    decision = desk.release("A100001", APPLICATION)
+def test_an_erased_case_leaves_the_chain_whole(desk: Desk) -> None:
+    """Deleting the kept case ends replay, not the proof of what was decided."""
+    decision = desk.release("A100001", CASE)
     (desk.store / f"{decision['decision_id']}.json").unlink()
     with pytest.raises(Erased):
         desk.replay(decision["decision_id"])
@@ -204,7 +206,7 @@ def test_an_erased_application_leaves_the_chain_whole(desk: Desk) -> None:
 
 def test_an_override_is_recorded_with_reason_and_pseudonyms(desk: Desk) -> None:
     """From, to, why and by whom; the case keeps its pseudonym, a second follows the first."""
-    decision = desk.release("A100001", APPLICATION)
+    decision = desk.release("A100001", CASE)
     for outcome in ("decline", "refer"):
         reason = "income was not confirmed, see mail to someone@example.org"
         desk.override(decision["decision_id"], outcome, reason, "handler@example.org")
@@ -222,7 +224,7 @@ def test_an_override_is_recorded_with_reason_and_pseudonyms(desk: Desk) -> None:
 
 def test_an_override_needs_a_reason_an_outcome_and_a_decision(desk: Desk) -> None:
     """Else nothing is recorded."""
-    decision_id = desk.release("A100001", APPLICATION)["decision_id"]
+    decision_id = desk.release("A100001", CASE)["decision_id"]
     with pytest.raises(ValueError, match="give a reason"):
         desk.override(decision_id, "decline", " ", "handler")
     with pytest.raises(ValueError, match="an outcome among"):
@@ -236,7 +238,7 @@ def test_an_override_that_cannot_be_recorded_does_not_count(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same rule as for decisions."""
-    decision_id = desk.release("A100001", APPLICATION)["decision_id"]
+    decision_id = desk.release("A100001", CASE)["decision_id"]
 
     def fail(*_: object) -> None:
         raise AuditUnavailable("full")
@@ -248,7 +250,7 @@ def test_an_override_that_cannot_be_recorded_does_not_count(
 
 def test_every_metric_named_in_the_service_alerts_is_emitted(desk: Desk) -> None:
     """After one decision all names of ops/alerts-service.yml are there, with their labels."""
-    desk.release("A100001", APPLICATION)
+    desk.release("A100001", CASE)
     samples = [s for family in desk.metrics.registry.collect() for s in family.samples]
     groups = yaml.safe_load((ROOT / "ops" / "alerts-service.yml").read_text())["groups"]
     rules = groups[0]["rules"]

@@ -1,7 +1,7 @@
 """Watches for drift: compares a window with the reference and names what is beyond limits."""
 
 from .export import METRICS, write_html, write_metrics
-from .observe import Alert, Measurement, Report, observe
+from .observe import Alert, Measurement, Report, joined, judge, observe
 from .plan import KINDS, Check, Plan, load
 from .statistics import kolmogorov_smirnov, missing_rate, psi
 
@@ -13,6 +13,8 @@ __all__ = [
     "Measurement",
     "Plan",
     "Report",
+    "joined",
+    "judge",
     "kolmogorov_smirnov",
     "load",
     "missing_rate",

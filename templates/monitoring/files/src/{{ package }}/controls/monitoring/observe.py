@@ -1,7 +1,7 @@
 """Compares a current window with the reference and judges each measurement by the plan."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -61,8 +61,8 @@ class Report:
     current_rows: int
     measurements: tuple[Measurement, ...]
     plan: Plan
-    distributions: dict[str, Binned]
-    outcome_window: str
+    distributions: Mapping[str, Binned] = field(default_factory=dict)
+    outcome_window: str = ""
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
@@ -82,6 +82,30 @@ class Report:
             "measurements": [asdict(measurement) for measurement in self.measurements],
             "alerts": [alert.content() for alert in self.alerts],
         }
+
+
+def judge(
+    plan: Plan,
+    metric: str,
+    value: float,
+    rows: int,
+    *,
+    column: str = "",
+    group: str = "all",
+    chance: float = 0.0,
+) -> Measurement:
+    """A measurement of your own, judged by the plan's check of that name.
+
+    `chance` is the size that chance alone gives, where that is known. KeyError without a check.
+    """
+    limit = plan.checks[metric].limit
+    breached = abs(value) > max(limit, chance) and rows >= plan.minimum_rows
+    return Measurement(metric, column, group, value, limit, rows, breached)
+
+
+def joined(report: Report, more: Sequence[Measurement]) -> Report:
+    """The report with further measurements of the same window."""
+    return replace(report, measurements=(*report.measurements, *more))
 
 
 def observe(
@@ -214,6 +238,4 @@ def _measured(
     chance: float,
     group: str = "all",
 ) -> Measurement:
-    limit = plan.checks[metric].limit
-    breached = abs(value) > max(limit, chance) and rows >= plan.minimum_rows
-    return Measurement(metric, column, group, value, limit, rows, breached)
+    return judge(plan, metric, value, rows, column=column, group=group, chance=chance)

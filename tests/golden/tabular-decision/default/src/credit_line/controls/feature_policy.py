@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import rankdata
 
-from .contract import APPLICATION, Contract
+from .contract import DECISION, Contract
 
 LEAK_LIMIT = 0.80
 PROXY_LIMIT = 0.60
@@ -126,7 +126,7 @@ def _sources(features: Sequence[Feature], contract: Contract) -> Iterator[Findin
                 yield Finding("banned", feature.name, f"{source} is protected: no model may see it")
             elif source not in known_at:
                 yield Finding("unknown", feature.name, f"{source} is in no table of the contract")
-            elif known_at[source] != APPLICATION:
+            elif known_at[source] != DECISION:
                 sentence = f"{source} is known only after the decision ({known_at[source]})"
                 yield Finding("leak", feature.name, sentence)
 

@@ -20,6 +20,7 @@ import yaml
 from . import evidence
 from .card import CardRefused, card_text, disagreements, write_card
 from .paths import Paths
+from .required import EVIDENCE
 
 # Who has committed to a file; None where that cannot be told.
 Committers = Callable[[str], set[str] | None]
@@ -29,8 +30,6 @@ FIELDS = {
     **dict.fromkeys(("approved_on", "expires"), date),
     "covers": dict,
 }
-# What a run writes, and a release needs.
-EVIDENCE = ("data-quality", "evaluation", "features", "model", "monitoring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +262,13 @@ def check_serving(paths: Paths, version: str, digest: str) -> list[Finding]:
 
 
 def subjects(paths: Paths, register: Mapping[str, Any]) -> dict[str, str | None]:
-    """The digest of each file that an approval covers; None where it is missing."""
-    files = {name: paths.root / name for name in _names(register, "subjects")}
-    return {name: evidence.digest(file) if file.is_file() else None for name, file in files.items()}
+    """The digest of each file that an approval covers; None for a pattern that matches none."""
+    found: dict[str, str | None] = {}
+    for pattern in _names(register, "subjects"):
+        files = sorted(file for file in paths.root.glob(pattern) if file.is_file())
+        found |= {pattern: None} if not files else {}
+        found |= {file.relative_to(paths.root).as_posix(): evidence.digest(file) for file in files}
+    return found
 
 
 def committers(root: Path) -> Committers:

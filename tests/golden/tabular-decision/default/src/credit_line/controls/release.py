@@ -1,4 +1,4 @@
-"""Lets a decision out only when its audit event is durable, and refers to a person when stopped."""
+"""Lets an outcome out only when its audit event is durable, and refers to a person when stopped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from .audit import AuditLog, AuditUnavailable, EventType, Pseudonym, canonical, read_events
 from .switch import KillSwitch
 
-Application = Mapping[str, Any]
-# Takes an application without identifiers; its answer is plain JSON data with an `outcome`.
-Decide = Callable[[Application], Mapping[str, Any]]
+# What is decided about: an application, a document, a question.
+Case = Mapping[str, Any]
+# Takes a case without identifiers; its answer is plain JSON data with an `outcome`.
+Decide = Callable[[Case], Mapping[str, Any]]
 
 REFER = "refer"
-OUTCOMES = ("approve", "decline", REFER)
 
 
 class NotReleased(RuntimeError):
@@ -33,7 +33,7 @@ class UnknownDecision(LookupError):
 
 
 class Erased(LookupError):
-    """The application of this decision was deleted, so that it cannot be replayed."""
+    """The case of this decision was deleted, so that it cannot be replayed."""
 
 
 class Metrics:
@@ -79,11 +79,12 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where decisions go out. `store` keeps each application, without identifiers, for replay.
+    """Where decisions go out. `store` keeps each case, without identifiers, for replay.
 
-    `decide` is the model that serves, `earlier` gives the one of a version that was recorded.
-    The fallback, when the switch is on or the model fails, is to refer to a person. Only an error
-    among `refusals` is the application's own fault and goes back to the caller, undecided.
+    `decide` is the model that serves, `earlier` gives the one of a version that was recorded;
+    `outcomes` are what they may decide, besides to refer to a person: that is the fallback when
+    the switch is on or the model fails, and `absent` is the rest of such an answer. Only an error
+    among `refusals` is the case's own fault and goes back to the caller, undecided.
     """
 
     log: AuditLog
@@ -92,43 +93,49 @@ class Desk:
     earlier: Callable[[str], Decide]
     store: Path
     metrics: Metrics
+    outcomes: tuple[str, ...]
+    absent: Mapping[str, Any] = field(default_factory=dict)
     refusals: tuple[type[Exception], ...] = ()
 
-    def release(self, person: str, application: Application, request: str = "") -> dict[str, Any]:
+    def release(self, person: str, case: Case, request: str = "") -> dict[str, Any]:
         """Decide, record, and only then return the decision with its id.
 
-        `person` identifies the applicant and is written as a pseudonym only. Raises NotReleased,
+        `person` is whom it is about, and is written as a pseudonym only. Raises NotReleased,
         and what is among `refusals`.
         """
         started = time.perf_counter()
-        kept = self.without_identifiers(application)
+        kept = self.without_identifiers(case)
         mode, answer = self._answer(kept)
         decision = {"decision_id": str(uuid.uuid4()), "mode": mode, **answer}
         self._record(person, {**decision, "request_id": request}, kept)
         self.metrics.released(str(decision["outcome"]), mode, time.perf_counter() - started)
         return decision
 
-    def without_identifiers(self, application: Application) -> dict[str, Any]:
+    def without_identifiers(self, case: Case) -> dict[str, Any]:
         """What the model may see and the store may keep."""
         hidden = self.log.privacy.fields
-        return {name: value for name, value in application.items() if name.lower() not in hidden}
+        return {name: value for name, value in case.items() if name.lower() not in hidden}
 
-    def _answer(self, application: Application) -> tuple[str, Mapping[str, Any]]:
+    def _answer(self, case: Case) -> tuple[str, Mapping[str, Any]]:
         """The mode (model, stopped, fault) and the answer; whatever goes wrong is referred."""
         if self.switch.state().stopped:
-            return "stopped", _referral("the model is switched off")
+            return "stopped", self._referral("the model is switched off")
         try:
-            answer = self.decide(application)
-            if answer["outcome"] not in OUTCOMES:
+            answer = self.decide(case)
+            if answer["outcome"] not in (*self.outcomes, REFER):
                 raise ValueError(f"unknown outcome {answer['outcome']!r}")
         except self.refusals:
             raise
         except Exception:
             self.metrics.fault()
-            return "fault", _referral("the model could not decide")
+            return "fault", self._referral("the model could not decide")
         return "model", answer
 
-    def _record(self, person: str, data: Mapping[str, Any], kept: Application) -> None:
+    def _referral(self, why: str) -> dict[str, Any]:
+        reason = {"code": "REFERRED", "text": f"A person will decide: {why}."}
+        return {**self.absent, "outcome": REFER, "reasons": [reason], "model_version": None}
+
+    def _record(self, person: str, data: Mapping[str, Any], kept: Case) -> None:
         file = self._file(data["decision_id"])
         try:
             _write_durably(file, canonical(kept))
@@ -157,10 +164,10 @@ class Desk:
         return found
 
     def replay(self, decision_id: str) -> dict[str, Any]:
-        """Let the recorded model decide again on the kept application: is the answer the `same`?
+        """Let the recorded model decide again on the kept case: is the answer the `same`?
 
         `same` is None where the model did not decide (`mode` is stopped or fault). Raises
-        UnknownDecision, and Erased where the application was deleted.
+        UnknownDecision, and Erased where the case was deleted.
         """
         recorded = self.recorded(decision_id)
         if recorded["mode"] != "model":
@@ -180,8 +187,9 @@ class Desk:
 
         Raises UnknownDecision, NotReleased, and ValueError for an outcome or reason that is none.
         """
-        if outcome not in OUTCOMES or not reason.strip():
-            raise ValueError(f"give a reason, and an outcome among {', '.join(OUTCOMES)}")
+        known = (*self.outcomes, REFER)
+        if outcome not in known or not reason.strip():
+            raise ValueError(f"give a reason, and an outcome among {', '.join(known)}")
         events = self._events(decision_id)
         last = events[-1]["data"]
         data = {
@@ -201,11 +209,6 @@ class Desk:
 
     def _file(self, decision_id: str) -> Path:
         return self.store / f"{uuid.UUID(decision_id)}.json"
-
-
-def _referral(why: str) -> dict[str, Any]:
-    reason = {"code": "REFERRED", "text": f"A person will decide: {why}."}
-    return {"outcome": REFER, "probability": None, "reasons": [reason], "model_version": None}
 
 
 def _write_durably(file: Path, content: bytes) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .evaluation import Plan, Result, Sample, approval_rate, calibration_gap, draws, judged, measure
+from .classification import Sample, approval_rate, calibration_gap, measure
+from .evaluation import Plan, Result, draws, interval, judged
 
 Masks = Mapping[str, NDArray[np.bool_]]
 
@@ -40,8 +41,8 @@ def _of_attribute(
     for group, mask in masks.items():
         name, part = f"{attribute}={group}", sample.take(mask)
         yield measure("approval_rate", name, approval_rate, part, plan)
-        yield judged("approval_ratio", name, *ratio[group], part, plan)
-        yield judged("good_approval_gap", name, *gap[group], part, plan)
+        yield judged("approval_ratio", name, *ratio[group], len(part.outcome), part.digest, plan)
+        yield judged("good_approval_gap", name, *gap[group], len(part.outcome), part.digest, plan)
         yield measure("calibration_gap", name, calibration_gap, part, plan)
 
 
@@ -57,9 +58,7 @@ def _between(
         compared(sample.take(rows), {g: m[rows] for g, m in masks.items()}, plan.minimum_group)
         for rows in draws(len(sample.outcome), plan)
     ]
-    tail = (1 - plan.confidence) / 2
-    ends = {g: np.nanquantile([d[g] for d in drawn], [tail, 1 - tail]) for g in masks}
-    return {g: (values[g], float(ends[g][0]), float(ends[g][1])) for g in masks}
+    return {g: (values[g], *interval((d[g] for d in drawn), plan)) for g in masks}
 
 
 def _ratios(sample: Sample, masks: Masks, minimum: int) -> dict[str, float]:

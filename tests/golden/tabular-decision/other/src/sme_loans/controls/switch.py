@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _words(state: State) -> str:
     if state.stopped:
-        return f"STOPPED ({state.reason}): every application is referred to a person"
+        return f"STOPPED ({state.reason}): people decide every case"
     return "running: the model decides"
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from .observe import Measurement, Report
-from .plan import KINDS
 from .plot import bars, histogram
 
 PREFIX = "monitoring_"
-# Every metric that a report emits, with what it means; the alert rules may name no other.
+# What a report emits besides one metric a check; the alert rules may name no other.
 METRICS = {
-    **{f"{PREFIX}{kind}": meaning for kind, meaning in KINDS.items()},
     f"{PREFIX}limit": "limit of a metric, from the monitoring plan",
     f"{PREFIX}breached": "1 if a measurement is beyond its limit by more than chance explains",
     f"{PREFIX}rows": "rows in the current window",
 }
+# Who acts on a breach and how: an alert takes these from the series that raised it.
+DUTY = ("severity", "owner", "runbook")
 SHOWN_HISTOGRAMS = 6
 STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 
@@ -25,13 +25,18 @@ def write_metrics(report: Report, path: Path, system: str) -> Path:
     """Write the report for Prometheus' text file collector; `system` is a label of each series."""
     registry = CollectorRegistry()
     labels = ["system", "column", "slice"]
-    gauges = {kind: Gauge(PREFIX + kind, KINDS[kind], labels, registry=registry) for kind in KINDS}
-    breached = _gauge("breached", ["system", "metric", "column", "slice"], registry)
+    checks = report.plan.checks
+    gauges = {
+        name: Gauge(PREFIX + name, check.meaning, labels, registry=registry)
+        for name, check in checks.items()
+    }
+    breached = _gauge("breached", ["system", "metric", "column", "slice", *DUTY], registry)
     limit = _gauge("limit", ["system", "metric"], registry)
     for m in report.measurements:
         gauges[m.metric].labels(system, m.column, m.slice).set(round(m.value, 6))
-        breached.labels(system, m.metric, m.column, m.slice).set(m.breached)
-    for check in report.plan.checks.values():
+        duty = (getattr(checks[m.metric], name) for name in DUTY)
+        breached.labels(system, m.metric, m.column, m.slice, *duty).set(m.breached)
+    for check in checks.values():
         limit.labels(system, check.metric).set(check.limit)
     _gauge("rows", ["system"], registry).labels(system).set(report.current_rows)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,9 +72,13 @@ def _head(title: str, report: Report) -> str:
 <body>
 <main>
 <h1>{escape(title)}</h1>
-<p>Window <b>{escape(report.window)}</b>: {report.current_rows:,} rows against
-{report.reference_rows:,} rows of reference.
+<p>Window <b>{escape(report.window)}</b>: {report.current_rows:,} rows{_against(report)}.
 <span class="{"bad" if count else "good"}">{verdict}</span></p>"""
+
+
+def _against(report: Report) -> str:
+    rows = report.reference_rows
+    return f" against {rows:,} rows of reference" if rows else ""
 
 
 def _alerts(report: Report) -> str:
@@ -89,6 +98,8 @@ def _alerts(report: Report) -> str:
 def _drift(report: Report) -> str:
     """PSI of all columns, largest first, with the limit as a line."""
     values = [(m.column, m.value, m.breached) for m in _by_drift(report)]
+    if not values:
+        return ""
     plot = bars(values, report.plan.checks["psi"].limit, "Population stability index by column")
     note = "<p>Population stability index; the line is the limit.</p>"
     return f"<h2>Drift by column</h2>\n{note}\n{plot}"
@@ -96,7 +107,9 @@ def _drift(report: Report) -> str:
 
 def _histograms(report: Report) -> str:
     """Where the most drifted columns have moved: shares in the bins of the reference."""
-    shown = _by_drift(report)[:SHOWN_HISTOGRAMS]
+    shown = [m for m in _by_drift(report) if m.column in report.distributions][:SHOWN_HISTOGRAMS]
+    if not shown:
+        return ""
     plots = "\n".join(histogram(m.column, report.distributions[m.column]) for m in shown)
     key = '<i class="key reference"></i> reference <i class="key current"></i> current'
     return f'<h2>Largest shifts</h2>\n<p>{key}</p>\n<div class="grid">\n{plots}\n</div>'
