@@ -188,12 +188,13 @@ def _begin(root: str, made: list[str], had_git: bool) -> None:
         place = os.path.dirname(place)
     mark = os.path.join(root, UNFINISHED)
     try:
-        for place in missing:
-            os.mkdir(place)
-            made.append(place)
-        with open(mark, "x", encoding="utf-8") as stream:
-            made.append(mark)
-            stream.write(THEIR_REPOSITORY if had_git else "")
+        with undisturbed():  # what is made is named, whatever comes in between
+            for place in missing:
+                os.mkdir(place)
+                made.append(place)
+            with open(mark, "x", encoding="utf-8") as stream:
+                made.append(mark)
+                stream.write(THEIR_REPOSITORY if had_git else "")
     except FileExistsError:
         raise _unfinished(root) from None
     except OSError as error:
