@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,11 @@ from ai_factory.workspace import Folder
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(embedded_folder())
+BLUEPRINTS = sorted(place.stem for place in (ROOT / "blueprints").glob("*.yaml"))
+# `NAME.answers.yaml` beside the goldens of a blueprint makes one more
+_ANSWERS = sorted(GOLDEN.glob("*/*.answers.yaml"))
+OTHERS = [(place.parent.name, place.name.removesuffix(".answers.yaml")) for place in _ANSWERS]
+CASES = [*((blueprint, "default") for blueprint in BLUEPRINTS), *OTHERS]
 DIFF_LINES = 400  # of a failure's message; beyond it nobody reads on
 UPDATE = "`.venv/bin/python -m pytest --golden` writes them anew; read that diff as you would read code"
 
@@ -36,6 +42,12 @@ def answers_of(blueprint: str, name: str) -> dict[str, Any]:
     """The answers of a golden: `NAME.answers.yaml`, or none."""
     place = GOLDEN / blueprint / f"{name}.answers.yaml"
     return dict(documents.load(place.read_bytes(), str(place)) or {}) if place.exists() else {}
+
+
+def make_targets(blueprint: str) -> set[str]:
+    """The targets that the components of a blueprint add to the project's Makefile."""
+    text = target(blueprint, {}).rendered.tree["Makefile"].content.decode()
+    return set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
 
 
 def ownership(lock: Lock) -> str:

@@ -17,7 +17,7 @@ from ai_factory.render import contexts_of
 from ai_factory.sandbox import Templates
 from ai_factory.tree import EXECUTABLE, File, Tree
 from tests import golden, kit
-from tests.test_golden import CASES
+from tests.golden import CASES
 
 OURS = ("component.yaml", "copier.yml", "CHANGELOG.md", "README.md")  # what is not a template
 

@@ -15,10 +15,8 @@ from ai_factory.project.target import Choice, recipe, rendered, settle
 from ai_factory.tree import File
 from tests import golden, kit
 
-CASES = [("tabular-decision", "default"), ("tabular-decision", "other")]
 
-
-@pytest.mark.parametrize(("blueprint", "name"), CASES)
+@pytest.mark.parametrize(("blueprint", "name"), golden.CASES)
 def test_golden_tree(blueprint: str, name: str, pytestconfig: pytest.Config) -> None:
     """A blueprint stamps the golden tree, with the golden owners and controls."""
     found = golden.target(blueprint, golden.answers_of(blueprint, name))
@@ -35,23 +33,21 @@ def test_golden_tree(blueprint: str, name: str, pytestconfig: pytest.Config) -> 
 
 
 def test_every_blueprint_has_goldens() -> None:
-    """A new blueprint brings its golden trees; a golden of none is removed."""
-    blueprints = {place.stem for place in (golden.ROOT / "blueprints").glob("*.yaml")}
-    assert {blueprint for blueprint, _ in CASES} == blueprints
-    kept = {(place.parent.name, place.name) for place in golden.GOLDEN.glob("*/*") if place.is_dir()}
-    assert kept == set(CASES)
+    """One of other answers too; a golden of no blueprint is removed."""
+    assert {blueprint for blueprint, _ in golden.OTHERS} == set(golden.BLUEPRINTS)
+    assert {place.name for place in golden.GOLDEN.iterdir()} == set(golden.BLUEPRINTS)
 
 
 def test_the_other_answers_differ_from_every_default() -> None:
     """The second golden is no second copy of the first: it gives every answer, each another than the default."""
-    for blueprint in {blueprint for blueprint, _ in CASES}:
+    for blueprint in {blueprint for blueprint, _ in golden.CASES}:
         given = golden.answers_of(blueprint, "other")
         defaults = golden.target(blueprint, {}).answers
         assert given.keys() == defaults.keys()
         assert {key: value for key, value in given.items() if defaults[key] == value} == {}
 
 
-@pytest.mark.parametrize(("blueprint", "name"), CASES)
+@pytest.mark.parametrize(("blueprint", "name"), golden.CASES)
 def test_new_writes_the_golden_tree(blueprint: str, name: str, tmp_path: Path) -> None:
     """What `new` puts on disk is the golden tree, byte for byte and mode for mode, beside our own record."""
     answers = golden.GOLDEN / blueprint / f"{name}.answers.yaml"
@@ -75,7 +71,7 @@ print(golden.ownership(golden.lock_of(found)), *found.rendered.folders)
 """
 
 
-@pytest.mark.parametrize(("blueprint", "name"), CASES)
+@pytest.mark.parametrize(("blueprint", "name"), golden.CASES)
 def test_two_hash_seeds_give_the_same_bytes(blueprint: str, name: str, tmp_path: Path) -> None:
     """No set or hash decides on a byte: two processes with different seeds, caches apart, agree."""
     outputs = [_rendered_apart(blueprint, name, seed, tmp_path / seed) for seed in ("1", "4242")]
@@ -98,7 +94,7 @@ def _rendered_apart(blueprint: str, name: str, seed: str, cache: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("blueprint", "name"), CASES)
+@pytest.mark.parametrize(("blueprint", "name"), golden.CASES)
 def test_rendering_again_gives_the_same_bytes(blueprint: str, name: str) -> None:
     """Without a cache, with an empty one, and from the templates compiled in it: three equal renderings."""
     made = recipe(open_factory(str(golden.ROOT)), Choice(blueprint))

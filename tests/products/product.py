@@ -93,9 +93,9 @@ def opened(folder: Path, home: Path, package: str) -> Product:
     return Product(folder, package, online, shell)
 
 
-def stamped(place: Path, package: str, *options: str) -> Product:
-    """`ai-factory new tabular-decision`, in a folder of its own."""
+def stamped(place: Path, blueprint: str, package: str, *options: str) -> Product:
+    """`ai-factory new BLUEPRINT`, in a folder of its own."""
     place.mkdir(parents=True, exist_ok=True)
     maker = Shell(place, place / "maker", offline=True)
-    maker.must(f"ai-factory new tabular-decision {package.replace('_', '-')} --defaults {' '.join(options)}")
+    maker.must(f"ai-factory new {blueprint} {package.replace('_', '-')} --defaults {' '.join(options)}")
     return opened(place / package.replace("_", "-"), place / "home", package)

@@ -14,8 +14,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests import golden, markdown
+from tests.golden import CASES
 from tests.shell import BIN
-from tests.test_golden import CASES
 
 MOST_FILES = 130
 ZIZMOR = ("zizmor", "--offline", "--no-config", "--pedantic", "--strict-collection")

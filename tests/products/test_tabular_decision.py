@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,67 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from tests import golden
-from tests.products.product import TEST_SECONDS, Product, opened, stamped
+from tests.products.conftest import Make
+from tests.products.product import TEST_SECONDS, Product, opened
 
 pytestmark = pytest.mark.product
 
+NAME = "tabular-decision"
 PACKAGE = "credit_line"
 SOURCE = f"src/{PACKAGE}"
 
 
-@pytest.fixture(scope="session")
-def born(tmp_path_factory: pytest.TempPathFactory) -> Product:
-    """A project with all defaults, and its environment; only to be read and run."""
-    product = stamped(tmp_path_factory.mktemp("product"), PACKAGE)
-    product.online.must("make --no-print-directory install", timeout=900)
-    return product
-
-
-@pytest.fixture(scope="session")
-def ran(born: Product) -> tuple[Product, str]:
-    """The same after one run of its pipeline, and what that printed."""
-    done = born.run()
-    assert done.code == 0, done.text
-    return born, done.text
+@pytest.fixture
+def ran(has_run: Callable[[str], tuple[Product, str]]) -> tuple[Product, str]:
+    return has_run(NAME)
 
 
 @pytest.fixture
-def copied(ran: tuple[Product, str], tmp_path: Path) -> Product:
-    """A copy of the project after its run, free to be broken."""
-    return ran[0].copy(tmp_path)
+def copied(copy_of: Make) -> Product:
+    return copy_of(NAME)
 
 
 # ---- as it is ------------------------------------------------------------------------------------
-
-
-def test_one_clean_commit(born: Product) -> None:
-    """Installing leaves nothing for git to see, and the project is as the factory promised."""
-    assert born.shell.must("git log --oneline").count("\n") == 1
-    assert born.changed() == []
-    assert born.check() == (0, [])
-
-
-def test_style_format_and_types(born: Product) -> None:
-    """The project is a fixed point of its own formatter, and its linter and type checker find nothing."""
-    assert born.shell.run("make --no-print-directory lint").code == 0
-
-
-def test_the_other_answers_are_as_clean(born: Product, tmp_path: Path) -> None:
-    """So is a project with other answers: the formatter has nothing to do there either."""
-    answers = golden.answers_of("tabular-decision", "other")
-    golden.write(tmp_path / "project", golden.target("tabular-decision", answers).rendered.tree)
-    born.share_environment(tmp_path / "project")
-    other = opened(tmp_path / "project", tmp_path / "home", answers["package"])
-    other.shell.must("make --no-print-directory lint run", timeout=600)
-    assert other.evidence("evaluation")["gate"] == {"failures": [], "passed": True}
-    _all_pass(other)
-
-
-def test_it_needs_no_ai_factory(born: Product) -> None:
-    """Nothing of ai-factory is installed in the project, and nothing in it asks for it."""
-    assert born.shell.run(".venv/bin/python -c 'import ai_factory'").code == 1
-    assert born.shell.run("grep -rlE '^ *(import|from) ai_factory' src tests").text == ""
 
 
 def test_a_run_ends_with_evidence(ran: tuple[Product, str]) -> None:
@@ -86,40 +45,6 @@ def test_a_run_ends_with_evidence(ran: tuple[Product, str]) -> None:
     assert {("psi", "probability"), ("psi", "utilisation"), ("psi", "log_income")} <= alerts
     assert "intact" in product.shell.must("make --no-print-directory verify-audit")
     assert "audit log intact" in text.splitlines()[-2]
-
-
-def test_evidence_names_its_inputs(ran: tuple[Product, str]) -> None:
-    """Each evidence file holds the commit and the digests of what it rests on, and no time."""
-    product, _ = ran
-    head = product.shell.must("git rev-parse HEAD").strip()
-    records = [json.loads(path.read_text("utf-8")) for path in sorted((product.folder / "evidence").glob("*.json"))]
-    assert {record["commit"] for record in records} == {head}
-    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for record in records for value in record["inputs"].values())
-    assert all(record["inputs"] for record in records)
-    assert not re.findall(r"\d{2}:\d{2}:\d{2}", json.dumps(records))
-
-
-def test_a_second_run_gives_the_same_bytes(ran: tuple[Product, str]) -> None:
-    """Run again, every produced file is the same to the byte, and git sees nothing but produced files."""
-    product, _ = ran
-    before = product.produced()
-    assert product.run().code == 0
-    assert product.produced() == before
-    assert len(before) >= 6
-    assert product.changed() == []
-
-
-def test_its_own_tests_pass(ran: tuple[Product, str]) -> None:
-    """At least forty tests, none skipped, without network."""
-    _all_pass(ran[0])
-
-
-def _all_pass(product: Product) -> None:
-    text = product.shell.must("make --no-print-directory test", TEST_SECONDS)
-    last = text.strip().splitlines()[-1]
-    found = re.fullmatch(r"=* ?(\d+) passed in .*", last)
-    assert found, text[-3000:]
-    assert int(found[1]) >= 40
 
 
 def test_drills_and_release_check(copied: Product) -> None:
@@ -209,22 +134,6 @@ def test_a_weakened_control_is_noticed_twice(name: str, copied: Product) -> None
     assert control in findings[0]["controls"]
     assert copied.shell.run(f"ai-factory restore {path}").code == 0
     assert (copied.folder / path).read_bytes() == original
-    assert copied.check() == (0, [])
-
-
-def test_every_control_file_is_promised(copied: Product) -> None:
-    """An edit of any file under `controls/`, or its loss, is found with at least one control named."""
-    names = copied.shell.must(f"git ls-files {SOURCE}/controls").split()
-    for name in names[::2]:
-        copied.write({name: ("", "# edited\n")})
-    for name in names[1::2]:
-        (copied.folder / name).unlink()
-    code, findings = copied.check()
-    assert len(names) >= 30
-    expected = [("AF003" if number % 2 else "AF002", name) for number, name in enumerate(names)]
-    assert (code, sorted((item["rule"], item["path"]) for item in findings)) == (1, sorted(expected))
-    assert [item["path"] for item in findings if not item["controls"]] == []
-    assert copied.shell.run("ai-factory restore --all").code == 0
     assert copied.check() == (0, [])
 
 
