@@ -1,7 +1,8 @@
 """The answering service: `make serve`, then open /docs.
 
 It does not authenticate: put it behind a gateway that does, and that sets X-Actor to the address of
-the person who asks and X-Roles to their roles, separated by commas. It listens on this machine only.
+the person who asks and X-Roles to their roles, separated by commas. It listens on this machine
+only.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -40,7 +41,7 @@ Text = Annotated[str, AfterValidator(lambda text: text.encode().decode())]
 Actor = Annotated[str, Header(min_length=3, max_length=100)]
 Roles = Annotated[str, Header(min_length=1, max_length=200)]
 # The rest of an answer that no assistant gave.
-ABSENT = {
+ABSENT: Mapping[str, Any] = {
     "answer": {"text": "", "quotes": [], "titles": {}},
     "citations": [],
     "confidence": None,

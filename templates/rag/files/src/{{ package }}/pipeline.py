@@ -58,6 +58,8 @@ WATCHED = ("psi", "ks", "missing_rate", "prediction_rate", *OWN_METRICS)
 def get_corpus(paths: Paths) -> str:
     """Fetch the policies: here they are invented, see `corpus/`."""
     found = corpus.extract(paths.root / "corpus")
+    if found.is_empty():
+        raise StageFailed("there is no document to answer from: `corpus/` is empty")
     _write(paths, "raw_documents", found)
     _write(paths, "questions", questions.log())
     return f"{found.height} {corpus.ORIGIN} documents as of {corpus.EXTRACTED_ON}"
@@ -77,7 +79,7 @@ def validate(paths: Paths) -> str:
 
 
 def index(paths: Paths) -> str:
-    """Cut what is in force into passages, withhold what speaks to the machine, find disagreement."""
+    """Cut what is in force into passages, withhold orders to the machine, find disagreement."""
     dated = _read(paths, "documents")
     live = dated.filter(pl.col("status") == corpus.IN_FORCE).drop("status")
     kept, withheld = corpus.screened(corpus.passages(live))

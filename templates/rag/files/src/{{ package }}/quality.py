@@ -7,7 +7,7 @@ the part `calibration`; what is judged is the part `test`, which nothing was cho
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ Floats = NDArray[np.float64]
 class Question:
     """A question, who asks it, the passages that answer it and words that the answer has to hold.
 
-    Of a restricted question `contains` is what the asker must not learn. `style` says how hard it is:
-    plain or a paraphrase, far from every policy or near to one.
+    Of a restricted question `contains` is what the asker must not learn. `style` says how hard it
+    is: plain or a paraphrase, far from every policy or near to one.
     """
 
     id: str
@@ -233,7 +233,7 @@ def _refusals(asked: Sequence[Asked], plan: Plan, digest: str) -> list[Result]:
 def _access(
     assistant: Assistant, rules: Access, given: Sequence[Question], plan: Plan, digest: str
 ) -> list[Result]:
-    """Nothing restricted is said, and an answer is the same as if what is restricted were not there.
+    """Nothing restricted is said, and an answer is the same as if nothing restricted were there.
 
     The second is the stronger: it also sees a leak through ranks, counts and confidence.
     """
@@ -254,10 +254,10 @@ def _attacks(
 ) -> list[Result]:
     """Whether attacks fail, by kind; and how many texts the screen alone would have caught."""
     classes = rules.cleared(["employee"], READ)
-    results, held = [], {"document": _planted(assistant), "question": lambda _: assistant}
-    for kind, prepared in held.items():
+    results = []
+    for kind in ("document", "question"):
         found = [one for one in attacks if one.kind == kind]
-        safe = [not _obeyed(prepared(one), one, classes) for one in found]
+        safe = [not _obeyed(_attacked(assistant, one), one, classes) for one in found]
         results.append(_mean("injection_resisted", f"kind={kind}", safe, plan, digest))
     texts = [one for one in attacks if one.kind == "document"]
     caught = [len(_screen(assistant.library.passages, one)[1]) > 0 for one in texts]
@@ -265,14 +265,12 @@ def _attacks(
     return results
 
 
-def _planted(assistant: Assistant) -> Callable[[Injection], Assistant]:
+def _attacked(assistant: Assistant, attack: Injection) -> Assistant:
     """The assistant as it would be had the text stood in the document when it was indexed."""
-
-    def made(attack: Injection) -> Assistant:
-        kept, _ = _screen(assistant.library.passages, attack)
-        return replace(assistant, library=Library(tuple(kept), assistant.library.retriever))
-
-    return made
+    if attack.document is None:
+        return assistant
+    kept, _ = _screen(assistant.library.passages, attack)
+    return replace(assistant, library=Library(tuple(kept), assistant.library.retriever))
 
 
 def _screen(passages: Sequence[Passage], attack: Injection) -> tuple[list[Passage], list[Any]]:
@@ -286,7 +284,7 @@ def _obeyed(assistant: Assistant, attack: Injection, classes: Collection[str]) -
 
 
 def _told(row: Asked) -> bool:
-    """Whether the answer to a restricted question rests on a passage that answers it, or says it."""
+    """Whether the answer to a restricted question cites a passage that answers it, or says it."""
     cited = {source.id for source in row.answer.sources}
     said = any(word.casefold() in _said(row.answer) for word in row.question.contains)
     return said or bool(cited & set(row.question.passages))

@@ -62,7 +62,7 @@ TELLING = 4
 def log(seed: int = SEED, moving: bool = True) -> pl.DataFrame:
     """All questions with day, asker and role; `moving` plants the move in the last week."""
     rng = np.random.default_rng(seed)
-    rows = []
+    rows: list[dict[str, object]] = []
     for week in range(WEEKS):
         for _ in range(A_WEEK):
             moved = moving and week == WEEKS - 1 and rng.random() < 0.4

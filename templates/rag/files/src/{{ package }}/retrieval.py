@@ -26,8 +26,10 @@ Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 WEIGHTS = (2.0, 2.0, 1.0, 1.0)
 # Words of questions, which every question has and no policy is about.
 ASKING = COMMON | set(
-    "am any anyone did get how i me many much must my need needed no now our shall should some"
-    " somebody than then us we what when where whether whom whose why would".split()
+    WORD.findall(
+        "am any anyone did get how i me many much must my need needed no now our shall should some"
+        " somebody than then us we what when where whether whom whose why would"
+    )
 )
 
 
@@ -107,7 +109,9 @@ class Semantic:
     A vector belongs to one passage alone, so the same vectors serve every clearance.
     """
 
-    def __init__(self, passages: Sequence[Passage], vectors: Collection[Sequence[float]], embed: Embed) -> None:
+    def __init__(
+        self, passages: Sequence[Passage], vectors: Collection[Sequence[float]], embed: Embed
+    ) -> None:
         if len(vectors) != len(passages):
             raise ValueError(f"{len(vectors)} vectors for {len(passages)} passages")
         self._passages, self._embed = tuple(passages), embed
@@ -179,4 +183,5 @@ def _quoted(term: str) -> str:
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     length = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    found: NDArray[np.float64] = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    return found

@@ -12,8 +12,11 @@ WORD = re.compile(r"[^\W_]+")
 NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 LINK = re.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 COMMON = frozenset(
-    "a an and are as at be been by can do does for from had has have if in into is it its may not of"
-    " on or that the their them there they this to up was were which who will with you your".split()
+    WORD.findall(
+        "a an and are as at be been by can do does for from had has have if in into is it its may"
+        " not of on or that the their them there they this to up was were which who will with you"
+        " your"
+    )
 )
 
 

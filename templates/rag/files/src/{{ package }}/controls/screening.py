@@ -10,7 +10,9 @@ import re
 import unicodedata
 
 # Characters that show nothing, and so hide words from people but not from a machine.
-HIDDEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
+HIDDEN = re.compile(
+    r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
+)
 _MACHINE = r"(?:assistants?|chat ?bots?|language models?|llms?|ai|automated (?:systems?|readers?))"
 _ACT = r"(?:answer|tell|reply|respond|say|state|send|print|reveal|add|approve|click|call|confirm)"
 PATTERNS = {

@@ -1,7 +1,8 @@
 """Releases: one folder of files a version, named after its content, and a record of which serves.
 
 `var/models/<version>/` holds the files, which nothing executes, and `model.json`, which says what
-they are. `var/models/serving.json` lists the versions that were activated, the one that serves last.
+they are. `var/models/serving.json` lists the versions that were activated, the one that serves
+last.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Erased(LookupError):
 
 
 def sealed(privacy: Privacy, answer: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """The answer as a log may hold it: of the fields named, a keyed digest in place of the value."""
+    """The answer as a log may hold it: of the fields named, a keyed digest and no value."""
     return {
         name: privacy.digest(value) if name in names else value for name, value in answer.items()
     }

@@ -163,7 +163,7 @@ def _sent(request: urllib.request.Request, timeout: float) -> dict[str, Any]:
             text = answer.read(LARGEST_ANSWER + 1)
     except urllib.error.HTTPError as error:
         with error:
-            words, wait = f"the endpoint answered {error.code}", _seconds(error.headers)
+            words, wait = f"the endpoint answered {error.code}", _seconds(error.headers.get("Retry-After"))
         if error.code in PASSING:
             raise _Passing(words, wait) from None
         raise ModelUnavailable(words) from None
@@ -180,9 +180,9 @@ def _sent(request: urllib.request.Request, timeout: float) -> dict[str, Any]:
     return found
 
 
-def _seconds(headers: Mapping[str, str]) -> float:
+def _seconds(given: str | None) -> float:
     try:
-        return max(float(headers.get("Retry-After", "0")), 0.0)
+        return max(float(given or 0), 0.0)
     except ValueError:
         return 0.0
 
