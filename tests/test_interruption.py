@@ -56,6 +56,7 @@ def test_undisturbed_it_counts_afterwards(others: int) -> None:
         with undisturbed():
             os.kill(os.getpid(), signal.SIGINT)
             done.append("put back")
+        time.sleep(60)  # another thread may take a moment to notice
 
     end = threading.Event()
     threads = [threading.Thread(target=end.wait) for _ in range(others)]
@@ -64,7 +65,6 @@ def test_undisturbed_it_counts_afterwards(others: int) -> None:
     try:
         with pytest.raises(KeyboardInterrupt):
             put_back()
-            time.sleep(60)  # another thread may take a moment to notice
     finally:
         end.set()
     assert done == ["put back"]

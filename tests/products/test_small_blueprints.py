@@ -87,7 +87,7 @@ def test_a_tampered_audit_log_is_noticed(blueprint: str, log: str, copy_of: Make
 
 
 def test_a_blank_project_takes_more_components(copy_of: Make) -> None:
-    """As docs/growing.md says: named under `with`, they come with a sync, and what needs no new library works at once."""
+    """As docs/growing.md says: named under `with`, they come with a sync, and all that was there still holds."""
     copied = copy_of("blank")
     copied.write({".ai-factory/project.yaml": ("", "with: [evaluation]\n")})
     copied.shell.must("git add -A && git -c user.name=t -c user.email=t@example.org commit -qm more")
