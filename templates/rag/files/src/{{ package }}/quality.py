@@ -28,6 +28,8 @@ ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 RESTRICTED, CONFLICTING = "restricted", "conflicting"
 TEST, CALIBRATION = "test", "calibration"
 Floats = NDArray[np.float64]
+# A threshold that nothing reaches: what is sure to cost too much is not answered at all.
+NEVER = 1.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ def calibrate(
     right = np.array([row.correct for row in asked])
     spoke = np.array([row.answer.outcome == ANSWERED for row in asked])
     wanted = np.array([row.question.kind == ANSWERABLE for row in asked])
-    steps = np.unique(np.concatenate([[0.0, 1.0], (np.sort(sure)[1:] + np.sort(sure)[:-1]) / 2]))
+    between = (np.sort(sure)[1:] + np.sort(sure)[:-1]) / 2
+    steps = np.unique(np.concatenate([[0.0, NEVER], between]))
     totals = []
     for step in steps:
         answered = spoke & (sure >= step)
@@ -303,10 +306,11 @@ def _said(answer: Answer) -> str:
 
 
 def _mean(name: str, part: str, values: Any, plan: Plan, digest: str) -> Result:
+    """The mean of so many values; of none it is 0, so that nothing passes for want of a case."""
     found: Floats = np.array(values, dtype=float)
 
     def mean(rows: evaluation.Rows) -> float:
-        return float(found[rows].mean()) if len(rows) else float("nan")
+        return float(found[rows].mean()) if len(rows) else 0.0
 
     return evaluation.measure(name, part, mean, len(found), digest, plan)
 

@@ -27,8 +27,9 @@ WEIGHTS = (2.0, 2.0, 1.0, 1.0)
 # Words of questions, which every question has and no policy is about.
 ASKING = COMMON | set(
     WORD.findall(
-        "am any anyone did get how i me many much must my need needed no now our shall should some"
-        " somebody than then us we what when where whether whom whose why would"
+        "am any anyone big did early far fast get high how i large late long me many much must my"
+        " need needed no now often old our quickly shall should some somebody soon than then us we"
+        " what when where whether whom whose why would"
     )
 )
 

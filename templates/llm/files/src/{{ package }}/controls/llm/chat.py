@@ -163,7 +163,8 @@ def _sent(request: urllib.request.Request, timeout: float) -> dict[str, Any]:
             text = answer.read(LARGEST_ANSWER + 1)
     except urllib.error.HTTPError as error:
         with error:
-            words, wait = f"the endpoint answered {error.code}", _seconds(error.headers.get("Retry-After"))
+            words = f"the endpoint answered {error.code}"
+            wait = _seconds(error.headers.get("Retry-After"))
         if error.code in PASSING:
             raise _Passing(words, wait) from None
         raise ModelUnavailable(words) from None
