@@ -244,15 +244,18 @@ def test_the_run_stops(name: str, copied: Product) -> None:
 
 
 def test_an_order_to_the_machine_is_withheld_and_told(copied: Product) -> None:
-    """Put into another policy, it is one more passage that is not indexed; the rest of that policy is."""
-    leave = copied.folder / "corpus" / "people.md"
-    text = leave.read_text("utf-8")
-    place = text.index("---\nid: LEA-02")
-    leave.write_text(text[:place] + PLANTED + text[place:], "utf-8")
-    copied.run()
-    withheld = {item["passage"] for item in copied.evidence("corpus")["withheld"]}
-    assert withheld == {"PRO-04.v1/notes"} | {item for item in withheld if item.startswith("LEA-01")}
-    assert len(withheld) == 1 or "LEA-01.v3/scope" not in withheld
+    """Put into another policy in force, it is one more passage that is not indexed; the rest of that policy is."""
+    people = copied.folder / "corpus" / "people.md"
+    text = people.read_text("utf-8")
+    place = text.index("---\nid: LEA-03")
+    people.write_text(text[:place] + PLANTED + text[place:], "utf-8")
+    assert copied.run().code == 0
+    withheld = {item["passage"]: item["reasons"] for item in copied.evidence("corpus")["withheld"]}
+    assert withheld.keys() == {"PRO-04.v1/notes", "LEA-02.v3/scope"}
+    assert "it takes earlier instructions back" in withheld["LEA-02.v3/scope"]
+    release = copied.folder / "var" / "models" / copied.evidence("model")["version"] / "passages.jsonl"
+    assert "LEA-02.v3/certificate" in release.read_text("utf-8")
+    assert "99 days" not in release.read_text("utf-8")
 
 
 def test_a_policy_that_changes_makes_another_release(copied: Product) -> None:
