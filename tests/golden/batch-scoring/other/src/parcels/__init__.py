@@ -1,0 +1,3 @@
+"""Says each night which parcels may come late."""
+
+__version__ = "0.1.0"
