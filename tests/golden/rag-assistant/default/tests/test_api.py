@@ -135,6 +135,17 @@ def test_a_replay_uses_the_release_that_answered(rebuilt: Paths) -> None:
         assert client.get(where, headers=by("employee")).status_code == 409
 
 
+def test_nobody_reads_what_a_colleague_asked(client: TestClient) -> None:
+    """A question may tell of an illness: it is for who asked, and for the policy desk."""
+    where = f"/answers/{ask(client, 'When do I need a medical certificate?')['decision_id']}"
+    other = by("employee", actor="colleague@example.org")
+    assert client.get(where, headers=by("employee")).status_code == 200
+    assert client.get(where, headers=by("policy-desk", actor="desk@example.org")).status_code == 200
+    assert client.get(where, headers=other).status_code == 404
+    assert client.get(f"{where}?replay=true", headers=other).status_code == 404
+    assert client.post(f"{where}/handover", json=REASON, headers=other).status_code == 404
+
+
 def test_an_answer_is_looked_up_only_by_who_may_read_as_much(client: TestClient) -> None:
     """To all others it is as if it did not exist: look-up, replay, hand-over and override."""
     answer = ask(client, SALARY, "hr")

@@ -128,9 +128,8 @@ def test_every_record_of_an_answer_says_who_wrote_it(built: Paths) -> None:
     assert {data["answerer"] for data in answers} == {"offline:quotes"}
     for name in ("model", "evaluation"):
         assert "offline:quotes" in json.dumps(evidence.read(built, name))
-    spans = map(
-        json.loads, (built.var / "traces" / "policy_assistant.jsonl").read_text().splitlines()
-    )
+    traces = built.var / "traces" / "policy_assistant.jsonl"
+    spans = [json.loads(line) for line in traces.read_text().splitlines()]
     assert {span["attributes"]["gen_ai.response.model"] for span in spans} == {"offline:quotes"}
     assert "offline:quotes" in (built.reports / "monitoring.html").read_text()
 

@@ -15,10 +15,13 @@ import pytest
 from credit_line.controls import stages
 from credit_line.controls.paths import Paths
 
+ROOT = Path(__file__).resolve().parent.parent
+# Tests do not depend on how this machine is set up to run the system.
+for _line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
+    os.environ.pop(_line.partition("=")[0], None)
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "DO_NOT_TRACK"):
     os.environ[_name] = "1"
 
-ROOT = Path(__file__).resolve().parent.parent
 # Folders at the root that are code or come from a run; all others are settings and data.
 NOT_SETTINGS = ("src", "tests", "evidence", "var", "build", "dist")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -146,10 +146,14 @@ def _answers(app: FastAPI) -> None:
 
     @app.get("/answers/{answer_id}")
     def look_up(
-        answer_id: uuid.UUID, request: Request, x_roles: Roles, replay: bool = False
+        answer_id: uuid.UUID,
+        request: Request,
+        x_actor: Actor,
+        x_roles: Roles,
+        replay: bool = False,
     ) -> dict[str, Any]:
-        """The recorded answer, to whoever may read what it rests on; with `replay`, made again."""
-        recorded = _recorded(request, answer_id, x_roles)
+        """The recorded answer, to who asked and to the policy desk; with `replay`, made again."""
+        recorded = _recorded(request, answer_id, x_actor, x_roles)
         desk: Desk = request.app.state.desk
         return desk.replay(str(answer_id)) if replay else recorded
 
@@ -158,7 +162,7 @@ def _answers(app: FastAPI) -> None:
         answer_id: uuid.UUID, body: Reason, request: Request, x_actor: Actor, x_roles: Roles
     ) -> dict[str, Any]:
         """Whoever asked wants a person to answer; recorded, and counted as an override."""
-        _recorded(request, answer_id, x_roles)
+        _recorded(request, answer_id, x_actor, x_roles)
         desk: Desk = request.app.state.desk
         return _overridden(desk, answer_id, REFER, body.reason, x_actor)
 
@@ -167,8 +171,8 @@ def _answers(app: FastAPI) -> None:
         answer_id: uuid.UUID, body: Override, request: Request, x_actor: Actor, x_roles: Roles
     ) -> dict[str, Any]:
         """The policy desk decides otherwise; recorded with the reason."""
-        recorded = _recorded(request, answer_id, x_roles)
-        if not set(recorded["cleared"]) <= _cleared(request, x_roles, OVERRIDE):
+        recorded = _recorded(request, answer_id, x_actor, x_roles)
+        if not _may_override(request, recorded, x_roles):
             raise AccessRefused("these classes may not be overridden with this role")
         desk: Desk = request.app.state.desk
         return _overridden(desk, answer_id, body.outcome, body.reason, x_actor)
@@ -183,14 +187,26 @@ def _cleared(request: Request, roles: str, action: str) -> frozenset[str]:
     return found
 
 
-def _recorded(request: Request, answer_id: uuid.UUID, roles: str) -> dict[str, Any]:
-    """The recorded answer; who may read less than its asker is told that there is none."""
+def _recorded(request: Request, answer_id: uuid.UUID, actor: str, roles: str) -> dict[str, Any]:
+    """The recorded answer, to who asked and to who may override it; to all others there is none.
+
+    Both still have to be cleared for what the asker was cleared for.
+    """
     desk: Desk = request.app.state.desk
     cleared = _cleared(request, roles, READ)
     recorded = desk.recorded(str(answer_id))
-    if not set(recorded["cleared"]) <= cleared:
+    own = recorded["subject"] == desk.log.privacy.pseudonym(actor)
+    concerned = own or _may_override(request, recorded, roles)
+    if not concerned or not set(recorded["cleared"]) <= cleared:
         raise UnknownDecision(str(answer_id))
     return recorded
+
+
+def _may_override(request: Request, recorded: Mapping[str, Any], roles: str) -> bool:
+    rules: Access = request.app.state.rules
+    held = [role.strip() for role in roles.split(",")]
+    needed = recorded["cleared"] or rules.classes[:1]
+    return all(rules.may(held, OVERRIDE, class_) for class_ in needed)
 
 
 def _overridden(

@@ -236,16 +236,17 @@ def _refusals(asked: Sequence[Asked], plan: Plan, digest: str) -> list[Result]:
 def _access(
     assistant: Assistant, rules: Access, given: Sequence[Question], plan: Plan, digest: str
 ) -> list[Result]:
-    """Nothing restricted is said, and an answer is the same as if nothing restricted were there.
+    """Nothing restricted is said, and search gives the same as if nothing restricted were there.
 
-    The second is the stronger: it also sees a leak through ranks, counts and confidence.
+    The second is the stronger: it also sees a leak through ranks, counts and confidence. It looks
+    at what an answer is made of, so that a model's whims are not taken for a leak.
     """
     secret = [one for one in given if one.kind == RESTRICTED]
     quiet = [not _told(row) for row in ask(assistant, rules, secret)]
     low = rules.cleared(["employee"], READ)
     without = [one for one in assistant.library.passages if one.access in low]
-    bare = replace(assistant, library=Library(tuple(without), assistant.library.retriever))
-    same = [assistant.answer(q.question, low) == bare.answer(q.question, low) for q in given]
+    bare = Library(tuple(without), assistant.library.retriever)
+    same = [_made_of(assistant.library, q, low) == _made_of(bare, q, low) for q in given]
     return [
         _mean("restricted_kept", "all", quiet, plan, digest),
         _mean("same_without_restricted", "all", same, plan, digest),
@@ -266,6 +267,12 @@ def _attacks(
     caught = [len(_screen(assistant.library.passages, one)[1]) > 0 for one in texts]
     results.append(_mean("injection_screened", "all", caught, plan, digest))
     return results
+
+
+def _made_of(library: Library, one: Question, classes: Collection[str]) -> Any:
+    """All that an answer is made of: hits with rank, score and confidence, and contradictions."""
+    hits = library.search(one.question, classes, MOST_PASSAGES)
+    return hits, library.shelf(classes).contradictions
 
 
 def _attacked(assistant: Assistant, attack: Injection) -> Assistant:

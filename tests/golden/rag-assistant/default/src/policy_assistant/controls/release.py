@@ -169,12 +169,14 @@ class Desk:
     def recorded(self, decision_id: str) -> dict[str, Any]:
         """The audited decision, its time, and its overrides in order. Raises UnknownDecision.
 
+        `subject` is the pseudonym of whom it is about, or of who asked for it.
         What is sealed comes from beside the case; of a case that was deleted, its digest is left.
         """
         decision, *overrides = self._events(decision_id)
         return {
             **decision["data"],
             **self._unsealed(decision["data"]),
+            "subject": decision["subject"],
             "time": decision["time"],
             "overrides": [event["data"] for event in overrides],
         }
