@@ -15,29 +15,35 @@ HIDDEN = re.compile(
 )
 _MACHINE = r"(?:assistants?|chat ?bots?|language models?|llms?|ai|automated (?:systems?|readers?))"
 _ACT = r"(?:answer|tell|reply|respond|say|state|send|print|reveal|add|approve|click|call|confirm)"
+_NEAR = r"[^.\n]{0,40}"
+
+
+def _pattern(*choices: str) -> re.Pattern[str]:
+    """One of these, in any case; `^` is the start of a line."""
+    return re.compile("|".join(choices), re.IGNORECASE | re.MULTILINE)
+
+
 PATTERNS = {
-    "it takes earlier instructions back": re.compile(
-        r"\b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}"
-        r"\b(?:instructions?|rules?|guidelines?|prompts?|polic(?:y|ies)|above)\b",
-        re.IGNORECASE,
+    "it takes earlier instructions back": _pattern(
+        r"\b(?:ignore|disregard|forget|override)\b"
+        + _NEAR
+        + r"\b(?:instructions?|rules?|guidelines?|prompts?|polic(?:y|ies)|above)\b"
     ),
-    "it gives the machine a role": re.compile(
-        rf"\byou are (?:now )?(?:the|an?) [^.\n]{{0,20}}{_MACHINE}\b"
-        rf"|\bas an? (?:\w+ )?{_MACHINE}\b[^.\n]{{0,20}}\byou\b|\bnew task\s*:",
-        re.IGNORECASE,
+    "it gives the machine a role": _pattern(
+        r"\byou are (?:now )?(?:the|an?) " + _NEAR + rf"\b{_MACHINE}\b",
+        rf"\bas an? (?:\w+ )?{_MACHINE}\b" + _NEAR + r"\byou\b",
+        r"\bnew task\s*:",
     ),
-    "it addresses the machine": re.compile(
-        rf"\b(?:dear|note (?:to|for)|attention) (?:\w+ )?{_MACHINE}\b"
-        rf"|\b{_MACHINE}\s*:\s*{_ACT}\b",
-        re.IGNORECASE,
+    "it addresses the machine": _pattern(
+        rf"\b(?:dear|note (?:to|for)|attention) (?:\w+ )?{_MACHINE}\b",
+        rf"\b{_MACHINE}\s*:\s*{_ACT}\b",
     ),
-    "it imitates a turn of a conversation": re.compile(
-        r"<\|[^|\n]{1,30}\|>|\[/?INST\]|^\s*(?:system|assistant)\s*:", re.IGNORECASE | re.MULTILINE
+    "it imitates a turn of a conversation": _pattern(
+        r"<\|[^|\n]{1,30}\|>", r"\[/?INST\]", r"^\s*(?:system|assistant)\s*:"
     ),
     "it hides text in a comment": re.compile(r"<!--.*?-->", re.DOTALL),
-    "it tells what to tell the reader": re.compile(
-        rf"\b{_ACT} (?:the )?(?:readers?|users?|askers?)\b|\bwhen you summari[sz]e\b",
-        re.IGNORECASE,
+    "it tells what to tell the reader": _pattern(
+        rf"\b{_ACT} (?:the )?(?:readers?|users?|askers?)\b", r"\bwhen you summari[sz]e\b"
     ),
 }
 
