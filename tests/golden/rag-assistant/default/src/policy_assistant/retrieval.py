@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import weakref
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -61,6 +62,7 @@ class Lexical:
         self._passages = tuple(passages)
         self._lock = Lock()
         self._base = sqlite3.connect(":memory:", check_same_thread=False)
+        weakref.finalize(self, self._base.close)
         self._base.execute(
             "CREATE VIRTUAL TABLE passages USING fts5("
             "title, heading, text, keywords, tokenize='porter unicode61 remove_diacritics 2')"

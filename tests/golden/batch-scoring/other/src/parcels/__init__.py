@@ -1,3 +1,0 @@
-"""Says each night which parcels may come late."""
-
-__version__ = "0.1.0"
