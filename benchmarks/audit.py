@@ -28,6 +28,7 @@ DECISION: dict[str, Any] = {
 
 
 def opened(audit: Any, folder: Path) -> Any:
+    """A log in that folder."""
     return audit.AuditLog(folder / "bench.jsonl", "/systems/bench", audit.privacy_from({}))
 
 
@@ -59,7 +60,7 @@ def measure(audit: Any, how: Any, events: int, size: int, folder: Path) -> float
         state = audit.verify(log.path)
         assert state.intact, state.findings
         assert state.events == events // size * size
-        return state.events / seconds
+        return float(state.events / seconds)
 
 
 def main() -> int:
