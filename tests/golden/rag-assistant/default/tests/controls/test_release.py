@@ -14,6 +14,7 @@ from policy_assistant.controls.audit import (
     AuditLog,
     AuditUnavailable,
     FileConnector,
+    MemoryConnector,
     Privacy,
     read_events,
     verify,
@@ -54,7 +55,8 @@ def otherwise(case: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_desk(folder: Path, ledger: type[FileConnector] = FileConnector) -> Desk:
     """A desk with a log of its own."""
-    log = AuditLog(folder / "a.jsonl", "/s", Privacy(b"key", frozenset({"email"})), ledger=ledger)
+    privacy, sinks = Privacy(b"key", frozenset({"email"})), {"memory": MemoryConnector()}
+    log = AuditLog(folder / "a.jsonl", "/s", privacy, sinks=sinks, ledger=ledger)
     switch = KillSwitch(folder / "kill-switch.json")
     store, metrics = folder / "decisions", Metrics(SYSTEM, switch)
     blank = {"probability": None}

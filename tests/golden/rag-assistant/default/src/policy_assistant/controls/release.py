@@ -6,12 +6,14 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from .audit import (
     AuditLog,
@@ -91,6 +93,27 @@ class Metrics:
         """Count a failure of the model."""
         self._faults.labels(self._system).inc()
 
+    def watch(self, log: AuditLog) -> None:
+        """Tell how far each sink of the audit log is behind."""
+        self.registry.register(_Backlogs(self._system, log))
+
+
+class _Backlogs(Collector):
+    """Asks the log at each scrape."""
+
+    def __init__(self, system: str, log: AuditLog) -> None:
+        self._system, self._log = system, log
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Number and age of the events that a sink has not acknowledged."""
+        names = ["system", "log", "sink"]
+        events = GaugeMetricFamily("audit_backlog_events", "events not acknowledged", labels=names)
+        age = GaugeMetricFamily("audit_backlog_age_seconds", "age of the oldest", labels=names)
+        for one in self._log.backlogs():
+            events.add_metric([self._system, one.log, one.sink], one.events)
+            age.add_metric([self._system, one.log, one.sink], one.seconds)
+        yield from (events, age)
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -114,6 +137,9 @@ class Desk:
     absent: Mapping[str, Any] = field(default_factory=dict)
     refusals: tuple[type[Exception], ...] = ()
     sealed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.metrics.watch(self.log)
 
     def release(self, person: str, case: Case, request: str = "") -> dict[str, Any]:
         """Decide, record, and only then return the decision with its id.

@@ -1,0 +1,1 @@
+"""Components against the real servers that they talk to."""
