@@ -113,7 +113,7 @@ def scale(cut: Panel) -> Floats:
 def rows(panel: Panel, f: Floats, origins: NDArray[np.int64], horizon: int) -> Rows:
     """A row a series and origin (column numbers), for one horizon; `f` is the filled history."""
     target_at = origins + horizon
-    level = _mean(f, origins, SEASON)
+    level = np.maximum(_mean(f, origins, SEASON), 1.0)
     before = f[:, target_at - SEASON]
     around = (f[:, target_at - SEASON - 1] + _at(f, target_at - SEASON + 1, origins)) / 2
     growth = _mean(f, origins, 3) - _mean(f, origins - SEASON, 3)

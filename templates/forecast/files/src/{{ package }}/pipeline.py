@@ -180,12 +180,12 @@ def package(paths: Paths) -> str:
 
 
 def publish(paths: Paths) -> str:
-    """Publish the rehearsal with the planners' changes, then the forecast to plan with."""
+    """Publish the forecast to plan with; before the first one a rehearsal, with planners' changes."""
     served, whole = _served(paths), _panel(paths)
     until = month_number(datetime.fromisoformat(served.facts["trained_until"]))
     try:
         with audit.open_log(paths, writer="pipeline") as log:
-            if until < whole.origin:
+            if until < whole.origin and not _is_live(paths):
                 rehearsed = _publish(paths, log, served, whole.until(until), REHEARSAL)
                 _rehearse(paths, log, rehearsed)
             name = _publish(paths, log, served, whole, LIVE)
@@ -306,6 +306,10 @@ def _publish(
     model_of = (package.version, package.digest)
     cells = _cells(package, cut)
     return publication.publish(paths, log, cells, cut.text(), model_of, DIMENSIONS, purpose)
+
+
+def _is_live(paths: Paths) -> bool:
+    return any(item["purpose"] == LIVE for item in publication.recorded(paths).values())
 
 
 def _rehearse(paths: Paths, log: AuditLog, forecast: str) -> None:

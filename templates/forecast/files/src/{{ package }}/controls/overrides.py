@@ -230,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(_lines(paths)))
         else:
             _set(paths, options)
-    except (OverrideRefused, NotOnRecord, AuditUnavailable, KeyRefused) as error:
+    except (ValueError, NotOnRecord, AuditUnavailable, KeyRefused) as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
     return 0
