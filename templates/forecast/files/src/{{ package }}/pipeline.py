@@ -180,7 +180,7 @@ def package(paths: Paths) -> str:
 
 
 def publish(paths: Paths) -> str:
-    """Publish the forecast to plan with; before the first one a rehearsal, with planners' changes."""
+    """Publish the forecast to plan with; before the first one, a rehearsal."""
     served, whole = _served(paths), _panel(paths)
     until = month_number(datetime.fromisoformat(served.facts["trained_until"]))
     try:
