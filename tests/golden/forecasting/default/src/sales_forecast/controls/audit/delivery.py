@@ -1,0 +1,173 @@
+"""Carries events from a log to the other sinks, in order, each at least once.
+
+The log is the spool: a sink has a cursor beside it, the sequence up to which it has acknowledged.
+A sink that is down loses nothing and holds up nobody: its backlog grows, is measured, and goes out
+when it answers again. An event that a sink refuses for ever stays in front: a trail has no gaps.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from .chain import split
+from .connectors import Connector
+from .events import Event
+
+BATCH = 500
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What a sink has not acknowledged yet: how many events, and the age of the oldest."""
+
+    log: str
+    sink: str
+    events: int
+    seconds: float
+
+
+class Delivery:
+    """One log to one sink, in a thread of its own once it is started."""
+
+    def __init__(self, log: Path, sink: str, connector: Connector, end: int) -> None:
+        self._log, self._sink, self._connector = log, sink, connector
+        self._cursor, self._end = min(cursor(log, sink), end), end
+        self._offset = _offset(log, self._cursor)
+        self._changed, self._closing = threading.Condition(), False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Deliver what waits, then whatever `wake` tells of."""
+        self._thread = threading.Thread(target=self._run, name=f"audit-{self._sink}", daemon=True)
+        self._thread.start()
+
+    def wake(self, end: int) -> None:
+        """The log now ends at this sequence."""
+        with self._changed:
+            self._end = end
+            self._changed.notify()
+
+    def backlog(self, now: datetime) -> Backlog:
+        """How far the sink is behind."""
+        place, offset = self._cursor, self._offset
+        return _backlog(self._log, self._sink, self._end - place, offset, now)
+
+    def step(self) -> bool:
+        """Deliver one batch and move the cursor; False if nothing waits. What fails is raised."""
+        lines = _lines(self._log, self._offset, min(self._end - self._cursor, BATCH))
+        if not lines:
+            return False
+        self._connector.write([Event.parse(line) for line in lines])
+        self._offset += sum(map(len, lines))
+        self._cursor += len(lines)
+        _move(self._log, self._sink, self._cursor)
+        return True
+
+    def close(self, patience: float) -> None:
+        """Deliver what waits if the sink answers, and stop; the rest waits for the next start."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(patience)
+        self._connector.close()
+
+    def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                while self.step():
+                    pause = FIRST_PAUSE
+            except Exception as error:  # a sink may fail in any way; the log must go on
+                LOGGER.warning("audit sink %s is behind: %s", self._sink, error)
+                if self._wait(pause):
+                    return
+                pause = min(2 * pause, LONGEST_PAUSE)
+                continue
+            if self._wait(None):
+                return
+
+    def _wait(self, pause: float | None) -> bool:
+        """Until there is something to do, or so many seconds; True when it is time to stop."""
+        with self._changed:
+            if pause is None:
+                self._changed.wait_for(lambda: self._closing or self._cursor < self._end)
+                return self._closing and self._cursor >= self._end
+            self._changed.wait_for(lambda: self._closing, pause)
+            return self._closing
+
+
+def backlogs(folder: Path, sinks: Sequence[str], now: datetime) -> list[Backlog]:
+    """The backlog of each log and sink, from the files alone: for a process that writes nothing."""
+    found = []
+    for log in sorted(folder.glob("*.jsonl")):
+        end = len(split(log.read_bytes())[0])
+        for sink in sinks:
+            place = min(cursor(log, sink), end)
+            found.append(_backlog(log, sink, end - place, _offset(log, place), now))
+    return found
+
+
+def metrics(system: str, found: Sequence[Backlog]) -> str:
+    """The backlogs in Prometheus' text format."""
+    lines = [
+        "# HELP audit_backlog_events Audit events that a sink has not acknowledged.",
+        "# TYPE audit_backlog_events gauge",
+        *(f"audit_backlog_events{_labels(system, one)} {one.events}" for one in found),
+        "# HELP audit_backlog_age_seconds Age of the oldest of them.",
+        "# TYPE audit_backlog_age_seconds gauge",
+        *(f"audit_backlog_age_seconds{_labels(system, one)} {one.seconds:.3f}" for one in found),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def cursor(log: Path, sink: str) -> int:
+    """The sequence up to which the sink has acknowledged; 0 if that is not known."""
+    try:
+        found: Mapping[str, int] = json.loads(_cursor_file(log, sink).read_text("utf-8"))
+        return int(found["sequence"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _move(log: Path, sink: str, sequence: int) -> None:
+    """After a crash the cursor may lag behind: then events go out twice, never not at all."""
+    file = _cursor_file(log, sink)
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps({"sequence": sequence}) + "\n", encoding="utf-8")
+    draft.replace(file)
+
+
+def _cursor_file(log: Path, sink: str) -> Path:
+    return log.with_name(f"{log.stem}.{sink}.cursor")
+
+
+def _backlog(log: Path, sink: str, waiting: int, offset: int, now: datetime) -> Backlog:
+    oldest = _lines(log, offset, min(waiting, 1))
+    if not oldest:
+        return Backlog(log.stem, sink, 0, 0.0)
+    age = (now - datetime.fromisoformat(Event.parse(oldest[0]).time)).total_seconds()
+    return Backlog(log.stem, sink, waiting, max(age, 0.0))
+
+
+def _offset(log: Path, lines: int) -> int:
+    """Where the line behind so many lines begins: event n stands in line n."""
+    with log.open("rb") as file:
+        return sum(len(line) for line in islice(file, lines))
+
+
+def _lines(log: Path, offset: int, limit: int) -> list[bytes]:
+    with log.open("rb") as file:
+        file.seek(offset)
+        return [line for line in islice(file, limit) if line.endswith(b"\n")]
+
+
+def _labels(system: str, one: Backlog) -> str:
+    return f'{{system="{system}",log="{one.log}",sink="{one.sink}"}}'
