@@ -160,6 +160,15 @@ def test_an_answer_that_is_none_is_refused(stub: Stub, client: Endpoint, answer:
         client.complete(ASKED)
 
 
+def test_no_proxy_leads_to_this_machine(
+    stub: Stub, client: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that runs beside the service is asked directly, whatever leads outside."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert client.complete(ASKED).text == "Well."
+
+
 def test_an_endpoint_that_is_not_there_is_unavailable(stub: Stub, client: Endpoint) -> None:
     """Without a word on what was sent."""
     with pytest.raises(ModelUnavailable, match="cannot be reached: URLError"):
