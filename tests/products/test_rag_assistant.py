@@ -95,13 +95,13 @@ WEAKENED = {  # file, what is put over it, the tests that must notice, the contr
     "nothing is screened": (
         "screening.py",
         "\n\ndef findings(text):\n    return ()\n",
-        "tests/controls/test_screening.py",
+        "tests/controls/test_texts.py",
         "SEC-02",
     ),
     "nothing contradicts": (
         "contradictions.py",
         "\n\ndef find(known, same=SAME):\n    return []\n",
-        "tests/controls/test_contradictions.py",
+        "tests/controls/test_texts.py",
         "DATA-07",
     ),
     "everybody may read everything": (
