@@ -706,7 +706,9 @@ def test_a_file_that_a_partial_clone_lacks_is_told_in_a_sentence(repository: Pat
     """With the command that fetches it: a merge fetches nothing."""
     lacking = Blob(REGULAR, "1" * 40)
     objects = git.project_objects(str(repository))
-    error = refusal(lambda: git.merge_trees({"a": lacking}, {"a": lacking}, files({"b": "1"}), Names("y", "f"), objects))
+    error = refusal(
+        lambda: git.merge_trees({"a": lacking}, {"a": lacking}, files({"b": "1"}), Names("y", "f"), objects)
+    )
     assert "it is a partial clone" in error.message
     assert error.hint == "fetch them all: `git fetch --refetch --no-filter`"
 
