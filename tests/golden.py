@@ -53,8 +53,8 @@ def own(blueprint: str, name: str, tree: Tree) -> dict[str, File]:
     """The files of a rendering that the whole golden does not show, but for the name of the package."""
     if blueprint == WHOLE:
         return dict(tree)
-    package, known = target(blueprint, answers_of(blueprint, name)).answers["package"], read(GOLDEN / WHOLE / "default")
-    first = target(WHOLE, {}).answers["package"]
+    package, whole = target(blueprint, answers_of(blueprint, name)).answers["package"], target(WHOLE, {})
+    first, known = whole.answers["package"], whole.rendered.tree
 
     def shown(path: str, file: File) -> bool:
         same = known.get(path.replace(f"src/{package}/", f"src/{first}/"))
