@@ -1,4 +1,7 @@
-"""Golden trees: what a blueprint stamps for one set of answers, as real files beside the tests."""
+"""Golden trees: what a blueprint stamps for one set of answers, as real files beside the tests.
+
+That of `tabular-decision` is whole; another one holds the files that it does not show already.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ BLUEPRINTS = sorted(place.stem for place in (ROOT / "blueprints").glob("*.yaml")
 _ANSWERS = sorted(GOLDEN.glob("*/*.answers.yaml"))
 OTHERS = [(place.parent.name, place.name.removesuffix(".answers.yaml")) for place in _ANSWERS]
 CASES = [*((blueprint, "default") for blueprint in BLUEPRINTS), *OTHERS]
-KEPT = [*((blueprint, "default") for blueprint in BLUEPRINTS), ("tabular-decision", "other")]  # as trees, to be read
+WHOLE = "tabular-decision"
+KEPT = [*((blueprint, "default") for blueprint in BLUEPRINTS), (WHOLE, "other")]  # as trees, to be read
 DIFF_LINES = 400  # of a failure's message; beyond it nobody reads on
 UPDATE = "`.venv/bin/python -m pytest --golden` writes them anew; read that diff as you would read code"
 
@@ -43,6 +47,20 @@ def answers_of(blueprint: str, name: str) -> dict[str, Any]:
     """The answers of a golden: `NAME.answers.yaml`, or none."""
     place = GOLDEN / blueprint / f"{name}.answers.yaml"
     return dict(documents.load(place.read_bytes(), str(place)) or {}) if place.exists() else {}
+
+
+def own(blueprint: str, name: str, tree: Tree) -> dict[str, File]:
+    """The files of a rendering that the whole golden does not show, but for the name of the package."""
+    if blueprint == WHOLE:
+        return dict(tree)
+    package, whole = target(blueprint, answers_of(blueprint, name)).answers["package"], target(WHOLE, {})
+    first, known = whole.answers["package"], whole.rendered.tree
+
+    def shown(path: str, file: File) -> bool:
+        same = known.get(path.replace(f"src/{package}/", f"src/{first}/"))
+        return same == file._replace(content=file.content.replace(package.encode(), first.encode()))
+
+    return {path: file for path, file in tree.items() if not shown(path, file)}
 
 
 def make_targets(blueprint: str) -> set[str]:

@@ -702,6 +702,17 @@ def test_nothing_of_a_person_runs_while_a_project_is_born(tmp_path: Path, trap: 
     assert [place.exists() for place in (trap, root / ".git/description", root / ".git/hooks")] == [False] * 3
 
 
+def test_a_file_that_a_partial_clone_lacks_is_told_in_a_sentence(repository: Path) -> None:
+    """With the command that fetches it: a merge fetches nothing."""
+    lacking = Blob(REGULAR, "1" * 40)
+    objects = git.project_objects(str(repository))
+    error = refusal(
+        lambda: git.merge_trees({"a": lacking}, {"a": lacking}, files({"b": "1"}), Names("y", "f"), objects)
+    )
+    assert "it is a partial clone" in error.message
+    assert error.hint == "fetch them all: `git fetch --refetch --no-filter`"
+
+
 def test_nothing_of_a_project_runs_while_it_is_read_staged_and_merged(
     repository: Path, settings: Mapping[str, str], trap: Path
 ) -> None:

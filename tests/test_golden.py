@@ -21,12 +21,13 @@ def test_golden_tree(blueprint: str, name: str, pytestconfig: pytest.Config) -> 
     """A blueprint stamps the golden tree, with the golden owners and controls."""
     found = golden.target(blueprint, golden.answers_of(blueprint, name))
     owners = golden.ownership(golden.lock_of(found))
+    own = golden.own(blueprint, name, found.rendered.tree)
     place = golden.GOLDEN / blueprint / name
     beside = place.with_name(f"{name}.ownership.json")
     if pytestconfig.getoption("golden"):
-        golden.write(place, found.rendered.tree)
+        golden.write(place, own)
         beside.write_text(owners)
-    expected = golden.differences(golden.read(place), found.rendered.tree)
+    expected = golden.differences(golden.read(place), own)
     assert not expected, f"the golden tree is stale\n{expected}\n{golden.UPDATE}"
     rows = golden.differences({beside.name: File(beside.read_bytes())}, {beside.name: File(owners.encode())})
     assert not rows, f"the golden ownership is stale\n{rows}\n{golden.UPDATE}"
@@ -63,7 +64,8 @@ def test_new_writes_the_golden_tree(blueprint: str, name: str, tmp_path: Path) -
     ours = {path for path in stamped if path.split("/")[0] == FOLDER}
     assert ours == {f"{FOLDER}/{name}" for name in (".gitattributes", "base", "lock.json", "project.yaml")}
     files = {path: file for path, file in stamped.items() if path not in ours}
-    assert golden.differences(golden.read(golden.GOLDEN / blueprint / name), files) == ""
+    own = golden.own(blueprint, name, files)
+    assert golden.differences(golden.read(golden.GOLDEN / blueprint / name), own) == ""
 
 
 RENDER = """\

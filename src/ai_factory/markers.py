@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MARKS = (b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>")
+OURS = "yours"  # how a sync calls the team's side: its own marks are told by that
 
 
 def has_markers(content: bytes) -> bool:
@@ -16,6 +17,11 @@ def has_markers(content: bytes) -> bool:
 def is_marked(content: bytes) -> bool:
     """Whether any begin or end of a conflict is left, as when a person has removed some of the marks only."""
     return has_markers(content) or any(line.startswith((b"<<<<<<< ", b">>>>>>> ")) for line in content.splitlines())
+
+
+def has_ours(content: bytes) -> bool:
+    """Whether a sync has put marks into the text, rather than somebody who writes about them."""
+    return has_markers(content) and b"\n<<<<<<< " + OURS.encode() in b"\n" + content
 
 
 def could_be_markers(content: bytes) -> bool:

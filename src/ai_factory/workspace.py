@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ai_factory.errors import FactoryError, LockError, MachineError, ProjectError
 from ai_factory.lock import FOLDER, LOCK
-from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, check_path, digest
+from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, above, check_path, digest
 
 DRAFT = ".ai-factory-new"  # the end of a file's name while it is being written
 BLOCK = 1024 * 1024  # bytes read at once
@@ -148,9 +148,7 @@ class Folder:
 
     def missing_above(self, path: str) -> list[str]:
         """The folders above the path that are not there, outermost first."""
-        parts = path.split("/")
-        above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
-        return [folder for folder in above if not os.path.isdir(os.path.join(self.root, folder))]
+        return [folder for folder in above(path) if not os.path.isdir(os.path.join(self.root, folder))]
 
     def forget_draft(self, path: str) -> None:
         """Remove what a writing that was cut off left beside the path."""
@@ -169,9 +167,7 @@ class Folder:
         """
         if self.is_folder(path) and os.listdir(os.path.join(self.root, path)):
             return path
-        parts = path.split("/")
-        above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
-        return self._other_repository(path) or next((folder for folder in above if self.read(folder)), "")
+        return self._other_repository(path) or next((folder for folder in above(path) if self.read(folder)), "")
 
     def walk(self, folder: str = "") -> Iterator[str]:
         """All files and links below `folder`, sorted, without git's own; none below a link."""

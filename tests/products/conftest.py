@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import golden
-from tests.products.product import Product, stamped
-
-Make = Callable[[str], Product]
+from tests.products.product import Make, Product, stamped
 
 
 @pytest.fixture(scope="session")

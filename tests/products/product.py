@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,6 +80,9 @@ class Product:
         )
         self.share_environment(place / "project")
         return opened(place / "project", place / "home", self.package)
+
+
+Make = Callable[[str], Product]  # the project of a blueprint
 
 
 def _any(globs: list[str], path: str) -> bool:

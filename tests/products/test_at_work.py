@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import golden
-from tests.products.conftest import Make
-from tests.products.product import TEST_SECONDS, Product, opened
+from tests.products.product import TEST_SECONDS, Make, Product, opened
 
 pytestmark = pytest.mark.product
 FEWEST_TESTS = 60

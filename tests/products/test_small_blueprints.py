@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.products.conftest import Make
-from tests.products.product import TEST_SECONDS
+from tests.products.product import TEST_SECONDS, Make
 
 pytestmark = pytest.mark.product
 

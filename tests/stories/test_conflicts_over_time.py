@@ -112,6 +112,29 @@ def test_the_teams_own_underline_is_no_mark(project: Path) -> None:
         assert cli("sync", "--abort", cwd=project).code == 0
 
 
+def test_text_about_marks_is_no_mark_of_a_sync(project: Path) -> None:
+    """A page that explains conflicts keeps its example, whatever is decided about the rest of it."""
+    example = "<<<<<<< HEAD\nmine\n=======\nother\n>>>>>>> branch\n"
+    mine = LINES.replace("line 2\n", f"team\n{example}")
+    edited(project, mine)
+    assert cli("sync", cwd=project).code == 1
+    assert (tree(project)[RUNBOOK], tree(project)[f"{RUNBOOK}.incoming"]) == (mine, V2)
+    assert cli("sync", "--continue", cwd=project).code == 1
+    assert cli("sync", "--take", "ours", RUNBOOK, cwd=project).code == 0
+    assert tree(project)[RUNBOOK] == mine
+
+
+def test_a_large_file_of_the_teams_does_not_stop_a_decision(project: Path) -> None:
+    """Nor does an open file that was moved: what is too large to be read is no text with marks."""
+    edited(project, LINES.replace("line 2\n", "team\n"))
+    assert cli("sync", cwd=project).code == 1
+    with (project / "data.bin").open("wb") as large:
+        large.truncate(65 * 1024 * 1024)
+    (project / RUNBOOK).unlink()
+    git(project, "add", "-A")
+    assert cli("sync", "--continue", cwd=project).code == 0
+
+
 @pytest.mark.parametrize("removed", ["<<<<<<<", "=======", ">>>>>>>"])
 def test_a_mark_that_is_left_is_named(project: Path, removed: str) -> None:
     edited(project, LINES.replace("line 2\n", "team\n"))

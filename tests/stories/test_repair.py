@@ -105,6 +105,28 @@ def test_a_merge_that_was_committed_with_one_side_is_mended_from_its_parents(bra
     assert lock_of(branched)["factory"]["version"] == "v3.0.0"
 
 
+def test_a_rebase_of_long_ago_is_not_what_is_under_way(branched: Path) -> None:
+    """Git leaves the name of the commit behind at which a rebase had stopped."""
+    git(branched, "checkout", "-q", "-b", "old", "main")
+    for branch, text in (("old", "old\n"), ("main", "new\n")):
+        git(branched, "checkout", "-q", branch)
+        put(branched, {"note.txt": text})
+        commit(branched)
+    git(branched, "checkout", "-q", "old")
+    assert subprocess.run(["git", "rebase", "-q", "main"], cwd=branched, check=False, capture_output=True).returncode
+    git(branched, "checkout", "--theirs", "note.txt")
+    git(branched, "add", "-A")
+    git(branched, "-c", "core.editor=true", "rebase", "--continue")
+    assert (branched / ".git/REBASE_HEAD").exists()
+    merge(branched, "side")
+    git(branched, "checkout", "--ours", "--", ".ai-factory")
+    git(branched, "checkout", "--theirs", "--", RUNBOOK, AUDIT, "ops/new.md")
+    commit(branched, "merged by hand")
+    result = cli("sync", "--repair", "--json", cwd=branched)
+    assert (result.code, result.data["open"], rules(branched)) == (0, [], [])
+    assert lock_of(branched)["factory"]["version"] == "v3.0.0"
+
+
 def test_a_lock_with_markers_names_the_command_that_mends_it(branched: Path) -> None:
     (branched / ".ai-factory/.gitattributes").unlink()
     commit(branched)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,20 +57,16 @@ def sync(
     """Bring the project to a new version of its factory, every local edit kept."""
     from ai_factory.project.release import Request
 
-    chosen = [
-        name
-        for name, on in (
-            ("--plan", plan),
-            ("--continue", continue_),
-            ("--abort", abort),
-            ("--take", take),
-            ("--show", show_),
-            ("--repair", repair),
-        )
-        if on
-    ]
-    if len(chosen) > 1:
-        raise UsageError(f"`{chosen[0]}` and `{chosen[1]}` exclude each other")
+    _refuse_two(
+        {
+            "--plan": plan,
+            "--continue": continue_,
+            "--abort": abort,
+            "--take": take,
+            "--show": show_,
+            "--repair": repair,
+        }
+    )
     if (plan and commit) or (markdown and not plan):
         raise UsageError("`--commit` and `--plan` exclude each other" if commit else "`--markdown` goes with `--plan`")
     if to == "":
@@ -95,6 +92,13 @@ def sync(
         trusted_only=in_ci(),
     )
     return _run(place, request, plan, markdown, commit, as_json)
+
+
+def _refuse_two(given: Mapping[str, object]) -> None:
+    """Of options that each ask for another thing, one may be given."""
+    chosen = [name for name, value in given.items() if value]
+    if len(chosen) > 1:
+        raise UsageError(f"`{chosen[0]}` and `{chosen[1]}` exclude each other")
 
 
 def _run(place: str, request: Request, plan: bool, markdown: bool, commit: bool, as_json: bool) -> int:

@@ -73,10 +73,11 @@ def merge_trees(base: Input, ours: Input, theirs: Input, names: Names, objects: 
 
 
 def _import(repository: str, stream: bytes) -> None:
+    """Raises MachineError with a sentence of ours where the project's repository lacks a file that the stream names."""
     try:
         run([*ONE_PACK, "fast-import", "--quiet", "--force", "--done"], repository, stream + b"done\n")
     except MachineError as error:
-        if "not found" not in error.message:
+        if "Blob not found" not in error.message:
             raise
         raise MachineError(
             "files of the project are not in its repository: it is a partial clone, and nothing is fetched in a sync",

@@ -210,16 +210,28 @@ def parents(root: str) -> Meeting | None:
 
 def meeting(root: str, private: str) -> Meeting | None:
     """The branches of the merge, rebase, pick or revert under way there; None where none is."""
-    for name, reach in (("MERGE_HEAD", ""), ("CHERRY_PICK_HEAD", "^"), ("REBASE_HEAD", "^"), ("REVERT_HEAD", "")):
-        try:
-            with open(os.path.join(private, name), encoding="ascii") as stream:
-                theirs = stream.readline().strip()
-        except (FileNotFoundError, UnicodeDecodeError):
-            continue
-        if name == "REVERT_HEAD":
-            return Meeting(theirs, "HEAD", f"{theirs}^")
-        return Meeting(f"{theirs}^" if reach else _ancestor(root, "HEAD", theirs), "HEAD", theirs)
+    if merged := _named(private, "MERGE_HEAD"):
+        return Meeting(_ancestor(root, "HEAD", merged), "HEAD", merged)
+    if picked := _named(private, "CHERRY_PICK_HEAD") or _replayed(private):
+        return Meeting(f"{picked}^", "HEAD", picked)
+    if reverted := _named(private, "REVERT_HEAD"):
+        return Meeting(reverted, "HEAD", f"{reverted}^")
     return None
+
+
+def _replayed(private: str) -> str:
+    """The commit at which a rebase has stopped: git leaves its name behind when the rebase has ended."""
+    under_way = any(os.path.isdir(os.path.join(private, name)) for name in ("rebase-merge", "rebase-apply"))
+    return _named(private, "REBASE_HEAD") if under_way else ""
+
+
+def _named(private: str, name: str) -> str:
+    """The commit that one of git's own files names; empty where there is none."""
+    try:
+        with open(os.path.join(private, name), encoding="ascii") as stream:
+            return stream.readline().strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
 
 
 def _ancestor(root: str, ours: str, theirs: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from ai_factory.merge.path import Path
 from ai_factory.merge.trees import Ours
 from ai_factory.plan import Change
+from ai_factory.tree import above
 
 
 def blocked(paths: Mapping[str, Path], changes: Mapping[str, Change], ours: Ours) -> Iterator[Change]:
@@ -14,9 +15,9 @@ def blocked(paths: Mapping[str, Path], changes: Mapping[str, Change], ours: Ours
     gone = {change.source for change in changes.values()}
     gone |= {path for path, change in changes.items() if change.action == "delete"}
     stays = {*ours.others, *ours.files, *ours.modules} - gone
-    folders = {folder for path in stays for folder in _above(path)} | ours.modules
+    folders = {folder for path in stays for folder in above(path)} | ours.modules
     for path, change in changes.items():
-        files = [folder for folder in _above(path) if folder in stays]
+        files = [folder for folder in above(path) if folder in stays]
         if change.file is None:
             if change.incoming and files:
                 yield change._replace(incoming=None)  # nor is there a place for a proposal
@@ -29,8 +30,3 @@ def blocked(paths: Mapping[str, Path], changes: Mapping[str, Change], ours: Ours
         yield conflict._replace(incoming=None) if files else conflict
         if change.source in paths:
             yield paths[change.source].conflict("the team edited it, and the place it would move to is taken")
-
-
-def _above(path: str) -> Iterator[str]:
-    """The folders above a path."""
-    return (path[:place] for place, sign in enumerate(path) if sign == "/")

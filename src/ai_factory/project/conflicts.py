@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ai_factory import base, git, journal, lock, markers, structured
-from ai_factory.errors import LockError, ProjectError, UsageError
+from ai_factory.errors import FactoryError, LockError, ProjectError, UsageError
 from ai_factory.git import Stage
 from ai_factory.lock import Entry
 from ai_factory.project.opening import Project, open_project
@@ -73,14 +73,11 @@ def _open_paths(record: lock.Lock) -> list[str]:
 
 
 def _refuse_markers(project: Project, open_: Sequence[str], dirty: Sequence[str]) -> None:
-    """No mark is left in an open file, nor where a person may have moved one."""
-    files = project.folder.read_all(dict.fromkeys([*open_, *dirty]))
-    kept = {path for path, file in files.items() if blob_id(file.content) == _base_of(project, path)}
-    marked = [
-        path
-        for path, file in files.items()
-        if path not in kept and (markers.is_marked if path in open_ else markers.has_markers)(file.content)
-    ]
+    """No mark is left in an open file, nor in one to which a person may have moved it."""
+    files = project.folder.read_all(open_)
+    marked = [path for path, file in files.items() if markers.is_marked(file.content)]
+    if len(files) < len(open_):
+        marked += [path for path in dirty if path not in open_ and _holds_markers(project, path)]
     if marked:
         error = ProjectError(
             f"conflict markers are left in {len(marked)} {'file' if len(marked) == 1 else 'files'}",
@@ -91,9 +88,13 @@ def _refuse_markers(project: Project, open_: Sequence[str], dirty: Sequence[str]
         raise error
 
 
-def _base_of(project: Project, path: str) -> str:
-    entry = project.lock.paths.get(path)
-    return entry.base if entry else ""
+def _holds_markers(project: Project, path: str) -> bool:
+    """Whether a changed file of the team's does; one that cannot be read, or is too large, is no text of ours."""
+    try:
+        file = project.folder.read(path)
+    except FactoryError:
+        return False
+    return file is not None and markers.has_markers(file.content)
 
 
 def take(project: Project, side: str, paths: Sequence[str]) -> Progress:
@@ -173,7 +174,7 @@ def _decision_steps(project: Project, path: str, side: str, new: File | None) ->
     steps = [journal.Step(beside, found, None)] if _is_proposal(found, new) else []
     if side == "theirs":
         steps.append(journal.Step(path, now, new if now is None or new is None else _ended(new, now)))
-    elif now and markers.has_markers(now.content):
+    elif now and markers.has_ours(now.content):
         steps.append(journal.Step(path, now, now._replace(content=markers.ours(now.content))))
     return steps
 

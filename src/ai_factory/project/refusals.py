@@ -13,7 +13,7 @@ from ai_factory.merge import Declared
 from ai_factory.plan import Plan
 from ai_factory.project.opening import Project
 from ai_factory.project.release import Request
-from ai_factory.tree import File, Tree, blob_id, normalized, word
+from ai_factory.tree import File, Tree, above, blob_id, normalized, word
 from ai_factory.workspace import keeps_modes
 
 
@@ -181,7 +181,5 @@ def _in_the_way(project: Project, plan: Plan) -> list[str]:
             continue
         if project.folder.is_folder(change.path) and set(project.folder.walk(change.path)) - gone:
             found.append(f"{change.path}/")
-        parts = change.path.split("/")
-        above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
-        found += [path for path in above if path not in gone and project.folder.read(path) is not None]
+        found += [path for path in above(change.path) if path not in gone and project.folder.read(path) is not None]
     return sorted(set(found))

@@ -190,7 +190,7 @@ def _merged_again(root: str, sides: Mapping[str, Mapping[int, File]]) -> dict[st
     base, ours, theirs = ({path: row[n] for path, row in whole.items() if n in row} for n in (1, 2, 3))
     if not whole:
         return {}
-    merged = git.merge_trees(base, ours, theirs, git.Names("yours", "theirs"), git.project_objects(root))
+    merged = git.merge_trees(base, ours, theirs, git.Names(markers.OURS, "theirs"), git.project_objects(root))
     return {path: file for path, file in merged.files.items() if isinstance(file, File)}
 
 
@@ -222,7 +222,7 @@ def _synced(
     record = Lock(Origin("", "", "", "", ""), __version__, {}, {"": ""}, "", rows)
     owned = {path: Owned("", "merged", (), path) for path in news}
     target = Target(record.factory, {}, record.components, Rendered(news, owned, ()))
-    combine = partial(git.merge_trees, names=git.Names("yours", "theirs"), objects=git.project_objects(root))
+    combine = partial(git.merge_trees, names=git.Names(markers.OURS, "theirs"), objects=git.project_objects(root))
     for change in merge(record, pristine, Ours(olds, {}, frozenset()), target, Declared(), combine):
         if change.action != "conflict":
             yield change.path, None if change.action == "delete" else change.file or olds[change.path]

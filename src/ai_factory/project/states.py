@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from ai_factory import git, lock, versions
+from ai_factory import git, lock, markers, versions
 from ai_factory.base import Base
 from ai_factory.errors import LockError
 from ai_factory.factory import is_remote
@@ -36,7 +36,7 @@ def merged(
 ) -> tuple[Plan, Mapping[str, File | None]]:
     """The plan that brings the project to the target, and the files of lock and target as it saw them."""
     ours = _ours(project, target, status)
-    combine = partial(_combine, project.root, git.Names("yours", f"factory-{target.origin.version}"))
+    combine = partial(_combine, project.root, git.Names(markers.OURS, f"factory-{target.origin.version}"))
     changes = merge(project.lock, base.files, ours, target, declared, combine)
     within = tuple(f"{path}/" for path in ours.modules)  # another repository's: not looked at, and not written
     paths = (path for path in (*project.lock.paths, *target.rendered.owned) if not path.startswith(within))

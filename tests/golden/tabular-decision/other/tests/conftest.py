@@ -15,15 +15,11 @@ import pytest
 from sme_loans.controls import stages
 from sme_loans.controls.paths import Paths
 
-ROOT = Path(__file__).resolve().parent.parent
-# Tests do not depend on how this machine is set up to run the system.
-for _line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
-    os.environ.pop(_line.partition("=")[0], None)
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "DO_NOT_TRACK"):
     os.environ[_name] = "1"
 
-# Folders at the root that are code or come from a run; all others are settings and data.
-NOT_SETTINGS = ("src", "tests", "evidence", "var", "build", "dist")
+ROOT = Path(__file__).resolve().parent.parent
+COMMITTED = ("contracts", "docs", "evals", "governance", "ops")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -82,8 +78,7 @@ def rebuilt(built: Paths, tmp_path: Path) -> Paths:
 
 def _copy(target: Path) -> Paths:
     target.mkdir()
-    folders = (path for path in ROOT.iterdir() if path.is_dir() and path.name[0] != ".")
-    for folder in folders:
-        if folder.name not in NOT_SETTINGS:
-            shutil.copytree(folder, target / folder.name)
+    for name in COMMITTED:
+        if (ROOT / name).exists():
+            shutil.copytree(ROOT / name, target / name)
     return Paths.of(target)

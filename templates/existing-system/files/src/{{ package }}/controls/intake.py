@@ -88,9 +88,9 @@ def take_in(paths: Paths, lines: Iterable[str]) -> Counts:
     """
     refused: dict[str, int] = {}
     aside: list[str] = []
-    seen = taken(paths)
     total = repeated = recorded = 0
     with open_log(paths, writer=WRITER) as log:
+        seen = taken(paths)  # nobody else writes the log from here on
         batch: list[Report] = []
         for line in lines:
             total += 1

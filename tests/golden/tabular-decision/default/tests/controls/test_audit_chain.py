@@ -137,16 +137,31 @@ def test_half_of_an_acknowledged_event_is_tampering(tmp_path: Path) -> None:
     assert not audit.verify(path).intact
 
 
+def test_a_checkpoint_kept_elsewhere_catches_a_rewritten_log(tmp_path: Path) -> None:
+    """Who rewrites the log and its head still cannot rewrite what was taken away before."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "live").mkdir()
+    kept = audit.checkpoint(written(tmp_path / "kept", events=3))
+    forged = written(tmp_path / "live", events=4)
+    assert audit.verify(forged).intact
+    assert [finding.kind for finding in audit.verify(forged, kept).findings] == ["altered"]
+
+
 def test_the_command_reports_by_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """2 without a log, 0 when intact, 1 when not."""
+    """2 without a log, 0 when intact, 1 when not; a checkpoint is one JSON line a log."""
     monkeypatch.setenv("PROJECT_ROOT", str(tmp_path))
     monkeypatch.setenv("AUDIT_DIR", "audit")
     assert main(["verify"]) == 2
     path = written(tmp_path / "audit")
     assert main(["verify"]) == 0
-    assert "intact, 4 events" in capsys.readouterr().err
-    path.write_bytes(change(path.read_bytes().splitlines())[1] + b"\n")
-    assert main(["verify"]) == 1
-    assert "NOT INTACT" in capsys.readouterr().err
+    capsys.readouterr()
+    assert main(["checkpoint"]) == 0
+    line = capsys.readouterr().out
+    assert json.loads(line)["sequence"] == 4
+    (tmp_path / "kept.jsonl").write_text(line)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    path.with_suffix(".head.json").unlink()
+    assert main(["verify", "--against", str(tmp_path / "kept.jsonl")]) == 1
+    assert "names event 4, the log ends at 3" in capsys.readouterr().err

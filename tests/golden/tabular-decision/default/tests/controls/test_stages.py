@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from credit_line.controls.paths import Paths
-from credit_line.controls.stages import Stage, StageFailed, run, wanted
+from credit_line.controls.stages import Stage, StageFailed, main, run, wanted
 
 
 def _stage(name: str, ran: list[str], needs: tuple[str, ...] = ()) -> Stage:
@@ -65,3 +65,18 @@ def test_wrong_names_and_wrong_order_are_refused() -> None:
         wanted([_stage("a", ran)], "x")
     with pytest.raises(ValueError, match="needs b before it"):
         wanted([_stage("a", ran, ("b",)), _stage("b", ran)], None)
+
+
+def test_the_command_runs_all_or_one(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By name; a stage that failed is exit code 1, a name that is none is refused."""
+    monkeypatch.setenv("PROJECT_ROOT", str(paths.root))
+    ran: list[str] = []
+    chain = [_stage("a", ran), _stage("b", ran, ("a",)), Stage("broken", _broken)]
+    assert main(chain, "program", ["b"]) == 0
+    assert ran == ["a", "b"]
+    assert main(chain, "program", ["run"]) == 1
+    assert "no data at the door" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(chain, "program", ["c"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,3 +63,17 @@ def run(
         say(f"{label} {time.perf_counter() - began:5.1f} s  {found}")
     say(f"done in {time.perf_counter() - started:.1f} s")
     return 0
+
+
+def main(
+    stages: Sequence[Stage], program: str | None = None, arguments: Sequence[str] | None = None
+) -> int:
+    """Run what the command line asks for: `run`, or one stage with all that it needs.
+
+    0 if all went well, 1 if a stage refused to go on.
+    """
+    parser = argparse.ArgumentParser(prog=program, description="Run the pipeline, or a part of it.")
+    choices = ["run", *(stage.name for stage in stages)]
+    parser.add_argument("stage", choices=choices, help="`run` is the whole pipeline")
+    chosen: str = parser.parse_args(arguments).stage
+    return run(stages, Paths.here(), None if chosen == "run" else chosen)

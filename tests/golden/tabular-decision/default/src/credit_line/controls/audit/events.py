@@ -1,14 +1,12 @@
 """The audit event: a CloudEvents 1.0 envelope that holds the hash of the event before it."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 from .canonical import canonical
-from .payloads import Sealed
 
 SPECIFICATION = "1.0"
 # The "previous hash" of a chain's first event.
@@ -27,7 +25,6 @@ class EventType(StrEnum):
     DRIFT_ALERT = "ai.system.drift-alert.v1"
     INCIDENT = "ai.system.incident.v1"
     KILL_SWITCH = "ai.system.kill-switch.v1"
-    DISPOSAL = "ai.system.disposal.v1"
 
 
 # The subject of these is a person, so it is written as a keyed pseudonym, never as it was given.
@@ -40,7 +37,7 @@ class Event:
 
     `id`, `source`, `type`, `subject`, `time` (UTC, RFC 3339) and `data` are CloudEvents attributes;
     `sequence` is its registered extension (zero-padded, so text order is number order);
-    `previoushash` and `hash` are ours. Sequence 0: held in memory, not in the log yet.
+    `previoushash` and `hash` are ours.
     """
 
     id: str
@@ -50,68 +47,37 @@ class Event:
     time: str
     data: Mapping[str, Any]
     sequence: int
-    hash: str
-    encoded: bytes
+    previous_hash: str
 
-    @classmethod
-    def parse(cls, line: bytes) -> Self:
-        """The event of a stored line; ValueError if it is none."""
-        try:
-            found = json.loads(line)
-            named = {name: str(found[name]) for name in ("id", "source", "type", "subject", "time")}
-            place, own = int(found["sequence"]), str(found["hash"])
-            return cls(**named, data=found["data"], sequence=place, hash=own, encoded=line.rstrip())
-        except (KeyError, TypeError) as error:
-            raise ValueError("this line is not an audit event") from error
+    def attributes(self) -> dict[str, Any]:
+        """The event as CloudEvents JSON, without its own hash."""
+        return {
+            "specversion": SPECIFICATION,
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": self.time,
+            "datacontenttype": "application/json",
+            "sequence": f"{self.sequence:012d}",
+            "previoushash": self.previous_hash,
+            "data": dict(self.data),
+        }
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical event; through `previoushash` it covers all before it."""
+        return chained_hash(self.attributes())
 
     def line(self) -> bytes:
         """The line that is stored: canonical JSON, then a newline."""
-        return self.encoded + b"\n"
-
-
-@dataclass(slots=True)
-class Draft:
-    """An event without its place in a chain, with its payload if it has one.
-
-    Its canonical bytes are made by the thread that records it; the thread that writes for all only
-    puts sequence and hashes between them.
-    """
-
-    id: str
-    source: str
-    type: str
-    subject: str
-    time: str
-    data: Mapping[str, Any]
-    sealed: Sealed | None = None
-    before: bytes = b""
-    after: bytes = b""
-
-    def __post_init__(self) -> None:
-        """The keys of an event stand in the order of RFC 8785."""
-        self.before = b'{"data":%b,"datacontenttype":"application/json"' % canonical(self.data)
-        self.after = b'"source":%b,"specversion":"%b","subject":%b,"time":%b,"type":%b}' % (
-            canonical(self.source), SPECIFICATION.encode(), canonical(self.subject),
-            canonical(self.time), canonical(self.type),
-        )  # fmt: skip
-
-    def chained(self, sequence: int, previous: str) -> Event:
-        """The event at this place; its hash covers, through `previous`, all before it."""
-        rest = b'"id":"%b","previoushash":"%b","sequence":"%012d",%b' % (
-            self.id.encode(), previous.encode(), sequence, self.after,
-        )  # fmt: skip
-        own = leaf(b"%b,%b" % (self.before, rest))
-        line = b'%b,"hash":"%b",%b' % (self.before, own.encode(), rest)
-        return Event(
-            self.id, self.source, self.type, self.subject, self.time, self.data, sequence, own, line
-        )
-
-
-def leaf(content: bytes) -> str:
-    """The hash of an event's bytes, a leaf of the Merkle tree of RFC 9162 (leading zero byte)."""
-    return "sha256:" + hashlib.sha256(b"\x00" + content).hexdigest()
+        return canonical({**self.attributes(), "hash": self.hash}) + b"\n"
 
 
 def chained_hash(attributes: Mapping[str, Any]) -> str:
-    """The hash of an event's attributes (all but `hash`)."""
-    return leaf(canonical(attributes))
+    """The hash of an event's attributes (all but `hash`).
+
+    The leading zero byte marks a leaf, as in RFC 9162, so that a Merkle tree over the same events
+    can be added later.
+    """
+    return "sha256:" + hashlib.sha256(b"\x00" + canonical(attributes)).hexdigest()

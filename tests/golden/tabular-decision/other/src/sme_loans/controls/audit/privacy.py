@@ -1,10 +1,10 @@
 """What may be written about a person: keyed pseudonyms, and redaction of identifiers."""
 
+import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from .canonical import canonical
@@ -23,15 +23,13 @@ IDENTIFYING_FIELDS = frozenset(
         *("tax_id", "applicant_id", "customer_id"),
     }
 )
-# Text that identifies a person wherever it stands: e-mail; IBAN, US SSN, card, account, phone.
-IDENTIFYING_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-IDENTIFYING_NUMBER = re.compile(
-    r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"
+# Text that identifies a person wherever it stands: e-mail, IBAN, US SSN, card, account, phone.
+IDENTIFYING_TEXT = re.compile(
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"
     r"|\b\d{3}-\d{2}-\d{4}\b"
     r"|(?<![\w.:-])\+?\d(?:[ -]?\d){8,18}(?![\w:-]|\.\d)"
 )
-# No such number is without two digits next to each other: most text is passed over fast.
-DIGITS = re.compile(r"\d[ -]?\d")
 
 
 class KeyRefused(RuntimeError):
@@ -69,42 +67,26 @@ class Privacy:
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of `data` with identifying fields and identifying text replaced."""
-        found = {}
-        for name, value in data.items():
-            shown, lower = _field(name)
-            if lower in self.fields:
-                found[shown] = REDACTED
-            else:
-                found[shown] = _hidden(value) if type(value) is str else self._value(value)
-        return found
+        return {
+            self.redact_text(name): REDACTED if name.lower() in self.fields else self._value(value)
+            for name, value in data.items()
+        }
 
     def redact_text(self, text: str) -> str:
         """The text with e-mail addresses, account, card and phone numbers replaced."""
-        return _hidden(text)
+        return IDENTIFYING_TEXT.sub(REDACTED, text)
 
     def _keyed(self, purpose: bytes, content: bytes) -> str:
-        return hmac.digest(self.key, purpose + b"\x00" + content, "sha256").hex()
+        return hmac.new(self.key, purpose + b"\x00" + content, hashlib.sha256).hexdigest()
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):
-            return _hidden(value)
+            return self.redact_text(value)
         if isinstance(value, Mapping):
             return self.redact(value)
         if isinstance(value, list | tuple):
             return [self._value(item) for item in value]
         return value
-
-
-def _hidden(text: str) -> str:
-    if "@" in text:
-        text = IDENTIFYING_ADDRESS.sub(REDACTED, text)
-    return IDENTIFYING_NUMBER.sub(REDACTED, text) if DIGITS.search(text) else text
-
-
-@lru_cache(maxsize=1000)
-def _field(name: str) -> tuple[str, str]:
-    """A field's name as it is shown, and as it is compared; the same few come again and again."""
-    return _hidden(name), name.lower()
 
 
 def in_production(environment: Mapping[str, str]) -> bool:
