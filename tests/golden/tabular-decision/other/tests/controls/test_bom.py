@@ -35,7 +35,7 @@ def made(paths: Paths) -> Paths:
     (paths.root / "prompts" / "answer.md").write_text("answer")
     (paths.governance / "dependencies.yaml").write_text(DECLARED)
     (paths.governance / "system.yaml").write_text("name: test\npurpose: to test\n")
-    (paths.governance / "scope.yaml").write_text("out_of_scope: [firms]\n")
+    (paths.governance / "scope.yaml").write_text("out_of_scope: [firms, prices: not tested]\n")
     model = {"version": "m-1", "model": DIGEST, "facts": {}}
     source = [paths.governance / "system.yaml"]
     evidence.write(paths, "model", model, source)
@@ -59,7 +59,7 @@ def test_the_model_has_its_digest_and_card(made: Paths) -> None:
         }
     ]
     assert card["considerations"]["useCases"] == ["to test"]
-    assert card["considerations"]["technicalLimitations"] == ["firms"]
+    assert card["considerations"]["technicalLimitations"] == ["firms", "prices: not tested"]
 
 
 def test_every_reference_resolves(made: Paths) -> None:

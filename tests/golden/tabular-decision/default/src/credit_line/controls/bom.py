@@ -141,9 +141,21 @@ def _considerations(paths: Paths) -> dict[str, Any]:
     scope = _read(paths.governance / "scope.yaml")
     return {
         "useCases": [purpose] if purpose else [],
-        "technicalLimitations": scope.get("out_of_scope") or [],
-        "ethicalConsiderations": [{"name": text} for text in scope.get("foreseeable_misuse") or []],
+        "technicalLimitations": _sentences(scope.get("out_of_scope")),
+        "ethicalConsiderations": [
+            {"name": text} for text in _sentences(scope.get("foreseeable_misuse"))
+        ],
     }
+
+
+def _sentences(rows: list[Any] | None) -> list[str]:
+    """What people wrote, also where a colon made YAML take it for a mapping."""
+    return [
+        ", ".join(f"{key}: {value}" for key, value in row.items())
+        if isinstance(row, dict)
+        else str(row)
+        for row in rows or []
+    ]
 
 
 def _services(declared: Mapping[str, Parts]) -> Parts:

@@ -41,7 +41,7 @@ def _object(value: Any) -> str:
         f"{write(key)}:{write(item) if type(item := value[key]) is str else text(item)}"
         for key in _ordered(value)
     ]
-    return f"{{{','.join(members)}}}"
+    return "{" + ",".join(members) + "}"
 
 
 def _ordered(keys: Iterable[Any]) -> list[str]:

@@ -170,4 +170,4 @@ def _lines(log: Path, offset: int, limit: int) -> list[bytes]:
 
 
 def _labels(system: str, one: Backlog) -> str:
-    return f'{{system="{system}",log="{one.log}",sink="{one.sink}"}}'
+    return "{" + f'system="{system}",log="{one.log}",sink="{one.sink}"' + "}"
