@@ -22,7 +22,6 @@ from .paths import Paths
 
 SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 SPECIFICATION = "1.6"
-SOURCES = ("dependencies.yaml", "system.yaml", "scope.yaml")
 Parts = list[dict[str, Any]]
 
 
@@ -43,7 +42,7 @@ def write(paths: Paths, system: str, datasets: Mapping[str, str]) -> None:
         "dependencies": {one["ref"]: one["dependsOn"] for one in models["dependencies"]},
         "distributions": len(libraries["components"]),
     }
-    inputs = [paths.governance / name for name in SOURCES]
+    inputs = [paths.governance / "dependencies.yaml"]
     inputs += [paths.evidence / f"{name}.json" for name in ("model", "evaluation")]
     evidence.write(paths, "bom", content, [path for path in inputs if path.exists()])
 
