@@ -57,6 +57,7 @@ def all_pass(product: Product) -> None:
     assert int(found[1]) >= FEWEST_TESTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("blueprint", "name"), golden.OTHERS)
 def test_other_answers_are_as_clean(blueprint: str, name: str, installed: Make, tmp_path: Path) -> None:
     """The formatter has nothing to do there either, it runs, and its tests pass."""

@@ -1,4 +1,4 @@
-"""`blank` and `service-component`, broken on purpose: each notices, and says what it was."""
+"""`blank`, `service-component` and `batch-scoring`, broken on purpose: each notices, and says what it was."""
 
 from __future__ import annotations
 
@@ -23,6 +23,27 @@ WEAKENED = {  # blueprint, file below the package, what is put over it, the test
         "\n\nCounts.reconciled = property(lambda self: True)\n",
         "tests/controls/test_intake.py",
         "AUD-01",
+    ),
+    "a night may be scored twice": (
+        "batch-scoring",
+        "controls/batch.py",
+        "\n\ndef published(paths, day):\n    return None\n",
+        "tests/controls/test_batch.py",
+        "AUD-01",
+    ),
+    "rows may be lost": (
+        "batch-scoring",
+        "controls/batch.py",
+        "\n\nNight.reconciled = property(lambda self: True)\n",
+        "tests/controls/test_batch.py",
+        "AUD-01",
+    ),
+    "every night is like the training": (
+        "batch-scoring",
+        "controls/reference.py",
+        "\n\ndef findings(frame, known, limits):\n    return []\n",
+        "tests/controls/test_reference.py",
+        "DATA-02",
     ),
     "no row is bad": (
         "blank",
@@ -57,6 +78,14 @@ def test_a_weakened_control_is_noticed_twice(name: str, copy_of: Make) -> None:
 
 STOPPED = {  # blueprint, file, what is replaced by what, the stage that stops, a word of its reason
     "too many bad rows": ("blank", "data.py", "SPOILED_EACH = 4", "SPOILED_EACH = 60", "validate", "records"),
+    "a weak model": (
+        "batch-scoring",
+        "data.py",
+        "rng.random(HISTORY) < _sigmoid(risk)",
+        "rng.random(HISTORY) < 0.3",
+        "gate",
+        "auc",
+    ),
     "one month alone": ("service-component", "feed.py", "MONTHS = 5, 1800, 6", "MONTHS = 5, 1800, 1", "monitor", "two"),
 }
 
@@ -74,7 +103,10 @@ def test_the_run_stops(name: str, copy_of: Make) -> None:
     assert any(stage in line and "FAILED" in line and word in line for line in done.text.splitlines()), done.text
 
 
-@pytest.mark.parametrize(("blueprint", "log"), [("blank", "pipeline.jsonl"), ("service-component", "intake.jsonl")])
+@pytest.mark.parametrize(
+    ("blueprint", "log"),
+    [("blank", "pipeline.jsonl"), ("service-component", "intake.jsonl"), ("batch-scoring", "batch.jsonl")],
+)
 def test_a_tampered_audit_log_is_noticed(blueprint: str, log: str, copy_of: Make) -> None:
     """By `make verify-audit`, and by the next run."""
     copied = copy_of(blueprint)
@@ -84,6 +116,17 @@ def test_a_tampered_audit_log_is_noticed(blueprint: str, log: str, copy_of: Make
     done = copied.shell.run("make --no-print-directory verify-audit")
     assert (done.code != 0, "NOT INTACT" in done.text) == (True, True)
     assert copied.run().code != 0
+
+
+def test_a_night_that_was_meddled_with_is_noticed(copy_of: Make) -> None:
+    """Its counts are no longer those that the audit log holds: the next run says so."""
+    copied = copy_of("batch-scoring")
+    night = min((copied.folder / "var/batches").iterdir())
+    before = (night / "night.json").read_text("utf-8")
+    (night / "night.json").write_text(before.replace('"scored": ', '"scored": 1'), "utf-8")
+    done = copied.run()
+    assert done.code != 0
+    assert "does not agree" in done.text
 
 
 def test_a_blank_project_takes_more_components(copy_of: Make) -> None:

@@ -1,3 +1,0 @@
-"""Watches what payment screening reports, and keeps its trail."""
-
-__version__ = "0.1.0"

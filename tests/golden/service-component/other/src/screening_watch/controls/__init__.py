@@ -1,1 +1,0 @@
-"""The controls that come from the factory: they import nothing of the team's code."""
