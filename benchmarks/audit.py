@@ -77,9 +77,9 @@ def main() -> int:
     cases = [
         ("record, 1 thread: an fsync each", record, 200, 1),
         ("record, 16 threads", record, 4000, 16),
-        ("record, 64 threads", record, 16000, 64),
-        ("record, 256 threads", record, 40960, 256),
-        ("record_all, 1000 at a time", record_all, 40000, 1000),
+        ("record, 64 threads", record, 12800, 64),
+        ("record, 256 threads", record, 12800, 256),
+        ("record_all, 1000 at a time", record_all, 20000, 1000),
     ]
     for name, how, events, size in cases:
         rounds = sorted(measure(audit, how, events, size, options.folder) for _ in range(options.rounds))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.shell import BIN
+from tests.components.install import environment as environment_in
 
 pytestmark = pytest.mark.product
 HERE = Path(__file__).parent
@@ -23,10 +22,7 @@ def environment() -> Iterator[Path]:
     """Clients and servers, installed once; where another user may start them, for PostgreSQL refuses root."""
     folder = Path(tempfile.mkdtemp(prefix="components-"))
     folder.chmod(0o755)
-    uv = str(BIN / "uv")
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-    target = ["--python", str(folder / "bin" / "python"), "-r", str(HERE / "requirements.txt")]
-    subprocess.run([uv, "pip", "install", "--quiet", *target], check=True, timeout=900)
+    environment_in(folder)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -15,12 +15,14 @@ import polars as pl
 from . import data, features, model
 from .controls import (
     audit,
+    bom,
     classification,
     contract,
     evaluation,
     evidence,
     fairness,
     feature_policy,
+    lineage,
     monitoring,
     packages,
     validation,
@@ -28,6 +30,7 @@ from .controls import (
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
 from .controls.governance import release_findings
+from .controls.lineage import Flow
 from .controls.paths import Paths
 from .controls.stages import Stage, StageFailed
 from .controls.switch import switch_of
@@ -36,6 +39,29 @@ from .decision import Decider
 CONTRACT = "applications.odcs.yaml"
 SYSTEM = __package__ or "system"
 Served = TypeVar("Served")
+
+# What each stage reads and writes. A file that is missing here is missing in the lineage.
+AGREED, LIMITS = f"contracts/{CONTRACT}", "evals/thresholds.yaml"
+MODELS, RELEASED = "var/models/candidates.json", "evidence/model.json"
+APPLICATIONS, OUTCOMES = "var/data/applications.parquet", "var/data/outcomes.parquet"
+FEATURES, GROUPS = "var/data/features.parquet", "var/data/groups.parquet"
+RAW = ("var/data/raw_applications.parquet", "var/data/raw_outcomes.parquet")
+FLOWS = {
+    "data": Flow(writes=RAW),
+    "validate": Flow((AGREED, *RAW), (APPLICATIONS, OUTCOMES, "evidence/data-quality.json")),
+    "features": Flow(
+        (AGREED, APPLICATIONS, OUTCOMES), (FEATURES, GROUPS, "evidence/features.json")
+    ),
+    "train": Flow((FEATURES, OUTCOMES, LIMITS), (MODELS,)),
+    "evaluate": Flow((FEATURES, OUTCOMES, GROUPS, LIMITS, MODELS), ("evidence/evaluation.json",)),
+    "package": Flow(
+        ("evidence/evaluation.json", "evidence/features.json", MODELS), ("evidence/model.json",)
+    ),
+    "score": Flow((AGREED, FEATURES, RELEASED), ("var/data/scores.parquet",)),
+    "monitor": Flow(
+        (FEATURES, GROUPS, OUTCOMES, RELEASED, "ops/monitoring.yaml"), ("evidence/monitoring.json",)
+    ),
+}
 
 
 def get_data(paths: Paths) -> str:
@@ -225,7 +251,8 @@ def monitor(paths: Paths) -> str:
 
 
 def document(paths: Paths) -> str:
-    """Write the model card from the evidence, and prove that the audit log is whole."""
+    """Write lineage, bills of materials and the model card; prove that the audit log is whole."""
+    _trace(paths)
     try:
         write_card(paths)
     except CardRefused as reason:
@@ -238,7 +265,7 @@ def document(paths: Paths) -> str:
     return f"model card written, audit log intact, evidence: {', '.join(files)}"
 
 
-STAGES = (
+PLAIN = (
     Stage("data", get_data),
     Stage("validate", validate, ("data",)),
     Stage("features", make_features, ("validate",)),
@@ -250,6 +277,19 @@ STAGES = (
     Stage("monitor", monitor, ("features",)),
     Stage("evidence", document, ("package", "score", "monitor")),
 )
+STAGES = lineage.traced(PLAIN, FLOWS, SYSTEM)
+
+
+def _trace(paths: Paths) -> None:
+    """Evidence of where the released model came from; StageFailed if the line is broken."""
+    steps = lineage.graph(paths, FLOWS, SYSTEM)
+    if found := lineage.findings(steps, RELEASED, [*RAW, AGREED, LIMITS]):
+        raise StageFailed(f"the lineage is broken: {'; '.join(found)}")
+    content, digests = lineage.content(steps, RELEASED), lineage.files(steps)
+    inputs = [paths.root / name for name in digests if not name.startswith("evidence/")]
+    evidence.write(paths, "lineage", content, inputs)
+    datasets = {name: digests[name] for name in content["upstream"] if name.endswith(".parquet")}
+    bom.write(paths, SYSTEM, datasets)
 
 
 def _labelled(paths: Paths) -> pl.DataFrame:
