@@ -19,7 +19,7 @@ from decimal import Decimal
 
 import numpy as np
 import polars as pl
-import pypdfium2 as pdfium  # type: ignore[import-untyped]
+import pypdfium2 as pdfium  # type: ignore[import-untyped, unused-ignore]
 
 from . import layouts
 from .fields import CLAIM, INVOICE, OTHER, SENSITIVE

@@ -32,7 +32,7 @@ from .trained import PageClasses, Trained
 RELEASE, REFER = "release", "refer"
 NO_TEXT, NOT_READ, DUPLICATE = "no text layer", "not to be read", "duplicate"
 
-Memo = MutableMapping[str, tuple[Page, ...] | ReadRefused]
+Pages = tuple[Page, ...] | ReadRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Understanding:
 
     def read(self, pages: Sequence[Page]) -> Reading:
         """Classify by the first page that is no annex, extract from it, check."""
-        told = [self.classes.classify(page) for page in pages]
+        told = self.classes.classify(pages)
         main = next((n for n, (name, _) in enumerate(told) if name != TERMS), 0)
         words = sum(len(page.words) for page in pages)
         if not pages[main].words:
@@ -138,11 +138,16 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Processor:
-    """Turns originals into results with one packaged version; `register` finds duplicates.
+class Memo:
+    """What one process has read, for stages that read the same again: in memory, never on disk."""
 
-    `memo` keeps pages that were read, in memory, where the same ones are read again and again.
-    """
+    pages: MutableMapping[str, Pages] = field(default_factory=dict)
+    readings: MutableMapping[tuple[str, str], Reading] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """Turns originals into results with one packaged version; `register` finds duplicates."""
 
     understanding: Understanding
     weigh: Any
@@ -187,10 +192,17 @@ class Processor:
         )
 
     def _read(self, digest: str) -> Reading:
+        known = (self.digest, digest)
+        if self.memo is not None and known in self.memo.readings:
+            return self.memo.readings[known]
         pages = read_once(self.reader, self.originals, digest, self.memo)
         if isinstance(pages, ReadRefused):
-            return Reading(findings=(f"unreadable: {pages.reason}",))
-        return self.understanding.read(pages)
+            reading = Reading(findings=(f"unreadable: {pages.reason}",))
+        else:
+            reading = self.understanding.read(pages)
+        if self.memo is not None and self.digest:
+            self.memo.readings[known] = reading
+        return reading
 
     def _repeated(self, document_id: str, digest: str, reading: Reading) -> list[str]:
         if self.register is None:
@@ -199,20 +211,18 @@ class Processor:
         return [f"{DUPLICATE} of {one}" for one in self.register.claim(marks, document_id)]
 
 
-def read_once(
-    reader: Reader, originals: Originals, digest: str, memo: Memo | None
-) -> tuple[Page, ...] | ReadRefused:
+def read_once(reader: Reader, originals: Originals, digest: str, memo: Memo | None) -> Pages:
     """The pages of an original, or why they cannot be read."""
-    if memo is not None and digest in memo:
-        return memo[digest]
+    if memo is not None and digest in memo.pages:
+        return memo.pages[digest]
     content = originals.get(digest)
-    pages: tuple[Page, ...] | ReadRefused
+    pages: Pages
     try:
         pages = reader.read(content)
     except ReadRefused as refused:
         pages = refused
     if memo is not None:
-        memo[digest] = pages
+        memo.pages[digest] = pages
     return pages
 
 

@@ -171,7 +171,7 @@ def _pairs(page: Page, style: Style, pairs: Pairs, top: float) -> float:
     if style.arrangement == "beside":
         for number, (word, value) in enumerate(pairs):
             page.text(style.left, top + 15 * number, word)
-            page.text(style.left + 95, top + 15 * number, value)
+            page.text(style.left + 110, top + 15 * number, value)
         return top + 15 * len(pairs)
     for number, (word, value) in enumerate(pairs):
         x, y = style.left + 125 * (number % 4), top + 42 * (number // 4)

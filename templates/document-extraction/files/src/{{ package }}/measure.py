@@ -98,7 +98,7 @@ def results(found: Sequence[Case], plan: Plan, digest: str) -> list[Result]:
     return [one for one in measured if one is not None]
 
 
-def _fields(found: Sequence[Case], plan: Plan, digest: str) -> list[Result]:
+def _fields(found: Sequence[Case], plan: Plan, digest: str) -> list[Result | None]:
     """Right fields of all, by class, by sender and by field; documents that are right throughout."""
     made = [
         _ratio("field_exact", "all", found, _right, _all, plan, digest),
@@ -121,7 +121,7 @@ def _fields(found: Sequence[Case], plan: Plan, digest: str) -> list[Result]:
     return made
 
 
-def _released(found: Sequence[Case], plan: Plan, digest: str) -> list[Result]:
+def _released(found: Sequence[Case], plan: Plan, digest: str) -> list[Result | None]:
     """How much goes out by itself, and how much of that is wrong, where it would cost money too."""
     out = [case for case in found if case.released]
     made = [_share("straight_through_rate", "all", found, lambda c: c.released, plan, digest)]
@@ -179,8 +179,8 @@ def _costly(case: Case) -> bool:
 
 
 def _only(case: Case, field: str) -> Case:
-    parts = {name: {field: getattr(case, name)[field]} for name in ("right", "found", "there")}
-    return replace(case, **parts)
+    right, found, there = ({field: part[field]} for part in (case.right, case.found, case.there))
+    return replace(case, right=right, found=found, there=there)
 
 
 def _ratio(

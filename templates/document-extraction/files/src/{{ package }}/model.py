@@ -60,13 +60,16 @@ def split(documents: pl.DataFrame) -> Split:
 
 
 def trained(
-    kind: str, labelled: Sequence[Labelled], on_file: Mapping[str, OnFile], tokens: Tokens
+    kind: str,
+    labelled: Sequence[Labelled],
+    classes: PageClasses,
+    on_file: Mapping[str, OnFile],
+    tokens: Tokens,
 ) -> dict[str, Any]:
     """Everything that a package of this kind holds: of the champion nothing extracts but rules.
 
     The weights are learned on readings by extractors that had not seen the document.
     """
-    classes = _classes(labelled)
     signs: list[list[float]] = []
     correct: list[bool] = []
     for fold in range(FOLDS):
@@ -109,8 +112,8 @@ def _read(
             yield one, reading
 
 
-def _classes(labelled: Sequence[Labelled]) -> PageClasses:
-    """The first page has the class of the document, those behind it are terms."""
+def page_classes(labelled: Sequence[Labelled]) -> PageClasses:
+    """Learn them: the first page has the class of the document, those behind it are terms."""
     pages = [
         (page, one.document_class if number == 0 else TERMS)
         for one in labelled

@@ -47,13 +47,13 @@ from .intake import (
     read_once,
 )
 from .model import CHALLENGER, CHAMPION, Labelled
+from .review import OUTCOMES, review_item
 from .trained import PageClasses, Trained
 
 CONTRACT = "documents.odcs.yaml"
 SYSTEM = __package__ or "system"
-OUTCOMES = (RELEASE, "reject")
 # Pages that this process has read, in memory only: what is on them is written nowhere.
-_READ: Memo = {}
+_READ = Memo()
 
 
 def get_data(paths: Paths) -> str:
@@ -113,9 +113,10 @@ def train(paths: Paths) -> str:
     parts = model.split(_read(paths, "documents"))
     known, tokens = on_file(paths), Tokens(_privacy(paths))
     learn = _labelled(paths, parts.train)
+    classes = model.page_classes(learn)
     candidates, told = {}, []
     for kind in (CHAMPION, CHALLENGER):
-        made = model.trained(kind, learn, known, tokens)
+        made = model.trained(kind, learn, classes, known, tokens)
         limit = _limit(paths, made, parts.calibrate, settings)
         facts = {
             "kind": kind,
@@ -239,28 +240,21 @@ def intake(paths: Paths) -> str:
 def _decision(document_id: str, digest: str, result: Result) -> dict[str, Any]:
     """The event of an outcome; its id follows from document and version, so that none is twice."""
     named = uuid.uuid5(uuid.NAMESPACE_OID, f"{document_id} {result.model_version}")
-    return {"decision_id": str(named), "mode": "model", "document": digest, **result.content()}
+    return {
+        "decision_id": str(named),
+        "mode": "model",
+        **_named(document_id, digest),
+        **result.content(),
+    }
+
+
+def _named(document_id: str, digest: str) -> dict[str, str]:
+    return {"document_id": document_id, "document": digest}
 
 
 def _item(event: Mapping[str, Any]) -> Item:
     """The case for the queue that a recorded referral gives."""
     return review_item(event["subject"], event["data"])
-
-
-def review_item(subject: str, data: Mapping[str, Any]) -> Item:
-    """A referral as a case: two people where money could go to a stranger."""
-    reasons = list(data.get("reasons") or [])
-    texts = [reason if isinstance(reason, str) else str(reason["text"]) for reason in reasons]
-    stranger = any("another account" in text for text in texts)
-    payload = {"document": data.get("document"), "document_class": data.get("document_class")}
-    return Item(
-        data["decision_id"],
-        audit.Pseudonym(subject),
-        texts,
-        {**payload, "fields": data.get("fields")},
-        priority=int(data.get("document_class") == fields.CLAIM),
-        reviewers=2 if stranger else 1,
-    )
 
 
 def _released(document_id: str, digest: str, result: Result) -> Iterator[dict[str, Any]]:
@@ -388,7 +382,10 @@ def _decided(paths: Paths) -> list[bool]:
         for event in audit.read_events(log)
         if event["type"] == EventType.OVERRIDE and event["data"].get("review") == "decided"
     ]
-    return [bool(data["changes"]) or data["to"] != RELEASE for data in events]
+    return [
+        data["to"] != RELEASE or any("field" in change for change in data["changes"])
+        for data in events
+    ]
 
 
 def _privacy(paths: Paths) -> Privacy:

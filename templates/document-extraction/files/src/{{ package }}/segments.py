@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import pstdev
 
 from .controls.documents.page import Page, Word
 from .fields import (
@@ -104,10 +103,9 @@ def _segment(page: int, words: Sequence[Word]) -> Segment:
 def unevenness(pages: Sequence[Page]) -> float:
     """How uneven lines are, in points: a scan is more so than what a program wrote."""
     spreads = [
-        pstdev([word.bottom for word in line])
+        max(word.bottom for word in line) - min(word.bottom for word in line)
         for page in pages
         for line in lines(page)
-        if len(line) > 1
     ]
     return sum(spreads) / len(spreads) if spreads else 0.0
 

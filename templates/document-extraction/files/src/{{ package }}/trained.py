@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ def words(page: Page) -> list[str]:
     return [_masked(word.text) for word in page.words]
 
 
+@lru_cache(maxsize=20_000)
 def _masked(text: str) -> str:
     return re.sub(r"[^a-z0#/-]", "", re.sub(r"\d", "#", text.lower()))
 
@@ -55,11 +57,11 @@ class PageClasses:
         seen = np.asarray((hashed(bags, BUCKETS) > 0).sum(axis=0)).ravel()
         return cls(classifier, (seen >= 2).astype(np.uint8))
 
-    def classify(self, page: Page) -> tuple[str, float]:
-        """The likeliest class and its probability."""
-        found = self.classifier.predict_proba(hashed([set(words(page))]))[0]
-        best = int(found.argmax())
-        return str(self.classifier.classes_[best]), float(found[best])
+    def classify(self, pages: Sequence[Page]) -> list[tuple[str, float]]:
+        """The likeliest class of each page and its probability."""
+        table = self.classifier.predict_proba(hashed([set(words(page)) for page in pages]))
+        names = self.classifier.classes_
+        return [(str(names[int(row.argmax())]), float(row.max())) for row in table]
 
     def unknown(self, page: Page) -> float:
         """The share of words of letters only that training pages did not have."""

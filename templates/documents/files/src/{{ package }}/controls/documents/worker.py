@@ -11,10 +11,10 @@ import math
 import resource
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-import pypdfium2 as pdfium  # type: ignore[import-untyped]
-from pypdfium2 import raw  # type: ignore[import-untyped]
+import pypdfium2 as pdfium  # type: ignore[import-untyped, unused-ignore]
+from pypdfium2 import raw
 
 from .page import Page, Word, turned
 
@@ -61,23 +61,27 @@ def _pages(document: Any, most_characters: int) -> Iterator[Page]:
         page.close()
 
 
-Letter = tuple[str, float, float, float, float, int]
+class Letter(NamedTuple):
+    """A character, its box (left, top, right, bottom), and what turns it upright, in degrees."""
+
+    text: str
+    box: tuple[float, float, float, float]
+    turn: int
 
 
 def _letters(text: Any, height: float) -> Iterator[Letter]:
-    """Each character, its box from the top, and the degrees that turn it upright, clockwise."""
     handle, box = text.raw, raw.FS_RECTF()
     for place in range(text.count_chars()):
         letter = chr(raw.FPDFText_GetUnicode(handle, place))
         raw.FPDFText_GetLooseCharBox(handle, place, box)
         angle = math.degrees(raw.FPDFText_GetCharAngle(handle, place))
         turn = -round(angle / 90) * 90 % 360
-        yield letter, box.left, height - box.top, box.right, height - box.bottom, turn
+        yield Letter(letter, (box.left, height - box.top, box.right, height - box.bottom), turn)
 
 
 def _angle(letters: Sequence[Letter]) -> int:
-    """How far most letters lean: what turns the page upright."""
-    found = [letter[5] for letter in letters if not letter[0].isspace()]
+    """What turns most letters upright."""
+    found = [letter.turn for letter in letters if not letter.text.isspace()]
     return max(sorted(set(found)), key=found.count) if found else 0
 
 
@@ -85,7 +89,7 @@ def _words(letters: Sequence[Letter], angle: int) -> list[Word]:
     """Letters that follow each other without a gap, in the direction of the text."""
     words: list[list[Letter]] = [[]]
     for letter in letters:
-        apart = letter[0].isspace() or not letter[0].isprintable()
+        apart = letter.text.isspace() or not letter.text.isprintable()
         if apart or (words[-1] and _gap(words[-1][-1], letter, angle)):
             words.append([])
         if not apart:
@@ -94,17 +98,18 @@ def _words(letters: Sequence[Letter], angle: int) -> list[Word]:
 
 
 def _gap(before: Letter, after: Letter, angle: int) -> bool:
-    along, across = (2, 1) if angle in (90, 270) else (1, 2)
-    size = max(before[across + 2] - before[across], 1.0)
+    """Whether a letter is on another line than the one before, or too far behind it."""
+    along, across = (1, 0) if angle in (90, 270) else (0, 1)
+    size = max(before.box[across + 2] - before.box[across], 1.0)
     first, second = (before, after) if angle in (0, 270) else (after, before)
-    forward = second[along] - first[along + 2]
-    return abs(after[across] - before[across]) > size / 2 or forward > GAP * size
+    forward = second.box[along] - first.box[along + 2]
+    return abs(after.box[across] - before.box[across]) > size / 2 or forward > GAP * size
 
 
 def _word(letters: Sequence[Letter]) -> Word:
-    _, left, top, right, bottom, _ = zip(*letters, strict=True)
+    left, top, right, bottom = zip(*(letter.box for letter in letters), strict=True)
     box = (min(left), min(top), max(right), max(bottom))
-    return Word("".join(letter[0] for letter in letters), *(round(value, 2) for value in box))
+    return Word("".join(letter.text for letter in letters), *(round(value, 2) for value in box))
 
 
 def _in_order(words: Sequence[Word]) -> tuple[Word, ...]:

@@ -50,9 +50,14 @@ def error_bound(errors: int, rows: int, certainty: float) -> float:
 
 
 def controlled_limit(
-    confidence: Sequence[float], correct: Sequence[bool], *, target: float, certainty: float
+    confidence: Sequence[float],
+    correct: Sequence[bool],
+    *,
+    target: float,
+    certainty: float,
+    lowest: float = 0.5,
 ) -> Limit:
-    """The lowest limit at which errors among released cases stay below the target.
+    """The lowest limit, not below `lowest`, at which errors among released cases stay below target.
 
     Limits are tested from high to low, first the highest one that could pass at all, and the
     first that fails ends it: so the whole search errs with a probability of 1 - certainty at most
@@ -61,7 +66,7 @@ def controlled_limit(
     """
     cases = list(zip(confidence, correct, strict=True))
     chosen = Limit(NEVER, len(cases), 0, 0, 1.0)
-    for step in STEPS:
+    for step in (step for step in STEPS if step >= lowest):
         out = [right for sure, right in cases if sure >= step]
         if error_bound(0, max(len(out), 1), certainty) > target:
             continue  # too few to show anything, however good they are
