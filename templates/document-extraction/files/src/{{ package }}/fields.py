@@ -1,4 +1,4 @@
-"""What is read from each class of document: the fields, how they are written, and what is secret."""
+"""What is read from each class of document: fields, how they are written, and what is secret."""
 
 from __future__ import annotations
 

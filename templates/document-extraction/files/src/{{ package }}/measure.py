@@ -99,7 +99,7 @@ def results(found: Sequence[Case], plan: Plan, digest: str) -> list[Result]:
 
 
 def _fields(found: Sequence[Case], plan: Plan, digest: str) -> list[Result | None]:
-    """Right fields of all, by class, by sender and by field; documents that are right throughout."""
+    """Right fields of all, by class, by sender, by field; documents that are right throughout."""
     made = [
         _ratio("field_exact", "all", found, _right, _all, plan, digest),
         _ratio("precision", "all", found, _true, _found, plan, digest),

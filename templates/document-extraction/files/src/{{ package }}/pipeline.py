@@ -108,7 +108,7 @@ def validate(paths: Paths) -> str:
 
 
 def train(paths: Paths) -> str:
-    """Train on the first months, choose the limit of release on later ones, save both candidates."""
+    """Train on the first months, choose the limit of release on later ones, save candidates."""
     settings = yaml.safe_load((paths.evals / "thresholds.yaml").read_text("utf-8"))["release"]
     parts = model.split(_read(paths, "documents"))
     known, tokens = on_file(paths), Tokens(_privacy(paths))
@@ -141,7 +141,7 @@ def train(paths: Paths) -> str:
 def _limit(
     paths: Paths, made: Mapping[str, Any], calibrate: pl.DataFrame, settings: Mapping[str, Any]
 ) -> Any:
-    """The limit of release: chosen on documents that nothing speaks against but their confidence."""
+    """The limit of release, chosen on documents that nothing but low confidence speaks against."""
     classes = PageClasses(made["pages"], made["known"])
     extractor = Trained(made["fields"]) if made["fields"] is not None else Rules()
     tokens = Tokens(_privacy(paths))

@@ -34,6 +34,14 @@ create table if not exists tasks (
 """
 
 
+ADD = "insert or ignore into tasks values (?,?,?,?,?,?,?,'open',null,null,'[]',null,null)"
+TAKE = "update tasks set status = 'claimed', claimed_by = ?, claimed_until = ? where id = ?"
+COLUMNS = (
+    *("id", "subject", "reasons", "payload", "priority", "reviewers"),
+    *("created", "status", "claimed_by", "votes", "outcome"),
+)
+
+
 def file_of(paths: Paths) -> Path:
     """Where the queue of a project lies."""
     return paths.var / "review" / "queue.db"
@@ -110,10 +118,7 @@ class Queue:
         rows = [self._row(item) for item in items]
         with self._opened() as database:
             before = database.total_changes
-            database.executemany(
-                "insert or ignore into tasks values (?,?,?,?,?,?,?,'open',null,null,'[]',null,null)",
-                rows,
-            )
+            database.executemany(ADD, rows)
             return database.total_changes - before
 
     def _row(self, item: Item) -> tuple[Any, ...]:
@@ -162,10 +167,7 @@ class Queue:
             if task is None:
                 return None
             until = (self._clock() + self._lease).isoformat()
-            database.execute(
-                "update tasks set status = 'claimed', claimed_by = ?, claimed_until = ? where id = ?",
-                (who, until, task.id),
-            )
+            database.execute(TAKE, (who, until, task.id))
             return _task(database, task.id)
 
     def _refuse_taken(self, database: sqlite3.Connection, task: Task, who: str) -> None:
@@ -188,9 +190,9 @@ class Queue:
     ) -> Task:
         """Record what a person decided, then let it count.
 
-        `changes` says what the person corrected, as rows of plain data without identifiers. With several
-        reviewers it counts when as many agree on outcome and changes; who differs sends the case
-        back to the start. The same decision by the same person again is no error. Raises
+        `changes` says what the person corrected, as rows of plain data without identifiers. With
+        several reviewers it counts when as many agree on outcome and changes; who differs sends
+        the case back to the start. The same decision by the same person again is no error. Raises
         UnknownTask, NotYours, ValueError, and AuditUnavailable, after which nothing has changed.
         """
         if outcome not in self.outcomes or len(reason.strip()) < SHORTEST_REASON:
@@ -268,9 +270,6 @@ class Queue:
             database.close()
 
 
-COLUMNS = "id, subject, reasons, payload, priority, reviewers, created, status, claimed_by, votes, outcome"
-
-
 def waiting_in(path: Path) -> list[Task]:
     """What waits in the queue of this file, for a look without a log; empty without a file."""
     if not path.exists():
@@ -280,7 +279,7 @@ def waiting_in(path: Path) -> list[Task]:
 
 
 def _tasks(database: sqlite3.Connection, where: str, *values: str) -> list[Task]:
-    found = database.execute(f"select {COLUMNS} from tasks {where}", values)
+    found = database.execute(f"select {', '.join(COLUMNS)} from tasks {where}", values)
     return [_of_row(row) for row in found]
 
 
@@ -292,7 +291,7 @@ def _task(database: sqlite3.Connection, id: str) -> Task:
 
 
 def _of_row(row: Sequence[Any]) -> Task:
-    named = dict(zip(COLUMNS.split(", "), row, strict=True))
+    named = dict(zip(COLUMNS, row, strict=True))
     decoded = {name: json.loads(named[name]) for name in ("reasons", "payload", "votes")}
     return Task(
         **{
