@@ -124,7 +124,7 @@ def _account(rng: np.random.Generator) -> str:
 
 
 def vendors(seed: int = SEED) -> tuple[Vendor, ...]:
-    """The senders on file; the first is the largest, the last appears in the ninth month."""
+    """The senders on file; the first is the largest, the last appears in the seventh month."""
     rng = np.random.default_rng([seed, 1])
     rows = (
         ("Quillmar Paper Works", "plain", 0.32, "EUR", "dmy", "QM", "0.19", 0),
@@ -132,7 +132,7 @@ def vendors(seed: int = SEED) -> tuple[Vendor, ...]:
         ("Ostermere Freight", "freight", 0.16, "GBP", "dmy", "OF/", "0.20", 0),
         ("Sundrake Print House", "ledger", 0.12, "INR", "dmy", "SPH", "0.18", 0),
         ("Kelvane Hosting", "cloud", 0.12, "USD", "dmy", "KH-", "0.05", 0),
-        ("Brindleton Garage", "garage", 0.08, "GBP", "dmy", "BG", "0.20", 8),
+        ("Brindleton Garage", "garage", 0.08, "GBP", "dmy", "BG", "0.20", 6),
     )
     return tuple(
         Vendor(
@@ -180,7 +180,7 @@ def _draft(rng: np.random.Generator, known: tuple[Vendor, ...], month: int) -> D
     elif drawn < 0.90:
         draft = _claim(rng, received)
     else:
-        papers = ["delivery note", "letter", *(["purchase order"] if month >= 8 else [])]
+        papers = ["delivery note", "letter", *(["purchase order"] if month >= 6 else [])]
         source = papers[int(rng.integers(0, len(papers)))]
         return Draft("", received, OTHER, source)
     draft.terms = bool(rng.random() < 0.2)

@@ -231,7 +231,8 @@ def intake(paths: Paths) -> str:
         reconcile(queue, list(audit.read_events(log.path)), _item)
     released = [row for one in results if one[2].outcome == RELEASE for row in _released(*one)]
     table = contract.load(paths.contracts / CONTRACT).tables["released"]
-    frame = pl.DataFrame(released, schema=list(validation.schema(table).columns))
+    types = {name: validation.POLARS[column.type] for name, column in table.columns.items()}
+    frame = pl.DataFrame(released, schema=types)
     _write(paths, "released", validation.guard(paths, frame, table).clean)
     out = sum(1 for *_, result in results if result.outcome == RELEASE)
     return f"{out} of {len(results)} documents released, {len(results) - out} wait for a person"

@@ -48,9 +48,8 @@ def leaks(folder: Path, secrets: Iterable[str], skip: Iterable[Path] = ()) -> li
 
 
 def _holds(path: Path, wanted: set[str]) -> bool:
-    return any(
-        secret in SPACE.sub("", text).casefold() for text in _texts(path) for secret in wanted
-    )
+    plain = [SPACE.sub("", text).casefold() for text in _texts(path)]
+    return any(secret in text for text in plain for secret in wanted)
 
 
 def _texts(path: Path) -> Iterator[str]:
