@@ -26,7 +26,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from .controls.audit import AuditUnavailable, EventType, in_production, open_log, read_events
 from .controls.documents.originals import OriginalChanged, OriginalGone
-from .controls.documents.reader import Bounds, Reader
+from .controls.documents.reader import Bounds
 from .controls.governance import check_serving, release_findings
 from .controls.packages import PackageRefused
 from .controls.paths import Paths
@@ -44,7 +44,7 @@ from .controls.review import (
 )
 from .controls.switch import switch_of
 from .duplicates import Register
-from .intake import RELEASE, Processor, processor
+from .intake import RELEASE, Processor, processor, reader_of
 from .review import OUTCOMES, Correction, CorrectionRefused, corrected, review_item
 
 SYSTEM = __package__ or "system"
@@ -115,7 +115,7 @@ def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[N
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as opened:
-            reader = opened.enter_context(Reader())
+            reader = opened.enter_context(reader_of(os.environ))
             log = opened.enter_context(open_log(paths, "service"))
             register = Register(paths.var / "register.db")
             serving = processor(paths, reader, log.privacy, register=register)

@@ -146,10 +146,12 @@ def vendors(seed: int = SEED) -> tuple[Vendor, ...]:
     )
 
 
-def extract(seed: int = SEED, a_month: int = A_MONTH) -> Extract:
-    """Draw the documents; the same seed gives the same bytes."""
+def extract(
+    seed: int = SEED, a_month: int = A_MONTH, known: tuple[Vendor, ...] | None = None
+) -> Extract:
+    """Draw the documents, by default of senders of the same seed; equal seeds give equal bytes."""
     rng = np.random.default_rng(seed)
-    known = vendors(seed)
+    known = known or vendors(seed)
     drafts = [_draft(rng, known, month) for month in range(MONTHS) for _ in range(a_month)]
     drafts.sort(key=lambda draft: draft.received)
     for number, draft in enumerate(drafts):

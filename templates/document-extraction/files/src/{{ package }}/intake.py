@@ -6,8 +6,10 @@ what identifies somebody.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,18 +21,21 @@ from .controls import packages
 from .controls.audit import Privacy
 from .controls.documents.originals import Originals
 from .controls.documents.page import Page
-from .controls.documents.reader import Reader, ReadRefused
+from .controls.documents.reader import Bounds, Reader, ReadRefused
 from .controls.documents.tokens import Tokens
 from .controls.paths import Paths
 from .controls.review import route, sampled
 from .duplicates import Register, fingerprints
 from .extraction import Extractor, Rules
 from .fields import FIELDS, INVOICE, READ, TERMS, normal, parsed_amount, stored
+from .language_model import LANGUAGE_MODEL, LanguageModel
 from .segments import Found, candidates, column, segments, unevenness
 from .trained import PageClasses, Trained
 
 RELEASE, REFER = "release", "refer"
 NO_TEXT, NOT_READ, DUPLICATE = "no text layer", "not to be read", "duplicate"
+# The confidence of values was measured on text layers, so a person looks at what OCR has read.
+BY_OCR = "read by OCR"
 
 Pages = tuple[Page, ...] | ReadRefused
 
@@ -70,7 +75,9 @@ class Understanding:
         if name not in READ:
             finding = f"class: {name} is {NOT_READ}"
             return Reading(name, score, findings=(finding,), unknown=unknown, words=words)
-        return self._fields(pages[main : main + 1], name, score, unknown, words)
+        reading = self._fields(pages[main : main + 1], name, score, unknown, words)
+        by_ocr = (BY_OCR,) if pages[main].by_ocr else ()
+        return replace(reading, findings=(*reading.findings, *by_ocr))
 
     def _fields(
         self, pages: Sequence[Page], name: str, score: float, unknown: float, words: int
@@ -226,6 +233,21 @@ def read_once(reader: Reader, originals: Originals, digest: str, memo: Memo | No
     return pages
 
 
+def extractor_of(parts: Mapping[str, Any], kind: str) -> Extractor:
+    """The extractor of a package; what a language model is told leaves this machine."""
+    if kind == LANGUAGE_MODEL:
+        return LanguageModel.of(os.environ)
+    return Trained(parts["fields"]) if parts["fields"] is not None else Rules()
+
+
+def reader_of(environment: Mapping[str, str]) -> Reader:
+    """The reader of text layers, or with `DOCUMENT_OCR=rapidocr` the one that also does OCR."""
+    if environment.get("DOCUMENT_OCR") != "rapidocr":
+        return Reader()
+    bounds = Bounds(seconds=120.0, memory=6_000_000_000)
+    return Reader(bounds, (sys.executable, "-m", f"{__package__}.ocr"))
+
+
 def originals_of(paths: Paths) -> Originals:
     """Where the originals of the project are kept."""
     return Originals(paths.var / "originals")
@@ -250,8 +272,8 @@ def processor(
     parts, tokens = package.estimator, Tokens(privacy)
     classes = PageClasses(parts["pages"], parts["known"])
     rules = Rules()
-    trained = Trained(parts["fields"]) if parts["fields"] is not None else rules
-    understanding = Understanding(classes, trained, rules, on_file(paths), tokens)
+    extractor = extractor_of(parts, package.facts["extractor"])
+    understanding = Understanding(classes, extractor, rules, on_file(paths), tokens)
     return Processor(
         understanding,
         parts["weigh"],

@@ -6,6 +6,7 @@ chosen on later ones, and all is tested on later ones still. The newest month is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,19 @@ from .controls.documents.tokens import Tokens
 from .extraction import Extractor, Rules
 from .fields import FIELDS, OTHER, READ, TERMS, normal, stored
 from .intake import Reading, Understanding
+from .language_model import LANGUAGE_MODEL, LanguageModel
 from .segments import Candidate, candidates, segments
 from .trained import NONE, PageClasses, Trained, features
 
 FOLDS = 3
 CHAMPION, CHALLENGER = "champion", "challenger"
+RULES, TRAINED = "rules", "trained on candidates"
+
+
+def kinds(environment: Mapping[str, str]) -> dict[str, str]:
+    """Which extractors compete; with an endpoint given, a language model is the challenger."""
+    challenger = LANGUAGE_MODEL if environment.get("LLM_BASE_URL") else TRAINED
+    return {CHAMPION: RULES, CHALLENGER: challenger}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +135,10 @@ def page_classes(labelled: Sequence[Labelled]) -> PageClasses:
 def _extractor(
     kind: str, labelled: Sequence[Labelled], on_file: Mapping[str, OnFile], tokens: Tokens
 ) -> Extractor:
-    if kind == CHAMPION:
+    if kind == RULES:
         return Rules()
+    if kind == LANGUAGE_MODEL:
+        return LanguageModel.of(os.environ)
     bags: list[list[str]] = []
     labels: list[str] = []
     for one in labelled:

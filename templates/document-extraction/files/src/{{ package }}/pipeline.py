@@ -18,7 +18,7 @@ from . import data, fields, measure, model
 from .controls import audit, contract, evaluation, evidence, monitoring, packages, validation
 from .controls.audit import EventType, Privacy
 from .controls.card import CardRefused, write_card
-from .controls.documents.reader import Reader, ReadRefused
+from .controls.documents.reader import ReadRefused
 from .controls.documents.tokens import Tokens
 from .controls.governance import release_findings
 from .controls.paths import Paths
@@ -41,14 +41,16 @@ from .intake import (
     Processor,
     Result,
     Understanding,
+    extractor_of,
     on_file,
     originals_of,
     processor,
     read_once,
+    reader_of,
 )
 from .model import CHALLENGER, CHAMPION, Labelled
 from .review import OUTCOMES, review_item
-from .trained import PageClasses, Trained
+from .trained import PageClasses
 
 CONTRACT = "documents.odcs.yaml"
 SYSTEM = __package__ or "system"
@@ -115,13 +117,13 @@ def train(paths: Paths) -> str:
     learn = _labelled(paths, parts.train)
     classes = model.page_classes(learn)
     candidates, told = {}, []
-    for kind in (CHAMPION, CHALLENGER):
-        made = model.trained(kind, learn, classes, known, tokens)
-        limit = _limit(paths, made, parts.calibrate, settings)
+    for kind, extractor in model.kinds(os.environ).items():
+        made = model.trained(extractor, learn, classes, known, tokens)
+        limit = _limit(paths, made, extractor, parts.calibrate, settings)
         facts = {
             "kind": kind,
             "data": data.ORIGIN,
-            "extractor": "rules" if kind == CHAMPION else "trained on candidates",
+            "extractor": extractor,
             "fields": {name: [f.name for f in of] for name, of in fields.FIELDS.items()},
             "release": {**settings, "limit": limit.value},
             "limit": {
@@ -139,15 +141,18 @@ def train(paths: Paths) -> str:
 
 
 def _limit(
-    paths: Paths, made: Mapping[str, Any], calibrate: pl.DataFrame, settings: Mapping[str, Any]
+    paths: Paths,
+    made: Mapping[str, Any],
+    kind: str,
+    calibrate: pl.DataFrame,
+    settings: Mapping[str, Any],
 ) -> Any:
     """The limit of release, chosen on documents that nothing but low confidence speaks against."""
     classes = PageClasses(made["pages"], made["known"])
-    extractor = Trained(made["fields"]) if made["fields"] is not None else Rules()
-    tokens = Tokens(_privacy(paths))
+    extractor, tokens = extractor_of(made, kind), Tokens(_privacy(paths))
     understanding = Understanding(classes, extractor, Rules(), on_file(paths), tokens)
     facts = {"release": {"limit": NEVER, "sample": 0.0}}
-    with Reader() as reader:
+    with reader_of(os.environ) as reader:
         trial = Processor(
             understanding, made["weigh"], facts, "", "", originals_of(paths), reader, memo=_READ
         )
@@ -334,7 +339,7 @@ def _processed(serving: Processor, documents: pl.DataFrame) -> list[tuple[str, s
 
 def _cases(paths: Paths, version: str, documents: pl.DataFrame) -> list[measure.Case]:
     """Results of one version beside the gold labels."""
-    with Reader() as reader:
+    with reader_of(os.environ) as reader:
         serving = processor(paths, reader, _privacy(paths), version, memo=_READ)
         found = measure.cases(_processed(serving, documents), _gold(paths))
     sources = dict(documents.select("document_id", "source").iter_rows())
@@ -354,7 +359,7 @@ def _gold(paths: Paths) -> dict[str, tuple[str, dict[str, str]]]:
 def _labelled(paths: Paths, documents: pl.DataFrame) -> list[Labelled]:
     """Documents that can be read, with their gold labels."""
     gold, found = _gold(paths), []
-    with Reader() as reader:
+    with reader_of(os.environ) as reader:
         for row in documents.iter_rows(named=True):
             pages = read_once(reader, originals_of(paths), row["digest"], _READ)
             if not isinstance(pages, ReadRefused) and row["document_id"] in gold:
@@ -368,7 +373,7 @@ def _labelled(paths: Paths, documents: pl.DataFrame) -> list[Labelled]:
 def _served(paths: Paths, privacy: Privacy) -> Iterator[Processor]:
     """The processor of the version that serves; StageFailed if there is none, or it was changed."""
     register = Register(paths.var / "register.db")
-    with Reader() as reader:
+    with reader_of(os.environ) as reader:
         try:
             yield processor(paths, reader, privacy, register=register, memo=_READ)
         except packages.PackageRefused as reason:

@@ -23,7 +23,8 @@ class Page:
     """One page, turned upright by `turned` degrees.
 
     `pictures` counts the pictures on it: a page with some and without words was scanned, and has
-    no text until somebody, or an OCR program, reads it.
+    no text until somebody, or an OCR program, reads it. `by_ocr`: its words are what such a program
+    made of the picture.
     """
 
     width: float
@@ -31,6 +32,7 @@ class Page:
     turned: int
     pictures: int
     words: tuple[Word, ...]
+    by_ocr: bool = False
 
     def content(self) -> dict[str, Any]:
         """The page as plain data."""

@@ -10,7 +10,7 @@ import json
 import math
 import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped, unused-ignore]
@@ -20,6 +20,9 @@ from .page import Page, Word, turned
 
 # Characters that stand further apart than this share of their height belong to two words.
 GAP = 0.25
+
+
+Read = Callable[[bytes], list[Page]]
 
 
 class Refused(Exception):
@@ -117,13 +120,13 @@ def _in_order(words: Sequence[Word]) -> tuple[Word, ...]:
     return tuple(sorted(words, key=lambda word: (round(word.bottom / 2), word.x0)))
 
 
-def serve(given: BinaryIO, answers: BinaryIO, most_pages: int, most_characters: int) -> None:
+def serve(given: BinaryIO, answers: BinaryIO, read: Read) -> None:
     """Answer file after file until there is none."""
     while head := given.read(8):
         content = given.read(int.from_bytes(head, "big"))
         answer: dict[str, Any]
         try:
-            found = pages(content, most_pages, most_characters)
+            found = read(content)
             answer = {"pages": [page.content() for page in found]}
         except Refused as reason:
             answer = {"refused": str(reason)}
@@ -131,13 +134,16 @@ def serve(given: BinaryIO, answers: BinaryIO, most_pages: int, most_characters: 
         answers.flush()
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Most pages, most characters, and most bytes of memory, as numbers."""
+def main(arguments: Sequence[str], read: Callable[[bytes, int, int], list[Page]] = pages) -> None:
+    """Most pages, most characters, and most bytes of memory, as numbers.
+
+    `read` is what reads a file; a program with another one is given to `Reader` as its command.
+    """
     most_pages, most_characters, memory = map(int, arguments)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # elsewhere the limit is not kept, or refused
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    serve(sys.stdin.buffer, sys.stdout.buffer, most_pages, most_characters)
+    serve(sys.stdin.buffer, sys.stdout.buffer, lambda file: read(file, most_pages, most_characters))
 
 
 if __name__ == "__main__":
