@@ -77,7 +77,7 @@ def words_of(line: Line) -> list[Word]:
 def main() -> None:
     """Serve as the program of a reader."""
     engine = rapidocr()
-    worker.main(sys.argv[1:], lambda *given: pages(*given, engine))
+    worker.main(sys.argv[1:], lambda content, most, letters: pages(content, most, letters, engine))
 
 
 if __name__ == "__main__":

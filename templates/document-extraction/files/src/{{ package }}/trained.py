@@ -18,7 +18,7 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import LogisticRegression
 
 from .controls.documents.page import Page
-from .fields import AMOUNT, DATE, FIELDS, TEXT, parsed_amount
+from .fields import AMOUNT, DATE, FIELDS, MONTHS, TEXT, parsed_amount
 from .segments import Candidate, Found
 
 NONE = "none"
@@ -64,8 +64,11 @@ class PageClasses:
         return [(str(names[int(row.argmax())]), float(row.max())) for row in table]
 
     def unknown(self, page: Page) -> float:
-        """The share of words of letters only that training pages did not have."""
-        plain = [word for word in words(page) if word.isalpha()]
+        """The share of words of letters only that training pages did not have.
+
+        Names of months are left out: each has its season.
+        """
+        plain = [word for word in words(page) if word.isalpha() and word[:3] not in MONTHS]
         if not plain:
             return 0.0
         rows = hashed([[word] for word in plain], BUCKETS)

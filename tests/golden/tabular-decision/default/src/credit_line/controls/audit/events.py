@@ -24,6 +24,7 @@ class EventType(StrEnum):
     DRIFT_ALERT = "ai.system.drift-alert.v1"
     INCIDENT = "ai.system.incident.v1"
     KILL_SWITCH = "ai.system.kill-switch.v1"
+    DISPOSAL = "ai.system.disposal.v1"
 
 
 # The subject of these is a person, so it is written as a keyed pseudonym, never as it was given.
