@@ -14,7 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from document_intake import api, data
 from document_intake.controls import switch
-from document_intake.controls.audit import AuditLog, AuditUnavailable, read_events, verify_folder
+from document_intake.controls.audit import (
+    AuditLog,
+    AuditUnavailable,
+    read_events,
+    verify_folder,
+)
 from document_intake.controls.documents.tokens import leaks
 from document_intake.controls.paths import Paths
 from document_intake.controls.review import file_of

@@ -9,12 +9,27 @@ import numpy as np
 import pytest
 
 from document_intake import data, layouts
-from document_intake.confidence import Signs, calibration_error, confidences, fitted, rows
+from document_intake.confidence import (
+    Signs,
+    calibration_error,
+    confidences,
+    fitted,
+    rows,
+)
 from document_intake.controls import packages
 from document_intake.controls.documents.page import Page, Word
 from document_intake.controls.paths import Paths
 from document_intake.extraction import Rules
-from document_intake.fields import ACCOUNT, AMOUNT, CLAIM, CURRENCY, DATE, IDENTIFIER, INVOICE, TEXT
+from document_intake.fields import (
+    ACCOUNT,
+    AMOUNT,
+    CLAIM,
+    CURRENCY,
+    DATE,
+    IDENTIFIER,
+    INVOICE,
+    TEXT,
+)
 from document_intake.segments import (
     Candidate,
     Segment,

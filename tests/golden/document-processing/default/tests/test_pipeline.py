@@ -17,7 +17,12 @@ from document_intake.controls.audit import EventType
 from document_intake.controls.documents.originals import OriginalGone
 from document_intake.controls.documents.tokens import leaks
 from document_intake.controls.paths import Paths
-from document_intake.controls.review import Queue, file_of, released_unreviewed, waiting_in
+from document_intake.controls.review import (
+    Queue,
+    file_of,
+    released_unreviewed,
+    waiting_in,
+)
 from document_intake.controls.stages import StageFailed
 from document_intake.controls.switch import switch_of
 from document_intake.intake import Processor, Result, originals_of

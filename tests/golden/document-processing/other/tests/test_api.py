@@ -14,7 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from paper_desk import api, data
 from paper_desk.controls import switch
-from paper_desk.controls.audit import AuditLog, AuditUnavailable, read_events, verify_folder
+from paper_desk.controls.audit import (
+    AuditLog,
+    AuditUnavailable,
+    read_events,
+    verify_folder,
+)
 from paper_desk.controls.documents.tokens import leaks
 from paper_desk.controls.paths import Paths
 from paper_desk.controls.review import file_of

@@ -9,12 +9,27 @@ import numpy as np
 import pytest
 
 from paper_desk import data, layouts
-from paper_desk.confidence import Signs, calibration_error, confidences, fitted, rows
+from paper_desk.confidence import (
+    Signs,
+    calibration_error,
+    confidences,
+    fitted,
+    rows,
+)
 from paper_desk.controls import packages
 from paper_desk.controls.documents.page import Page, Word
 from paper_desk.controls.paths import Paths
 from paper_desk.extraction import Rules
-from paper_desk.fields import ACCOUNT, AMOUNT, CLAIM, CURRENCY, DATE, IDENTIFIER, INVOICE, TEXT
+from paper_desk.fields import (
+    ACCOUNT,
+    AMOUNT,
+    CLAIM,
+    CURRENCY,
+    DATE,
+    IDENTIFIER,
+    INVOICE,
+    TEXT,
+)
 from paper_desk.segments import (
     Candidate,
     Segment,

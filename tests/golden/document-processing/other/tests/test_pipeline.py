@@ -17,7 +17,12 @@ from paper_desk.controls.audit import EventType
 from paper_desk.controls.documents.originals import OriginalGone
 from paper_desk.controls.documents.tokens import leaks
 from paper_desk.controls.paths import Paths
-from paper_desk.controls.review import Queue, file_of, released_unreviewed, waiting_in
+from paper_desk.controls.review import (
+    Queue,
+    file_of,
+    released_unreviewed,
+    waiting_in,
+)
 from paper_desk.controls.stages import StageFailed
 from paper_desk.controls.switch import switch_of
 from paper_desk.intake import Processor, Result, originals_of

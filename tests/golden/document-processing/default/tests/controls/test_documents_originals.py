@@ -9,8 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from document_intake.controls.audit import AuditLog, AuditUnavailable, EventType, Privacy
-from document_intake.controls.documents.originals import OriginalChanged, OriginalGone, Originals
+from document_intake.controls.audit import (
+    AuditLog,
+    AuditUnavailable,
+    EventType,
+    Privacy,
+)
+from document_intake.controls.documents.originals import (
+    OriginalChanged,
+    OriginalGone,
+    Originals,
+)
 
 DAY = date(2025, 6, 1)
 

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from document_intake.controls.review import routing
-from document_intake.controls.review.routing import controlled_limit, error_bound, route, sampled
+from document_intake.controls.review.routing import (
+    controlled_limit,
+    error_bound,
+    route,
+    sampled,
+)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from paper_desk.controls.audit import AuditLog, AuditUnavailable, EventType, Privacy
-from paper_desk.controls.documents.originals import OriginalChanged, OriginalGone, Originals
+from paper_desk.controls.audit import (
+    AuditLog,
+    AuditUnavailable,
+    EventType,
+    Privacy,
+)
+from paper_desk.controls.documents.originals import (
+    OriginalChanged,
+    OriginalGone,
+    Originals,
+)
 
 DAY = date(2025, 6, 1)
 

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from paper_desk.controls.review import routing
-from paper_desk.controls.review.routing import controlled_limit, error_bound, route, sampled
+from paper_desk.controls.review.routing import (
+    controlled_limit,
+    error_bound,
+    route,
+    sampled,
+)
 
 
 @pytest.mark.parametrize(
