@@ -54,9 +54,11 @@ def test_people_find_their_work(ran: tuple[Product, str]) -> None:
     product, _ = ran
     listed = product.shell.must("make --no-print-directory reviews")
     assert re.search(r"^\d+ cases wait for a person$", listed, re.MULTILINE)
-    assert "sender: another account than on file" in listed and "no text layer" in listed
+    assert "sender: another account than on file" in listed
+    assert "no text layer" in listed
     card = (product.folder / "docs" / "model-card.md").read_text("utf-8")
-    assert "What goes out without a person" in card and "${" not in card
+    assert "What goes out without a person" in card
+    assert "${" not in card
 
 
 def test_drills_and_release_check(copied: Product) -> None:
@@ -84,8 +86,10 @@ WEAKENED = {  # file, what is put over it, the tests that must notice, the contr
     ),
     "originals are deleted without a record": (
         f"{SOURCE}/controls/documents/originals.py",
-        "\n\nAuditLog = None\nOriginals.dispose = lambda self, *given, **more: ["
-        "self._file(k.digest).unlink() for k in self.all()]\n",
+        (
+            "\n\nAuditLog = None\nOriginals.dispose = lambda self, *given, **more: ["
+            "self._file(k.digest).unlink() for k in self.all()]\n"
+        ),
         "tests/controls/test_documents_originals.py",
         "AUD-03",
     ),
@@ -121,10 +125,12 @@ WEAKENED = {  # file, what is put over it, the tests that must notice, the contr
     ),
     "a review counts without a record": (
         f"{SOURCE}/controls/review/queue.py",
-        "\n\n_init = Queue.__init__\n\n\ndef _deaf(self, path, log, *given, **more):\n"
-        "    _init(self, path, log, *given, **more)\n"
-        '    self._log = type("Deaf", (), {"privacy": log.privacy, "record": lambda *_: None})()\n'
-        "\n\nQueue.__init__ = _deaf\n",
+        (
+            "\n\n_init = Queue.__init__\n\n\ndef _deaf(self, path, log, *given, **more):\n"
+            "    _init(self, path, log, *given, **more)\n"
+            '    self._log = type("Deaf", (), {"privacy": log.privacy, "record": lambda *_: None})()\n'
+            "\n\nQueue.__init__ = _deaf\n"
+        ),
         "tests/controls/test_review_queue.py",
         "AUD-01",
     ),
@@ -156,12 +162,7 @@ def test_a_weakened_control_is_noticed_twice(name: str, copied: Product) -> None
 
 STOPPED = {  # changes, the stage that stops the run, a word of its reason
     "a missed threshold": (
-        {
-            "evals/thresholds.yaml": (
-                "straight_through_rate, slice: all, at_least: 0.45",
-                "straight_through_rate, slice: all, at_least: 0.99",
-            )
-        },
+        {"evals/thresholds.yaml": ("rate, slice: all, at_least: 0.45", "rate, slice: all, at_least: 0.99")},
         "gate",
         "straight_through_rate",
     ),
@@ -276,4 +277,5 @@ def test_evidence_is_plain(ran: tuple[Product, str]) -> None:
     """Nothing in it is a token or a path of the machine that it was made on."""
     product, _ = ran
     text = json.dumps([product.evidence(name) for name in ("data-quality", "evaluation", "model", "monitoring")])
-    assert "tok:" not in text and str(product.folder) not in text
+    assert "tok:" not in text
+    assert str(product.folder) not in text
