@@ -27,6 +27,7 @@ BLUEPRINTS = sorted(place.stem for place in (ROOT / "blueprints").glob("*.yaml")
 _ANSWERS = sorted(GOLDEN.glob("*/*.answers.yaml"))
 OTHERS = [(place.parent.name, place.name.removesuffix(".answers.yaml")) for place in _ANSWERS]
 CASES = [*((blueprint, "default") for blueprint in BLUEPRINTS), *OTHERS]
+KEPT = [*((blueprint, "default") for blueprint in BLUEPRINTS), ("tabular-decision", "other")]  # as trees, to be read
 DIFF_LINES = 400  # of a failure's message; beyond it nobody reads on
 UPDATE = "`.venv/bin/python -m pytest --golden` writes them anew; read that diff as you would read code"
 

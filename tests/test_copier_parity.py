@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from ai_factory.catalog import Component
 from ai_factory.errors import AuthorError, UsageError
@@ -31,15 +32,17 @@ def copier_tree(template: Path, data: Mapping[str, Any], scratch: Path) -> dict[
     return golden.read(target)
 
 
-def as_copier_template(components: Sequence[Component], place: Path) -> Path:
-    """One Copier template of these components: their files side by side, their questions in order."""
+def as_copier_template(components: Sequence[Component], place: Path, presets: Mapping[str, Any]) -> Path:
+    """One Copier template of these components: files side by side, questions in order, with presets as defaults."""
     tree: dict[str, File] = {}
     for component in components:
         files = {path: file for path, file in component.tree.items() if path not in OURS}
         assert not tree.keys() & files.keys(), f"`{component.name}` brings files that another one has"
         tree |= files
-    questions = "_subdirectory: files\n" + "\n".join(map(_questions_alone, components))
-    golden.write(place, {**tree, "copier.yml": File(questions.encode())})
+    questions = YAML(typ="safe").load("_subdirectory: files\n" + "\n".join(map(_questions_alone, components)))
+    for key, value in presets.items():
+        questions[key]["default"] = value
+    golden.write(place, {**tree, "copier.yml": File(json.dumps(questions).encode())})
     return place
 
 
@@ -120,8 +123,8 @@ def test_blueprint(
 ) -> None:
     """All components as one Copier template: from the answers given alone, Copier settles the rest as we do."""
     made, answers = settled[blueprint, name]
-    given = {**made.blueprint.answers, **golden.answers_of(blueprint, name), **our_names(made, answers)}
-    place = as_copier_template(made.components, tmp_path / "template")
+    given = {**golden.answers_of(blueprint, name), **our_names(made, answers)}
+    place = as_copier_template(made.components, tmp_path / "template", made.blueprint.answers)
     (place / "files" / "answers.json.jinja").write_text(_all_answers(answers))
     theirs = copier_tree(place, given, tmp_path)
     assert json.loads(theirs.pop("answers.json").content) == answers

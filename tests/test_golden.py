@@ -16,7 +16,7 @@ from ai_factory.tree import File
 from tests import golden, kit
 
 
-@pytest.mark.parametrize(("blueprint", "name"), golden.CASES)
+@pytest.mark.parametrize(("blueprint", "name"), golden.KEPT)
 def test_golden_tree(blueprint: str, name: str, pytestconfig: pytest.Config) -> None:
     """A blueprint stamps the golden tree, with the golden owners and controls."""
     found = golden.target(blueprint, golden.answers_of(blueprint, name))
@@ -33,9 +33,10 @@ def test_golden_tree(blueprint: str, name: str, pytestconfig: pytest.Config) -> 
 
 
 def test_every_blueprint_has_goldens() -> None:
-    """One of other answers too; a golden of no blueprint is removed."""
+    """And a set of other answers; a golden of no blueprint is removed."""
     assert {blueprint for blueprint, _ in golden.OTHERS} == set(golden.BLUEPRINTS)
-    assert {place.name for place in golden.GOLDEN.iterdir()} == set(golden.BLUEPRINTS)
+    trees = {(place.parent.name, place.name) for place in golden.GOLDEN.glob("*/*") if place.is_dir()}
+    assert trees == set(golden.KEPT)
 
 
 def test_the_other_answers_differ_from_every_default() -> None:
@@ -47,12 +48,15 @@ def test_the_other_answers_differ_from_every_default() -> None:
         assert {key: value for key, value in given.items() if defaults[key] == value} == {}
 
 
-@pytest.mark.parametrize(("blueprint", "name"), golden.CASES)
+@pytest.mark.parametrize(("blueprint", "name"), golden.KEPT)
 def test_new_writes_the_golden_tree(blueprint: str, name: str, tmp_path: Path) -> None:
     """What `new` puts on disk is the golden tree, byte for byte and mode for mode, beside our own record."""
     answers = golden.GOLDEN / blueprint / f"{name}.answers.yaml"
-    preset = golden.target(blueprint, {}).answers["use_case"]  # else it is taken from the folder's name
-    options = ["--answers", str(answers)] if answers.exists() else ["--data", f"use_case={preset}"]
+    options = (
+        ["--answers", str(answers)]
+        if answers.exists()
+        else ["--data", f"use_case={golden.target(blueprint, {}).answers['use_case']}"]
+    )
     done = kit.cli("new", blueprint, str(tmp_path / "p"), "--defaults", "--factory", str(golden.ROOT), *options)
     assert (done.code, done.err.splitlines()[:1]) == (0, ["next:"])
     stamped = golden.read(tmp_path / "p")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -15,8 +16,7 @@ from ai_factory.interruption import undisturbed
 WAIT = """\
 import signal, sys, time
 from ai_factory.interruption import tidy_endings
-if sys.argv[1:]:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[1:] else signal.SIG_DFL)  # whatever this test runs under
 tidy_endings()
 try:
     print("ready", flush=True)
@@ -56,6 +56,7 @@ def test_undisturbed_it_counts_afterwards(others: int) -> None:
         with undisturbed():
             os.kill(os.getpid(), signal.SIGINT)
             done.append("put back")
+        time.sleep(60)  # another thread may take a moment to notice
 
     end = threading.Event()
     threads = [threading.Thread(target=end.wait) for _ in range(others)]

@@ -239,7 +239,9 @@ def check_evidence(paths: Paths) -> list[Finding]:
 
 
 def check_card(paths: Paths) -> list[Finding]:
-    """The card that people approve is the one that the evidence gives."""
+    """The card that people approve is the one that the evidence gives, where a run evaluates."""
+    if "evaluation" not in EVIDENCE:
+        return []
     card = paths.docs / "model-card.md"
     try:
         same = card.read_text(encoding="utf-8") == card_text(paths)

@@ -13,11 +13,11 @@ import yaml
 from credit_line.controls import evidence, governance
 from credit_line.controls.card import write_card
 from credit_line.controls.paths import Paths
-from credit_line.controls.required import EVIDENCE
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 6, 1)
 ROLES = ["business owner", "risk"]
+EVIDENCE = ("data-quality", "evaluation", "features", "model", "monitoring")
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -27,8 +27,9 @@ def nobody(name: str) -> set[str]:
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> Paths:
-    """A project with one subject, approved in two roles."""
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A project with one subject, approved in two roles, whose run writes all of EVIDENCE."""
+    monkeypatch.setattr(governance, "EVIDENCE", EVIDENCE)
     project = Paths.of(tmp_path)
     project.governance.mkdir()
     project.evals.mkdir()
@@ -303,6 +304,15 @@ def test_only_the_approved_model_may_serve(paths: Paths, version: str, digest: s
     write_evidence(paths)
     assert governance.check_serving(paths, "m-1", "sha256:1") == []
     assert len(governance.check_serving(paths, version, digest)) == 1
+
+
+def test_a_system_that_evaluates_nothing_needs_no_card(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no model that it could be about."""
+    assert [f.subject for f in governance.check_card(paths)] == ["docs/model-card.md"]
+    monkeypatch.setattr(governance, "EVIDENCE", ("monitoring",))
+    assert governance.check_card(paths) == []
 
 
 def test_stale_evidence_is_found(paths: Paths) -> None:

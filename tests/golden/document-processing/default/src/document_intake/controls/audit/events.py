@@ -18,6 +18,7 @@ class EventType(StrEnum):
 
     DECISION = "ai.system.decision.v1"
     OVERRIDE = "ai.system.override.v1"
+    BATCH = "ai.system.batch.v1"
     APPROVAL = "ai.system.approval.v1"
     DEPLOYMENT = "ai.system.deployment.v1"
     THRESHOLD_CHANGE = "ai.system.threshold-change.v1"

@@ -1,0 +1,254 @@
+"""The pipeline: each stage is a function that reads files, does one thing, and writes files."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from . import data, model
+from .controls import (
+    audit,
+    batch,
+    classification,
+    contract,
+    evaluation,
+    evidence,
+    monitoring,
+    packages,
+    reference,
+    validation,
+)
+from .controls.audit import EventType
+from .controls.batch import Night, Why
+from .controls.card import CardRefused, write_card
+from .controls.paths import Paths
+from .controls.stages import Stage, StageFailed
+from .controls.switch import switch_of
+
+CONTRACT = "orders.odcs.yaml"
+SYSTEM = __package__ or "system"
+# Above this probability somebody looks at the order.
+THRESHOLD = 0.5
+WATCHED = (
+    *("psi", "ks", "missing_rate", "prediction_rate"),
+    *("dead_letter_rate", "late_rate", "volume_change"),
+)
+
+
+def get_data(paths: Paths) -> str:
+    """Fetch the history: here it is made up, see `data.py`."""
+    found = data.history()
+    _write(paths, "raw_history", found)
+    return f"{found.height:,} {data.ORIGIN} orders with their outcome"
+
+
+def validate(paths: Paths) -> str:
+    """Check the history against the contract; bad rows go to quarantine."""
+    file = paths.contracts / CONTRACT
+    table = contract.load(file).tables["history"]
+    checked = validation.guard(paths, _read(paths, "raw_history"), table)
+    _write(paths, "history", checked.clean)
+    sources = [file, _file(paths, "raw_history")]
+    evidence.write(paths, "data-quality", {"history": checked.report}, sources)
+    return f"{checked.clean.height:,} rows keep the contract"
+
+
+def train(paths: Paths) -> str:
+    """Train on the past, and package the model with what it has seen."""
+    parts = model.split(_read(paths, "history"))
+    facts = {
+        "kind": "logistic regression",
+        "data": data.ORIGIN,
+        "features": list(model.INPUTS),
+        "reference": reference.describe(parts.train, model.INPUTS),
+        "trained_on": evidence.digest(_file(paths, "history")),
+        "trained_until": str(parts.train["ordered_on"].max()),
+        "rows": parts.train.height,
+    }
+    version = packages.save(paths, model.fit(parts.train), facts)
+    evidence.replace(paths.models / "candidate.txt", f"{version}\n")
+    return f"{version}, on {parts.train.height:,} orders"
+
+
+def evaluate(paths: Paths) -> str:
+    """Measure the candidate on later days than it was trained on."""
+    version = (paths.models / "candidate.txt").read_text("utf-8").strip()
+    plan = evaluation.load(paths.evals / "thresholds.yaml")
+    test = model.split(_read(paths, "history")).test
+    found = model.predict(packages.load(paths, version).estimator, test)
+    outcome = test[model.TARGET].to_numpy().astype(np.float64)
+    digest = evidence.digest(_file(paths, "history"))
+    sample = classification.Sample(found, outcome, found < THRESHOLD, digest)
+    results = classification.evaluate(sample, plan)
+    content = evaluation.content(results, evaluation.gate(results, plan))
+    content["model_version"] = version
+    sources = [paths.evals / "thresholds.yaml", _file(paths, "history")]
+    evidence.write(paths, "evaluation", content, sources)
+    area = results[0]
+    return f"AUC {area.value:.3f} ({area.low:.3f} to {area.high:.3f}) on {area.n:,} later orders"
+
+
+def gate(paths: Paths) -> str:
+    """Stop here if a threshold is missed."""
+    if failures := evidence.read(paths, "evaluation")["content"]["gate"]["failures"]:
+        raise StageFailed("; ".join(failures))
+    return "all thresholds are met"
+
+
+def package(paths: Paths) -> str:
+    """Let the model that passed the gate score, and record that in the audit log."""
+    version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
+    before = packages.serving(paths)
+    packages.activate(paths, version)
+    ready = packages.load(paths, version)
+    content = {"version": version, "model": ready.digest, "facts": ready.facts}
+    evidence.write(paths, "model", content, [_file(paths, "history")])
+    if before != version:
+        with audit.open_log(paths, writer="pipeline") as log:
+            log.record(EventType.DEPLOYMENT, version, {"model": ready.digest, "before": before})
+    return f"{version} scores" if before != version else f"{version} scores already"
+
+
+def score(paths: Paths) -> str:
+    """Score every night that there is; one that was published from the same rows stays as it is."""
+    for day in data.days():
+        _scored(paths, day, None)
+    done = batch.nights(paths)
+    content = {"nights": [_told(night) for night in done]}
+    evidence.write(paths, "batches", content, [paths.ops / "batch.yaml"])
+    rows, dead = sum(night.scored for night in done), sum(_dead(night) for night in done)
+    return f"{len(done)} nights: {rows:,} scored, {dead} set aside, all accounted for"
+
+
+def score_night(paths: Paths, day: date, why: Why | None) -> str:
+    """Score one night; the line says what became of its rows."""
+    night = _scored(paths, day, why)
+    return (
+        f"{night.day} by {night.version}: {night.scored} scored ({night.late} late), "
+        f"{night.repeated} known already, {_dead(night)} set aside"
+    )
+
+
+def monitor(paths: Paths) -> str:
+    """Compare the newest night with the training; alerts are a finding, not a failure."""
+    plan = monitoring.load(paths.ops / "monitoring.yaml", required=WATCHED)
+    nights = batch.nights(paths)
+    newest = nights[-1]
+    before = _with_scores(paths, model.split(_read(paths, "history")).train)
+    day = date.fromisoformat(newest.day)
+    now = data.night(day).join(batch.scores(paths, day), on="order_id", how="inner")
+    columns = [*model.INPUTS, "score"]
+    report = monitoring.observe(
+        before.select(columns),
+        now.select(columns),
+        plan,
+        score="score",
+        threshold=THRESHOLD,
+        window=newest.day,
+    )
+    report = monitoring.joined(report, _of_nights(plan, nights))
+    sources = [paths.ops / "monitoring.yaml", paths.evidence / "batches.json"]
+    evidence.write(paths, "monitoring", report.content(), sources)
+    monitoring.write_metrics(report, paths.metrics / "monitoring.prom", system=SYSTEM)
+    title = f"Monitoring of {SYSTEM} ({data.ORIGIN} data)"
+    monitoring.write_html(report, paths.reports / "monitoring.html", title)
+    with audit.open_log(paths, writer="pipeline") as log:
+        log.record_all(
+            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
+        )
+    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+
+
+def document(paths: Paths) -> str:
+    """Write the model card from the evidence, and prove that audit log and nights are whole."""
+    try:
+        write_card(paths)
+    except CardRefused as reason:
+        raise StageFailed(str(reason)) from reason
+    checked = audit.verify_folder(paths.audit)
+    if broken := [str(finding) for log in checked for finding in log.findings]:
+        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
+    if odd := batch.disagreements(paths):
+        raise StageFailed("; ".join(odd))
+    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
+    return f"model card written, audit log intact, evidence: {', '.join(files)}"
+
+
+STAGES = (
+    Stage("data", get_data),
+    Stage("validate", validate, ("data",)),
+    Stage("train", train, ("validate",)),
+    Stage("evaluate", evaluate, ("train",)),
+    Stage("gate", gate, ("evaluate",)),
+    Stage("package", package, ("gate",)),
+    Stage("nights", score, ("package",)),
+    Stage("monitor", monitor, ("nights",)),
+    Stage("evidence", document, ("monitor",)),
+)
+
+
+def _scored(paths: Paths, day: date, why: Why | None) -> Night:
+    switch = switch_of(paths).state()
+    if switch.stopped:
+        raise StageFailed(f"the kill switch is on ({switch.reason}): nothing is scored")
+    if day not in data.days():
+        raise StageFailed(f"the source has no night of {day}")
+    table = contract.load(paths.contracts / CONTRACT).tables["orders"]
+    rule = batch.load(paths.ops / "batch.yaml")
+    try:
+        scorer = model.scorer(paths)
+    except packages.PackageRefused as reason:
+        raise StageFailed(str(reason)) from reason
+    return batch.run(paths, day, data.night(day), table, scorer, rule, why)
+
+
+def _of_nights(plan: monitoring.Plan, nights: list[Night]) -> list[monitoring.Measurement]:
+    """What the counts of the newest night say beside those of the nights before it."""
+    newest, before = nights[-1], nights[:-1]
+    usual = sum(night.received for night in before) / len(before) if before else newest.received
+    figures = {
+        "dead_letter_rate": _dead(newest) / newest.received,
+        "late_rate": newest.late / newest.received,
+        "volume_change": newest.received / usual - 1,
+    }
+    return [
+        monitoring.judge(plan, metric, value, newest.received) for metric, value in figures.items()
+    ]
+
+
+def _with_scores(paths: Paths, frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(score=model.scorer(paths).score(frame))
+
+
+def _told(night: Night) -> dict[str, object]:
+    return {
+        "day": night.day,
+        "version": night.version,
+        "input": night.input,
+        "output": night.output,
+        "received": night.received,
+        "scored": night.scored,
+        "late": night.late,
+        "repeated": night.repeated,
+        "dead": dict(night.dead),
+    }
+
+
+def _dead(night: Night) -> int:
+    return sum(night.dead.values())
+
+
+def _file(paths: Paths, name: str) -> Path:
+    return paths.data / f"{name}.parquet"
+
+
+def _read(paths: Paths, name: str) -> pl.DataFrame:
+    return pl.read_parquet(_file(paths, name))
+
+
+def _write(paths: Paths, name: str, frame: pl.DataFrame) -> None:
+    paths.data.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(_file(paths, name))

@@ -1,0 +1,277 @@
+"""Every row of a night is scored once, known already or set aside; a rerun changes nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from late_orders.controls import batch
+from late_orders.controls.audit import AuditUnavailable, open_log, read_events, verify
+from late_orders.controls.batch import Night, NightRefused, Rule, Scorer, Why
+from late_orders.controls.contract import Column, Table
+from late_orders.controls.paths import Paths
+from late_orders.controls.reference import Limits, describe
+
+DAY = date(2025, 11, 3)
+TYPES = {"key": pl.String, "on": pl.Date, "x": pl.Float64}
+RULE = Rule("key", "on", 2, Limits(0.2, 0.1, 0.1))
+WHY = Why("the source was mended", "duty@example.org")
+
+
+def _column(name: str, kind: str, **more: Any) -> Column:
+    blank: dict[str, Any] = {"protected": False, "pattern": None, "values": ()}
+    blank |= {"required": True, "unique": False, "minimum": None, "maximum": None}
+    return Column(name=name, type=kind, description="", classification="x", **{**blank, **more})
+
+
+COLUMNS = (
+    _column("key", "string", unique=True),
+    _column("on", "date"),
+    _column("x", "number", minimum=0),
+)
+TABLE = Table("rows", {column.name: column for column in COLUMNS}, {}, 0.5, "decision")
+
+
+def rows(count: int = 40, first: int = 0, day: date = DAY) -> pl.DataFrame:
+    """Good rows of one day."""
+    made = [{"key": f"K{first + n}", "on": day, "x": n % 10 + 1.0} for n in range(count)]
+    return pl.DataFrame(made, schema=TYPES)
+
+
+def scorer(factor: float = 0.05, version: str = "m-1") -> Scorer:
+    """A model that multiplies."""
+    return Scorer(
+        version=version,
+        digest="sha256:1",
+        score=lambda frame: frame["x"] * factor,
+        known=describe(rows(), ["x"]),
+    )
+
+
+def run(
+    paths: Paths, frame: pl.DataFrame, day: date = DAY, by: Scorer | None = None, **more: Any
+) -> Night:
+    """Score a night with the rule of these tests."""
+    return batch.run(paths, day, frame, TABLE, by or scorer(), RULE, **more)
+
+
+def snapshot(paths: Paths) -> dict[str, bytes]:
+    """Every byte below the folder of the nights, and the log."""
+    files = [file for file in (paths.var / "batches").rglob("*") if file.is_file()]
+    files += list(paths.audit.glob("batch.jsonl"))
+    return {str(file.relative_to(paths.root)): file.read_bytes() for file in sorted(files)}
+
+
+def test_a_night_is_scored_and_recorded(project: Paths) -> None:
+    """Scores by key, counts that add up, one event with the digests of what came and what went."""
+    night = run(project, rows())
+    assert (night.received, night.scored, night.late, night.repeated) == (40, 40, 0, 0)
+    assert night.dead == {}
+    assert night.reconciled
+    found = batch.scores(project, DAY)
+    assert found["key"].is_sorted()
+    assert found.filter(pl.col("key") == "K3")["score"].item() == 0.2
+    (event,) = read_events(project.audit / "batch.jsonl")
+    assert event["subject"] == "night 2025-11-03"
+    assert (event["data"]["input"], event["data"]["output"]) == (night.input, night.output)
+
+
+def test_the_same_night_again_changes_nothing(project: Paths) -> None:
+    """Not a byte, and there is no second event; the order of the rows does not matter."""
+    night = run(project, rows())
+    before = snapshot(project)
+    assert run(project, rows()) == night
+    assert run(project, rows().reverse()) == night
+    assert snapshot(project) == before
+
+
+def test_two_runs_of_the_same_rows_give_the_same_bytes(project: Paths, tmp_path: Path) -> None:
+    """Elsewhere and later: only the event has a time."""
+    other = Paths.of(tmp_path / "elsewhere")
+    (other.ops).mkdir(parents=True)
+    (other.ops / "audit.yaml").write_bytes((project.ops / "audit.yaml").read_bytes())
+    for paths in (project, other):
+        run(paths, rows())
+    one, two = snapshot(project), snapshot(other)
+    assert one.keys() == two.keys()
+    assert [name for name in one if one[name] != two[name]] == ["var/audit/batch.jsonl"]
+
+
+@pytest.mark.parametrize("what", ["rows", "model"])
+def test_another_night_in_its_place_needs_a_reason(project: Paths, what: str) -> None:
+    """Refused without one; with one the event names what was replaced, and by whom."""
+    first = run(project, rows())
+    frame = rows(39) if what == "rows" else rows()
+    by = scorer(0.06, "m-2") if what == "model" else scorer()
+    before = snapshot(project)
+    with pytest.raises(NightRefused, match="from other rows or by another model"):
+        run(project, frame, by=by)
+    assert snapshot(project) == before
+    night = run(project, frame, by=by, replace=WHY)
+    assert batch.published(project, DAY) == night != first
+    event = list(read_events(project.audit / "batch.jsonl"))[-1]["data"]
+    assert (event["replaces"], event["reason"]) == (first.output, WHY.reason)
+    assert event["actor"].startswith("person:")
+
+
+def test_bad_rows_are_set_aside_with_their_reason(project: Paths) -> None:
+    """The good ones are scored all the same."""
+    spoiled = [{"key": "B1", "on": DAY, "x": -1.0}, {"key": "B2", "on": None, "x": 1.0}]
+    night = run(project, pl.concat([rows(), pl.DataFrame(spoiled, schema=TYPES)]))
+    assert night.dead == {"on: missing": 1, "x: below 0": 1}
+    dead = pl.read_parquet(project.var / "batches" / str(DAY) / "dead.parquet")
+    told = dict(dead.select("key", "reasons").iter_rows())
+    assert told == {"B1": "x: below 0", "B2": "on: missing"}
+    assert night.scored == 40
+
+
+def test_late_rows_are_scored_and_marked_and_older_ones_set_aside(project: Paths) -> None:
+    """Two days are late enough; three are too many; a row from tomorrow is none of tonight's."""
+    days = {"L1": 1, "L2": 2, "T3": 3, "F1": -1}
+    odd = [{"key": key, "on": DAY - timedelta(days=age), "x": 5.0} for key, age in days.items()]
+    night = run(project, pl.concat([rows(), pl.DataFrame(odd, schema=TYPES)]))
+    assert (night.scored, night.late) == (42, 2)
+    assert night.dead == {"from a later day": 1, "more than 2 days late": 1}
+    late = batch.scores(project, DAY).filter("late")["key"].to_list()
+    assert late == ["L1", "L2"]
+
+
+def test_a_row_that_was_scored_before_is_not_scored_again(project: Paths) -> None:
+    """Sent the next night it counts as repeated."""
+    run(project, rows())
+    later = DAY + timedelta(days=1)
+    sent = pl.concat([rows(40, 100, later), rows(5)])
+    night = run(project, sent, day=later)
+    assert (night.scored, night.repeated, night.reconciled) == (40, 5, True)
+    assert set(batch.scores(project, later)["key"]) == set(rows(40, 100)["key"])
+
+
+def test_a_dead_letter_that_is_mended_can_come_again(project: Paths) -> None:
+    """It was never scored, so its key is not known."""
+    bad = rows(1, 900).with_columns(x=pl.lit(-1.0))
+    run(project, pl.concat([rows(), bad]))
+    later = DAY + timedelta(days=1)
+    night = run(project, pl.concat([rows(40, 100, later), rows(1, 900)]), day=later)
+    assert (night.late, night.repeated, night.scored) == (1, 0, 41)
+
+
+def test_a_night_unlike_the_training_is_refused(project: Paths) -> None:
+    """As a whole, with the columns named, and nothing is published or recorded."""
+    with pytest.raises(NightRefused, match=r"unlike the training: x lies outside"):
+        run(project, rows().with_columns(pl.col("x") + 50))
+    assert batch.nights(project) == []
+    assert not (project.audit / "batch.jsonl").exists()
+
+
+def test_what_cannot_be_recorded_is_not_published(project: Paths) -> None:
+    """No event, no scores; the next run does it."""
+    with open_log(project, writer=batch.WRITER), pytest.raises(AuditUnavailable):
+        run(project, rows())
+    assert batch.published(project, DAY) is None
+    assert run(project, rows()).scored == 40
+
+
+def test_a_crash_before_the_rename_leaves_no_half_night(
+    project: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is recorded twice then, with the same digests, and published once."""
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", crash)
+        with pytest.raises(KeyboardInterrupt):
+            run(project, rows())
+    assert batch.nights(project) == []
+    night = run(project, rows())
+    events = [event["data"]["output"] for event in read_events(project.audit / "batch.jsonl")]
+    assert set(events) == {night.output}
+    assert verify(project.audit / "batch.jsonl").findings == ()
+
+
+def test_rows_that_do_not_add_up_are_refused(
+    project: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that is nowhere would be a case that nobody deals with."""
+    lost = Night(str(DAY), "m-1", "a", "b", 40, 39, 0, 0, {})
+    assert not lost.reconciled
+    monkeypatch.setattr(batch, "_scored", lambda *_: (lost, rows(), rows()))
+    with pytest.raises(NightRefused, match="do not add up"):
+        run(project, rows())
+
+
+def test_an_empty_night_is_a_night(project: Paths) -> None:
+    """Nothing came, and that is on record."""
+    night = run(project, rows(0))
+    assert (night.received, night.scored, night.reconciled) == (0, 0, True)
+
+
+def test_a_night_that_was_meddled_with_is_found(project: Paths) -> None:
+    """Its counts against the audit log, its scores against their digest."""
+    run(project, rows())
+    assert batch.disagreements(project) == []
+    folder = project.var / "batches" / str(DAY)
+    kept = (folder / "night.json").read_text()
+    (folder / "night.json").write_text(kept.replace('"scored": 40', '"scored": 39'))
+    assert batch.disagreements(project) == [f"the night of {DAY} does not agree with the audit log"]
+    (folder / "night.json").write_text(kept)
+    batch.scores(project, DAY).with_columns(score=pl.lit(0.0)).write_parquet(
+        folder / "scores.parquet"
+    )
+    assert batch.disagreements(project) == [f"the scores of {DAY} do not agree with their digest"]
+
+
+TEXT = (
+    "key: order_id\ndated: ordered_on\ndays_late: 3\n"
+    "limits: {outside: 0.2, unseen: 0.02, missing: 0.1}\n"
+)
+
+
+def test_the_rule_is_read(tmp_path: Path) -> None:
+    """With all its limits."""
+    file = tmp_path / "batch.yaml"
+    file.write_text(TEXT)
+    assert batch.load(file) == Rule("order_id", "ordered_on", 3, Limits(0.2, 0.02, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("key: order_id\n", ""),
+        ("days_late: 3", "days_late: soon"),
+        ("days_late: 3", "days_late: -1"),
+        ("unseen: 0.02, ", ""),
+        ("limits:", "limit:"),
+        ("{outside", "{inside: 1, outside"),
+    ],
+)
+def test_a_broken_rule_names_its_file(tmp_path: Path, old: str, new: str) -> None:
+    """Nothing is guessed."""
+    file = tmp_path / "batch.yaml"
+    file.write_text(TEXT.replace(old, new, 1))
+    with pytest.raises(ValueError, match=r"^batch\.yaml: "):
+        batch.load(file)
+
+
+def test_nights_come_oldest_first(project: Paths) -> None:
+    """Whatever order they were scored in."""
+    for number in (2, 0, 1):
+        day = DAY + timedelta(days=number)
+        run(project, rows(40, number * 100, day), day=day)
+    assert [night.day for night in batch.nights(project)] == [
+        str(DAY + timedelta(days=number)) for number in range(3)
+    ]
+
+
+def test_a_night_is_plain_json(project: Paths) -> None:
+    """Any tool can read what became of its rows."""
+    night = run(project, rows())
+    text = (project.var / "batches" / str(DAY) / "night.json").read_text()
+    assert Night(**json.loads(text)) == replace(night)

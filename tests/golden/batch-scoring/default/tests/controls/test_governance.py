@@ -1,0 +1,356 @@
+"""What blocks a release: a missing or void approval, an open risk, an unanswered screen."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from late_orders.controls import evidence, governance
+from late_orders.controls.card import write_card
+from late_orders.controls.paths import Paths
+
+ROOT = Path(__file__).parents[2]
+TODAY = date(2026, 6, 1)
+ROLES = ["business owner", "risk"]
+EVIDENCE = ("data-quality", "evaluation", "features", "model", "monitoring")
+Change = Callable[[dict[str, Any]], object]
+
+
+def nobody(name: str) -> set[str]:
+    """A file whose history names none of the approvers."""
+    return set()
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A project with one subject, approved in two roles, whose run writes all of EVIDENCE."""
+    monkeypatch.setattr(governance, "EVIDENCE", EVIDENCE)
+    project = Paths.of(tmp_path)
+    project.governance.mkdir()
+    project.evals.mkdir()
+    (project.evals / "thresholds.yaml").write_text("auc: 0.7\n")
+    digest = evidence.digest(project.evals / "thresholds.yaml")
+    register = {
+        "required_roles": ROLES,
+        "subjects": ["evals/thresholds.yaml"],
+        "approvals": [
+            {
+                "role": role,
+                "approver": f"{number}@example.org",
+                "author": "author@example.org",
+                "decision": "approved",
+                "approved_on": date(2026, 5, 1),
+                "expires": date(2026, 12, 31),
+                "covers": {"evals/thresholds.yaml": digest},
+            }
+            for number, role in enumerate(ROLES)
+        ],
+    }
+    save(project, register)
+    return project
+
+
+def save(paths: Paths, register: dict[str, Any]) -> None:
+    """Write the approvals."""
+    (paths.governance / "approvals.yaml").write_text(yaml.safe_dump(register))
+
+
+def messages(paths: Paths, committers: governance.Committers = nobody) -> list[str]:
+    """The findings on approvals."""
+    found = governance.check_approvals(paths, TODAY, committers)
+    return [finding.message for finding in found]
+
+
+def test_approvals_that_hold_raise_nothing(paths: Paths) -> None:
+    """Both roles, other people than the author, in date, on the present subject."""
+    assert messages(paths) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda a: a.update(approver=" Author@Example.org"), "the approver is the author"),
+        (lambda a: a.update(expires=date(2026, 5, 31)), "it expired on 2026-05-31"),
+        (lambda a: a.update(decision="refused"), "the decision is refused"),
+        (lambda a: a.update(covers={}), "evals/thresholds.yaml is not covered"),
+        (lambda a: a.update(role="intern"), "missing"),
+        (
+            lambda a: a.update(approved_on=date(2026, 6, 2)),
+            "it was approved on 2026-06-02, which is to come",
+        ),
+        (
+            lambda a: a.update(expires=date(2027, 5, 2)),
+            "it expires on 2027-05-02, more than a year after 2026-05-01",
+        ),
+        (lambda a: a.update(approver="1@example.org"), "1@example.org approved in two roles"),
+    ],
+)
+def test_an_approval_that_does_not_hold_is_refused(
+    paths: Paths, change: Change, expected: str
+) -> None:
+    """By the author, expired, refused, of nothing, in another role, by one person twice."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    change(register["approvals"][0])
+    save(paths, register)
+    assert messages(paths) == [expected]
+
+
+@pytest.mark.parametrize("field", governance.FIELDS)
+@pytest.mark.parametrize("value", [None, 7, " ", datetime(2026, 5, 1, 12, tzinfo=UTC), ["x"]])
+def test_an_approval_with_an_odd_field_is_a_finding(
+    paths: Paths, field: str, value: object
+) -> None:
+    """Missing, empty or of another type: it does not count, and the check goes on."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    register["approvals"][0][field] = value
+    save(paths, register)
+    expected = [f"approval 1 has no valid {field}", "missing"]
+    assert messages(paths) == expected
+
+
+@pytest.mark.parametrize("approvals", ["yes", ["yes"], [None]])
+def test_an_approval_that_is_none_is_a_finding(paths: Paths, approvals: object) -> None:
+    """Whatever stands there, it is no approval."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    save(paths, {**register, "approvals": approvals})
+    assert messages(paths)[0].startswith("approval 1 has no valid role")
+
+
+@pytest.mark.parametrize("key", ["required_roles", "subjects"])
+@pytest.mark.parametrize("value", [None, [], "risk", [""], [None]])
+def test_a_register_that_asks_for_nothing_is_a_finding(
+    paths: Paths, key: str, value: object
+) -> None:
+    """Without roles or subjects every release would be approved."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    save(paths, {**register, key: value})
+    assert messages(paths) == [f"`{key}` is not a list of names"]
+
+
+def test_without_git_it_cannot_be_told_who_changed_a_subject(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No git, or no commit of the subject: the rule on authors cannot be checked."""
+    expected = ["git does not say who changed it"]
+    assert messages(paths, governance.committers(paths.root)) == expected
+    monkeypatch.setenv("PATH", "")
+    assert messages(paths, governance.committers(paths.root)) == expected
+
+
+def test_a_changed_subject_voids_its_approvals(paths: Paths) -> None:
+    """One weaker threshold, and both roles have to look again."""
+    (paths.evals / "thresholds.yaml").write_text("auc: 0.6\n")
+    assert messages(paths) == ["evals/thresholds.yaml has changed since"] * 2
+
+
+def test_a_missing_subject_is_named(paths: Paths) -> None:
+    """Nothing can be approved that is not there."""
+    (paths.evals / "thresholds.yaml").unlink()
+    assert "the subject of an approval is missing" in messages(paths)
+
+
+def test_who_committed_to_a_subject_cannot_approve_it(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history of the file counts, whatever `author` says."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=someone", "-c", "user.email=0@example.org"]
+        command = ["git", "-C", str(paths.root), *identity, *arguments]
+        subprocess.run(command, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "evals")
+    git("-c", "commit.gpgsign=false", "commit", "-qm", "limits", "--no-verify")
+    found = messages(paths, governance.committers(paths.root))
+    assert found == ["the approver has changed evals/thresholds.yaml"]
+
+
+def test_a_later_approval_heals_an_expired_one(paths: Paths) -> None:
+    """The register keeps its history: one valid approval a role is enough."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    old = {**register["approvals"][0], "expires": date(2025, 1, 1)}
+    save(paths, {**register, "approvals": [old, *register["approvals"]]})
+    assert messages(paths) == []
+
+
+RISK = {
+    "id": "R1",
+    "owner": "team",
+    "inherent": "high",
+    "controls": ["MON-01"],
+    "accepted_by": "risk@example.org",
+    "review_by": date(2026, 6, 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"owner": ""}, ["no owner"]),
+        ({"controls": []}, ["a high risk without a control"]),
+        ({"controls": [], "inherent": "low"}, []),
+        ({"accepted_by": None}, ["the remaining risk is not accepted"]),
+        ({"review_by": None}, ["never reviewed"]),
+        ({"review_by": date(2026, 5, 31)}, ["the review was due on 2026-05-31"]),
+    ],
+)
+def test_a_risk_needs_owner_control_acceptance_and_review(
+    change: dict[str, Any], expected: list[str]
+) -> None:
+    """Each gap is one finding."""
+    found = governance.check_risks({"risks": [{**RISK, **change}]}, TODAY)
+    assert [finding.message for finding in found] == expected
+
+
+def system(**change: Any) -> dict[str, Any]:
+    """A system whose screen was answered and reviewed."""
+    screen = {"answered_by": "a", "reviewed_by": "b", "answers": {"scores people": False}}
+    facts = {"jurisdictions": ["EU"], "roles": ["deployer"]}
+    return {**facts, "prohibited_use_screen": {**screen, **change}}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"answers": {"scores people": True}}, ["prohibited use: scores people"]),
+        ({"answers": {"scores people": None}}, ["a screening question has no answer"]),
+        ({"reviewed_by": "a"}, ["the screen was not answered and reviewed by two people"]),
+        ({"answered_by": None}, ["the screen was not answered and reviewed by two people"]),
+    ],
+)
+def test_the_screen_is_answered_reviewed_and_has_no_yes(
+    change: dict[str, Any], expected: list[str]
+) -> None:
+    """A prohibited use, a gap or a missing second person stops the release."""
+    assert [f.message for f in governance.check_system(system(**change))] == expected
+
+
+def test_a_system_says_where_it_is_used() -> None:
+    """Which duties apply depends on jurisdictions and roles."""
+    found = governance.check_system({**system(), "jurisdictions": [], "roles": []})
+    assert [f.message for f in found] == ["`jurisdictions` is empty", "`roles` is empty"]
+
+
+def write_evidence(paths: Paths, **change: Any) -> None:
+    """Evidence of a run in which nothing failed; `change` replaces content by name."""
+    content: dict[str, Any] = {name: {} for name in EVIDENCE}
+    content["model"] = {"version": "m-1", "model": "sha256:1"}
+    content["evaluation"] = {"model_version": "m-1", "gate": {"passed": True}}
+    content["features"] = {"findings": []}
+    for name, value in {**content, **change}.items():
+        sources = [paths.evals / "thresholds.yaml"] if name == "evaluation" else []
+        evidence.write(paths, name, value, sources)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"evaluation": {"model_version": "m-1"}}, "the gate was not passed"),
+        (
+            {"evaluation": {"model_version": "m-1", "gate": {"passed": False}}},
+            "the gate was not passed",
+        ),
+        ({"features": {"findings": [{"feature": "age"}]}}, "a feature breaks the policy"),
+        (
+            {"model": {"version": "m-2"}},
+            "evidence/model.json is about m-2, evidence/evaluation.json of m-1",
+        ),
+    ],
+)
+def test_evidence_of_a_failure_is_found(
+    paths: Paths, change: dict[str, Any], expected: str
+) -> None:
+    """A gate, a feature policy or a version that does not fit stops the release."""
+    write_evidence(paths, **change)
+    assert [f.message for f in governance.check_evidence(paths)] == [expected]
+
+
+@pytest.mark.parametrize("name", EVIDENCE)
+@pytest.mark.parametrize("text", [None, "{", "[]"])
+def test_missing_evidence_is_found(paths: Paths, name: str, text: str | None) -> None:
+    """Each of the files; one that cannot be read counts as missing."""
+    write_evidence(paths)
+    file = paths.evidence / f"{name}.json"
+    file.unlink() if text is None else file.write_text(text)
+    found = [(f.subject, f.message) for f in governance.check_evidence(paths)]
+    assert found == [(f"evidence/{name}.json", "missing or unreadable")]
+
+
+def test_the_card_is_the_one_of_the_evidence(paths: Paths) -> None:
+    """People approve the card: evidence that changed after it does not carry their approval."""
+    for part in ("template", "text"):
+        (paths.governance / f"model-card.{part}.md").write_text("${model:model}")
+    write_evidence(paths)
+    write_card(paths)
+    assert governance.check_card(paths) == []
+    write_evidence(paths, model={"version": "m-1", "model": "sha256:2"})
+    assert [f.subject for f in governance.check_card(paths)] == ["docs/model-card.md"]
+
+
+@pytest.mark.parametrize(("version", "digest"), [("m-1", "sha256:2"), ("m-2", "sha256:1")])
+def test_only_the_approved_model_may_serve(paths: Paths, version: str, digest: str) -> None:
+    """Version and digest are those of the evidence, and the evidence is there."""
+    assert len(governance.check_serving(paths, "m-1", "sha256:1")) == 1
+    write_evidence(paths)
+    assert governance.check_serving(paths, "m-1", "sha256:1") == []
+    assert len(governance.check_serving(paths, version, digest)) == 1
+
+
+def test_a_system_that_evaluates_nothing_needs_no_card(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no model that it could be about."""
+    assert [f.subject for f in governance.check_card(paths)] == ["docs/model-card.md"]
+    monkeypatch.setattr(governance, "EVIDENCE", ("monitoring",))
+    assert governance.check_card(paths) == []
+
+
+def test_stale_evidence_is_found(paths: Paths) -> None:
+    """Evidence about inputs that changed since proves nothing."""
+    write_evidence(paths)
+    assert governance.check_evidence(paths) == []
+    (paths.evals / "thresholds.yaml").write_text("auc: 0.1\n")
+    assert [f.subject for f in governance.check_evidence(paths)] == ["evidence/evaluation.json"]
+
+
+def test_the_registers_of_this_project_can_be_read() -> None:
+    """Risks have distinct ids, and each register parses as the checks expect."""
+    register = yaml.safe_load((ROOT / "governance" / "risk-assessment.yaml").read_text())
+    ids = [risk["id"] for risk in register["risks"]]
+    assert len(ids) == len(set(ids)) > 0
+    governance.check_risks(register, TODAY)
+    governance.check_system(yaml.safe_load((ROOT / "governance" / "system.yaml").read_text()))
+    approvals = yaml.safe_load((ROOT / "governance" / "approvals.yaml").read_text())
+    assert approvals["required_roles"]
+    assert approvals["subjects"]
+
+
+def test_the_command_names_what_is_missing(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1 with hints; `digests` prints what an approval has to cover."""
+    monkeypatch.setenv("PROJECT_ROOT", str(paths.root))
+    answers = system(answered_by=None)
+    (paths.governance / "system.yaml").write_text(yaml.safe_dump(answers))
+    (paths.governance / "risk-assessment.yaml").write_text(yaml.safe_dump({"risks": []}))
+    assert governance.main(["check"]) == 1
+    printed = capsys.readouterr().out
+    assert "hint: name the one who answered" in printed
+    assert "docs/model-card.md: it is not what the evidence says" in printed
+    assert "evidence/model.json: missing or unreadable" in printed
+    assert governance.main(["digests"]) == 0
+    digests = yaml.safe_load(capsys.readouterr().out)
+    assert digests["covers"]["evals/thresholds.yaml"].startswith("sha256:")
+    for part in ("template", "text"):
+        (paths.governance / f"model-card.{part}.md").write_text("${evaluation:rows}")
+    assert governance.main(["card"]) == 1

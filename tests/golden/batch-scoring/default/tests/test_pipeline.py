@@ -1,0 +1,135 @@
+"""The whole run: nights add up, what was planted is found, reruns change nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from late_orders import data, pipeline
+from late_orders.__main__ import main
+from late_orders.controls import audit, batch, evidence, packages, stages
+from late_orders.controls.audit import EventType
+from late_orders.controls.paths import Paths
+from late_orders.controls.stages import StageFailed
+from late_orders.controls.switch import switch_of
+
+LAST = data.days()[-1]
+WHO = ["--actor", "duty@example.org"]
+
+
+def test_a_run_leaves_its_evidence(built: Paths) -> None:
+    """One file a finding, each tied to inputs that still match."""
+    names = sorted(path.stem for path in built.evidence.glob("*.json"))
+    assert names == ["batches", "data-quality", "evaluation", "model", "monitoring"]
+    assert {name: evidence.stale(built, name) for name in names} == {name: [] for name in names}
+    assert (built.docs / "model-card.md").exists()
+
+
+def test_a_second_run_changes_nothing(rebuilt: Paths) -> None:
+    """No evidence, no night, no event of a night."""
+    before = {path.name: path.read_bytes() for path in rebuilt.evidence.glob("*.json")}
+    log = (rebuilt.audit / "batch.jsonl").read_bytes()
+    assert stages.run(pipeline.STAGES, rebuilt, say=lambda _: None) == 0
+    assert {path.name: path.read_bytes() for path in rebuilt.evidence.glob("*.json")} == before
+    assert (rebuilt.audit / "batch.jsonl").read_bytes() == log
+    assert len(packages.history(rebuilt)) == 1
+
+
+def test_every_row_of_every_night_is_accounted_for(built: Paths) -> None:
+    """As many rows as the source sent; the planted ones are where they belong."""
+    nights = batch.nights(built)
+    assert [night.day for night in nights] == [str(day) for day in data.days()]
+    for number, night in enumerate(nights):
+        assert night.reconciled
+        assert night.received == data.night(data.days()[number]).height
+        assert night.late == data.LATE
+        assert night.repeated == (data.RESENT if number else 0)
+        assert sum(night.dead.values()) == data.TOO_LATE + data.SPOILED_EACH * len(data.SPOILS)
+
+
+def test_planted_drift_raises_alerts(built: Paths) -> None:
+    """In the last night, for what was made to drift."""
+    found = evidence.read(built, "monitoring")["content"]
+    assert found["window"] == str(LAST)
+    assert {"distance_km", "items", "score"} <= {alert["column"] for alert in found["alerts"]}
+
+
+def test_a_night_without_drift_raises_none(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The night before is as quiet as it should be."""
+    known = batch.nights(rebuilt)[:-1]
+    monkeypatch.setattr(batch, "nights", lambda paths: known)
+    pipeline.monitor(rebuilt)
+    assert evidence.read(rebuilt, "monitoring")["content"]["alerts"] == []
+
+
+def test_each_night_is_one_event(built: Paths) -> None:
+    """The log of the nights is whole, and holds no key of an order."""
+    text = (built.audit / "batch.jsonl").read_text()
+    types = [json.loads(line)["type"] for line in text.splitlines()]
+    assert types == [EventType.BATCH] * data.NIGHTS
+    keys = data.night(LAST)["order_id"].to_list()
+    assert not [key for key in keys if key in text]
+    assert [log.findings for log in audit.verify_folder(built.audit)].count(()) == 2
+
+
+def test_a_tampered_audit_line_stops_the_run(rebuilt: Paths) -> None:
+    """One count changed, and the log no longer proves anything."""
+    log = rebuilt.audit / "batch.jsonl"
+    log.write_text(log.read_text().replace('"late":9', '"late":8', 1))
+    with pytest.raises(StageFailed, match="not intact"):
+        pipeline.document(rebuilt)
+
+
+def test_the_kill_switch_stops_the_nights(rebuilt: Paths) -> None:
+    """Nothing is scored while it is on."""
+    switch_of(rebuilt).stop("drill", "duty@example.org")
+    with pytest.raises(StageFailed, match="kill switch is on"):
+        pipeline.score_night(rebuilt, LAST, None)
+
+
+def test_a_night_is_scored_by_command(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Again without effect; one that the source does not have is refused."""
+    monkeypatch.setenv("PROJECT_ROOT", str(rebuilt.root))
+    assert main(["night", "--day", str(LAST)]) == 0
+    assert f"{LAST} by m-" in capsys.readouterr().out
+    assert main(["night", "--day", "2020-01-01"]) == 1
+    assert "no night of 2020-01-01" in capsys.readouterr().err
+    assert main(["night"]) == 1
+    assert main(["night", "--day", str(LAST), "--reason", "r"]) == 1
+
+
+def test_a_night_is_replaced_by_command(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only with a reason, once the source sends other rows."""
+    monkeypatch.setenv("PROJECT_ROOT", str(rebuilt.root))
+    other = data.night(LAST).head(200)
+    monkeypatch.setattr(data, "night", lambda day: other)
+    assert main(["night", "--day", str(LAST)]) == 1
+    assert "from other rows" in capsys.readouterr().err
+    assert main(["night", "--day", str(LAST), "--reason", "the source was mended", *WHO]) == 0
+    night = batch.published(rebuilt, LAST)
+    assert night
+    assert night.received == 200
+
+
+def test_a_missed_threshold_stops_the_run(rebuilt: Paths) -> None:
+    """What is too weak does not score a night."""
+    file = rebuilt.evals / "thresholds.yaml"
+    file.write_text(file.read_text().replace("at_least: 0.70", "at_least: 0.99"))
+    pipeline.evaluate(rebuilt)
+    with pytest.raises(StageFailed, match="auc"):
+        pipeline.gate(rebuilt)
+
+
+def test_tight_limits_refuse_the_drifted_night(rebuilt: Paths) -> None:
+    """The same night that monitoring only reports."""
+    file = rebuilt.ops / "batch.yaml"
+    file.write_text(file.read_text().replace("outside: 0.25", "outside: 0.02"))
+    for name in ("scores.parquet", "dead.parquet", "night.json"):
+        (rebuilt.var / "batches" / str(LAST) / name).unlink()
+    with pytest.raises(StageFailed, match="unlike the training"):
+        pipeline.score_night(rebuilt, LAST, None)

@@ -1,0 +1,136 @@
+"""Reads a data contract in the Open Data Contract Standard, version 3.1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DECISION, OUTCOME = "decision", "outcome"
+TYPES = ("boolean", "date", "integer", "number", "string")
+
+
+class ContractError(ValueError):
+    """The contract cannot be read; the message names the file and the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column, and the values that it may hold (limits inclusive, None for no limit)."""
+
+    name: str
+    type: str
+    description: str
+    classification: str
+    required: bool
+    unique: bool
+    protected: bool
+    minimum: float | None
+    maximum: float | None
+    pattern: str | None
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One data set: its columns, its rules over several columns, and how many bad rows it bears.
+
+    `rules` maps a sentence to a polars SQL expression that must not be false. `known_at` says
+    whether its content is known when the decision is taken (`decision`) or only later.
+    """
+
+    name: str
+    columns: Mapping[str, Column]
+    rules: Mapping[str, str]
+    quarantine_limit: float
+    known_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The contract: whose the data is, how long it is kept, and its tables."""
+
+    id: str
+    version: str
+    owner: str
+    retention: str
+    tables: Mapping[str, Table]
+
+    def protected(self) -> tuple[str, ...]:
+        """Names of the columns that may be used to test for fairness, never by a model."""
+        columns = [column for table in self.tables.values() for column in table.columns.values()]
+        return tuple(sorted({column.name for column in columns if column.protected}))
+
+
+def load(path: Path) -> Contract:
+    """Read the contract; ContractError names the file and what is wrong in it."""
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+        return _contract(document)
+    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ContractError(f"{path.name}: {reason}") from error
+
+
+def _contract(document: Mapping[str, Any]) -> Contract:
+    if not str(document["apiVersion"]).startswith("v3."):
+        raise ValueError(f"apiVersion {document['apiVersion']} is not read here; v3.1.0 is")
+    kept = [item for item in document["slaProperties"] if item["property"] == "retention"]
+    if not kept:
+        raise ValueError("slaProperties: retention is missing")
+    return Contract(
+        id=document["id"],
+        version=str(document["version"]),
+        owner=document["team"]["name"],
+        retention=f"{kept[0]['value']}{kept[0]['unit']}",
+        tables={item["name"]: _table(item) for item in document["schema"]},
+    )
+
+
+def _table(item: Mapping[str, Any]) -> Table:
+    custom = _custom(item)
+    return Table(
+        name=item["name"],
+        columns={entry["name"]: _column(item["name"], entry) for entry in item["properties"]},
+        rules={
+            rule["name"]: rule["implementation"]
+            for rule in item.get("quality", ())
+            if rule.get("engine") == "polars-sql"
+        },
+        quarantine_limit=float(custom.get("quarantineLimit", 0.0)),
+        known_at=custom.get("knownAt", DECISION),
+    )
+
+
+def _column(table: str, entry: Mapping[str, Any]) -> Column:
+    place = f"{table}.{entry['name']}"
+    if entry["logicalType"] not in TYPES:
+        raise ValueError(f"{place}: logicalType {entry['logicalType']} is none of {TYPES}")
+    if not entry.get("classification"):
+        raise ValueError(f"{place}: classification is missing")
+    limits = entry.get("logicalTypeOptions", {})
+    return Column(
+        name=entry["name"],
+        type=entry["logicalType"],
+        description=entry["description"],
+        classification=entry["classification"],
+        required=bool(entry.get("required", False)),
+        unique=bool(entry.get("unique", False)),
+        protected=bool(_custom(entry).get("protected", False)),
+        minimum=limits.get("minimum"),
+        maximum=limits.get("maximum"),
+        pattern=limits.get("pattern"),
+        values=tuple(_valid_values(entry)),
+    )
+
+
+def _valid_values(entry: Mapping[str, Any]) -> list[str]:
+    rules = [rule for rule in entry.get("quality", ()) if rule.get("metric") == "invalidValues"]
+    return [str(value) for rule in rules for value in rule["arguments"]["validValues"]]
+
+
+def _custom(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {pair["property"]: pair["value"] for pair in item.get("customProperties", ())}

@@ -1,0 +1,84 @@
+"""Shared fixtures; no test reaches the network, and numerical libraries use one thread."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from case_records.controls import stages
+from case_records.controls.paths import Paths
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "DO_NOT_TRACK"):
+    os.environ[_name] = "1"
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMITTED = ("contracts", "docs", "evals", "governance", "ops")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class NetworkBlocked(OSError):
+    """A test tried to leave this machine."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Refuse every connection and name look-up except on this machine."""
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def local_connect(self: socket.socket, address: Any) -> None:
+        if self.family != getattr(socket, "AF_UNIX", None) and address[0] not in LOOPBACK:
+            raise NetworkBlocked(f"connection to {address[0]} blocked in tests")
+        connect(self, address)
+
+    def local_look_up(host: Any, *rest: Any, **named: Any) -> Any:
+        if host not in (None, *LOOPBACK):
+            raise NetworkBlocked(f"look-up of {host} blocked in tests")
+        return look_up(host, *rest, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", local_connect)
+        patch.setattr(socket, "getaddrinfo", local_look_up)
+        yield
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """An empty project."""
+    return Paths.of(tmp_path)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Paths:
+    """A copy of this project's settings (contracts, thresholds, plans), before any run."""
+    return _copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """A copy of this project after one whole run; shared by all tests, so only to be read."""
+    copied = _copy(tmp_path_factory.mktemp("built") / "project")
+    pipeline = importlib.import_module("case_records.pipeline")
+    assert stages.run(pipeline.STAGES, copied) == 0
+    return copied
+
+
+@pytest.fixture
+def rebuilt(built: Paths, tmp_path: Path) -> Paths:
+    """An own copy of the finished run, free to be changed."""
+    shutil.copytree(built.root, tmp_path / "rebuilt")
+    return Paths.of(tmp_path / "rebuilt")
+
+
+def _copy(target: Path) -> Paths:
+    target.mkdir()
+    for name in COMMITTED:
+        if (ROOT / name).exists():
+            shutil.copytree(ROOT / name, target / name)
+    return Paths.of(target)

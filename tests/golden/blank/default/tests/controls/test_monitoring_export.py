@@ -1,0 +1,165 @@
+"""The plan is whole, the alert rules speak of metrics that exist, and the report stands alone."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from case_records.controls import monitoring
+from case_records.controls.monitoring import KINDS, Check, Plan, Report
+
+SYSTEM = "case_records"
+ROOT = Path(__file__).parents[2]
+RULES = yaml.safe_load((ROOT / "ops" / "alerts.yml").read_text())["groups"][0]["rules"]
+
+
+DUTY = {"severity": "critical", "owner": "team", "runbook": "ops/playbook.md#here"}
+PLAN = Plan(
+    "a month",
+    100,
+    {name: Check(name, 0.1, action="look", meaning=text, **DUTY) for name, text in KINDS.items()},
+)
+
+
+@pytest.fixture
+def report() -> Report:
+    """A window in which everything has moved."""
+    before = pl.DataFrame({"x<y": range(1000), "score": [0.1, 0.2] * 500, "sex": ["f", "m"] * 500})
+    before = before.with_columns(label=pl.lit(0))
+    after = before.with_columns(pl.col("x<y") + 900, pl.col("score") + 0.6, label=pl.lit(1))
+    return monitoring.observe(
+        before, after, PLAN, score="score", slices=["sex"], label="label", window="2026-01"
+    )
+
+
+@pytest.fixture
+def emitted(report: Report, tmp_path: Path) -> dict[tuple[str, str], float]:
+    """Each emitted series: its name, and the metric label or the column, with its value."""
+    text = monitoring.write_metrics(report, tmp_path / "m.prom", SYSTEM).read_text()
+    return {
+        (sample.name, sample.labels.get("metric", sample.labels.get("column", ""))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_every_metric_named_in_the_alert_rules_is_emitted(
+    rule: dict[str, str], emitted: dict[tuple[str, str], float]
+) -> None:
+    """Name, `system` and `metric` of each expression exist among the series of a run."""
+    expression = rule["expr"]
+    names = set(re.findall(r"\b(\w+)\{", expression))
+    metric = re.search(r'metric="(\w+)"', expression)
+    assert names
+    assert f'system="{SYSTEM}"' in expression
+    for name in names:
+        series = {key for key in emitted if key[0] == name}
+        assert series
+        assert metric is None or (name, metric[1]) in series
+
+
+def test_an_alert_says_who_acts_and_where_to_read(report: Report, tmp_path: Path) -> None:
+    """Severity, owner and runbook of the check are labels of the series that raises the alert."""
+    text = monitoring.write_metrics(report, tmp_path / "m.prom", SYSTEM).read_text()
+    families = list(text_string_to_metric_families(text))
+    series = [s for f in families for s in f.samples if s.name == "monitoring_breached"]
+    assert len(series) == len(report.measurements)
+    assert all(sample.labels.items() >= DUTY.items() for sample in series)
+    (rule,) = [rule for rule in RULES if rule["alert"] == "MonitoringBreached"]
+    named = set(re.findall(r"\$labels\.(\w+)", str(rule)))
+    assert named == {*DUTY, "metric", "column", "slice"}
+    assert named <= series[0].labels.keys()
+
+
+def test_metrics_carry_values_limits_and_breaches(
+    report: Report, emitted: dict[tuple[str, str], float]
+) -> None:
+    """The series equal the report, and all that is emitted is documented."""
+    own = {f"monitoring_{name}" for name in report.plan.checks}
+    assert {name for name, _ in emitted} == monitoring.METRICS.keys() | own
+    assert emitted["monitoring_limit", "psi"] == report.plan.checks["psi"].limit
+    assert emitted["monitoring_rows", ""] == 1000
+    psi = next(m for m in report.measurements if (m.metric, m.column) == ("psi", "x<y"))
+    assert emitted["monitoring_psi", "x<y"] == pytest.approx(psi.value, abs=1e-6)
+    assert emitted["monitoring_breached", "psi"] == 1
+
+
+class Seen(HTMLParser):
+    """Collects tags, and what they point at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the tag and its links."""
+        self.tags.append(tag)
+        self.targets += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+
+def test_the_report_needs_no_script_and_no_other_file(report: Report, tmp_path: Path) -> None:
+    """It opens offline, shows plots, and escapes names of columns."""
+    page = monitoring.write_html(report, tmp_path / "r.html", "Monitoring of a <test>").read_text()
+    seen = Seen()
+    seen.feed(page)
+    assert seen.targets == []
+    assert "script" not in seen.tags
+    assert "url(" not in page
+    assert seen.tags.count("svg") >= 3
+    assert "x<y" not in page
+    assert "Monitoring of a &lt;test&gt;" in page
+    assert f"{len(report.alerts)} alerts" in page
+
+
+def test_the_same_report_gives_the_same_bytes(report: Report, tmp_path: Path) -> None:
+    """Nothing in the report or the metrics depends on the clock."""
+    for name in ("one", "two"):
+        monitoring.write_html(report, tmp_path / f"{name}.html", "t")
+        monitoring.write_metrics(report, tmp_path / f"{name}.prom", "s")
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+    assert (tmp_path / "one.prom").read_bytes() == (tmp_path / "two.prom").read_bytes()
+
+
+HEAD = "window: a day\nminimum_rows: 9\nchecks:\n  - {"
+CHECK = (
+    "metric: psi, limit: 0.05, severity: warning, owner: team, runbook: ops/x.md#y, action: look"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("metric: psi", "metric: psy", "psy: unknown metric"),
+        ("metric: psi", "metric: ks", "no check for psi"),
+        ("owner:", "boss:", "a check has"),
+        ("limit: 0.05", "limit: 0", "limit not above 0"),
+    ],
+)
+def test_a_broken_plan_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """A plan with a gap, a limit of nothing or an unknown word stops the run."""
+    path = tmp_path / "monitoring.yaml"
+    text = HEAD + CHECK + "}\n"
+    path.write_text(text)
+    assert monitoring.load(path, required=["psi"]).checks["psi"].meaning == KINDS["psi"]
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ValueError, match=message):
+        monitoring.load(path, required=["psi"])
+
+
+def test_a_metric_of_ones_own_says_what_it_means(tmp_path: Path) -> None:
+    """It is emitted with that meaning."""
+    path = tmp_path / "monitoring.yaml"
+    path.write_text(HEAD + CHECK.replace("psi", "cost") + ", meaning: cost of a case}\n")
+    plan = monitoring.load(path)
+    found = Report("today", 0, 20, (monitoring.judge(plan, "cost", 0.2, 20),), plan)
+    text = monitoring.write_metrics(found, tmp_path / "m.prom", SYSTEM).read_text()
+    assert "# HELP monitoring_cost cost of a case" in text
+    page = monitoring.write_html(found, tmp_path / "r.html", "t").read_text()
+    assert "1 alert" in page
+    assert "Drift by column" not in page

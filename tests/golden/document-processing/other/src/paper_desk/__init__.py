@@ -1,3 +1,0 @@
-"""Turns the post of a claims desk into fields."""
-
-__version__ = "0.1.0"

@@ -1,0 +1,325 @@
+"""Checks what people have to decide before a release: facts, risks, and approvals that still hold.
+
+Commands: `check` (what is missing for a release), `card` (write the model card), `digests` (the
+subjects of an approval, to paste into governance/approvals.yaml).
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import evidence
+from .card import CardRefused, card_text, disagreements, write_card
+from .paths import Paths
+from .required import EVIDENCE
+
+# Who has committed to a file; None where that cannot be told.
+Committers = Callable[[str], set[str] | None]
+# What an approval must say, and as what.
+FIELDS = {
+    **dict.fromkeys(("role", "approver", "author", "decision"), str),
+    **dict.fromkeys(("approved_on", "expires"), date),
+    "covers": dict,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that stands in the way of a release, and what mends it."""
+
+    subject: str
+    message: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.message}\n  hint: {self.hint}"
+
+
+def release_findings(paths: Paths, today: date) -> list[Finding]:
+    """Everything that blocks a release on `today`; empty means that nothing does."""
+    return [
+        *check_system(_load(paths.governance / "system.yaml")),
+        *check_risks(_load(paths.governance / "risk-assessment.yaml"), today),
+        *check_approvals(paths, today, committers(paths.root)),
+        *check_evidence(paths),
+        *check_card(paths),
+    ]
+
+
+def check_system(system: Mapping[str, Any]) -> list[Finding]:
+    """The system says where it is used, and no prohibited use was found by two people."""
+    where = "governance/system.yaml"
+    screen = system["prohibited_use_screen"]
+    gaps = [
+        (f"`{fact}` is empty", "which duties apply depends on it")
+        for fact in ("jurisdictions", "roles")
+        if not system[fact]
+    ]
+    for question, answer in screen["answers"].items():
+        if answer is True:
+            gaps.append((f"prohibited use: {question}", "a yes stops the system: ask legal"))
+    if not all(isinstance(answer, bool) for answer in screen["answers"].values()):
+        gaps.append(("a screening question has no answer", "answer true or false"))
+    people = {screen["answered_by"], screen["reviewed_by"]}
+    if None in people or len(people) < 2:
+        message = "the screen was not answered and reviewed by two people"
+        gaps.append((message, "name the one who answered and another one who reviewed"))
+    return [Finding(where, message, hint) for message, hint in gaps]
+
+
+def check_risks(register: Mapping[str, Any], today: date) -> list[Finding]:
+    """Each risk has an owner, a control if high, an accepted residual, a review in date."""
+    return [
+        Finding(f"risk {risk['id']}", message, hint)
+        for risk in register["risks"]
+        for message, hint in _risk_gaps(risk, today)
+    ]
+
+
+def _risk_gaps(risk: Mapping[str, Any], today: date) -> list[tuple[str, str]]:
+    gaps = []
+    if not risk.get("owner"):
+        gaps.append(("no owner", "name the team that owns the risk"))
+    if risk["inherent"] == "high" and not risk.get("controls"):
+        gaps.append(("a high risk without a control", "name the controls that reduce it"))
+    if not risk.get("accepted_by"):
+        gaps.append(("the remaining risk is not accepted", "the risk owner sets `accepted_by`"))
+    review = risk.get("review_by")
+    if not isinstance(review, date):
+        gaps.append(("never reviewed", "review it and set `review_by`"))
+    elif review < today:
+        gaps.append((f"the review was due on {review}", "review it and set the next `review_by`"))
+    return gaps
+
+
+def check_approvals(paths: Paths, today: date, committers: Committers) -> list[Finding]:
+    """Each required role has an approval that covers every subject as it is now, and is in date.
+
+    Refused: an approver who is the author or has committed to a subject, a subject whose digest
+    changed since, an expiry in the past or more than a year away, and one person in two roles.
+    """
+    register = _load(paths.governance / "approvals.yaml")
+    approvals, found = _well_formed(register)
+    current = subjects(paths, register)
+    authors = {name: committers(name) for name in current}
+    for name, digest in current.items():
+        if digest is None:
+            hint = "`make run` writes it"
+            found.append(Finding(name, "the subject of an approval is missing", hint))
+        elif authors[name] is None:
+            hint = "install git and commit the subject: its authors may not approve it"
+            found.append(Finding(name, "git does not say who changed it", hint))
+    for role in _names(register, "required_roles"):
+        held = [approval for approval in approvals if approval["role"] == role]
+        gaps = [_approval_gaps(approval, current, today, authors) for approval in held]
+        if [] not in gaps:
+            reasons = min(gaps, key=len, default=["missing"])
+            hint = f"the {role} reviews the subjects and approves them anew"
+            found += [Finding(f"approval of the {role}", reason, hint) for reason in reasons]
+    return found + _one_person_two_roles(approvals)
+
+
+def _well_formed(register: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Finding]]:
+    """The approvals that can be judged, and what is wrong with the register and the others."""
+    where = "governance/approvals.yaml"
+    found = [
+        Finding(where, f"`{key}` is not a list of names", "without it nothing needs approval")
+        for key in ("required_roles", "subjects")
+        if not _names(register, key)
+    ]
+    given = register.get("approvals") or []
+    approvals = []
+    for number, approval in enumerate(given if isinstance(given, list) else [given], start=1):
+        if wrong := _odd_fields(approval):
+            message = f"approval {number} has no valid {', '.join(wrong)}"
+            found.append(Finding(where, message, "the head of the file shows the form"))
+        else:
+            approvals.append(approval)
+    return approvals, found
+
+
+def _names(register: Mapping[str, Any], key: str) -> list[str]:
+    """The texts of a list; none if anything else is in it."""
+    names = register.get(key)
+    whole = isinstance(names, list) and all(isinstance(n, str) and n.strip() for n in names)
+    return names if isinstance(names, list) and whole else []
+
+
+def _odd_fields(approval: object) -> list[str]:
+    if not isinstance(approval, Mapping):
+        return list(FIELDS)
+    given = {name: approval.get(name) for name in FIELDS}
+    blank = {name for name, value in given.items() if isinstance(value, str) and not value.strip()}
+    return [name for name, kind in FIELDS.items() if type(given[name]) is not kind or name in blank]
+
+
+def _approval_gaps(
+    approval: Mapping[str, Any],
+    current: Mapping[str, str | None],
+    today: date,
+    authors: Mapping[str, set[str] | None],
+) -> list[str]:
+    approver, covers = _person(approval["approver"]), approval["covers"]
+    gaps = []
+    if approval["decision"] != "approved":
+        gaps.append(f"the decision is {approval['decision']}")
+    if approver == _person(approval["author"]):
+        gaps.append("the approver is the author")
+    gaps += [
+        f"the approver has changed {name}"
+        for name in current
+        if approver in {_person(author) for author in authors[name] or ()}
+    ]
+    gaps += [f"{name} is not covered" for name in current if name not in covers]
+    gaps += [
+        f"{name} has changed since"
+        for name, digest in current.items()
+        if name in covers and covers[name] != digest
+    ]
+    return gaps + _date_gaps(approval["approved_on"], approval["expires"], today)
+
+
+def _date_gaps(approved: date, expires: date, today: date) -> list[str]:
+    gaps = []
+    if approved > today:
+        gaps.append(f"it was approved on {approved}, which is to come")
+    if (expires.year - 1, expires.month, expires.day) > approved.timetuple()[:3]:
+        gaps.append(f"it expires on {expires}, more than a year after {approved}")
+    if expires < today:
+        gaps.append(f"it expired on {expires}")
+    return gaps
+
+
+def _one_person_two_roles(approvals: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    roles: dict[str, set[str]] = {}
+    for approval in approvals:
+        roles.setdefault(_person(approval["approver"]), set()).add(approval["role"])
+    return [
+        Finding("approvals", f"{person} approved in two roles", "each role is another person")
+        for person, held in sorted(roles.items())
+        if len(held) > 1
+    ]
+
+
+def _person(text: str) -> str:
+    """Addresses are compared without case and spaces."""
+    return text.strip().casefold()
+
+
+def check_evidence(paths: Paths) -> list[Finding]:
+    """All evidence is there and fresh, speaks of one model, and shows that nothing failed."""
+    found = []
+    content: dict[str, Mapping[str, Any]] = {}
+    for name in EVIDENCE:
+        try:
+            content[name] = evidence.read(paths, name)["content"]
+            changed = evidence.stale(paths, name)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            found.append(Finding(f"evidence/{name}.json", "missing or unreadable", "`make run`"))
+            continue
+        if changed:
+            message = f"stale: {', '.join(changed)} changed since"
+            found.append(Finding(f"evidence/{name}.json", message, "`make run`"))
+    if {"model", "evaluation"} <= content.keys():
+        gaps = disagreements(content["model"], content["evaluation"])
+        found += [Finding("evidence/evaluation.json", gap, "`make run`") for gap in gaps]
+    if "features" in content and content["features"].get("findings") != []:
+        message, hint = "a feature breaks the policy", "mend the features, then `make run`"
+        found.append(Finding("evidence/features.json", message, hint))
+    return found
+
+
+def check_card(paths: Paths) -> list[Finding]:
+    """The card that people approve is the one that the evidence gives, where a run evaluates."""
+    if "evaluation" not in EVIDENCE:
+        return []
+    card = paths.docs / "model-card.md"
+    try:
+        same = card.read_text(encoding="utf-8") == card_text(paths)
+    except (OSError, ValueError):
+        same = False
+    message = "it is not what the evidence says"
+    return [] if same else [Finding("docs/model-card.md", message, "`make run` writes it")]
+
+
+def check_serving(paths: Paths, version: str, digest: str) -> list[Finding]:
+    """The model that serves is the one of `evidence/model.json`, from which the card is made."""
+    try:
+        content = evidence.read(paths, "model")["content"]
+        same = (content["version"], content["model"]) == (version, digest)
+    except (OSError, ValueError, LookupError, TypeError):
+        same = False
+    message = f"{version} serves, which is not the model of evidence/model.json"
+    hint = "serve the approved model, or bring back evidence and approvals of this one"
+    return [] if same else [Finding("serving model", message, hint)]
+
+
+def subjects(paths: Paths, register: Mapping[str, Any]) -> dict[str, str | None]:
+    """The digest of each file that an approval covers; None for a pattern that matches none."""
+    found: dict[str, str | None] = {}
+    for pattern in _names(register, "subjects"):
+        files = sorted(file for file in paths.root.glob(pattern) if file.is_file())
+        found |= {pattern: None} if not files else {}
+        found |= {file.relative_to(paths.root).as_posix(): evidence.digest(file) for file in files}
+    return found
+
+
+def committers(root: Path) -> Committers:
+    """Who has committed to a file, by e-mail; None where git is missing or knows no commit."""
+
+    def found(name: str) -> set[str] | None:
+        command = ["git", "-C", str(root), "log", "--format=%ae%n%ce", "--", name]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError:
+            return None
+        return set(done.stdout.split()) or None
+
+    return found
+
+
+def _load(path: Path) -> dict[str, Any]:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is not a mapping")
+    return content
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0: nothing in the way; 1: findings, or a card that may not be written."""
+    parser = argparse.ArgumentParser(prog="governance", description=__doc__)
+    parser.add_argument("command", choices=["check", "card", "digests"])
+    command = parser.parse_args(arguments).command
+    paths = Paths.here()
+    if command == "card":
+        return _write_card(paths)
+    if command == "digests":
+        register = _load(paths.governance / "approvals.yaml")
+        print(yaml.safe_dump({"covers": subjects(paths, register)}))
+        return 0
+    found = release_findings(paths, datetime.now(UTC).date())
+    print("\n".join(map(str, found)) or "nothing stands in the way of a release")
+    return 1 if found else 0
+
+
+def _write_card(paths: Paths) -> int:
+    try:
+        write_card(paths)
+    except CardRefused as refused:
+        print(f"no card: {refused}", file=sys.stderr)
+        return 1
+    print("wrote docs/model-card.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

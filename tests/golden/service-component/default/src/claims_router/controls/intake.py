@@ -1,0 +1,151 @@
+"""Takes in what a system outside this project reports: each report once, into the audit log.
+
+The feed is JSON lines. A line that cannot be read is set aside with its reason and counted; one
+that was taken in before is counted as repeated. Nothing is dropped without being counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from .audit import AuditLog, EventType, open_log, read_events
+from .evidence import replace
+from .paths import Paths
+
+WRITER = "intake"
+KINDS = {
+    "decision": EventType.DECISION,
+    "override": EventType.OVERRIDE,
+    "incident": EventType.INCIDENT,
+}
+FIELDS = ("id", "kind", "at", "subject", "version", "outcome")
+BATCH = 500
+
+
+class LineRefused(ValueError):
+    """The line is no report; the message says why, and holds none of its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the system says that it did; `score` where it gives one, from 0 to 1."""
+
+    id: str
+    kind: str
+    at: str
+    subject: str
+    version: str
+    outcome: str
+    score: float | None = None
+
+    def data(self) -> dict[str, Any]:
+        """What the audit event says, besides whom it is about."""
+        return {name: value for name, value in asdict(self).items() if name != "subject"}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the lines of a feed: every one is in exactly one of these."""
+
+    lines: int
+    recorded: int
+    repeated: int
+    refused: Mapping[str, int]
+
+    @property
+    def reconciled(self) -> bool:
+        """Whether nothing is missing and nothing counted twice."""
+        return self.lines == self.recorded + self.repeated + sum(self.refused.values())
+
+
+def parse(line: str) -> Report:
+    """Read one line; LineRefused if it is no report."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        raise LineRefused("no JSON") from None
+    if not isinstance(found, dict):
+        raise LineRefused("no JSON object")
+    if missing := [name for name in FIELDS if not _is_text(found.get(name))]:
+        raise LineRefused(f"missing or no text: {', '.join(missing)}")
+    if unknown := found.keys() - {*FIELDS, "score"}:
+        raise LineRefused(f"{len(unknown)} unknown fields")
+    if found["kind"] not in KINDS:
+        raise LineRefused(f"kind is none of {', '.join(KINDS)}")
+    if not _is_time(found["at"]):
+        raise LineRefused("at is no time with an offset")
+    return Report(**{**found, "score": _score(found.get("score"))})
+
+
+def take_in(paths: Paths, lines: Iterable[str]) -> Counts:
+    """Record each new report, and set refused lines aside; raises AuditUnavailable if it cannot.
+
+    Killed in between it can be done again: what was recorded is known by its id.
+    """
+    refused: dict[str, int] = {}
+    aside: list[str] = []
+    seen = taken(paths)
+    total = repeated = recorded = 0
+    with open_log(paths, writer=WRITER) as log:
+        batch: list[Report] = []
+        for line in lines:
+            total += 1
+            try:
+                report = parse(line)
+            except LineRefused as reason:
+                refused[str(reason)] = refused.get(str(reason), 0) + 1
+                aside.append(json.dumps({"reason": str(reason), "line": total}))
+                continue
+            if report.id in seen:
+                repeated += 1
+                continue
+            seen.add(report.id)
+            batch.append(report)
+            if len(batch) == BATCH:
+                recorded += _record(log, batch)
+        recorded += _record(log, batch)
+    replace(paths.quarantine / "feed.jsonl", "".join(f"{row}\n" for row in aside))
+    return Counts(total, recorded, repeated, dict(sorted(refused.items())))
+
+
+def taken(paths: Paths) -> set[str]:
+    """The ids of the reports that are in the audit log."""
+    return {str(event["data"].get("id")) for event in reported(paths)}
+
+
+def reported(paths: Paths) -> Iterator[dict[str, Any]]:
+    """The events that were taken in, in the order in which they were recorded."""
+    types = {str(kind) for kind in KINDS.values()}
+    for event in read_events(paths.audit / f"{WRITER}.jsonl"):
+        if event["type"] in types and "id" in event["data"]:
+            yield event
+
+
+def _record(log: AuditLog, batch: list[Report]) -> int:
+    """Record the batch with one fsync, and empty it."""
+    events = log.record_all((KINDS[report.kind], report.subject, report.data()) for report in batch)
+    batch.clear()
+    return len(events)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value.strip()) > 0 and len(value) <= 200
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _score(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise LineRefused("score is not between 0 and 1")
+    return float(value)

@@ -1,0 +1,6 @@
+"""What a run of this system writes, and a release needs: what its components say they produce."""
+
+EVIDENCE: tuple[str, ...] = (
+    "monitoring",
+    "intake",
+)

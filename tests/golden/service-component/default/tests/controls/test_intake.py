@@ -1,0 +1,133 @@
+"""Every line of a feed is recorded once, known already, or refused with a reason; none is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from claims_router.controls import audit, intake
+from claims_router.controls.intake import Counts, LineRefused, parse
+from claims_router.controls.paths import Paths
+
+REPORT = {
+    "id": "D-1",
+    "kind": "decision",
+    "at": "2025-11-03T09:12:44+00:00",
+    "subject": "C000123",
+    "version": "7.2.1",
+    "outcome": "accept",
+    "score": 0.31,
+}
+
+
+def line(**change: Any) -> str:
+    """A line of the feed; None takes a field out."""
+    return json.dumps({k: v for k, v in {**REPORT, **change}.items() if v is not None})
+
+
+def log_of(paths: Paths) -> str:
+    """The text of the audit log that intake writes."""
+    return (paths.audit / "intake.jsonl").read_text()
+
+
+def test_a_report_is_read_whole() -> None:
+    """The score may be left out."""
+    assert parse(line()).data() == {k: v for k, v in REPORT.items() if k != "subject"}
+    assert parse(line(score=None)).score is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "no JSON"),
+        ("[]", "no JSON object"),
+        (line(outcome=None), "missing or no text: outcome"),
+        (line(id=" ", at=7), "missing or no text: id, at"),
+        (line(subject="x" * 201), "missing or no text: subject"),
+        (line(mood="good"), "1 unknown fields"),
+        (line(kind="guess"), "kind is none of decision, override, incident"),
+        (line(at="yesterday"), "at is no time with an offset"),
+        (line(at="2025-11-03T09:12:44"), "at is no time with an offset"),
+        (line(score=1.5), "score is not between 0 and 1"),
+        (line(score=True), "score is not between 0 and 1"),
+        (line(score="high"), "score is not between 0 and 1"),
+    ],
+)
+def test_what_is_no_report_is_refused_with_its_reason(text: str, reason: str) -> None:
+    """And the reason holds none of its values."""
+    with pytest.raises(LineRefused) as refused:
+        parse(text)
+    assert str(refused.value) == reason
+
+
+def test_every_line_is_counted_once(project: Paths) -> None:
+    """Recorded, repeated within the feed, refused."""
+    lines = [line(), line(id="D-2"), line(), "{", "{", line(kind="guess")]
+    counts = intake.take_in(project, lines)
+    refused = {"kind is none of decision, override, incident": 1, "no JSON": 2}
+    assert counts == Counts(6, 2, 1, refused)
+    assert counts.reconciled
+
+
+def test_the_same_feed_again_records_nothing(project: Paths) -> None:
+    """Also in another process: what was taken in is known by its id."""
+    lines = [line(id=f"D-{number}") for number in range(1100)]
+    assert intake.take_in(project, lines).recorded == 1100
+    before = log_of(project)
+    assert intake.take_in(project, lines) == Counts(1100, 0, 1100, {})
+    assert log_of(project) == before
+    assert len(intake.taken(project)) == 1100
+
+
+def test_what_was_cut_off_goes_on(project: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash between two batches: the rest comes with the next run, and nothing twice."""
+    lines = [line(id=f"D-{number}") for number in range(1100)]
+    record: Callable[..., int] = intake._record
+    calls: list[int] = []
+
+    def once(*arguments: Any) -> int:
+        calls.append(1)
+        if len(calls) > 1:
+            raise OSError("power cut")
+        return record(*arguments)
+
+    monkeypatch.setattr(intake, "_record", once)
+    with pytest.raises(OSError, match="power cut"):
+        intake.take_in(project, lines)
+    monkeypatch.undo()
+    assert intake.take_in(project, lines) == Counts(1100, 600, 500, {})
+    assert audit.verify(project.audit / "intake.jsonl").findings == ()
+
+
+def test_whom_it_is_about_is_never_written(project: Paths) -> None:
+    """The same person gets the same pseudonym."""
+    intake.take_in(project, [line(), line(id="O-1", kind="override", outcome="review", score=None)])
+    assert "C000123" not in log_of(project)
+    subjects = {event["subject"] for event in intake.reported(project)}
+    assert len(subjects) == 1
+
+
+def test_refused_lines_are_set_aside_without_their_content(project: Paths) -> None:
+    """Number and reason: enough to find them in the feed."""
+    intake.take_in(project, [line(), line(subject="", id="D-9")])
+    rows = (project.quarantine / "feed.jsonl").read_text().splitlines()
+    assert [json.loads(row) for row in rows] == [
+        {"reason": "missing or no text: subject", "line": 2}
+    ]
+
+
+def test_kinds_become_events_of_their_own(project: Paths) -> None:
+    """Decision, override and incident, each with what was reported."""
+    kinds = ["decision", "override", "incident"]
+    intake.take_in(project, [line(id=kind, kind=kind) for kind in kinds])
+    found = [(event["type"], event["data"]["id"]) for event in intake.reported(project)]
+    assert found == [(str(intake.KINDS[kind]), kind) for kind in kinds]
+
+
+def test_counts_that_do_not_add_up_are_seen() -> None:
+    """A lost line would be one."""
+    assert Counts(3, 1, 1, {"no JSON": 1}).reconciled
+    assert not Counts(4, 1, 1, {"no JSON": 1}).reconciled
