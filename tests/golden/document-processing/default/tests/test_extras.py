@@ -112,8 +112,9 @@ class Stub(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[str]:
-    """The endpoint, on this machine."""
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The endpoint, on this machine, to which no proxy leads."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with HTTPServer(("127.0.0.1", 0), Stub) as served:
         thread = threading.Thread(target=served.serve_forever)
         thread.start()

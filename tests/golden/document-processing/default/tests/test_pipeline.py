@@ -133,10 +133,12 @@ def test_the_challenger_wins_by_more_than_chance(built: Paths) -> None:
 
 
 def test_planted_drift_raises_alerts(built: Paths) -> None:
-    """The new layout has words that were never seen."""
+    """The new layout has words that were never seen, and is read with less confidence."""
     found = evidence.read(built, "monitoring")["content"]
     assert found["window"] == "2025-12"
-    assert "unknown_words" in {alert["column"] for alert in found["alerts"]}
+    assert {alert["column"] for alert in found["alerts"]} & {"unknown_words", "confidence"}
+    drift = {row["column"]: row["value"] for row in found["measurements"] if row["metric"] == "psi"}
+    assert drift["unknown_words"] > 0.2 > drift["words"]
     measured = {row["metric"] for row in found["measurements"]}
     assert {"review_rate", "validation_failures", "field_confidence", "override_rate"} <= measured
 
