@@ -24,13 +24,20 @@ CACHES = {
 NOT_OURS = {"CI", "VIRTUAL_ENV", "MAKEFLAGS", "PYTHONPATH", *kit.IDENTITY}
 GITCONFIG = "[user]\n\tname = Test\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n"
 CLOSED = "http://127.0.0.1:9"  # nothing listens there: whatever asks a proxy fails at once
+# A new network has not even a loopback, which tests of clients and servers need: switch it on, then run the command.
+LOOPBACK_UP = """\
+import fcntl, os, socket, struct, sys
+SIOCSIFFLAGS, UP_AND_RUNNING = 0x8914, 0x41
+fcntl.ioctl(socket.socket(), SIOCSIFFLAGS, struct.pack("16sh", b"lo", UP_AND_RUNNING))
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 PROXIES = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"), CLOSED)
 
 
 @cache
 def _alone() -> tuple[str, ...]:
     """What starts a process in a network of its own, without any way out, where the machine allows it."""
-    wrapper = ("unshare", "--map-root-user", "--net")
+    wrapper = ("unshare", "--map-root-user", "--net", sys.executable, "-c", LOOPBACK_UP)
     if not shutil.which("unshare"):
         return ()
     done = subprocess.run([*wrapper, "true"], capture_output=True, check=False, timeout=30)
