@@ -57,6 +57,10 @@ constraints: install ## write constraints.txt anew: the newest versions that the
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --group dev pyproject.toml \
 	  --no-header --no-annotate --no-emit-index-url --output-file constraints.txt
 
+.PHONY: canary
+canary: install ## every blueprint with the newest versions allowed; to be run weekly (MOVE=--move keeps them)
+	$(BIN)/python -m tests.canary $(MOVE)
+
 .PHONY: bench
 bench: install ## our figures beside copier, cruft and cookiecutter
 	$(BIN)/python benchmarks/bench.py

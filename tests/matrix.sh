@@ -1,5 +1,5 @@
 #!/bin/sh
-# The quick tests on every other Python at hand, and on the lowest versions that pyproject.toml allows.
+# The quick tests, and the project of every blueprint, on every other Python at hand and on the lowest versions allowed.
 set -eu
 uv=$PWD/.venv/bin/uv
 export UV_PYTHON_DOWNLOADS=never
@@ -12,6 +12,10 @@ run() { # run NAME PYTHON [OPTION...]
   echo "== $name: $("$folder/bin/python" --version)"
   "$folder/bin/python" -m pytest -q -m "not slow and not product"
 }
+projects() { # projects VERSIONS PYTHON
+  echo "== projects with the $1 versions: $("$2" --version)"
+  .venv/bin/python -m tests.canary --versions "$1" --python "$2"
+}
 found() { # found VERSION: the path of that Python, also of one that pyenv holds back
   for python in "$(command -v "python$1" || true)" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
     if [ -x "$python" ] && "$python" -c pass 2>/dev/null; then
@@ -22,6 +26,11 @@ found() { # found VERSION: the path of that Python, also of one that pyenv holds
 }
 for version in 3.12 3.13; do
   python=$(found "$version")
-  if [ -n "$python" ]; then run "$version" "$python"; else echo "== $version: not on this machine, left out"; fi
+  if [ -n "$python" ]; then
+    run "$version" "$python"
+    projects tested "$python"
+  else echo "== $version: not on this machine, left out"
+  fi
 done
 run lowest python3 --resolution lowest-direct
+projects lowest python3
