@@ -20,11 +20,9 @@ from typing import Any, Self
 
 from ..paths import Paths
 from .chain import Verification, head_path, split, verify
-from .connectors import SINKS, Connection, Connector, FileConnector
-from .delivery import Backlog, Delivery
-from .events import ABOUT_PEOPLE, GENESIS, Draft, Event, EventType
-from .payloads import PAYLOAD, Payloads, Sealed
-from .privacy import Privacy, privacy_from
+from .delivery import SINKS, Backlog, Connection, Connector, Delivery, FileConnector
+from .events import ABOUT_PEOPLE, GENESIS, PAYLOAD, Draft, Event, EventType, Sealed
+from .privacy import Payloads, Privacy, privacy_from
 from .settings import OnFailure, Settings, settings
 
 Entry = tuple[EventType, str, Mapping[str, Any]]
