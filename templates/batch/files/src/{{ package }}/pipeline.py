@@ -200,7 +200,7 @@ def _scored(paths: Paths, day: date, why: Why | None) -> Night:
     rule = batch.load(paths.ops / "batch.yaml")
     try:
         scorer = model.scorer(paths)
-    except packages.PackageRefused as reason:
+    except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
     return batch.run(paths, day, data.night(day), table, scorer, rule, why)
 

@@ -15,11 +15,12 @@ import polars as pl
 import yaml
 
 from . import data, fields, measure, model
+from .checks import Register
 from .controls import audit, contract, evaluation, evidence, monitoring, packages, validation
 from .controls.audit import EventType, Privacy
 from .controls.card import CardRefused, write_card
 from .controls.documents.reader import ReadRefused
-from .controls.documents.tokens import Tokens
+from .controls.documents.records import Tokens
 from .controls.governance import release_findings
 from .controls.paths import Paths
 from .controls.review import (
@@ -33,8 +34,7 @@ from .controls.review import (
 )
 from .controls.stages import Stage, StageFailed
 from .controls.switch import switch_of
-from .duplicates import Register
-from .extraction import Rules
+from .extraction import PageClasses, Rules
 from .intake import (
     RELEASE,
     Memo,
@@ -50,7 +50,6 @@ from .intake import (
 )
 from .model import CHALLENGER, CHAMPION, Labelled
 from .review import OUTCOMES, review_item
-from .trained import PageClasses
 
 CONTRACT = "documents.odcs.yaml"
 SYSTEM = __package__ or "system"
@@ -376,7 +375,7 @@ def _served(paths: Paths, privacy: Privacy) -> Iterator[Processor]:
     with reader_of(os.environ) as reader:
         try:
             yield processor(paths, reader, privacy, register=register, memo=_READ)
-        except packages.PackageRefused as reason:
+        except packages.ReleaseRefused as reason:
             raise StageFailed(str(reason)) from reason
 
 

@@ -262,7 +262,7 @@ def document(paths: Paths) -> str:
     newest = list(publication.recorded(paths))[-1]
     try:
         same = publication.reproduced(paths, newest, lambda *made: again(paths, *made))
-    except (NotOnRecord, packages.PackageRefused) as reason:
+    except (NotOnRecord, packages.ReleaseRefused) as reason:
         raise StageFailed(str(reason)) from reason
     if not same:
         raise StageFailed(f"{newest} cannot be made again: model or libraries have changed")
@@ -501,7 +501,7 @@ def _served(paths: Paths) -> packages.Package:
     """The model that serves; StageFailed if there is none, or it was changed."""
     try:
         return packages.load(paths)
-    except packages.PackageRefused as reason:
+    except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
 
 

@@ -18,12 +18,12 @@ from .controls import (
     access,
     audit,
     contract,
-    contradictions,
     evaluation,
     evidence,
     llm,
     monitoring,
     releases,
+    screening,
     validation,
 )
 from .controls.access import Access
@@ -87,13 +87,11 @@ def index(paths: Paths) -> str:
     frame = pl.DataFrame([_columns(passage) for passage in kept])
     _write(paths, "passages", validation.guard(paths, frame, table).clean)
     _passages(paths).write_bytes(corpus.dumped(kept))
-    clashes = contradictions.find(
+    clashes = screening.contradictions(
         [
             statement
             for passage in kept
-            for statement in contradictions.statements(
-                passage.document_id, passage.id, passage.text
-            )
+            for statement in screening.statements(passage.document_id, passage.id, passage.text)
         ]
     )
     overdue = live.filter(pl.col("review_by") < corpus.EXTRACTED_ON).sort("key")

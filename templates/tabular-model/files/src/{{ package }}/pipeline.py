@@ -302,7 +302,7 @@ def _served(use: Callable[[Paths], Served], paths: Paths) -> Served:
     """What is made of the model that serves; StageFailed if there is none, or it was changed."""
     try:
         return use(paths)
-    except packages.PackageRefused as reason:
+    except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
 
 

@@ -92,11 +92,13 @@ def _prove(paths: Paths, options: Options) -> int:
     known = leaves(log)
     size = options.size or len(known)
     tree = known[:size]
-    proof: dict[str, object] = {"log": log.name, "size": size, "root": _text(checkpoints.root(tree))}
+    root = _text(checkpoints.root(tree))
+    proof: dict[str, object] = {"log": log.name, "size": size, "root": root}
     if options.since:
         path = checkpoints.consistency(tree, options.since)
-        first = {"first": options.since, "first_root": _text(checkpoints.root(tree[: options.since]))}
-        proof |= {**first, "consistency": [_text(step) for step in path]}
+        first = _text(checkpoints.root(tree[: options.since]))
+        proof |= {"first": options.since, "first_root": first}
+        proof |= {"consistency": [_text(step) for step in path]}
     else:
         path = checkpoints.inclusion(tree, options.sequence - 1)
         event = split(log.read_bytes())[0][options.sequence - 1].decode()
