@@ -5,9 +5,11 @@ Threads that record at the same time share one fsync: whoever comes first writes
 
 import fcntl
 import hashlib
+import itertools
 import json
 import logging
 import os
+import secrets
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -105,6 +107,7 @@ class AuditLog:
         self._calls: list[_Call] = []
         self._held: list[Draft] = []
         self._lost = 0
+        self._seed, self._numbers = secrets.token_bytes(32), itertools.count()
         self._lock = _lock(path)
         try:
             torn = _set_torn_tail_aside(path)
@@ -170,7 +173,7 @@ class AuditLog:
         own = {PAYLOAD: sealed.digest} if sealed else {}
         hide = self.privacy.pseudonym if type in ABOUT_PEOPLE else self.privacy.redact_text
         return Draft(
-            id=name or str(uuid.uuid4()),
+            id=name or self._name(),
             source=self._source,
             type=str(type),
             subject=hide(subject),
@@ -178,6 +181,11 @@ class AuditLog:
             data={**self.privacy.redact(data), **own},
             sealed=sealed,
         )
+
+    def _name(self) -> str:
+        """A random UUID, from a seed: `uuid4` would give way to another thread at each call."""
+        made = hashlib.sha256(self._seed + next(self._numbers).to_bytes(8, "big")).digest()
+        return str(uuid.UUID(bytes=made[:16], version=4))
 
     def _commit(self, drafts: list[Draft]) -> list[Event]:
         """Write for all who wait if nobody does; else wait until that is done, or one's turn."""

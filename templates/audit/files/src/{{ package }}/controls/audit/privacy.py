@@ -103,7 +103,9 @@ class Privacy:
         return _hidden(text)
 
     def _keyed(self, purpose: bytes, content: bytes) -> str:
-        return hmac.digest(self.key, purpose + b"\x00" + content, "sha256").hex()
+        made = _hmac(self.key).copy()
+        made.update(purpose + b"\x00" + content)
+        return made.hexdigest()
 
     def _value(self, value: Any) -> Any:
         """By type, the frequent ones first: a log spends much of its time here."""
@@ -117,6 +119,13 @@ class Privacy:
         if isinstance(value, list | tuple):
             return [self._value(item) for item in value]
         return _hidden(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=8)
+def _hmac(key: bytes) -> hmac.HMAC:
+    """Made once a key. `hmac.digest` would give way to another thread at each call, which costs
+    more than all else where many record at the same time."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def _hidden(text: str) -> str:
