@@ -35,5 +35,5 @@ def test_all_of_them_together() -> None:
     settings, clients = stamped(*SINKS)
     assert set(settings["connections"]) == set(SINKS) - {"stdout"}  # type: ignore[call-overload]
     assert clients == set(CLIENTS.values())
-    known = golden.target("tabular-decision", {}).rendered.tree["src/credit_line/controls/audit/connectors.py"]
+    known = golden.target("tabular-decision", {}).rendered.tree["src/credit_line/controls/audit/delivery.py"]
     assert [sink for sink in SINKS if f'    "{sink}": lambda to:' not in known.content.decode()] == []

@@ -74,52 +74,52 @@ WEAKENED = {  # file, what is put over it, the tests that must notice, the contr
     "the reader takes files of any size": (
         f"{SOURCE}/controls/documents/reader.py",
         "\n\nBounds.__init__.__defaults__ = (10**12, 10**9, 10**12, 10.0, 1_500_000_000)\n",
-        "tests/controls/test_documents_reader.py",
+        "tests/controls/test_documents.py",
         "SEC-02",
     ),
     "the reader knows the secrets of the service": (
         f"{SOURCE}/controls/documents/reader.py",
         "\n\ndef _environment():\n    return dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))\n",
-        "tests/controls/test_documents_reader.py",
+        "tests/controls/test_documents.py",
         "SEC-02",
     ),
     "originals are deleted without a record": (
-        f"{SOURCE}/controls/documents/originals.py",
+        f"{SOURCE}/controls/documents/records.py",
         (
             "\n\nAuditLog = None\nOriginals.dispose = lambda self, *given, **more: ["
             "self._file(k.digest).unlink() for k in self.all()]\n"
         ),
-        "tests/controls/test_documents_originals.py",
+        "tests/controls/test_documents.py",
         "AUD-03",
     ),
     "tokens are the values": (
-        f"{SOURCE}/controls/documents/tokens.py",
+        f"{SOURCE}/controls/documents/records.py",
         "\n\nTokens.token = lambda self, kind, value: PREFIX + value\n",
-        "tests/controls/test_documents_tokens.py",
+        "tests/controls/test_documents.py",
         "DATA-06",
     ),
     "no leak is found": (
-        f"{SOURCE}/controls/documents/tokens.py",
+        f"{SOURCE}/controls/documents/records.py",
         "\n\ndef leaks(folder, secrets, skip=()):\n    return []\n",
-        "tests/controls/test_documents_tokens.py",
+        "tests/controls/test_documents.py",
         "DATA-06",
     ),
     "everything may go out": (
         f"{SOURCE}/controls/review/routing.py",
         "\n\ndef route(confidence, limit, findings=(), sample=False):\n    return Route(True, ())\n",
-        "tests/controls/test_review_routing.py",
+        "tests/controls/test_review.py",
         "HUM-01",
     ),
     "the limit promises too much": (
         f"{SOURCE}/controls/review/routing.py",
         "\n\ndef error_bound(errors, rows, certainty):\n    return errors / rows if rows else 0.0\n",
-        "tests/controls/test_review_routing.py",
+        "tests/controls/test_review.py",
         "MOD-03",
     ),
     "one person is enough": (
         f"{SOURCE}/controls/review/queue.py",
         "\n\n_row = Queue._row\nQueue._row = lambda self, item: (*_row(self, item)[:5], 1, self._now())\n",
-        "tests/controls/test_review_queue.py",
+        "tests/controls/test_review.py",
         "HUM-01",
     ),
     "a review counts without a record": (
@@ -130,13 +130,13 @@ WEAKENED = {  # file, what is put over it, the tests that must notice, the contr
             '    self._log = type("Deaf", (), {"privacy": log.privacy, "record": lambda *_: None})()\n'
             "\n\nQueue.__init__ = _deaf\n"
         ),
-        "tests/controls/test_review_queue.py",
+        "tests/controls/test_review.py",
         "AUD-01",
     ),
     "what slipped through is not looked for": (
         f"{SOURCE}/controls/review/queue.py",
         "\n\ndef released_unreviewed(events, release, limits):\n    return []\n",
-        "tests/controls/test_review_queue.py",
+        "tests/controls/test_review.py",
         "HUM-01",
     ),
 }

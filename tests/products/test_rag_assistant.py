@@ -94,13 +94,13 @@ WEAKENED = {  # file, what is put over it, the tests that must notice, the contr
     "nothing is screened": (
         "screening.py",
         "\n\ndef findings(text):\n    return ()\n",
-        "tests/controls/test_texts.py",
+        "tests/controls/test_grounding.py",
         "SEC-02",
     ),
     "nothing contradicts": (
-        "contradictions.py",
-        "\n\ndef find(known, same=SAME):\n    return []\n",
-        "tests/controls/test_texts.py",
+        "screening.py",
+        "\n\ndef contradictions(known, same=SAME):\n    return []\n",
+        "tests/controls/test_grounding.py",
         "DATA-07",
     ),
     "everybody may read everything": (
@@ -118,19 +118,19 @@ WEAKENED = {  # file, what is put over it, the tests that must notice, the contr
     "the stand-in passes for a model": (
         "llm/chat.py",
         "\n\nOffline.label = property(lambda self: 'endpoint:great-model')\n",
-        "tests/controls/test_llm_chat.py",
+        "tests/controls/test_llm.py",
         "MOD-07",
     ),
     "redirects are followed": (
         "llm/chat.py",
         "\n\n_NoRedirect = urllib.request.HTTPRedirectHandler\n",
-        "tests/controls/test_llm_chat.py",
+        "tests/controls/test_llm.py",
         "MOD-07",
     ),
     "traces hold what was said": (
         "llm/telemetry.py",
         "\n\nWatched._told = lambda self, role, text: {'role': role, 'content': text}\n",
-        "tests/controls/test_llm_telemetry.py",
+        "tests/controls/test_llm.py",
         "DATA-06",
     ),
     "what is sealed is logged": (
@@ -266,9 +266,9 @@ def test_a_policy_that_changes_makes_another_release(copied: Product) -> None:
     assert copied.run().code == 0
     after = copied.evidence("model")["version"]
     assert after != before
-    listed = copied.shell.must(f".venv/bin/python -m {PACKAGE}.controls.rollback list")
+    listed = copied.shell.must(f".venv/bin/python -m {PACKAGE}.controls.releases list")
     assert listed.split() == [before, "*", after, "(serves)"]
-    back = f".venv/bin/python -m {PACKAGE}.controls.rollback back --reason 'a wrong figure' --actor duty@example.org"
+    back = f".venv/bin/python -m {PACKAGE}.controls.releases back --reason 'a wrong figure' --actor duty@example.org"
     assert f"* {before} (serves)" in copied.shell.must(back)
 
 

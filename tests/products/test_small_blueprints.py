@@ -41,14 +41,14 @@ WEAKENED = {  # blueprint, file below the package, what is put over it, the test
         "batch-scoring",
         "controls/reference.py",
         "\n\ndef findings(frame, known, limits):\n    return []\n",
-        "tests/controls/test_reference.py",
+        "tests/controls/test_batch.py",
         "DATA-02",
     ),
     "no row is bad": (
         "blank",
         "controls/validation.py",
         "\n\ndef _failures(frame, table):\n    return None\n",
-        "tests/controls/test_validation.py",
+        "tests/controls/test_contract.py",
         "DATA-02",
     ),
     "no measurement is beyond its limit": (

@@ -24,13 +24,14 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from .checks import Register
 from .controls.audit import AuditUnavailable, EventType, in_production, open_log, read_events
-from .controls.documents.originals import OriginalChanged, OriginalGone
 from .controls.documents.reader import Bounds
+from .controls.documents.records import OriginalChanged, OriginalGone
 from .controls.governance import check_serving, release_findings
-from .controls.packages import PackageRefused
 from .controls.paths import Paths
 from .controls.release import Decide, Desk, Metrics, NotReleased, UnknownDecision
+from .controls.releases import ReleaseRefused
 from .controls.review import (
     Item,
     NotYours,
@@ -43,7 +44,6 @@ from .controls.review import (
     watch,
 )
 from .controls.switch import switch_of
-from .duplicates import Register
 from .intake import RELEASE, Processor, processor, reader_of
 from .review import OUTCOMES, Correction, CorrectionRefused, corrected, review_item
 
@@ -95,7 +95,7 @@ def create(paths: Paths | None = None) -> FastAPI:
     for error, status, text in (
         (NotReleased, 503, ""),
         (AuditUnavailable, 503, "it cannot be recorded, so it does not count"),
-        (PackageRefused, 409, ""),
+        (ReleaseRefused, 409, ""),
         (NotYours, 409, ""),
         (OriginalChanged, 409, "the original was changed: tell security"),
         (UnknownDecision, 404, "there is no such document"),

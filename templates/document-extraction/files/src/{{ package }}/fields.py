@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
-from .controls.documents.tokens import Tokens
+from .controls.documents.records import Tokens
 
 INVOICE, CLAIM, TERMS, OTHER = "invoice", "claim", "terms", "other"
 READ = (INVOICE, CLAIM)

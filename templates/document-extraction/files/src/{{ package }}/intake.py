@@ -16,21 +16,17 @@ from typing import Any
 import polars as pl
 
 from . import checks, confidence
-from .checks import OnFile
+from .checks import OnFile, Register, fingerprints
 from .controls import packages
 from .controls.audit import Privacy
-from .controls.documents.originals import Originals
 from .controls.documents.page import Page
 from .controls.documents.reader import Bounds, Reader, ReadRefused
-from .controls.documents.tokens import Tokens
+from .controls.documents.records import Originals, Tokens
 from .controls.paths import Paths
 from .controls.review import route, sampled
-from .duplicates import Register, fingerprints
-from .extraction import Extractor, Rules
+from .extraction import LANGUAGE_MODEL, Extractor, LanguageModel, PageClasses, Rules, Trained
 from .fields import FIELDS, INVOICE, READ, TERMS, normal, parsed_amount, stored
-from .language_model import LANGUAGE_MODEL, LanguageModel
 from .segments import Found, candidates, column, segments, unevenness
-from .trained import PageClasses, Trained
 
 RELEASE, REFER = "release", "refer"
 NO_TEXT, NOT_READ, DUPLICATE = "no text layer", "not to be read", "duplicate"
@@ -267,7 +263,7 @@ def processor(
     register: Register | None = None,
     memo: Memo | None = None,
 ) -> Processor:
-    """The processor of a packaged version, by default the one that serves; PackageRefused."""
+    """The processor of a packaged version, by default the one that serves; ReleaseRefused."""
     package = packages.load(paths, version)
     parts, tokens = package.estimator, Tokens(privacy)
     classes = PageClasses(parts["pages"], parts["known"])

@@ -17,13 +17,20 @@ import polars as pl
 from . import confidence
 from .checks import OnFile
 from .controls.documents.page import Page
-from .controls.documents.tokens import Tokens
-from .extraction import Extractor, Rules
+from .controls.documents.records import Tokens
+from .extraction import (
+    LANGUAGE_MODEL,
+    NONE,
+    Extractor,
+    LanguageModel,
+    PageClasses,
+    Rules,
+    Trained,
+    features,
+)
 from .fields import FIELDS, OTHER, READ, TERMS, normal, stored
 from .intake import Reading, Understanding
-from .language_model import LANGUAGE_MODEL, LanguageModel
 from .segments import Candidate, candidates, segments
-from .trained import NONE, PageClasses, Trained, features
 
 FOLDS = 3
 CHAMPION, CHALLENGER = "champion", "challenger"

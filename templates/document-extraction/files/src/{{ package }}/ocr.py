@@ -1,4 +1,4 @@
-"""Reads pages that are pictures, with RapidOCR: an extra, see docs/extras.md.
+"""Reads pages that are pictures, with RapidOCR: an extra, see docs/data.md.
 
 It is the program of a reader like any other: `DOCUMENT_OCR=rapidocr` lets it run in the place of
 the one that reads text layers only, in a process of its own and within bounds.

@@ -15,12 +15,24 @@ import polars as pl
 import yaml
 
 from . import data, fields, measure, model
-from .controls import audit, contract, evaluation, evidence, monitoring, packages, validation
+from .checks import Register
+from .controls import (
+    audit,
+    bom,
+    contract,
+    evaluation,
+    evidence,
+    lineage,
+    monitoring,
+    packages,
+    validation,
+)
 from .controls.audit import EventType, Privacy
 from .controls.card import CardRefused, write_card
 from .controls.documents.reader import ReadRefused
-from .controls.documents.tokens import Tokens
+from .controls.documents.records import Tokens
 from .controls.governance import release_findings
+from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
 from .controls.review import (
     NEVER,
@@ -33,8 +45,7 @@ from .controls.review import (
 )
 from .controls.stages import Stage, StageFailed
 from .controls.switch import switch_of
-from .duplicates import Register
-from .extraction import Rules
+from .extraction import PageClasses, Rules
 from .intake import (
     RELEASE,
     Memo,
@@ -50,10 +61,26 @@ from .intake import (
 )
 from .model import CHALLENGER, CHAMPION, Labelled
 from .review import OUTCOMES, review_item
-from .trained import PageClasses
 
 CONTRACT = "documents.odcs.yaml"
 SYSTEM = __package__ or "system"
+# What each stage reads and writes. A file that is missing here is missing in the lineage. Originals
+# are in it through the documents' table, which has the digest of each.
+AGREED, LIMITS = f"contracts/{CONTRACT}", "evals/thresholds.yaml"
+MODELS = "var/models/candidates.json"
+RAW = tuple(f"var/data/raw_{name}.parquet" for name in ("documents", "labels", "vendors"))
+DOCUMENTS, LABELS, VENDORS = CLEAN = tuple(name.replace("raw_", "") for name in RAW)
+FLOWS = {
+    "data": Flow(writes=RAW),
+    "validate": Flow((AGREED, *RAW), (*CLEAN, "evidence/data-quality.json")),
+    "train": Flow((*CLEAN, LIMITS), (MODELS,)),
+    "evaluate": Flow((*CLEAN, LIMITS, MODELS), ("evidence/evaluation.json",)),
+    "package": Flow(("evidence/evaluation.json", MODELS, DOCUMENTS, LABELS), (RELEASED,)),
+    "intake": Flow((AGREED, DOCUMENTS, VENDORS, RELEASED), ("var/data/released.parquet",)),
+    "monitor": Flow(
+        (DOCUMENTS, VENDORS, RELEASED, "ops/monitoring.yaml"), ("evidence/monitoring.json",)
+    ),
+}
 # Pages that this process has read, in memory only: what is on them is written nowhere.
 _READ = Memo()
 
@@ -292,7 +319,9 @@ def monitor(paths: Paths) -> str:
 
 
 def document(paths: Paths) -> str:
-    """Write the model card, and prove that the audit log is whole and nothing slipped through."""
+    """Write lineage, bills of materials and card; prove that nothing slipped through."""
+    datasets = lineage.record(paths, FLOWS, SYSTEM, [*RAW, AGREED, LIMITS])
+    bom.write(paths, SYSTEM, datasets)
     try:
         write_card(paths)
     except CardRefused as reason:
@@ -318,7 +347,7 @@ def _slipped(paths: Paths) -> list[str]:
     ]
 
 
-STAGES = (
+PLAIN = (
     Stage("data", get_data),
     Stage("validate", validate, ("data",)),
     Stage("train", train, ("validate",)),
@@ -329,6 +358,7 @@ STAGES = (
     Stage("monitor", monitor, ("validate",)),
     Stage("evidence", document, ("package", "intake", "monitor")),
 )
+STAGES = lineage.traced(PLAIN, FLOWS, SYSTEM)
 
 
 def _processed(serving: Processor, documents: pl.DataFrame) -> list[tuple[str, str, Result]]:
@@ -376,7 +406,7 @@ def _served(paths: Paths, privacy: Privacy) -> Iterator[Processor]:
     with reader_of(os.environ) as reader:
         try:
             yield processor(paths, reader, privacy, register=register, memo=_READ)
-        except packages.PackageRefused as reason:
+        except packages.ReleaseRefused as reason:
             raise StageFailed(str(reason)) from reason
 
 

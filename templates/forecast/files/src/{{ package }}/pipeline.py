@@ -23,11 +23,13 @@ from .controls import (
     accuracy,
     audit,
     backtest,
+    bom,
     conformal,
     contract,
     evaluation,
     evidence,
     hierarchy,
+    lineage,
     monitoring,
     overrides,
     packages,
@@ -38,6 +40,7 @@ from .controls import (
 from .controls.audit import AuditLog, EventType
 from .controls.card import CardRefused, write_card
 from .controls.governance import release_findings
+from .controls.lineage import RELEASED, Flow
 from .controls.overrides import Override
 from .controls.panel import Panel, first_day, month_number
 from .controls.paths import Paths
@@ -54,6 +57,25 @@ TEST_ORIGINS = 12
 REFIT_EVERY = 3
 YOUNG = 24  # months of history below which a series counts as young
 CHANCE = 3.29  # standard deviations that chance exceeds in one of a thousand measurements
+
+
+# What each stage reads and writes. A file that is missing here is missing in the lineage.
+AGREED, LIMITS = f"contracts/{CONTRACT}", "evals/thresholds.yaml"
+MODELS = "var/models/candidates.json"
+RAW = tuple(f"var/data/raw_{name}.parquet" for name in ("sales", "series", "calendar"))
+CLEAN = tuple(name.replace("raw_", "") for name in RAW)
+BACKTESTS = tuple(f"var/data/backtest_{kind}.parquet" for kind in model.KINDS)
+FLOWS = {
+    "data": Flow(writes=RAW),
+    "validate": Flow((AGREED, *RAW), (*CLEAN, "evidence/data-quality.json")),
+    "backtest": Flow(CLEAN, (*BACKTESTS, "evidence/backtest.json")),
+    "train": Flow((*CLEAN, *BACKTESTS, LIMITS), (MODELS,)),
+    "evaluate": Flow((*CLEAN, *BACKTESTS, LIMITS, MODELS), ("evidence/evaluation.json",)),
+    "package": Flow(("evidence/evaluation.json", MODELS, *CLEAN), (RELEASED,)),
+    "publish": Flow((AGREED, *CLEAN, RELEASED), ("var/data/forecasts.parquet",)),
+    "overrides": Flow((*CLEAN, LIMITS), ("evidence/overrides.json",)),
+    "monitor": Flow((*CLEAN, RELEASED, "ops/monitoring.yaml"), ("evidence/monitoring.json",)),
+}
 
 
 def get_data(paths: Paths) -> str:
@@ -251,7 +273,9 @@ def monitor(paths: Paths) -> str:
 
 
 def document(paths: Paths) -> str:
-    """Write the model card, make the newest forecast again, prove that the audit log is whole."""
+    """Write lineage, bills and card; make the newest forecast again; the log has to be whole."""
+    datasets = lineage.record(paths, FLOWS, SYSTEM, [*RAW, AGREED, LIMITS])
+    bom.write(paths, SYSTEM, datasets)
     try:
         write_card(paths)
     except CardRefused as reason:
@@ -262,7 +286,7 @@ def document(paths: Paths) -> str:
     newest = list(publication.recorded(paths))[-1]
     try:
         same = publication.reproduced(paths, newest, lambda *made: again(paths, *made))
-    except (NotOnRecord, packages.PackageRefused) as reason:
+    except (NotOnRecord, packages.ReleaseRefused) as reason:
         raise StageFailed(str(reason)) from reason
     if not same:
         raise StageFailed(f"{newest} cannot be made again: model or libraries have changed")
@@ -272,7 +296,7 @@ def document(paths: Paths) -> str:
     )
 
 
-STAGES = (
+PLAIN = (
     Stage("data", get_data),
     Stage("validate", validate, ("data",)),
     Stage("backtest", look_back, ("validate",)),
@@ -285,6 +309,7 @@ STAGES = (
     Stage("monitor", monitor, ("validate",)),
     Stage("evidence", document, ("package", "publish", "overrides", "monitor")),
 )
+STAGES = lineage.traced(PLAIN, FLOWS, SYSTEM)
 
 
 def again(paths: Paths, version: str, inputs: str) -> pl.DataFrame:
@@ -501,7 +526,7 @@ def _served(paths: Paths) -> packages.Package:
     """The model that serves; StageFailed if there is none, or it was changed."""
     try:
         return packages.load(paths)
-    except packages.PackageRefused as reason:
+    except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
 
 

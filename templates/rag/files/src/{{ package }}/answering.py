@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .controls import grounding
-from .controls.contradictions import Contradiction
 from .controls.grounding import Quote
 from .controls.llm import Chat, Completion, Endpoint, Message, Offline, chat_from
 from .controls.paths import Paths
 from .controls.release import REFER
 from .controls.releases import Release, ReleaseRefused, load
+from .controls.screening import Contradiction
 from .corpus import Passage, loaded
 from .retrieval import Embed, Hit, Lexical, Library, Retriever, Semantic
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -17,19 +18,22 @@ from .answering import ABSTAINED, PASSAGES, PROMPT, PROMPT_FILE, SEALED, VECTORS
 from .controls import (
     access,
     audit,
+    bom,
     contract,
-    contradictions,
     evaluation,
     evidence,
+    lineage,
     llm,
     monitoring,
     releases,
+    screening,
     validation,
 )
 from .controls.access import Access
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
 from .controls.governance import release_findings
+from .controls.lineage import RELEASED, Flow
 from .controls.monitoring import Measurement, Plan
 from .controls.paths import Paths
 from .controls.release import REFER, sealed
@@ -53,6 +57,30 @@ OWN_METRICS = (
     "slow_answer_seconds",
 )
 WATCHED = ("psi", "ks", "missing_rate", "prediction_rate", *OWN_METRICS)
+
+
+# What each stage reads and writes. A file that is missing here is missing in the lineage.
+AGREED, LIMITS = f"contracts/{CONTRACT}", "evals/thresholds.yaml"
+RULES, ASKED, ATTACKS = "governance/access.yaml", "evals/questions.jsonl", "evals/injections.jsonl"
+POLICIES, CANDIDATE = "corpus/*.md", "var/models/candidate.json"
+RAW, DOCUMENTS = "var/data/raw_documents.parquet", "var/data/documents.parquet"
+QUESTIONS, ANSWERS = "var/data/questions.parquet", "var/data/answers.parquet"
+INDEX = f"var/data/{PASSAGES}"
+FLOWS = {
+    "corpus": Flow((POLICIES,), (RAW, QUESTIONS)),
+    "validate": Flow((AGREED, RAW), (DOCUMENTS, "evidence/data-quality.json")),
+    "index": Flow((AGREED, RAW, DOCUMENTS), (INDEX, "evidence/corpus.json")),
+    "calibrate": Flow((INDEX, RULES, ASKED, LIMITS), (CANDIDATE,)),
+    "evaluate": Flow(
+        (INDEX, RULES, ASKED, ATTACKS, LIMITS, CANDIDATE), ("evidence/evaluation.json",)
+    ),
+    "package": Flow(("evidence/evaluation.json", CANDIDATE, INDEX, LIMITS, ASKED), (RELEASED,)),
+    "answer": Flow((AGREED, QUESTIONS, RULES, RELEASED), (ANSWERS,)),
+    "monitor": Flow(
+        ("ops/monitoring.yaml", "evidence/corpus.json", QUESTIONS, ANSWERS, INDEX, RULES, RELEASED),
+        ("evidence/monitoring.json",),
+    ),
+}
 
 
 def get_corpus(paths: Paths) -> str:
@@ -87,13 +115,11 @@ def index(paths: Paths) -> str:
     frame = pl.DataFrame([_columns(passage) for passage in kept])
     _write(paths, "passages", validation.guard(paths, frame, table).clean)
     _passages(paths).write_bytes(corpus.dumped(kept))
-    clashes = contradictions.find(
+    clashes = screening.contradictions(
         [
             statement
             for passage in kept
-            for statement in contradictions.statements(
-                passage.document_id, passage.id, passage.text
-            )
+            for statement in screening.statements(passage.document_id, passage.id, passage.text)
         ]
     )
     overdue = live.filter(pl.col("review_by") < corpus.EXTRACTED_ON).sort("key")
@@ -269,7 +295,11 @@ def monitor(paths: Paths) -> str:
 
 
 def document(paths: Paths) -> str:
-    """Write the model card from the evidence, and prove that the audit log is whole."""
+    """Write lineage, bills of materials and the model card; prove that the audit log is whole."""
+    policies = sorted(f"corpus/{file.name}" for file in (paths.root / "corpus").glob("*.md"))
+    sources = [*policies, AGREED, LIMITS, RULES, ASKED]
+    datasets = lineage.record(paths, FLOWS, SYSTEM, sources, (POLICIES, INDEX))
+    bom.write(paths, SYSTEM, datasets, {PROMPT_FILE: _prompt(paths)})
     try:
         write_card(paths)
     except CardRefused as reason:
@@ -282,7 +312,7 @@ def document(paths: Paths) -> str:
     return f"model card written, audit log intact, evidence: {', '.join(files)}"
 
 
-STAGES = (
+PLAIN = (
     Stage("corpus", get_corpus),
     Stage("validate", validate, ("corpus",)),
     Stage("index", index, ("validate",)),
@@ -294,6 +324,7 @@ STAGES = (
     Stage("monitor", monitor, ("answer",)),
     Stage("evidence", document, ("package", "answer", "monitor")),
 )
+STAGES = lineage.traced(PLAIN, FLOWS, SYSTEM)
 
 
 def _of_corpus(paths: Paths, plan: Plan, newest: pl.DataFrame) -> list[Measurement]:
@@ -390,6 +421,12 @@ def _asked(use: Callable[[], Found]) -> Found:
         return use()
     except llm.ModelUnavailable as reason:
         raise StageFailed(f"the model does not answer: {reason}") from reason
+
+
+def _prompt(paths: Paths) -> str:
+    """The digest of the prompt that serves."""
+    ready = _loaded(lambda: releases.load(paths))
+    return "sha256:" + hashlib.sha256(ready.files[PROMPT_FILE]).hexdigest()
 
 
 def _rules(paths: Paths) -> Access:

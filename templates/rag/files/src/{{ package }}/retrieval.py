@@ -17,9 +17,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .controls import contradictions
-from .controls.contradictions import Contradiction
+from .controls import screening
 from .controls.grounding import COMMON, WORD
+from .controls.screening import Contradiction
 from .corpus import Passage
 
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
@@ -166,11 +166,9 @@ class Library:
         known = [
             statement
             for passage in visible
-            for statement in contradictions.statements(
-                passage.document_id, passage.id, passage.text
-            )
+            for statement in screening.statements(passage.document_id, passage.id, passage.text)
         ]
-        return Shelf(self.retriever(visible).search, tuple(contradictions.find(known)))
+        return Shelf(self.retriever(visible).search, tuple(screening.contradictions(known)))
 
 
 def asked(question: str) -> list[str]:

@@ -30,7 +30,7 @@ from .controls import (
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
 from .controls.governance import release_findings
-from .controls.lineage import Flow
+from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
 from .controls.stages import Stage, StageFailed
 from .controls.switch import switch_of
@@ -42,7 +42,7 @@ Served = TypeVar("Served")
 
 # What each stage reads and writes. A file that is missing here is missing in the lineage.
 AGREED, LIMITS = f"contracts/{CONTRACT}", "evals/thresholds.yaml"
-MODELS, RELEASED = "var/models/candidates.json", "evidence/model.json"
+MODELS = "var/models/candidates.json"
 APPLICATIONS, OUTCOMES = "var/data/applications.parquet", "var/data/outcomes.parquet"
 FEATURES, GROUPS = "var/data/features.parquet", "var/data/groups.parquet"
 RAW = ("var/data/raw_applications.parquet", "var/data/raw_outcomes.parquet")
@@ -54,9 +54,7 @@ FLOWS = {
     ),
     "train": Flow((FEATURES, OUTCOMES, LIMITS), (MODELS,)),
     "evaluate": Flow((FEATURES, OUTCOMES, GROUPS, LIMITS, MODELS), ("evidence/evaluation.json",)),
-    "package": Flow(
-        ("evidence/evaluation.json", "evidence/features.json", MODELS), ("evidence/model.json",)
-    ),
+    "package": Flow(("evidence/evaluation.json", "evidence/features.json", MODELS), (RELEASED,)),
     "score": Flow((AGREED, FEATURES, RELEASED), ("var/data/scores.parquet",)),
     "monitor": Flow(
         (FEATURES, GROUPS, OUTCOMES, RELEASED, "ops/monitoring.yaml"), ("evidence/monitoring.json",)
@@ -252,7 +250,8 @@ def monitor(paths: Paths) -> str:
 
 def document(paths: Paths) -> str:
     """Write lineage, bills of materials and the model card; prove that the audit log is whole."""
-    _trace(paths)
+    datasets = lineage.record(paths, FLOWS, SYSTEM, [*RAW, AGREED, LIMITS])
+    bom.write(paths, SYSTEM, datasets)
     try:
         write_card(paths)
     except CardRefused as reason:
@@ -280,18 +279,6 @@ PLAIN = (
 STAGES = lineage.traced(PLAIN, FLOWS, SYSTEM)
 
 
-def _trace(paths: Paths) -> None:
-    """Evidence of where the released model came from; StageFailed if the line is broken."""
-    steps = lineage.graph(paths, FLOWS, SYSTEM)
-    if found := lineage.findings(steps, RELEASED, [*RAW, AGREED, LIMITS]):
-        raise StageFailed(f"the lineage is broken: {'; '.join(found)}")
-    content, digests = lineage.content(steps, RELEASED), lineage.files(steps)
-    inputs = [paths.root / name for name in digests if not name.startswith("evidence/")]
-    evidence.write(paths, "lineage", content, inputs)
-    datasets = {name: digests[name] for name in content["upstream"] if name.endswith(".parquet")}
-    bom.write(paths, SYSTEM, datasets)
-
-
 def _labelled(paths: Paths) -> pl.DataFrame:
     """Features with the outcomes that are known."""
     outcomes = _read(paths, "outcomes").select("application_id", "observed_on", model.TARGET)
@@ -302,7 +289,7 @@ def _served(use: Callable[[Paths], Served], paths: Paths) -> Served:
     """What is made of the model that serves; StageFailed if there is none, or it was changed."""
     try:
         return use(paths)
-    except packages.PackageRefused as reason:
+    except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
 
 

@@ -22,16 +22,22 @@ from .paths import Paths
 
 SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 SPECIFICATION = "1.6"
+PROMPT = "configuration"  # what CycloneDX calls text that steers a model
 Parts = list[dict[str, Any]]
+NONE: Mapping[str, str] = {}
 
 
-def write(paths: Paths, system: str, datasets: Mapping[str, str]) -> None:
-    """Write both bills and the evidence `bom`; `datasets` are files and their digests.
+def write(
+    paths: Paths, system: str, datasets: Mapping[str, str], prompts: Mapping[str, str] = NONE
+) -> None:
+    """Write both bills and the evidence `bom`; `datasets` and `prompts` are files and digests.
+
+    `prompts` are those of the release, besides what governance/dependencies.yaml names.
 
     Raises ValueError for a prompt in governance/dependencies.yaml that is not there.
     """
     declared = dependencies(paths)
-    models = _bill(system, ml_parts(paths, datasets, declared), _services(declared))
+    models = _bill(system, ml_parts(paths, datasets, prompts, declared), _services(declared))
     libraries = _bill(system, library_parts(distributions(), leave_out=system), [])
     for name, bill in (("ml-bom", models), ("sbom", libraries)):
         evidence.replace(paths.root / "bom" / f"{name}.cdx.json", json.dumps(bill, indent=2) + "\n")
@@ -53,15 +59,21 @@ def dependencies(paths: Paths) -> dict[str, Parts]:
     return {kind: found.get(kind) or [] for kind in ("services", "prompts", "consumers")}
 
 
-def ml_parts(paths: Paths, datasets: Mapping[str, str], declared: Mapping[str, Parts]) -> Parts:
+def ml_parts(
+    paths: Paths,
+    datasets: Mapping[str, str],
+    prompts: Mapping[str, str],
+    declared: Mapping[str, Parts],
+) -> Parts:
     """The released model, its data, and prompts."""
     parts = [_data(f"data:{name}", name, digest, "dataset") for name, digest in datasets.items()]
+    parts += [_data(f"prompt:{name}", name, digest, PROMPT) for name, digest in prompts.items()]
     for prompt in declared["prompts"]:
         file = paths.root / prompt["path"]
         if not file.is_file():
             raise ValueError(f"governance/dependencies.yaml names {prompt['path']}: it is missing")
         reference = f"prompt:{prompt['path']}"
-        parts.append(_data(reference, prompt["path"], evidence.digest(file), "configuration"))
+        parts.append(_data(reference, prompt["path"], evidence.digest(file), PROMPT))
     return [*_model(paths, [part["bom-ref"] for part in parts]), *parts]
 
 

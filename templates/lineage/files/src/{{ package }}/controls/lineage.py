@@ -11,12 +11,13 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from . import evidence
 from .paths import Paths
-from .stages import Stage
+from .stages import Stage, StageFailed
 
 EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 FACETS = "https://openlineage.io/spec/facets"
@@ -25,6 +26,7 @@ JOB_TYPE = f"{FACETS}/2-0-3/JobTypeJobFacet.json#/$defs/JobTypeJobFacet"
 ERROR = f"{FACETS}/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet"
 
 Files = Mapping[str, str]
+RELEASED = "evidence/model.json"  # says which model serves: what has to go back to its sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,28 @@ def content(steps: Sequence[Step], released: str) -> dict[str, Any]:
             for step in steps
         ],
     }
+
+
+def record(
+    paths: Paths,
+    flows: Mapping[str, Flow],
+    system: str,
+    sources: Iterable[str],
+    data: Sequence[str] = ("*.parquet",),
+) -> dict[str, str]:
+    """Write the evidence `lineage`: the released model goes back to these sources.
+
+    Returns the files that it goes back to and that match `data`, with their digests. Raises
+    StageFailed where the line is broken.
+    """
+    steps = graph(paths, flows, system)
+    if found := findings(steps, RELEASED, sources):
+        raise StageFailed(f"the lineage is broken: {'; '.join(found)}")
+    known, digests = content(steps, RELEASED), files(steps)
+    inputs = [paths.root / name for name in digests if not name.startswith("evidence/")]
+    evidence.write(paths, "lineage", known, inputs)
+    wanted = [name for name in known["upstream"] if any(fnmatch(name, glob) for glob in data)]
+    return {name: digests[name] for name in wanted}
 
 
 def files(steps: Sequence[Step]) -> dict[str, str]:

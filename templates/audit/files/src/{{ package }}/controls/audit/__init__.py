@@ -1,14 +1,25 @@
 """A tamper-evident audit trail: CloudEvents as JSON lines, chained by SHA-256."""
 
-from .canonical import canonical
 from .chain import Finding, Verification, read_events, verify, verify_folder
 from .checkpoints import Checkpoint, Signer
-from .connectors import Connector, FileConnector, MemoryConnector, StdoutConnector
-from .delivery import Backlog
-from .events import ABOUT_PEOPLE, Event, EventType
+from .delivery import (
+    Backlog,
+    Connector,
+    FileConnector,
+    MemoryConnector,
+    StdoutConnector,
+)
+from .events import ABOUT_PEOPLE, Event, EventType, canonical
 from .log import AuditLog, AuditUnavailable, WriterBusy, open_log
-from .payloads import PayloadErased
-from .privacy import REDACTED, KeyRefused, Privacy, Pseudonym, in_production, privacy_from
+from .privacy import (
+    REDACTED,
+    KeyRefused,
+    PayloadErased,
+    Privacy,
+    Pseudonym,
+    in_production,
+    privacy_from,
+)
 from .settings import OnFailure, Settings, settings
 
 __all__ = [

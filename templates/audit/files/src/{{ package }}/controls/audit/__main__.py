@@ -16,12 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..paths import Paths
-from . import checkpoints, merkle, retention
-from .canonical import canonical
+from . import checkpoints, retention
 from .chain import Verification, leaves, split, verify, verify_folder
 from .checkpoints import SIGNING_KEY, Checkpoint, Signer, signer_from
 from .delivery import Backlog, backlogs, metrics
-from .events import leaf
+from .events import canonical, leaf
 from .log import AuditUnavailable, now, open_log
 from .privacy import KeyRefused, privacy_from
 from .retention import Disposal
@@ -93,13 +92,15 @@ def _prove(paths: Paths, options: Options) -> int:
     known = leaves(log)
     size = options.size or len(known)
     tree = known[:size]
-    proof: dict[str, object] = {"log": log.name, "size": size, "root": _text(merkle.root(tree))}
+    root = _text(checkpoints.root(tree))
+    proof: dict[str, object] = {"log": log.name, "size": size, "root": root}
     if options.since:
-        path = merkle.consistency(tree, options.since)
-        first = {"first": options.since, "first_root": _text(merkle.root(tree[: options.since]))}
-        proof |= {**first, "consistency": [_text(step) for step in path]}
+        path = checkpoints.consistency(tree, options.since)
+        first = _text(checkpoints.root(tree[: options.since]))
+        proof |= {"first": options.since, "first_root": first}
+        proof |= {"consistency": [_text(step) for step in path]}
     else:
-        path = merkle.inclusion(tree, options.sequence - 1)
+        path = checkpoints.inclusion(tree, options.sequence - 1)
         event = split(log.read_bytes())[0][options.sequence - 1].decode()
         proof |= {"event": event, "sequence": options.sequence, "inclusion": list(map(_text, path))}
     print(json.dumps(proof, indent=2))
@@ -113,11 +114,11 @@ def _check(paths: Paths, options: Options) -> int:
     if "consistency" in proof:
         path = [_bytes(step) for step in proof["consistency"]]
         first = _bytes(proof["first_root"])
-        holds = merkle.consistent(proof["first"], proof["size"], path, first, root)
+        holds = checkpoints.consistent(proof["first"], proof["size"], path, first, root)
     else:
         path = [_bytes(step) for step in proof["inclusion"]]
         own = _leaf(proof["event"])
-        holds = merkle.included(own, proof["sequence"] - 1, proof["size"], path, root)
+        holds = checkpoints.included(own, proof["sequence"] - 1, proof["size"], path, root)
     print(f"{'holds' if holds else 'DOES NOT HOLD'} for {proof['size']} events, {proof['root']}")
     return 0 if holds else 1
 

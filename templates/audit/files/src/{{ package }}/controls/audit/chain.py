@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from . import checkpoints
-from .canonical import canonical
-from .checkpoints import Checkpoint
-from .events import GENESIS, EventType, chained_hash
-from .merkle import Frontier
-from .payloads import PAYLOAD, Payloads
+from .checkpoints import Checkpoint, Frontier
+from .events import GENESIS, PAYLOAD, EventType, canonical, chained_hash
+from .privacy import Payloads
 
 STUB = {"disposed", "hash", "previoushash", "sequence"}
 

@@ -1,26 +1,133 @@
-"""Carries events from a log to the other sinks, in order, each at least once.
+"""Where events go: the chain's own file, the table of all sinks, and how events get there.
 
-The log is the spool: a sink has a cursor beside it, the sequence up to which it has acknowledged.
-A sink that is down loses nothing and holds up nobody: its backlog grows, is measured, and goes out
-when it answers again. An event that a sink refuses for ever stays in front: a trail has no gaps.
+The file is written before `record` returns, and it is the spool: every other sink gets the events
+from it, in order, each at least once, through a cursor beside it, the sequence up to which the
+sink has acknowledged. A sink that is down loses nothing and holds up nobody: its backlog grows, is
+measured, and goes out when it answers again. An event that a sink refuses for ever stays in front:
+a trail has no gaps. Each sink is a class in `stores.py` or `streams.py`; clients that are not in
+the standard library are imported when a sink is opened.
 """
 
 import json
 import logging
+import os
+import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any, BinaryIO, Protocol
 
+from . import stores, streams
 from .chain import split
-from .connectors import Connector
 from .events import Event
 
 BATCH = 500
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 LOGGER = logging.getLogger(__name__)
+
+
+class Connector(Protocol):
+    """A place that keeps events."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Return only when the events are as safe as this place can make them; else raise OSError.
+
+        An event may arrive twice after a crash: `id` is the key by which to keep it once.
+        """
+
+    def close(self) -> None:
+        """Give connections back; a later `write` may open them again."""
+
+
+class FileConnector:
+    """Appends to a file and returns after fsync; takes a failed write back."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = path.open("ab", buffering=0)
+        self._end = self._file.seek(0, os.SEEK_END)
+
+    def write(self, events: Sequence[Event]) -> None:
+        try:
+            self._append(b"".join(event.line() for event in events))
+        except OSError:
+            self._file.truncate(self._end)
+            raise
+        self._end = self._file.tell()
+
+    def _append(self, content: bytes) -> None:
+        view = memoryview(content)
+        while view:
+            view = view[self._file.write(view) :]
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class StdoutConnector:
+    """Prints each event as a line, for platforms that collect the standard output."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        sys.stdout.write("".join(event.line().decode() for event in events))
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        pass
+
+
+class MemoryConnector:
+    """Keeps events in a list, for tests."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def write(self, events: Sequence[Event]) -> None:
+        self.events.extend(events)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How a sink is reached: its entry in ops/audit.yaml, and the project's folder.
+
+    `secret` in an entry names the environment variable that holds it.
+    """
+
+    options: Mapping[str, Any]
+    root: Path
+    environment: Mapping[str, str]
+
+    def secret(self) -> str:
+        """The secret; ValueError if the variable is not set."""
+        name = str(self.options["secret"])
+        if not self.environment.get(name):
+            raise ValueError(f"set {name}: a sink in ops/audit.yaml needs it")
+        return self.environment[name]
+
+
+SINKS: Mapping[str, Callable[[Connection], Connector]] = {
+    "stdout": lambda to: StdoutConnector(),
+    "sqlite": lambda to: stores.SqliteConnector(to.root / to.options["path"]),
+    "postgres": lambda to: stores.PostgresConnector(to.secret()),
+    "s3": lambda to: stores.S3Connector(
+        to.options["bucket"], to.options["prefix"], to.options["keep_days"], to.options["endpoint"]
+    ),
+    "kafka": lambda to: streams.KafkaConnector(
+        to.options["topic"], to.options["client"], to.secret() if to.options["secret"] else ""
+    ),
+    "syslog": lambda to: streams.SyslogConnector(
+        to.options["host"], to.options["port"], to.options["tls"], to.options["authorities"]
+    ),
+    "otlp": lambda to: streams.OtlpConnector(to.options["url"], to.options["headers"]),
+    "splunk": lambda to: streams.SplunkConnector(to.options["url"], to.secret()),
+    "webhook": lambda to: streams.WebhookConnector(to.options["url"], to.secret()),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ Threads that record at the same time share one fsync: whoever comes first writes
 
 import fcntl
 import hashlib
+import itertools
 import json
 import logging
 import os
+import secrets
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,11 +22,9 @@ from typing import Any, Self
 
 from ..paths import Paths
 from .chain import Verification, head_path, split, verify
-from .connectors import SINKS, Connection, Connector, FileConnector
-from .delivery import Backlog, Delivery
-from .events import ABOUT_PEOPLE, GENESIS, Draft, Event, EventType
-from .payloads import PAYLOAD, Payloads, Sealed
-from .privacy import Privacy, privacy_from
+from .delivery import SINKS, Backlog, Connection, Connector, Delivery, FileConnector
+from .events import ABOUT_PEOPLE, GENESIS, PAYLOAD, Draft, Event, EventType, Sealed
+from .privacy import Payloads, Privacy, privacy_from
 from .settings import OnFailure, Settings, settings
 
 Entry = tuple[EventType, str, Mapping[str, Any]]
@@ -107,6 +107,7 @@ class AuditLog:
         self._calls: list[_Call] = []
         self._held: list[Draft] = []
         self._lost = 0
+        self._seed, self._numbers = secrets.token_bytes(32), itertools.count()
         self._lock = _lock(path)
         try:
             torn = _set_torn_tail_aside(path)
@@ -172,7 +173,7 @@ class AuditLog:
         own = {PAYLOAD: sealed.digest} if sealed else {}
         hide = self.privacy.pseudonym if type in ABOUT_PEOPLE else self.privacy.redact_text
         return Draft(
-            id=name or str(uuid.uuid4()),
+            id=name or self._name(),
             source=self._source,
             type=str(type),
             subject=hide(subject),
@@ -180,6 +181,11 @@ class AuditLog:
             data={**self.privacy.redact(data), **own},
             sealed=sealed,
         )
+
+    def _name(self) -> str:
+        """A random UUID, from a seed: `uuid4` would give way to another thread at each call."""
+        made = hashlib.sha256(self._seed + next(self._numbers).to_bytes(8, "big")).digest()
+        return str(uuid.UUID(bytes=made[:16], version=4))
 
     def _commit(self, drafts: list[Draft]) -> list[Event]:
         """Write for all who wait if nobody does; else wait until that is done, or one's turn."""

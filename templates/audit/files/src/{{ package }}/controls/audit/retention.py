@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ..paths import Paths
-from .canonical import canonical
 from .chain import STUB, read_events, split
 from .delivery import cursor
-from .events import EventType
+from .events import EventType, canonical
 from .log import locked, open_log
-from .payloads import Payloads
+from .privacy import Payloads
 from .settings import Rule, Settings, settings
 
 WRITER = "operations"

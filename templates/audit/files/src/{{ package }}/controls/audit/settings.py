@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from .connectors import SINKS
+from .delivery import SINKS
 from .events import EventType
 
 TYPES = {type.name.lower(): str(type) for type in EventType}

@@ -1,6 +1,5 @@
 """What people decide: which cases go to them, and the queue in which these wait."""
 
-from .metrics import watch
 from .queue import (
     Item,
     NotYours,
@@ -12,6 +11,7 @@ from .queue import (
     released_unreviewed,
     unqueued,
     waiting_in,
+    watch,
 )
 from .routing import NEVER, Limit, Route, controlled_limit, error_bound, route, sampled
 

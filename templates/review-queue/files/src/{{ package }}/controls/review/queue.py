@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry, Gauge
+
 from ..audit import AuditLog, EventType, Pseudonym
 from ..audit.log import now
 from ..paths import Paths
@@ -358,3 +360,17 @@ def released_unreviewed(
         if not sure or data.get("findings") or data.get("mode") not in (None, "model"):
             found.append(f"decision {data['decision_id']} went out and should have been reviewed")
     return found
+
+
+def watch(
+    registry: CollectorRegistry, system: str, queue: Queue, unqueued: Callable[[], int]
+) -> None:
+    """Add the metrics of the queue, as ops/alerts-review.yml expects them, to a registry."""
+    figures: dict[str, tuple[str, Callable[[], float]]] = {
+        "review_waiting": ("cases that wait for a person", lambda: len(queue.waiting())),
+        "review_oldest_seconds": ("how long the oldest case waits", queue.oldest_seconds),
+        "review_decided": ("cases that people have decided", lambda: len(queue.decided())),
+        "review_unqueued": ("referrals that are in no queue", unqueued),
+    }
+    for name, (meaning, figure) in figures.items():
+        Gauge(name, meaning, ["system"], registry=registry).labels(system).set_function(figure)
