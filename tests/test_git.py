@@ -178,11 +178,27 @@ def test_a_folder_outside_a_work_tree_is_refused(tmp_path: Path, repository: Pat
 def test_contents_are_stored_as_objects_in_the_repositorys_own_hash(form: str, tmp_path: Path) -> None:
     run(tmp_path, "init", "-q", f"--object-format={form}")
     contents = [b"", b"text\r\n", b"\0\xff\n", b"data 3\nabc", b"text\r\n"]
-    ids = git.store(str(tmp_path), contents)
+    (tmp_path / "in/side").mkdir(parents=True)
+    ids = git.store(str(tmp_path / "in/side"), contents)
+    assert os.listdir(tmp_path / "in/side") == []
     assert ids == {content: raw_blob_id(content, form) for content in contents}
     assert git.read_blobs(str(tmp_path), ids.values()) == {identity: content for content, identity in ids.items()}
     assert git.store(str(tmp_path), []) == {}
+    assert git.store(str(tmp_path), [b"alone"]) == {b"alone": raw_blob_id(b"alone", form)}
+    assert git.read_blobs(str(tmp_path), [raw_blob_id(b"alone", form)]) == {raw_blob_id(b"alone", form): b"alone"}
     assert git.object_id(b"x", git.project_objects(str(tmp_path))) == raw_blob_id(b"x", form)
+
+
+def test_contents_are_stored_whatever_a_killed_process_left(tmp_path: Path) -> None:
+    """A killed git leaves a pack without its index, and a lock on the pack."""
+    run(tmp_path, "init", "-q")
+    contents = [b"one", b"two"]
+    ids = git.store(str(tmp_path), contents)
+    (pack,) = (tmp_path / ".git/objects/pack").glob("*.pack")
+    pack.with_suffix(".idx").unlink()
+    pack.with_suffix(".keep").write_text("fast-import\n")
+    assert git.store(str(tmp_path), contents) == ids
+    assert git.read_blobs(str(tmp_path), ids.values()) == {identity: content for content, identity in ids.items()}
 
 
 def staged(folder: Path) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ a factory into its mirror; options and names never mix.
 from ai_factory.git.commits import commit, first_commit
 from ai_factory.git.exclude import exclude, excluded, include, missing_lines
 from ai_factory.git.index import changed_index, forget_index, require_free_index
-from ai_factory.git.merging import Names, merge_trees, scratch
+from ai_factory.git.merging import Names, merge_trees
 from ai_factory.git.mirror import update_mirror
 from ai_factory.git.objects import (
     NOBODY,
@@ -28,9 +28,9 @@ from ai_factory.git.objects import (
     read_blobs,
     releases,
     resolve,
-    store,
 )
 from ai_factory.git.process import isolated, run
+from ai_factory.git.scratch import scratch, store
 from ai_factory.git.signatures import signer
 from ai_factory.git.worktree import (
     UNKNOWN,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError
-from ai_factory.git.objects import ONE_PACK, SUBMODULE, commit_stream, list_tree, object_format, read_blobs
-from ai_factory.git.process import quoted, run
+from ai_factory.git.objects import ONE_PACK, SUBMODULE, commit_stream, list_tree, read_blobs
+from ai_factory.git.process import run
+from ai_factory.git.scratch import scratch
 from ai_factory.merge import Input, MergedTrees, Note, Side
 from ai_factory.tree import Blob, File
 
@@ -27,10 +26,6 @@ _PINNED = {  # of a merge: the same result on every machine
     "core.hooksPath": os.devnull,
     "gc.auto": "0",
 }
-_CONFIG = {  # of a bare repository, for each hash: what `git init` would write, without a process
-    "sha1": "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
-    "sha256": "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n",
-}
 
 
 class Names(NamedTuple):
@@ -38,21 +33,6 @@ class Names(NamedTuple):
 
     ours: str
     theirs: str
-
-
-@contextmanager
-def scratch(objects: str = "") -> Iterator[str]:
-    """A bare repository that lives as long as the block, and may read the objects of another one."""
-    with tempfile.TemporaryDirectory(prefix="ai-factory-") as folder:
-        form = object_format(objects)
-        for place in ("objects/info", "objects/pack", "refs"):
-            os.makedirs(os.path.join(folder, place))
-        files = {"HEAD": b"ref: refs/heads/main\n", "config": _CONFIG[form].encode()}
-        files |= {"objects/info/alternates": quoted(objects) + b"\n"} if objects else {}
-        for name, content in files.items():
-            with open(os.path.join(folder, name), "wb") as stream:
-                stream.write(content)
-        yield folder
 
 
 def merge_trees(base: Input, ours: Input, theirs: Input, names: Names, objects: str = "") -> MergedTrees:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError, UsageError
-from ai_factory.git.process import bounded, failure, finished, personal, quoted, run, without_filters
+from ai_factory.git.process import bounded, finished, personal, quoted, run, without_filters
 from ai_factory.tree import Blob, File, path_bytes, raw_blob_id
-from ai_factory.workspace import find_repository, unusable
+from ai_factory.workspace import find_repository
 
 SUBMODULE = "160000"
-SLACK = 64 * 1024  # bytes that an index and the rounding to blocks take besides the contents
 LISTING = 64 * 1024 * 1024  # bytes of a list of files: a few objects can stand for billions
-ONE_PACK = ("-c", "fastimport.unpackLimit=1")  # a loose object costs half a millisecond to write
+ONE_PACK = ("-c", "fastimport.unpackLimit=0")  # a loose object costs half a millisecond to write
 NOBODY = ("ai-factory", "noreply@invalid")
 NOBODYS = f"committer {NOBODY[0]} <{NOBODY[1]}> 0 +0000\n".encode()
 
@@ -100,44 +97,6 @@ def describe(folder: str) -> str:
     environment = without_filters(personal(), folder)
     done = finished(["describe", "--tags", "--always", "--dirty"], folder, environment=environment, expect=(0, 128))
     return done.stdout.decode().strip()
-
-
-def store(root: str, contents: Iterable[bytes]) -> dict[bytes, str]:
-    """Write contents as objects of the project's repository, in one process and one pack; content to id."""
-    wanted = list(dict.fromkeys(contents))
-    if not wanted:
-        return {}
-    stream = b"".join(
-        b"blob\nmark :%d\ndata %d\n%s\n" % (number, len(content), content) for number, content in enumerate(wanted, 1)
-    )
-    asked = b"".join(b"get-mark :%d\n" % number for number in range(1, len(wanted) + 1))
-    _require_space(project_objects(root), len(stream))
-    command = [*ONE_PACK, "fast-import", "--quiet", "--done"]
-    done = finished(command, root, stream + asked + b"done\n", expect=None)
-    if done.returncode:
-        _forget_failure(root, done.stderr)
-        raise failure(command, done)
-    return dict(zip(wanted, done.stdout.decode().split(), strict=True))
-
-
-def _require_space(folder: str, size: int) -> None:
-    """On a full disk git fails all the same, but leaves half a pack behind."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as stream:
-            stream.write(bytes(size + SLACK))
-            stream.flush()
-    except OSError as error:
-        raise unusable(folder, "write", error) from None
-
-
-def _forget_failure(root: str, said: bytes) -> None:
-    """Remove the report and the half pack that git says it left."""
-    repository = find_repository(root)
-    folders = (repository.private, repository.common, f"{repository.common}/objects/pack") if repository else ()
-    for name in re.findall(rb"fast_import_crash_\d+|tmp_(?:pack|idx)_\w+", said):
-        for folder in folders:
-            with suppress(FileNotFoundError):
-                os.unlink(os.path.join(folder, name.decode()))
 
 
 def commit_stream(

@@ -153,7 +153,7 @@ def bounded(arguments: Sequence[str], folder: str, most: int) -> bytes:
         output = process.stdout.read(most + 1)
         if len(output) > most:
             process.kill()
-            raise MachineError(f"git printed more than {most} bytes: `git {_words(arguments[:2])}`")
+            raise MachineError(f"git printed more than {most} bytes: `git {_words(arguments)}`")
     return output if process.returncode == 0 else run(arguments, folder)
 
 
@@ -180,7 +180,7 @@ def failure(arguments: Sequence[str | bytes], done: subprocess.CompletedProcess[
     """The error for a process that ended otherwise than expected."""
     said = done.stderr.decode(errors="replace").strip().splitlines()
     reason = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
-    return MachineError(f"git failed: `git {_words(arguments[:2])}`: {reason}", hint_for(reason))
+    return MachineError(f"git failed: `git {_words(arguments)}`: {reason}", hint_for(reason))
 
 
 def _started(
@@ -202,7 +202,7 @@ def _started(
             raise MachineError(f"there is no folder `{folder}`") from None
         raise MachineError("git is not installed", "install git 2.38 or newer") from None
     except subprocess.TimeoutExpired:
-        raise MachineError(f"git took longer than {TIMEOUT} seconds: `git {_words(arguments[:2])}`") from None
+        raise MachineError(f"git took longer than {TIMEOUT} seconds: `git {_words(arguments)}`") from None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -215,7 +215,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _words(arguments: Sequence[str | bytes]) -> str:
-    return " ".join(os.fsdecode(argument) for argument in arguments)
+    """The command and its first argument, without the settings that git is given before them."""
+    words = [os.fsdecode(argument) for argument in arguments]
+    while words[:1] == ["-c"]:
+        del words[:2]
+    return " ".join(words[:2])
 
 
 def hint_for(reason: str) -> str:
