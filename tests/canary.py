@@ -56,7 +56,8 @@ class Report(NamedTuple):
         if not self.outcome.step:
             return [f"ok      {self.blueprint}  {self.seconds:.0f} s  {versions}"]
         named = [f"{name} {self.changed[name]}" for name in self.guilty]
-        by = f"broken by {', '.join(named)}" if named else f"no single one breaks it: {versions}"
+        by = f"broken by {', '.join(named)}" if named else f"by no single one of {versions}"
+        by = by if self.changed else "with the tested versions too"
         head = f"BROKEN  {self.blueprint}  make {self.outcome.step}: {by}"
         return [head, *(f"        {line}" for line in self.outcome.text.splitlines()[-SHOWN_LINES:])]
 
@@ -107,6 +108,8 @@ def tried(place: Path, blueprint: str, python: str, kind: str) -> Report:
         return Report(blueprint, outcome, {}, (), time.monotonic() - start)
     outcome = at_work(product, blueprint)
     changed = _changed(product, python)
+    if outcome.step and _broken(product, blueprint, python, OPTIONS["tested"]):
+        return Report(blueprint, outcome, {}, (), time.monotonic() - start)
     found = guilty(changed, lambda name: _breaks(product, blueprint, python, name, changed)) if outcome.step else []
     return Report(blueprint, outcome, changed, found, time.monotonic() - start)
 
@@ -123,8 +126,12 @@ def _breaks(product: Product, blueprint: str, python: str, name: str, changed: M
     lines = (product.folder / "constraints.txt").read_text("utf-8").splitlines()
     others = [line for line in lines if re.split(r"[=\s]", line)[0] != name]
     (product.folder.parent / "others.txt").write_text("\n".join([*others, f"{name}=={changed[name]}", ""]), "utf-8")
-    outcome = installed(product, python, "-c ../others.txt")
-    return not outcome.step and bool(at_work(product, blueprint).step)
+    return _broken(product, blueprint, python, "-c ../others.txt")
+
+
+def _broken(product: Product, blueprint: str, python: str, options: str) -> bool:
+    """Whether the project can be installed with those options, and fails then."""
+    return not installed(product, python, options).step and bool(at_work(product, blueprint).step)
 
 
 def requirements() -> list[str]:

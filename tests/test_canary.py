@@ -30,7 +30,9 @@ def test_who_breaks_a_project_alone_is_named() -> None:
         "        two",
     ]
     together = Report("blank", outcome, {"a": "1", "b": "2"}, [], 3.2).lines()
-    assert together[0] == "BROKEN  blank  make test: no single one breaks it: a 1, b 2"
+    assert together[0] == "BROKEN  blank  make test: by no single one of a 1, b 2"
+    (same, *_) = Report("blank", outcome, {}, [], 3.2).lines()
+    assert same == "BROKEN  blank  make test: with the tested versions too"
     assert Report("blank", Outcome(), {}, [], 3.2).lines() == ["ok      blank  3 s  the tested versions"]
 
 

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from late_orders import data, pipeline
 from late_orders.__main__ import main
-from late_orders.controls import audit, batch, evidence, packages, stages
+from late_orders.controls import (
+    audit,
+    batch,
+    evidence,
+    lineage,
+    packages,
+    stages,
+)
 from late_orders.controls.audit import EventType
 from late_orders.controls.paths import Paths
 from late_orders.controls.stages import StageFailed
 from late_orders.controls.switch import switch_of
 
 LAST = data.days()[-1]
+NAMES = ["batches", "data-quality", "evaluation", "model", "monitoring"]
 WHO = ["--actor", "duty@example.org"]
 
 
 def test_a_run_leaves_its_evidence(built: Paths) -> None:
     """One file a finding, each tied to inputs that still match."""
     names = sorted(path.stem for path in built.evidence.glob("*.json"))
-    assert names == ["batches", "data-quality", "evaluation", "model", "monitoring"]
+    assert names == sorted([*NAMES, "bom", "lineage"])
     assert {name: evidence.stale(built, name) for name in names} == {name: [] for name in names}
     assert (built.docs / "model-card.md").exists()
 
@@ -34,6 +43,23 @@ def test_a_second_run_changes_nothing(rebuilt: Paths) -> None:
     assert {path.name: path.read_bytes() for path in rebuilt.evidence.glob("*.json")} == before
     assert (rebuilt.audit / "batch.jsonl").read_bytes() == log
     assert len(packages.history(rebuilt)) == 1
+
+
+def test_the_model_goes_back_to_its_sources(built: Paths) -> None:
+    """Raw data, contract and thresholds; and what evidence rests on, its stage read."""
+    content = evidence.read(built, "lineage")["content"]
+    assert content["sources"] == sorted([pipeline.RAW, pipeline.AGREED, pipeline.LIMITS])
+    for flow in pipeline.FLOWS.values():
+        for name in flow.writes:
+            if name.startswith("evidence/") and name != lineage.RELEASED:
+                assert evidence.read(built, Path(name).stem)["inputs"].keys() <= set(flow.reads)
+
+
+def test_the_bill_of_materials_names_it(built: Paths) -> None:
+    """The model that was released, and the data that it goes back to."""
+    content = evidence.read(built, "bom")["content"]
+    version = evidence.read(built, "model")["content"]["version"]
+    assert {f"model:{version}", "data:var/data/history.parquet"} <= content["components"].keys()
 
 
 def test_every_row_of_every_night_is_accounted_for(built: Paths) -> None:
@@ -94,7 +120,7 @@ def test_a_night_is_scored_by_command(
     """Again without effect; one that the source does not have is refused."""
     monkeypatch.setenv("PROJECT_ROOT", str(rebuilt.root))
     assert main(["night", "--day", str(LAST)]) == 0
-    assert f"{LAST} by m-" in capsys.readouterr().out
+    assert f"{LAST} by r-" in capsys.readouterr().out
     assert main(["night", "--day", "2020-01-01"]) == 1
     assert "no night of 2020-01-01" in capsys.readouterr().err
     assert main(["night"]) == 1

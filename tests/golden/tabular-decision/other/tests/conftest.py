@@ -15,11 +15,17 @@ import pytest
 from sme_loans.controls import stages
 from sme_loans.controls.paths import Paths
 
+ROOT = Path(__file__).resolve().parent.parent
+# Tests do not depend on how this machine is set up to run the system.
+for _line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
+    os.environ.pop(_line.partition("=")[0], None)
+for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[_name]  # what a test talks to is on this machine
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "DO_NOT_TRACK"):
     os.environ[_name] = "1"
 
-ROOT = Path(__file__).resolve().parent.parent
-COMMITTED = ("contracts", "docs", "evals", "governance", "ops")
+# Folders at the root that are code or come from a run; all others are settings and data.
+NOT_SETTINGS = ("src", "tests", "evidence", "var", "build", "dist")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -78,7 +84,8 @@ def rebuilt(built: Paths, tmp_path: Path) -> Paths:
 
 def _copy(target: Path) -> Paths:
     target.mkdir()
-    for name in COMMITTED:
-        if (ROOT / name).exists():
-            shutil.copytree(ROOT / name, target / name)
+    folders = (path for path in ROOT.iterdir() if path.is_dir() and path.name[0] != ".")
+    for folder in folders:
+        if folder.name not in NOT_SETTINGS:
+            shutil.copytree(folder, target / folder.name)
     return Paths.of(target)

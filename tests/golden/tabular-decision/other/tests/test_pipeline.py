@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
 
 from sme_loans import data, features, pipeline
-from sme_loans.controls import audit, evidence, packages, stages
+from sme_loans.controls import audit, evidence, lineage, packages, stages
 from sme_loans.controls.audit import EventType
 from sme_loans.controls.paths import Paths
 from sme_loans.controls.stages import StageFailed
@@ -33,7 +34,8 @@ def _again(paths: Paths, first: str) -> tuple[int, str]:
 def test_a_run_leaves_its_evidence(built: Paths) -> None:
     """One file a finding, each tied to inputs that still match."""
     names = sorted(path.stem for path in built.evidence.glob("*.json"))
-    assert names == ["data-quality", "evaluation", "features", "model", "monitoring"]
+    found = ["data-quality", "evaluation", "features", "model", "monitoring"]
+    assert names == sorted([*found, "bom", "lineage"])
     assert {name: evidence.stale(built, name) for name in names} == {name: [] for name in names}
     assert (built.docs / "model-card.md").exists()
 
@@ -60,6 +62,25 @@ def test_a_month_without_drift_raises_none(rebuilt: Paths) -> None:
     pl.read_parquet(file).filter(month < "2025-12").write_parquet(file)
     pipeline.monitor(rebuilt)
     assert evidence.read(rebuilt, "monitoring")["content"]["alerts"] == []
+
+
+def test_the_model_goes_back_to_its_sources(built: Paths) -> None:
+    """Raw data, contract and thresholds; and what evidence rests on, its stage read."""
+    content = evidence.read(built, "lineage")["content"]
+    assert content["sources"] == sorted([*pipeline.RAW, pipeline.AGREED, pipeline.LIMITS])
+    for flow in pipeline.FLOWS.values():
+        for name in flow.writes:
+            if name.startswith("evidence/") and name != lineage.RELEASED:
+                assert evidence.read(built, Path(name).stem)["inputs"].keys() <= set(flow.reads)
+
+
+def test_data_changed_behind_a_stage_stops_the_run(rebuilt: Paths) -> None:
+    """The model would be evaluated on rows that no stage made."""
+    file = rebuilt.data / "groups.parquet"
+    pl.read_parquet(file).reverse().write_parquet(file)
+    code, said = _again(rebuilt, "evaluate")
+    assert code == 1
+    assert "evaluate read another var/data/groups.parquet than features wrote" in said
 
 
 def test_all_decisions_are_in_the_audit_log(built: Paths) -> None:
@@ -149,7 +170,7 @@ def test_without_a_model_that_serves_a_stage_fails_in_words(
 ) -> None:
     """Nobody is left with a traceback."""
     (rebuilt.models / "serving.json").unlink()
-    with pytest.raises(StageFailed, match="no model serves yet"):
+    with pytest.raises(StageFailed, match="nothing serves yet"):
         stage(rebuilt)
 
 
@@ -165,7 +186,7 @@ def test_in_production_only_an_approved_model_is_let_serve(
     file = rebuilt.evidence / "model.json"
     approved = file.read_text()
     version = json.loads(approved)["content"]["version"]
-    file.write_text(approved.replace(version, "m-0"))
+    file.write_text(approved.replace(version, "r-0"))
     with pytest.raises(StageFailed, match=f"{version} is not the model of evidence"):
         pipeline.package(rebuilt)
     assert packages.serving(rebuilt) is None

@@ -12,10 +12,12 @@ from . import data, model
 from .controls import (
     audit,
     batch,
+    bom,
     classification,
     contract,
     evaluation,
     evidence,
+    lineage,
     monitoring,
     packages,
     reference,
@@ -24,6 +26,7 @@ from .controls import (
 from .controls.audit import EventType
 from .controls.batch import Night, Why
 from .controls.card import CardRefused, write_card
+from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
 from .controls.stages import Stage, StageFailed
 from .controls.switch import switch_of
@@ -36,6 +39,24 @@ WATCHED = (
     *("psi", "ks", "missing_rate", "prediction_rate"),
     *("dead_letter_rate", "late_rate", "volume_change"),
 )
+
+
+# What each stage reads and writes. A file that is missing here is missing in the lineage.
+AGREED, LIMITS = f"contracts/{CONTRACT}", "evals/thresholds.yaml"
+RAW, HISTORY = "var/data/raw_history.parquet", "var/data/history.parquet"
+CANDIDATE, NIGHTS = "var/models/candidate.txt", "var/batches/*/scores.parquet"
+FLOWS = {
+    "data": Flow(writes=(RAW,)),
+    "validate": Flow((AGREED, RAW), (HISTORY, "evidence/data-quality.json")),
+    "train": Flow((HISTORY,), (CANDIDATE,)),
+    "evaluate": Flow((HISTORY, LIMITS, CANDIDATE), ("evidence/evaluation.json",)),
+    "package": Flow(("evidence/evaluation.json", CANDIDATE, HISTORY), (RELEASED,)),
+    "nights": Flow((AGREED, "ops/batch.yaml", RELEASED), (NIGHTS, "evidence/batches.json")),
+    "monitor": Flow(
+        ("ops/monitoring.yaml", "evidence/batches.json", HISTORY, NIGHTS, RELEASED),
+        ("evidence/monitoring.json",),
+    ),
+}
 
 
 def get_data(paths: Paths) -> str:
@@ -163,7 +184,9 @@ def monitor(paths: Paths) -> str:
 
 
 def document(paths: Paths) -> str:
-    """Write the model card from the evidence, and prove that audit log and nights are whole."""
+    """Write lineage, bills of materials and card; prove that audit log and nights are whole."""
+    datasets = lineage.record(paths, FLOWS, SYSTEM, [RAW, AGREED, LIMITS])
+    bom.write(paths, SYSTEM, datasets)
     try:
         write_card(paths)
     except CardRefused as reason:
@@ -177,7 +200,7 @@ def document(paths: Paths) -> str:
     return f"model card written, audit log intact, evidence: {', '.join(files)}"
 
 
-STAGES = (
+PLAIN = (
     Stage("data", get_data),
     Stage("validate", validate, ("data",)),
     Stage("train", train, ("validate",)),
@@ -188,6 +211,7 @@ STAGES = (
     Stage("monitor", monitor, ("nights",)),
     Stage("evidence", document, ("monitor",)),
 )
+STAGES = lineage.traced(PLAIN, FLOWS, SYSTEM)
 
 
 def _scored(paths: Paths, day: date, why: Why | None) -> Night:
@@ -200,7 +224,7 @@ def _scored(paths: Paths, day: date, why: Why | None) -> Night:
     rule = batch.load(paths.ops / "batch.yaml")
     try:
         scorer = model.scorer(paths)
-    except packages.PackageRefused as reason:
+    except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
     return batch.run(paths, day, data.night(day), table, scorer, rule, why)
 

@@ -22,7 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from .controls.audit import EventType, in_production, open_log
 from .controls.governance import check_serving, release_findings
-from .controls.packages import Package, PackageRefused
+from .controls.packages import Package, ReleaseRefused
 from .controls.paths import Paths
 from .controls.release import Decide, Desk, Erased, Metrics, NotReleased, UnknownDecision
 from .controls.switch import switch_of
@@ -65,7 +65,7 @@ def create(paths: Paths | None = None) -> FastAPI:
     app.add_exception_handler(NotReleased, _answer(503))
     app.add_exception_handler(ApplicationRefused, _answer(422))
     app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(PackageRefused, _answer(409))
+    app.add_exception_handler(ReleaseRefused, _answer(409))
     app.add_exception_handler(UnknownDecision, _answer(404, "there is no such decision"))
     app.add_exception_handler(Erased, _answer(410, "the application was erased"))
     _decisions(app)

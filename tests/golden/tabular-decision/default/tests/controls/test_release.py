@@ -14,6 +14,7 @@ from credit_line.controls.audit import (
     AuditLog,
     AuditUnavailable,
     FileConnector,
+    MemoryConnector,
     Privacy,
     read_events,
     verify,
@@ -47,9 +48,15 @@ def decide(case: Mapping[str, Any]) -> dict[str, Any]:
     return {"outcome": outcome, "probability": 0.125, "reasons": reasons, "model_version": "v1"}
 
 
+def otherwise(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Decides the same, and says another thing."""
+    return {**decide(case), "reasons": []}
+
+
 def make_desk(folder: Path, ledger: type[FileConnector] = FileConnector) -> Desk:
     """A desk with a log of its own."""
-    log = AuditLog(folder / "a.jsonl", "/s", Privacy(b"key", frozenset({"email"})), ledger=ledger)
+    privacy, sinks = Privacy(b"key", frozenset({"email"})), {"memory": MemoryConnector()}
+    log = AuditLog(folder / "a.jsonl", "/s", privacy, sinks=sinks, ledger=ledger)
     switch = KillSwitch(folder / "kill-switch.json")
     store, metrics = folder / "decisions", Metrics(SYSTEM, switch)
     blank = {"probability": None}
@@ -113,6 +120,33 @@ def test_nothing_that_identifies_a_person_is_kept(desk: Desk) -> None:
     assert "A100001" not in text
     assert "someone@example.org" not in text
     assert json.loads(stored) == {"income": 30000, "utilisation": 0.25}
+
+
+def test_what_is_sealed_goes_out_and_is_not_in_the_log(desk: Desk) -> None:
+    """The log proves what it was; the caller and a replay have it; without the case it is gone."""
+    sealing = dataclasses.replace(desk, sealed=("reasons",))
+    decision = sealing.release("A100001", CASE)
+    (event,) = read_events(desk.log.path)
+    assert "Existing credit lines" not in desk.log.path.read_text()
+    assert event["data"]["reasons"] == desk.log.privacy.digest(decision["reasons"])
+    number = decision["decision_id"]
+    assert sealing.recorded(number)["reasons"] == decision["reasons"]
+    replay = sealing.replay(number)
+    assert (replay["same"], replay["replayed"]["reasons"]) == (True, decision["reasons"])
+    file = desk.store / f"{number}.json"
+    file.write_text(file.read_text().replace("large", "small"))
+    assert sealing.recorded(number)["reasons"] == event["data"]["reasons"]
+    file.unlink()
+    assert sealing.recorded(number)["reasons"] == event["data"]["reasons"]
+    with pytest.raises(Erased):
+        sealing.replay(number)
+
+
+def test_a_sealed_answer_that_would_differ_is_noticed(desk: Desk) -> None:
+    """By its digest."""
+    sealing = dataclasses.replace(desk, sealed=("reasons",), earlier=lambda _: otherwise)
+    number = sealing.release("A100001", CASE)["decision_id"]
+    assert sealing.replay(number)["same"] is False
 
 
 def test_the_kill_switch_refers_to_a_person(desk: Desk) -> None:

@@ -55,7 +55,7 @@ class Decider:
 
     @classmethod
     def of(cls, paths: Paths, version: str | None = None) -> Decider:
-        """Load a version, by default the one that serves; PackageRefused if there is none."""
+        """Load a version, by default the one that serves; ReleaseRefused if there is none."""
         tables = contract.load(paths.contracts / "applications.odcs.yaml").tables
         return cls(packages.load(paths, version), tables["applications"])
 

@@ -15,12 +15,14 @@ import polars as pl
 from . import data, features, model
 from .controls import (
     audit,
+    bom,
     classification,
     contract,
     evaluation,
     evidence,
     fairness,
     feature_policy,
+    lineage,
     monitoring,
     packages,
     validation,
@@ -28,6 +30,7 @@ from .controls import (
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
 from .controls.governance import release_findings
+from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
 from .controls.stages import Stage, StageFailed
 from .controls.switch import switch_of
@@ -36,6 +39,27 @@ from .decision import Decider
 CONTRACT = "applications.odcs.yaml"
 SYSTEM = __package__ or "system"
 Served = TypeVar("Served")
+
+# What each stage reads and writes. A file that is missing here is missing in the lineage.
+AGREED, LIMITS = f"contracts/{CONTRACT}", "evals/thresholds.yaml"
+MODELS = "var/models/candidates.json"
+APPLICATIONS, OUTCOMES = "var/data/applications.parquet", "var/data/outcomes.parquet"
+FEATURES, GROUPS = "var/data/features.parquet", "var/data/groups.parquet"
+RAW = ("var/data/raw_applications.parquet", "var/data/raw_outcomes.parquet")
+FLOWS = {
+    "data": Flow(writes=RAW),
+    "validate": Flow((AGREED, *RAW), (APPLICATIONS, OUTCOMES, "evidence/data-quality.json")),
+    "features": Flow(
+        (AGREED, APPLICATIONS, OUTCOMES), (FEATURES, GROUPS, "evidence/features.json")
+    ),
+    "train": Flow((FEATURES, OUTCOMES, LIMITS), (MODELS,)),
+    "evaluate": Flow((FEATURES, OUTCOMES, GROUPS, LIMITS, MODELS), ("evidence/evaluation.json",)),
+    "package": Flow(("evidence/evaluation.json", "evidence/features.json", MODELS), (RELEASED,)),
+    "score": Flow((AGREED, FEATURES, RELEASED), ("var/data/scores.parquet",)),
+    "monitor": Flow(
+        (FEATURES, GROUPS, OUTCOMES, RELEASED, "ops/monitoring.yaml"), ("evidence/monitoring.json",)
+    ),
+}
 
 
 def get_data(paths: Paths) -> str:
@@ -225,7 +249,9 @@ def monitor(paths: Paths) -> str:
 
 
 def document(paths: Paths) -> str:
-    """Write the model card from the evidence, and prove that the audit log is whole."""
+    """Write lineage, bills of materials and the model card; prove that the audit log is whole."""
+    datasets = lineage.record(paths, FLOWS, SYSTEM, [*RAW, AGREED, LIMITS])
+    bom.write(paths, SYSTEM, datasets)
     try:
         write_card(paths)
     except CardRefused as reason:
@@ -238,7 +264,7 @@ def document(paths: Paths) -> str:
     return f"model card written, audit log intact, evidence: {', '.join(files)}"
 
 
-STAGES = (
+PLAIN = (
     Stage("data", get_data),
     Stage("validate", validate, ("data",)),
     Stage("features", make_features, ("validate",)),
@@ -250,6 +276,7 @@ STAGES = (
     Stage("monitor", monitor, ("features",)),
     Stage("evidence", document, ("package", "score", "monitor")),
 )
+STAGES = lineage.traced(PLAIN, FLOWS, SYSTEM)
 
 
 def _labelled(paths: Paths) -> pl.DataFrame:
@@ -262,7 +289,7 @@ def _served(use: Callable[[Paths], Served], paths: Paths) -> Served:
     """What is made of the model that serves; StageFailed if there is none, or it was changed."""
     try:
         return use(paths)
-    except packages.PackageRefused as reason:
+    except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
 
 

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from sme_loans.controls import evaluation
-from sme_loans.controls.evaluation import Gate, Plan, Result, Threshold, compare, gate, measure
+from sme_loans.controls.evaluation import (
+    Gate,
+    Plan,
+    Result,
+    Threshold,
+    compare,
+    gate,
+    measure,
+)
 
 PLAN = Plan(300, 1, 0.95, 2, (Threshold("right", "all", "at_least", 0.7),))
 

@@ -1,4 +1,4 @@
-"""A packaged model is what it was when it was saved, or it does not load."""
+"""A packaged model is what it was when it was saved, and runs nothing when it loads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from sme_loans.controls import packages
-from sme_loans.controls.packages import PackageRefused
+from sme_loans.controls import packages, releases
+from sme_loans.controls.packages import ReleaseRefused
 from sme_loans.controls.paths import Paths
 
 X = np.arange(20.0).reshape(-1, 1)
@@ -45,46 +45,40 @@ def test_a_changed_package_is_refused(paths: Paths, file: str) -> None:
     version = packages.save(paths, _model(), {"kind": "champion"})
     path = paths.models / version / file
     path.write_bytes(path.read_bytes().replace(b"champion", b"chompion") + b" ")
-    with pytest.raises(PackageRefused, match="changed after it was saved"):
+    with pytest.raises(ReleaseRefused, match="changed after it was saved"):
         packages.load(paths, version)
 
 
 def test_types_that_could_run_code_are_refused(paths: Paths) -> None:
     """A package may only hold types that are known to be harmless."""
     version = packages.save(paths, Odd(), {})
-    with pytest.raises(PackageRefused, match=r"foreign types: .*Odd"):
+    with pytest.raises(ReleaseRefused, match=r"foreign types: .*Odd"):
         packages.load(paths, version)
 
 
-def test_nothing_serves_before_the_first_activation(paths: Paths) -> None:
-    """And a version that is not there cannot be made to serve."""
-    assert packages.serving(paths) is None
-    with pytest.raises(PackageRefused, match="no model serves yet"):
+def test_a_release_without_a_model_is_refused(paths: Paths) -> None:
+    """Such as one of prompts and settings."""
+    version = releases.save(paths, {"prompt.txt": b"Answer."}, {})
+    with pytest.raises(ReleaseRefused, match="holds no model"):
+        packages.load(paths, version)
+
+
+def test_what_does_not_load_cannot_serve(paths: Paths) -> None:
+    """The version that serves stays; before the first there is none."""
+    with pytest.raises(ReleaseRefused, match="nothing serves yet"):
         packages.load(paths)
-    with pytest.raises(PackageRefused, match="there is no package m-0"):
-        packages.activate(paths, "m-0")
-
-
-def test_rolling_back_brings_the_version_before(paths: Paths) -> None:
-    """And there is an end to it."""
-    old = packages.save(paths, _model(), {})
-    new = packages.save(paths, _model(flip=True), {})
-    packages.activate(paths, old)
-    packages.activate(paths, new)
-    packages.activate(paths, new)
-    assert (packages.load(paths).version, packages.history(paths)) == (new, [old, new])
-    assert packages.roll_back(paths) == old
-    assert packages.load(paths).version == old
-    with pytest.raises(PackageRefused, match="no earlier version"):
-        packages.roll_back(paths)
-    assert packages.versions(paths) == sorted([old, new])
+    version = packages.save(paths, _model(), {})
+    packages.activate(paths, version)
+    with pytest.raises(ReleaseRefused, match="foreign types"):
+        packages.activate(paths, packages.save(paths, Odd(), {}))
+    assert (packages.load(paths).version, packages.serving(paths)) == (version, version)
 
 
 def test_the_card_of_a_model_is_plain_json(paths: Paths) -> None:
-    """Any tool can read what a model is."""
+    """Any tool can read what a model is, and check its file."""
     version = packages.save(paths, _model(), {"rows": 20})
     card = json.loads((paths.models / version / "model.json").read_text())
-    assert (card["schema"], card["facts"]) == ("model/1", {"rows": 20})
+    assert (card["schema"], card["facts"]) == ("release/1", {"rows": 20})
 
 
 class Odd:

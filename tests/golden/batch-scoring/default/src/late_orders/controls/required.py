@@ -4,6 +4,8 @@ EVIDENCE: tuple[str, ...] = (
     "data-quality",
     "evaluation",
     "monitoring",
+    "bom",
+    "lineage",
     "model",
     "batches",
 )

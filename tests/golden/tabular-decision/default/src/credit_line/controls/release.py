@@ -6,14 +6,24 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from .audit import AuditLog, AuditUnavailable, EventType, Pseudonym, canonical, read_events
+from .audit import (
+    AuditLog,
+    AuditUnavailable,
+    EventType,
+    Privacy,
+    Pseudonym,
+    canonical,
+    read_events,
+)
 from .switch import KillSwitch
 
 # What is decided about: an application, a document, a question.
@@ -34,6 +44,13 @@ class UnknownDecision(LookupError):
 
 class Erased(LookupError):
     """The case of this decision was deleted, so that it cannot be replayed."""
+
+
+def sealed(privacy: Privacy, answer: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The answer as a log may hold it: of the fields named, a keyed digest and no value."""
+    return {
+        name: privacy.digest(value) if name in names else value for name, value in answer.items()
+    }
 
 
 class Metrics:
@@ -76,6 +93,27 @@ class Metrics:
         """Count a failure of the model."""
         self._faults.labels(self._system).inc()
 
+    def watch(self, log: AuditLog) -> None:
+        """Tell how far each sink of the audit log is behind."""
+        self.registry.register(_Backlogs(self._system, log))
+
+
+class _Backlogs(Collector):
+    """Asks the log at each scrape."""
+
+    def __init__(self, system: str, log: AuditLog) -> None:
+        self._system, self._log = system, log
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Number and age of the events that a sink has not acknowledged."""
+        names = ["system", "log", "sink"]
+        events = GaugeMetricFamily("audit_backlog_events", "events not acknowledged", labels=names)
+        age = GaugeMetricFamily("audit_backlog_age_seconds", "age of the oldest", labels=names)
+        for one in self._log.backlogs():
+            events.add_metric([self._system, one.log, one.sink], one.events)
+            age.add_metric([self._system, one.log, one.sink], one.seconds)
+        yield from (events, age)
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -84,7 +122,9 @@ class Desk:
     `decide` is the model that serves, `earlier` gives the one of a version that was recorded;
     `outcomes` are what they may decide, besides to refer to a person: that is the fallback when
     the switch is on or the model fails, and `absent` is the rest of such an answer. Only an error
-    among `refusals` is the case's own fault and goes back to the caller, undecided.
+    among `refusals` is the case's own fault and goes back to the caller, undecided. Fields of an
+    answer that are `sealed` go out and are kept beside the case; the log holds a keyed digest of
+    them, for it may be read by people who may not read what they say.
     """
 
     log: AuditLog
@@ -96,6 +136,10 @@ class Desk:
     outcomes: tuple[str, ...]
     absent: Mapping[str, Any] = field(default_factory=dict)
     refusals: tuple[type[Exception], ...] = ()
+    sealed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.metrics.watch(self.log)
 
     def release(self, person: str, case: Case, request: str = "") -> dict[str, Any]:
         """Decide, record, and only then return the decision with its id.
@@ -137,20 +181,28 @@ class Desk:
 
     def _record(self, person: str, data: Mapping[str, Any], kept: Case) -> None:
         file = self._file(data["decision_id"])
+        hidden = {name: data[name] for name in self.sealed if name in data}
         try:
-            _write_durably(file, canonical(kept))
+            _write_durably(file, canonical({"case": kept, **hidden} if self.sealed else kept))
+            logged = sealed(self.log.privacy, data, self.sealed)
             digest = self.log.privacy.digest(kept)
-            self.log.record(EventType.DECISION, person, {**data, "input": digest})
+            self.log.record(EventType.DECISION, person, {**logged, "input": digest})
         except (AuditUnavailable, OSError, ValueError) as error:
             file.unlink(missing_ok=True)
             self.metrics.withheld()
             raise NotReleased("the decision cannot be recorded, so it is withheld") from error
 
     def recorded(self, decision_id: str) -> dict[str, Any]:
-        """The audited decision, its time, and its overrides in order. Raises UnknownDecision."""
+        """The audited decision, its time, and its overrides in order. Raises UnknownDecision.
+
+        `subject` is the pseudonym of whom it is about, or of who asked for it.
+        What is sealed comes from beside the case; of a case that was deleted, its digest is left.
+        """
         decision, *overrides = self._events(decision_id)
         return {
             **decision["data"],
+            **self._unsealed(decision["data"]),
+            "subject": decision["subject"],
             "time": decision["time"],
             "overrides": [event["data"] for event in overrides],
         }
@@ -172,15 +224,37 @@ class Desk:
         recorded = self.recorded(decision_id)
         if recorded["mode"] != "model":
             return {"recorded": recorded, "replayed": None, "same": None}
-        try:
-            kept = json.loads(self._file(decision_id).read_bytes())
-        except FileNotFoundError as error:
-            raise Erased(decision_id) from error
-        decide = self.earlier(recorded["model_version"])
-        replayed = json.loads(canonical(self.log.privacy.redact(decide(kept))))
-        same = all(recorded.get(name) == value for name, value in replayed.items())
-        unchanged = self.log.privacy.digest(kept) == recorded["input"]
+        kept = self._kept(decision_id)
+        if kept is None:
+            raise Erased(decision_id)
+        case = kept["case"] if self.sealed else kept
+        answer = self.earlier(recorded["model_version"])(case)
+        logged = self._events(decision_id)[0]["data"]
+        again = self._as_logged(sealed(self.log.privacy, answer, self.sealed))
+        same = all(logged.get(name) == value for name, value in again.items())
+        unchanged = self.log.privacy.digest(case) == recorded["input"]
+        replayed = {**self._as_logged(answer), **{n: answer[n] for n in self.sealed}}
         return {"recorded": recorded, "replayed": replayed, "same": same and unchanged}
+
+    def _as_logged(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """What the log would hold of it: redacted, in canonical numbers."""
+        found: dict[str, Any] = json.loads(canonical(self.log.privacy.redact(answer)))
+        return found
+
+    def _kept(self, decision_id: str) -> dict[str, Any] | None:
+        """What the store holds of a decision; None where it was deleted."""
+        try:
+            kept: dict[str, Any] = json.loads(self._file(decision_id).read_bytes())
+        except FileNotFoundError:
+            return None
+        return kept
+
+    def _unsealed(self, logged: Mapping[str, Any]) -> dict[str, Any]:
+        """The sealed fields as they went out, as far as they are kept and their digests agree."""
+        kept = self._kept(logged["decision_id"]) if self.sealed else None
+        known = {name: kept[name] for name in self.sealed if name in kept} if kept else {}
+        digests = sealed(self.log.privacy, known, self.sealed)
+        return {name: value for name, value in known.items() if logged[name] == digests[name]}
 
     def override(self, decision_id: str, outcome: str, reason: str, actor: str) -> dict[str, Any]:
         """Record that a person decided otherwise, and why.

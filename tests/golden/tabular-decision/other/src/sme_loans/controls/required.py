@@ -5,5 +5,7 @@ EVIDENCE: tuple[str, ...] = (
     "features",
     "evaluation",
     "monitoring",
+    "bom",
+    "lineage",
     "model",
 )

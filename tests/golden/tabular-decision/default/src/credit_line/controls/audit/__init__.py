@@ -1,17 +1,34 @@
 """A tamper-evident audit trail: CloudEvents as JSON lines, chained by SHA-256."""
 
-from .canonical import canonical
-from .chain import Finding, Verification, checkpoint, read_events, verify, verify_folder
-from .connectors import Connector, FileConnector, MemoryConnector, StdoutConnector
-from .events import ABOUT_PEOPLE, Event, EventType
-from .log import AuditLog, AuditUnavailable, Settings, WriterBusy, open_log, settings
-from .privacy import REDACTED, KeyRefused, Privacy, Pseudonym, in_production, privacy_from
+from .chain import Finding, Verification, read_events, verify, verify_folder
+from .checkpoints import Checkpoint, Signer
+from .delivery import (
+    Backlog,
+    Connector,
+    FileConnector,
+    MemoryConnector,
+    StdoutConnector,
+)
+from .events import ABOUT_PEOPLE, Event, EventType, canonical
+from .log import AuditLog, AuditUnavailable, WriterBusy, open_log
+from .privacy import (
+    REDACTED,
+    KeyRefused,
+    PayloadErased,
+    Privacy,
+    Pseudonym,
+    in_production,
+    privacy_from,
+)
+from .settings import OnFailure, Settings, settings
 
 __all__ = [
     "ABOUT_PEOPLE",
     "REDACTED",
     "AuditLog",
     "AuditUnavailable",
+    "Backlog",
+    "Checkpoint",
     "Connector",
     "Event",
     "EventType",
@@ -19,14 +36,16 @@ __all__ = [
     "Finding",
     "KeyRefused",
     "MemoryConnector",
+    "OnFailure",
+    "PayloadErased",
     "Privacy",
     "Pseudonym",
     "Settings",
+    "Signer",
     "StdoutConnector",
     "Verification",
     "WriterBusy",
     "canonical",
-    "checkpoint",
     "in_production",
     "open_log",
     "privacy_from",

@@ -1,53 +1,228 @@
-"""The commands `verify` (check the audit logs) and `checkpoint` (print their ends)."""
+"""Commands for the audit logs.
+
+`verify`: are they intact?  `checkpoint`: state and sign their ends.  `keygen`: a signing key.
+`prove`: show one event, or that a log only grew, without showing the rest; `check` such a proof.
+`deliver`: send what sinks have not got.  `backlog`: how much that is, for Prometheus.
+`dispose`: apply the retention rule.  `erase`: destroy the payloads about one person.
+"""
 
 import argparse
+import base64
 import json
+import os
+import secrets
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..paths import Paths
-from .chain import Verification, checkpoint, verify, verify_folder
+from . import checkpoints, retention
+from .chain import Verification, leaves, split, verify, verify_folder
+from .checkpoints import SIGNING_KEY, Checkpoint, Signer, signer_from
+from .delivery import Backlog, backlogs, metrics
+from .events import canonical, leaf
+from .log import AuditUnavailable, now, open_log
+from .privacy import KeyRefused, privacy_from
+from .retention import Disposal
+from .settings import Settings, settings
+
+Options = argparse.Namespace
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0: intact; 1: something is missing or was changed; 2: there is no log."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0: done, intact; 1: something is missing, changed, refused; 2: there is no log."""
     options = _parser().parse_args(arguments)
-    folder = Paths.here().audit
-    known = {line["log"]: line for line in _lines(options.against)} if options.against else {}
-    states = [verify(state.path, known.get(state.path.name)) for state in verify_folder(folder)]
-    states += [
-        verify(folder / name, known[name]) for name in known if not (folder / name).is_file()
+    paths = Paths.here()
+    try:
+        return COMMANDS[options.command](paths, options)
+    except (AuditUnavailable, KeyRefused, OSError, ValueError) as error:
+        print(f"audit {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _verify(paths: Paths, options: Options) -> int:
+    """Check every log, also one that is gone but of which there is a checkpoint."""
+    known: dict[str, list[Checkpoint]] = {}
+    for point in checkpoints.read(options.against) if options.against else []:
+        known.setdefault(point.log, []).append(point)
+    keys = _settings(paths).checkpoint_keys
+    there = {state.path.name: state for state in verify_folder(paths.audit, keys)}
+    logs = sorted(there.keys() | known.keys())
+    states = [
+        verify(paths.audit / log, known[log], keys) if log in known else there[log] for log in logs
     ]
     if not states:
         print(
-            f"no audit log in {folder}\nhint: `make run` writes the first events", file=sys.stderr
+            f"no audit log in {paths.audit}\nhint: `make run` writes the first events",
+            file=sys.stderr,
         )
         return 2
-    intact = all(_show(state) for state in states)
-    if options.command == "checkpoint" and intact:
-        print("\n".join(json.dumps(checkpoint(state.path)) for state in states))
-    return 0 if intact else 1
+    shown = [_show(state, signed=bool(keys)) for state in states]
+    return 0 if all(shown) else 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="audit", description="Check the audit logs.")
-    parser.add_argument("command", choices=["verify", "checkpoint"])
-    parser.add_argument("--against", type=Path, help="file with earlier `checkpoint` lines")
-    return parser
+def _checkpoint(paths: Paths, options: Options) -> int:
+    """Keep a checkpoint of each log beside it, and print it, to be kept elsewhere."""
+    chosen = _settings(paths)
+    signer = signer_from(os.environ, chosen.source)
+    for state in verify_folder(paths.audit, chosen.checkpoint_keys):
+        point = state.checkpoint()
+        line = (signer.sign(point) if signer else point).line()
+        with checkpoints.file_of(state.path).open("a", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        print(line, end="")
+    if signer is None:
+        print(f"not signed: {SIGNING_KEY} is not set", file=sys.stderr)
+    return 0
 
 
-def _lines(path: Path) -> list[dict[str, str]]:
-    return [
-        json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
-    ]
+def _keygen(paths: Paths, options: Options) -> int:
+    """Print a new private key for the environment, and its public key for ops/audit.yaml."""
+    seed = secrets.token_bytes(32)
+    print(f"{SIGNING_KEY}={base64.b64encode(seed).decode()}")
+    print(f"# checkpoint_keys: [{Signer(_settings(paths).source, seed).public_key()}]")
+    return 0
 
 
-def _show(state: Verification) -> bool:
+def _prove(paths: Paths, options: Options) -> int:
+    """A proof as JSON: of one event, or of growth from an earlier size."""
+    log = paths.audit / f"{options.log}.jsonl"
+    known = leaves(log)
+    size = options.size or len(known)
+    tree = known[:size]
+    root = _text(checkpoints.root(tree))
+    proof: dict[str, object] = {"log": log.name, "size": size, "root": root}
+    if options.since:
+        path = checkpoints.consistency(tree, options.since)
+        first = _text(checkpoints.root(tree[: options.since]))
+        proof |= {"first": options.since, "first_root": first}
+        proof |= {"consistency": [_text(step) for step in path]}
+    else:
+        path = checkpoints.inclusion(tree, options.sequence - 1)
+        event = split(log.read_bytes())[0][options.sequence - 1].decode()
+        proof |= {"event": event, "sequence": options.sequence, "inclusion": list(map(_text, path))}
+    print(json.dumps(proof, indent=2))
+    return 0
+
+
+def _check(paths: Paths, options: Options) -> int:
+    """Check a proof; what is left to do is to compare its roots with a signed checkpoint."""
+    proof = json.loads(options.proof.read_text(encoding="utf-8"))
+    root = _bytes(proof["root"])
+    if "consistency" in proof:
+        path = [_bytes(step) for step in proof["consistency"]]
+        first = _bytes(proof["first_root"])
+        holds = checkpoints.consistent(proof["first"], proof["size"], path, first, root)
+    else:
+        path = [_bytes(step) for step in proof["inclusion"]]
+        own = _leaf(proof["event"])
+        holds = checkpoints.included(own, proof["sequence"] - 1, proof["size"], path, root)
+    print(f"{'holds' if holds else 'DOES NOT HOLD'} for {proof['size']} events, {proof['root']}")
+    return 0 if holds else 1
+
+
+def _leaf(line: str) -> bytes:
+    """The leaf of an event's line, from its content and not from the hash that it states."""
+    event = json.loads(line)
+    content = canonical({name: value for name, value in event.items() if name != "hash"})
+    return bytes.fromhex(leaf(content).removeprefix("sha256:"))
+
+
+def _deliver(paths: Paths, options: Options) -> int:
+    """Open each log that nobody writes, so that its sinks get what waits; 1 if some still does."""
+    for log in sorted(paths.audit.glob("*.jsonl")):
+        open_log(paths, log.stem).close()
+    waiting = [one for one in _backlogs(paths) if one.events]
+    for one in waiting:
+        print(f"{one.sink}: {one.events} events of {one.log} wait", file=sys.stderr)
+    return 1 if waiting else 0
+
+
+def _backlog(paths: Paths, options: Options) -> int:
+    system = _settings(paths).source.rsplit("/", 1)[-1]
+    print(metrics(system, _backlogs(paths)), end="")
+    return 0
+
+
+def _backlogs(paths: Paths) -> list[Backlog]:
+    sinks = [sink for sink in _settings(paths).sinks if sink != "file"]
+    return backlogs(paths.audit, sinks, now())
+
+
+def _dispose(paths: Paths, options: Options) -> int:
+    """Say what is due; with --apply, do it."""
+    return _disposed(paths, retention.due(paths, now()), options.apply)
+
+
+def _erase(paths: Paths, options: Options) -> int:
+    """Say what there is about a person; with --apply, destroy it."""
+    chosen = _settings(paths)
+    subject = privacy_from(os.environ, chosen.identifying_fields).pseudonym(options.subject)
+    return _disposed(paths, retention.erasure(paths, subject), options.apply)
+
+
+def _disposed(paths: Paths, found: list[Disposal], apply: bool) -> int:
+    for disposal in found:
+        print(disposal)
+    if apply:
+        retention.dispose(paths, found)
+    print("done" if apply else "dry run: nothing was touched, add --apply", file=sys.stderr)
+    return 0
+
+
+def _settings(paths: Paths) -> Settings:
+    file = paths.ops / "audit.yaml"
+    return settings(file) if file.is_file() else Settings("", ())
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text)
+
+
+def _show(state: Verification, signed: bool) -> bool:
     verdict = "intact" if state.intact else "NOT INTACT"
-    print(f"{state.path}: {verdict}, {state.events} events", file=sys.stderr)
+    since = f", {state.events - state.checked} since the last checkpoint" if state.checked else ""
+    word = "" if signed or not state.checked else " (signatures not checked: no checkpoint_keys)"
+    print(f"{state.path}: {verdict}, {state.events} events{since}{word}", file=sys.stderr)
     for finding in state.findings:
         print(f"  {finding.kind}: {finding.message}", file=sys.stderr)
     return state.intact
+
+
+COMMANDS: Mapping[str, Callable[[Paths, Options], int]] = {
+    "verify": _verify,
+    "checkpoint": _checkpoint,
+    "keygen": _keygen,
+    "prove": _prove,
+    "check": _check,
+    "deliver": _deliver,
+    "backlog": _backlog,
+    "dispose": _dispose,
+    "erase": _erase,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="audit", description="Look after the audit logs.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    made = {name: commands.add_parser(name, help=run.__doc__) for name, run in COMMANDS.items()}
+    made["verify"].add_argument("--against", type=Path, help="file of checkpoints kept elsewhere")
+    made["prove"].add_argument("--log", required=True, help="name of the writer, such as service")
+    made["prove"].add_argument("--size", type=int, help="size of the tree; all events by default")
+    one = made["prove"].add_mutually_exclusive_group(required=True)
+    one.add_argument("--sequence", type=int, help="the event to show")
+    one.add_argument("--since", type=int, help="the earlier size from which the log grew")
+    made["check"].add_argument("proof", type=Path, help="what `prove` printed")
+    made["erase"].add_argument("--subject", required=True, help="the person, as given to `record`")
+    for name in ("dispose", "erase"):
+        made[name].add_argument("--apply", action="store_true", help="do it (default: dry run)")
+    return parser
 
 
 if __name__ == "__main__":

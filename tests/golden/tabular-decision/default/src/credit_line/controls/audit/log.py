@@ -1,27 +1,35 @@
-"""The writer of a log: each event is redacted, chained and durable before `record` returns."""
+"""The writer of a log: each event is redacted, chained and durable before `record` returns.
+
+Threads that record at the same time share one fsync: whoever comes first writes for all who wait.
+"""
 
 import fcntl
 import hashlib
+import itertools
 import json
+import logging
 import os
+import secrets
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import yaml
-
 from ..paths import Paths
 from .chain import Verification, head_path, split, verify
-from .connectors import Connector, FileConnector, StdoutConnector
-from .events import ABOUT_PEOPLE, Event, EventType
-from .privacy import Privacy, privacy_from
+from .delivery import SINKS, Backlog, Connection, Connector, Delivery, FileConnector
+from .events import ABOUT_PEOPLE, GENESIS, PAYLOAD, Draft, Event, EventType, Sealed
+from .privacy import Payloads, Privacy, privacy_from
+from .settings import OnFailure, Settings, settings
 
 Entry = tuple[EventType, str, Mapping[str, Any]]
+PATIENCE = 5.0
+LOGGER = logging.getLogger(__name__)
 
 
 class AuditUnavailable(RuntimeError):
@@ -32,36 +40,30 @@ class WriterBusy(AuditUnavailable):
     """Another process writes this log; give this writer a name of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What `ops/audit.yaml` says: the source of events, sinks, and own identifying fields."""
-
-    source: str
-    sinks: tuple[str, ...]
-    identifying_fields: tuple[str, ...]
-
-
-def settings(path: Path) -> Settings:
-    """Read `ops/audit.yaml`; ValueError names a sink that does not exist."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    unknown = set(content["sinks"]) - {"file", "stdout"}
-    if unknown:
-        raise ValueError(f"{path}: unknown sink {', '.join(sorted(unknown))} (file, stdout)")
-    return Settings(
-        content["source"], tuple(content["sinks"]), tuple(content["identifying_fields"])
-    )
-
-
 def open_log(paths: Paths, writer: str, environment: Mapping[str, str] = os.environ) -> "AuditLog":
     """Open `<audit folder>/<writer>.jsonl` as `ops/audit.yaml` says.
 
     Each process that writes has a writer name: service, pipeline, operations. Raises WriterBusy,
-    KeyRefused, and AuditUnavailable where the log does not verify.
+    KeyRefused, AuditUnavailable where the log does not verify, and ValueError where a sink is not
+    set up.
     """
     chosen = settings(paths.ops / "audit.yaml")
     privacy = privacy_from(environment, chosen.identifying_fields)
-    mirrors = [StdoutConnector()] if "stdout" in chosen.sinks else []
-    return AuditLog(paths.audit / f"{writer}.jsonl", chosen.source, privacy, mirrors)
+    return AuditLog(
+        paths.audit / f"{writer}.jsonl",
+        chosen.source,
+        privacy,
+        sinks=opened(chosen, paths.root, environment),
+        on_failure=chosen.on_failure,
+        hold=chosen.hold_events,
+    )
+
+
+def opened(chosen: Settings, root: Path, environment: Mapping[str, str]) -> dict[str, Connector]:
+    """The sinks besides the file, by name."""
+    names = [name for name in chosen.sinks if name != "file"]
+    to = {name: Connection(chosen.connections.get(name, {}), root, environment) for name in names}
+    return {name: SINKS[name](to[name]) for name in names}
 
 
 def now() -> datetime:
@@ -69,10 +71,21 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(slots=True)
+class _Call:
+    """What one caller asked for, and what came of it; `gate` opens when it may go on."""
+
+    drafts: list[Draft]
+    events: list[Event] = field(default_factory=list)
+    error: BaseException | None = None
+    done: bool = False
+    gate: threading.Lock = field(default_factory=threading.Lock)
+
+
 class AuditLog:
     """The one writer of one log. Use it as a context manager, or call `close`.
 
-    The file is always written first: it is the chain. `mirrors` are further connectors.
+    The file is always written first: it is the chain. `sinks` get the events from there.
     """
 
     def __init__(
@@ -80,81 +93,210 @@ class AuditLog:
         path: Path,
         source: str,
         privacy: Privacy,
-        mirrors: Sequence[Connector] = (),
+        sinks: Mapping[str, Connector] | None = None,
         clock: Callable[[], datetime] = now,
         ledger: Callable[[Path], FileConnector] = FileConnector,
+        on_failure: OnFailure = OnFailure.CLOSED,
+        hold: int = 1000,
     ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.privacy = path, privacy
-        self._source, self._mirrors, self._clock = source, tuple(mirrors), clock
-        self._mutex, self._closed = threading.Lock(), False
+        self.path, self.privacy, self.payloads = path, privacy, Payloads.of(path)
+        self._source, self._clock = source, clock
+        self._on_failure, self._most = on_failure, hold
+        self._mutex, self._writing, self._closed = threading.Lock(), False, False
+        self._calls: list[_Call] = []
+        self._held: list[Draft] = []
+        self._lost = 0
+        self._seed, self._numbers = secrets.token_bytes(32), itertools.count()
         self._lock = _lock(path)
         try:
             torn = _set_torn_tail_aside(path)
             state = _sound(verify(path))
             self._sequence, self._hash = state.sequence, state.hash
+            self.payloads.destroy(state.orphans)
             self._ledger = ledger(path)
+            self._deliveries = [
+                Delivery(path, name, sink, state.sequence) for name, sink in (sinks or {}).items()
+            ]
         except BaseException:
             os.close(self._lock)
             raise
+        for delivery in self._deliveries:
+            delivery.start()
         if torn:
             self.record(EventType.INCIDENT, path.name, {"kind": "torn tail set aside", **torn})
 
-    def record(self, type: EventType, subject: str, data: Mapping[str, Any]) -> Event:
+    def record(
+        self,
+        type: EventType,
+        subject: str,
+        data: Mapping[str, Any],
+        payload: Mapping[str, Any] | None = None,
+    ) -> Event:
         """Write one event; when this returns, it survives a crash. Else raises AuditUnavailable.
 
-        `data` is redacted, and in events about people `subject` becomes a pseudonym.
+        `data` is redacted, and in events about people `subject` becomes a pseudonym. `payload` is
+        not redacted: it is kept apart from the chain, never sent to a sink, and can be destroyed.
+        Where ops/audit.yaml lets outcomes out while the disk fails, an event has sequence 0 that
+        is held in memory.
         """
-        return self.record_all([(type, subject, data)])[0]
+        sealed = None if payload is None else Sealed.of(payload)
+        return self._commit([self._draft(type, subject, data, sealed)])[0]
 
     def record_all(self, entries: Iterable[Entry]) -> list[Event]:
         """Write many events with one fsync: all of them, or none."""
-        with self._mutex:
-            events = self._chained(entries)
-            if events:
-                self._store(events)
-        return events
+        return self._commit([self._draft(*entry) for entry in entries])
 
-    def _chained(self, entries: Iterable[Entry]) -> list[Event]:
-        sequence, previous, events = self._sequence, self._hash, []
-        for entry in entries:
-            sequence += 1
-            events.append(self._event(entry, sequence, previous))
-            previous = events[-1].hash
-        return events
+    def adopt(self, entries: Iterable[tuple[str, str, str, Mapping[str, Any]]]) -> list[Event]:
+        """Write events (id, type, subject, data) that got their ids elsewhere, in an outbox."""
+        return self._commit(
+            [
+                self._draft(EventType(type), subject, data, name=name)
+                for name, type, subject, data in entries
+            ]
+        )
 
-    def _event(self, entry: Entry, sequence: int, previous: str) -> Event:
-        type, subject, data = entry
+    def backlogs(self) -> list[Backlog]:
+        """How far each sink is behind."""
+        return [delivery.backlog(self._clock()) for delivery in self._deliveries]
+
+    def _draft(
+        self,
+        type: EventType,
+        subject: str,
+        data: Mapping[str, Any],
+        sealed: Sealed | None = None,
+        name: str = "",
+    ) -> Draft:
+        if PAYLOAD in data:
+            raise ValueError(f"`{PAYLOAD}` is a field of the log itself: hand in a payload")
+        own = {PAYLOAD: sealed.digest} if sealed else {}
         hide = self.privacy.pseudonym if type in ABOUT_PEOPLE else self.privacy.redact_text
-        return Event(
-            id=str(uuid.uuid4()),
+        return Draft(
+            id=name or self._name(),
             source=self._source,
             type=str(type),
             subject=hide(subject),
             time=self._clock().isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            data=self.privacy.redact(data),
-            sequence=sequence,
-            previous_hash=previous,
+            data={**self.privacy.redact(data), **own},
+            sealed=sealed,
         )
 
-    def _store(self, events: Sequence[Event]) -> None:
+    def _name(self) -> str:
+        """A random UUID, from a seed: `uuid4` would give way to another thread at each call."""
+        made = hashlib.sha256(self._seed + next(self._numbers).to_bytes(8, "big")).digest()
+        return str(uuid.UUID(bytes=made[:16], version=4))
+
+    def _commit(self, drafts: list[Draft]) -> list[Event]:
+        """Write for all who wait if nobody does; else wait until that is done, or one's turn."""
+        if not drafts:
+            return []
+        call = _Call(drafts)
+        call.gate.acquire()
+        with self._mutex:
+            self._calls.append(call)
+            first, self._writing = not self._writing, True
+        if not first:
+            call.gate.acquire()
+        if not call.done:
+            self._write_for_all()
+        if call.error is not None:
+            raise AuditUnavailable(
+                f"the audit log {self.path} cannot be written: {call.error}"
+            ) from call.error
+        return call.events
+
+    def _write_for_all(self) -> None:
+        with self._mutex:
+            calls, self._calls = self._calls, []
+        try:
+            self._write(calls)
+        finally:
+            with self._mutex:
+                self._writing = bool(self._calls)
+                following = self._calls[:1]
+            for call in (*calls, *following):
+                call.gate.release()
+
+    def _write(self, calls: Sequence[_Call]) -> None:
+        """One fsync for all of them."""
+        late = self._late()
+        waiting = [*late, *(one for call in calls for one in call.drafts)]
+        try:
+            events = self._store(waiting)
+        except BaseException as error:
+            self._not_stored(calls, error)
+            if not isinstance(error, OSError):
+                raise
+            return
+        self._held, self._lost = [], 0
+        place = len(late)
+        for call in calls:
+            call.events = events[place : place + len(call.drafts)]
+            place += len(call.drafts)
+            call.done = True
+
+    def _store(self, waiting: Sequence[Draft]) -> list[Event]:
+        """Payloads first, then the chain, then its head: what is acknowledged is all there."""
+        sequence, previous, events = self._sequence, self._hash, []
+        for one in waiting:
+            sequence += 1
+            events.append(one.chained(sequence, previous))
+            previous = events[-1].hash
+        kept = [(one.id, one.subject, one.sealed) for one in waiting if one.sealed]
+        self.payloads.put(kept)
         try:
             self._ledger.write(events)
-            self._sequence, self._hash = events[-1].sequence, events[-1].hash
+        except OSError:
+            self.payloads.destroy(name for name, _, _ in kept)
+            raise
+        self._sequence, self._hash = sequence, previous
+        for delivery in self._deliveries:
+            delivery.wake(sequence)
+        self._note_end()
+        return events
+
+    def _note_end(self) -> None:
+        try:
             _write_head(self.path, self._sequence, self._hash)
-            for mirror in self._mirrors:
-                mirror.write(events)
         except OSError as error:
-            raise AuditUnavailable(
-                f"the audit log {self.path} cannot be written: {error}"
-            ) from error
+            if self._on_failure is OnFailure.CLOSED:
+                raise
+            LOGGER.error("the head of %s cannot be written: %s", self.path, error)
+
+    def _late(self) -> list[Draft]:
+        """What was held while the log could not be written, after a note that says so."""
+        if not self._held and not self._lost:
+            return []
+        facts = {"kind": "audit log was unavailable", "held": len(self._held), "lost": self._lost}
+        return [self._draft(EventType.INCIDENT, self.path.name, facts), *self._held]
+
+    def _not_stored(self, calls: Sequence[_Call], error: BaseException) -> None:
+        """Refuse, or hold in memory what ops/audit.yaml lets go on."""
+        for call in calls:
+            call.done = True
+            room = self._most - len(self._held)
+            full = self._on_failure is OnFailure.DEGRADE and len(call.drafts) > room
+            refused = self._on_failure is OnFailure.CLOSED or full
+            if refused or not isinstance(error, OSError):
+                call.error = error
+                continue
+            LOGGER.error("outcomes go out while %s cannot be written: %s", self.path, error)
+            self._held += call.drafts[:room]
+            self._lost += len(call.drafts[room:])
+            call.events = [draft.chained(0, GENESIS) for draft in call.drafts]
 
     def close(self) -> None:
         """Give the log back, so that another process may write it; a second call does nothing."""
-        if not self._closed:
-            self._closed = True
-            self._ledger.close()
-            os.close(self._lock)
+        if self._closed:
+            return
+        self._closed = True
+        if self._held or self._lost:
+            self._write([])
+        for delivery in self._deliveries:
+            delivery.close(PATIENCE)
+        self._ledger.close()
+        os.close(self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +308,16 @@ class AuditLog:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@contextmanager
+def locked(log: Path) -> Iterator[None]:
+    """Keep every writer away from a log for a while; WriterBusy if one is there."""
+    handle = _lock(log)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _lock(log: Path) -> int:

@@ -1,8 +1,18 @@
 """Watches for drift: compares a window with the reference and names what is beyond limits."""
 
 from .export import METRICS, write_html, write_metrics
-from .observe import Alert, Measurement, Report, joined, judge, observe
-from .plan import KINDS, Check, Plan, load
+from .observe import (
+    KINDS,
+    Alert,
+    Check,
+    Measurement,
+    Plan,
+    Report,
+    joined,
+    judge,
+    load,
+    observe,
+)
 from .statistics import kolmogorov_smirnov, missing_rate, psi
 
 __all__ = [

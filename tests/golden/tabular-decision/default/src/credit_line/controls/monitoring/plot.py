@@ -1,4 +1,4 @@
-"""Small plots as inline SVG, made of text: no script, no font, no library."""
+"""Small plots as inline SVG, made of text, and their style: no script, no font, no library."""
 
 from collections.abc import Sequence
 from html import escape
@@ -10,6 +10,34 @@ LABEL = 190
 WIDTH = 640
 TALL = 110
 WIDE = 280
+STYLE = """\
+:root { color-scheme: light dark; --ink: #1d2329; --paper: #ffffff; --soft: #e6e9ed; --grey:
+  #8b95a1; --blue: #2463a6; --red: #b3261e; --green: #1b6e3c; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e7eb; --paper: #15191e; --soft:
+  #2b323a; --grey: #7d8894; --blue: #78b0ec; --red: #ff8a80; --green: #7fd6a0; } }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui,
+  sans-serif; }
+main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+table { border-collapse: collapse; width: 100%; font-size: .87rem; }
+.wide { overflow-x: auto; }
+th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--soft);
+  vertical-align: top; }
+.n { text-align: right; font-variant-numeric: tabular-nums; }
+.bad { color: var(--red); font-weight: 600; }
+.good { color: var(--green); font-weight: 600; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem
+  1.5rem; }
+svg { width: 100%; height: auto; display: block; }
+svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
+.reference { fill: var(--grey); background: var(--grey); }
+.current { fill: var(--blue); background: var(--blue); }
+.over { fill: var(--red); }
+.limit { stroke: var(--ink); stroke-dasharray: 4 3; }
+.axis { stroke: var(--soft); }
+.key { display: inline-block; width: .7rem; height: .7rem; margin: 0 .2rem 0 .8rem; }
+"""
 
 
 def bars(values: Sequence[tuple[str, float, bool]], limit: float, title: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from .observe import Measurement, Report
-from .plot import bars, histogram
+from .plot import STYLE, bars, histogram
 
 PREFIX = "monitoring_"
 # What a report emits besides one metric a check; the alert rules may name no other.
@@ -18,7 +18,6 @@ METRICS = {
 # Who acts on a breach and how: an alert takes these from the series that raised it.
 DUTY = ("severity", "owner", "runbook")
 SHOWN_HISTOGRAMS = 6
-STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 
 
 def write_metrics(report: Report, path: Path, system: str) -> Path:

@@ -1,0 +1,332 @@
+"""The document service: hand in a document, work the review queue; `make serve`, then open /docs.
+
+It does not authenticate: put it behind a gateway that does, and that sets X-Actor to the address of
+the person who calls. It listens on this machine only. Values in clear are in its answers, and
+nowhere else but in the originals.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from .checks import Register
+from .controls.audit import AuditUnavailable, EventType, in_production, open_log, read_events
+from .controls.documents.reader import Bounds
+from .controls.documents.records import OriginalChanged, OriginalGone
+from .controls.governance import check_serving, release_findings
+from .controls.paths import Paths
+from .controls.release import Decide, Desk, Metrics, NotReleased, UnknownDecision
+from .controls.releases import ReleaseRefused
+from .controls.review import (
+    Item,
+    NotYours,
+    Queue,
+    Task,
+    UnknownTask,
+    file_of,
+    reconcile,
+    unqueued,
+    watch,
+)
+from .controls.switch import switch_of
+from .intake import RELEASE, Processor, processor, reader_of
+from .review import OUTCOMES, Correction, CorrectionRefused, corrected, review_item
+
+SYSTEM = __package__ or "system"
+REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+LARGEST = Bounds().size
+Text = Annotated[str, AfterValidator(lambda text: text.encode().decode())]
+Actor = Annotated[str, Header(min_length=3, max_length=100)]
+
+
+class Verdict(BaseModel):
+    """What a person decided on a document. Keep names out of the reason: it is logged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Text
+    reason: Annotated[Text, Field(min_length=10, max_length=2000)]
+    document_class: Text | None = None
+    corrections: Annotated[
+        dict[Text, Annotated[Text, Field(max_length=300)] | None], Field(max_length=40)
+    ] = {}
+
+
+class NotApproved(RuntimeError):
+    """In production only a version serves whose approvals hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What the service works with: the desk that releases, the processor, and the queue."""
+
+    desk: Desk
+    serving: Processor
+    queue: Queue
+
+    def clear(self, decision: Mapping[str, Any]) -> dict[str, str]:
+        """What was read, in clear: read anew from the original. Raises OriginalGone."""
+        return dict(self.serving.process(decision["document_id"], decision["document"]).values)
+
+    def lost(self) -> int:
+        """How many referrals are in no queue."""
+        return len(unqueued(self.queue, read_events(self.desk.log.path)))
+
+
+def create(paths: Paths | None = None) -> FastAPI:
+    """The application; uvicorn calls it. It opens model, queue and audit log when it starts."""
+    app = FastAPI(title=f"Documents of {SYSTEM}", lifespan=_lifespan(paths or Paths.here()))
+    app.middleware("http")(_with_request_id)
+    for error, status, text in (
+        (NotReleased, 503, ""),
+        (AuditUnavailable, 503, "it cannot be recorded, so it does not count"),
+        (ReleaseRefused, 409, ""),
+        (NotYours, 409, ""),
+        (OriginalChanged, 409, "the original was changed: tell security"),
+        (UnknownDecision, 404, "there is no such document"),
+        (UnknownTask, 404, "there is no such case"),
+        (OriginalGone, 410, "the original was deleted"),
+        (CorrectionRefused, 422, ""),
+    ):
+        app.add_exception_handler(error, _answer(status, text))
+    app.add_exception_handler(RequestValidationError, _malformed)
+    _documents(app)
+    _reviews(app)
+    _operations(app)
+    return app
+
+
+def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def run(app: FastAPI) -> AsyncIterator[None]:
+        with ExitStack() as opened:
+            reader = opened.enter_context(reader_of(os.environ))
+            log = opened.enter_context(open_log(paths, "service"))
+            register = Register(paths.var / "register.db")
+            serving = processor(paths, reader, log.privacy, register=register)
+            if in_production(os.environ):
+                _refuse_unapproved(paths, serving)
+            switch = switch_of(paths)
+            desk = Desk(
+                log=log,
+                switch=switch,
+                decide=_decide(serving),
+                earlier=lambda v: _decide(processor(paths, reader, log.privacy, v, register)),
+                store=paths.var / "decisions",
+                metrics=Metrics(SYSTEM, switch),
+                outcomes=(RELEASE,),
+                absent={"document_class": None, "confidence": 0.0, "fields": [], "findings": []},
+                refusals=(OriginalGone, OriginalChanged),
+            )
+            queue = Queue(file_of(paths), log, OUTCOMES)
+            office = Office(desk, serving, queue)
+            reconcile(queue, list(read_events(log.path)), _item(desk))
+            watch(desk.metrics.registry, SYSTEM, queue, office.lost)
+            app.state.office = office
+            facts = {"action": "service started", "model": serving.digest}
+            log.record(EventType.DEPLOYMENT, serving.version, facts)
+            yield
+
+    return run
+
+
+def _decide(serving: Processor) -> Decide:
+    return lambda case: serving.process(case["document_id"], case["document"]).content()
+
+
+def _item(desk: Desk) -> Callable[[Mapping[str, Any]], Item]:
+    """The case for the queue that a recorded referral gives, with the document that was kept."""
+
+    def item(event: Mapping[str, Any]) -> Item:
+        kept = desk.store / f"{event['data']['decision_id']}.json"
+        case = json.loads(kept.read_bytes()) if kept.exists() else {}
+        return review_item(event["subject"], {**event["data"], **case})
+
+    return item
+
+
+def _refuse_unapproved(paths: Paths, serving: Processor) -> None:
+    found = release_findings(paths, datetime.now(UTC).date())
+    if found := [*found, *check_serving(paths, serving.version, serving.digest)]:
+        raise NotApproved("\n".join(["not released for production:", *map(str, found)]))
+
+
+def _documents(app: FastAPI) -> None:
+    """Hand in a document, look it up."""
+
+    @app.post("/documents", status_code=201)
+    async def hand_in(request: Request) -> dict[str, Any]:
+        """The body is a PDF file. Fields are in the answer only if the outcome is `release`."""
+        content = await _body(request)
+        office: Office = request.app.state.office
+        return await run_in_threadpool(_handed_in, office, content, request.state.id)
+
+    @app.get("/documents/{decision_id}")
+    def look_up(decision_id: uuid.UUID, request: Request, replay: bool = False) -> dict[str, Any]:
+        """The record without anything in clear; with `replay` the same version reads again."""
+        desk: Desk = request.app.state.office.desk
+        return desk.replay(str(decision_id)) if replay else desk.recorded(str(decision_id))
+
+
+async def _body(request: Request) -> bytes:
+    """The body, as long as it is not too large."""
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > LARGEST:
+            raise HTTPException(413, f"more than {LARGEST} bytes")
+    if not content:
+        raise HTTPException(422, "the body is a PDF file")
+    return bytes(content)
+
+
+def _handed_in(office: Office, content: bytes, request: str) -> dict[str, Any]:
+    """Keep the original, decide, record; queue what is referred, give out what is released."""
+    digest = office.serving.originals.put(content, datetime.now(UTC).date())
+    document_id = str(uuid.uuid4())
+    case = {"document_id": document_id, "document": digest}
+    decision = office.desk.release(document_id, case, request)
+    if decision["outcome"] == RELEASE:
+        return {**_public(decision), "values": office.clear(case)}
+    office.queue.put([review_item(document_id, {**decision, **case})])
+    return _public(decision)
+
+
+def _public(decision: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("decision_id", "outcome", "document_class", "confidence", "reasons", "model_version")
+    return {name: decision[name] for name in names}
+
+
+def _reviews(app: FastAPI) -> None:
+    """Work the queue: look, claim, see the original, decide."""
+
+    @app.get("/reviews")
+    def waiting(
+        request: Request, most: Annotated[int, Query(ge=1, le=500)] = 100
+    ) -> list[dict[str, Any]]:
+        """What waits for a person, the next one first; nothing in clear."""
+        office: Office = request.app.state.office
+        return [asdict(task) for task in office.queue.waiting()[:most]]
+
+    @app.post("/reviews/claim")
+    def claim_next(request: Request, x_actor: Actor) -> dict[str, Any] | None:
+        """Take the next case: what was read, in clear, and why a person is asked. Or nothing."""
+        office: Office = request.app.state.office
+        task = office.queue.claim(x_actor)
+        return _opened(office, task) if task else None
+
+    @app.post("/reviews/{id}/claim")
+    def claim(id: uuid.UUID, request: Request, x_actor: Actor) -> dict[str, Any]:
+        """Take a case by its id."""
+        office: Office = request.app.state.office
+        task = office.queue.claim(x_actor, str(id))
+        assert task is not None
+        return _opened(office, task)
+
+    @app.get("/reviews/{id}/original")
+    def original(id: uuid.UUID, request: Request, x_actor: Actor) -> Response:
+        """The original, for the person who has claimed the case."""
+        office: Office = request.app.state.office
+        task = office.queue.task(str(id))
+        if task.claimed_by != office.desk.log.privacy.pseudonym(x_actor):
+            raise NotYours("claim it first")
+        content = office.serving.originals.get(str(task.payload["document"]))
+        return Response(content, media_type="application/pdf")
+
+    @app.post("/reviews/{id}/decision", status_code=201)
+    def decide(id: uuid.UUID, body: Verdict, request: Request, x_actor: Actor) -> dict[str, Any]:
+        """Release, with corrections, or reject. Values come back once the decision counts."""
+        return _decided(request.app.state.office, str(id), body, x_actor)
+
+
+def _opened(office: Office, task: Task) -> dict[str, Any]:
+    """A claimed case with what was read, in clear."""
+    return {**asdict(task), "values": _proposed(office, task)}
+
+
+def _proposed(office: Office, task: Task) -> dict[str, str]:
+    """What was read, in clear; nothing where the model was not asked, as while it is stopped."""
+    return office.clear(task.payload) if task.payload.get("fields") else {}
+
+
+def _decided(office: Office, id: str, body: Verdict, actor: str) -> dict[str, Any]:
+    task = office.queue.task(id)
+    if body.outcome not in OUTCOMES:
+        raise HTTPException(422, f"the outcome is one of {', '.join(OUTCOMES)}")
+    made = Correction(str(task.payload.get("document_class")), {}, ())
+    if body.outcome == RELEASE:
+        known = office.serving.understanding
+        proposed = _proposed(office, task)
+        made = corrected(
+            known, made.document_class, proposed, body.corrections, body.document_class
+        )
+    done = office.queue.decide(id, actor, body.outcome, body.reason, made.changes)
+    if done.outcome is not None:
+        office.desk.metrics.overridden()
+    answer = {"decision_id": id, "status": done.status, "outcome": done.outcome}
+    if done.outcome != RELEASE:
+        return answer
+    return {**answer, "document_class": made.document_class, "values": dict(made.values)}
+
+
+def _operations(app: FastAPI) -> None:
+    """Health, readiness and metrics."""
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/ready")
+    def ready(request: Request) -> dict[str, Any]:
+        """Model, queue and audit log are open; `stopped`: people read every document."""
+        office: Office = request.app.state.office
+        return {"status": "ready", "stopped": office.desk.switch.state().stopped}
+
+    @app.get("/metrics")
+    def metrics(request: Request) -> Response:
+        """Metrics in Prometheus' text format."""
+        office: Office = request.app.state.office
+        text = generate_latest(office.desk.metrics.registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+async def _with_request_id(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Take the caller's X-Request-ID if it is a plain word, else make one; send it back."""
+    given = request.headers.get("x-request-id", "")
+    request.state.id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    response = await call_next(request)
+    response.headers["X-Request-ID"] = request.state.id
+    return response
+
+
+def _answer(status: int, text: str = "") -> Callable[[Request, Exception], JSONResponse]:
+    def answer(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": text or str(error)}, status)
+
+    return answer
+
+
+def _malformed(request: Request, error: Exception) -> JSONResponse:
+    """What is wrong where, without what was sent: it may identify a person."""
+    known = {*Verdict.model_fields, "id", "decision_id", "replay", "x-actor", "most"}
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    places = {(fault["type"], *known.intersection(fault["loc"])) for fault in faults}
+    return JSONResponse({"detail": sorted(": ".join(place) for place in places)}, 422)

@@ -1,0 +1,188 @@
+"""The corpus: reads the policies, says which are in force, and cuts them into passages.
+
+The policies in `corpus/` are invented: no firm has them. Put your own source behind `extract`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from .controls import screening
+
+ORIGIN = "synthetic"
+# The day of the extract. A source of yours says it itself; nothing here reads a clock.
+EXTRACTED_ON = date(2026, 3, 22)
+# A document: its front matter between two lines of dashes, then Markdown up to the next one.
+DOCUMENT = re.compile(r"^---\n(.*?)\n---\n(.*?)(?=^---\n|\Z)", re.DOTALL | re.MULTILINE)
+SECTION = re.compile(r"^## +([^\n]+)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+IN_FORCE, REPLACED, TO_COME = "in force", "replaced", "to come"
+SCHEMA = {
+    "key": pl.String,
+    "document_id": pl.String,
+    "version": pl.Int64,
+    "title": pl.String,
+    "owner": pl.String,
+    "effective_on": pl.Date,
+    "review_by": pl.Date,
+    "access": pl.String,
+    "supersedes": pl.String,
+    "keywords": pl.String,
+    "text": pl.String,
+    "source": pl.String,
+    "extracted_on": pl.Date,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One section of a document in force; `access` is the class of who may read it."""
+
+    id: str
+    document: str
+    document_id: str
+    title: str
+    heading: str
+    text: str
+    keywords: str
+    owner: str
+    access: str
+    effective_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A passage that is not indexed, and why."""
+
+    passage: str
+    owner: str
+    reasons: tuple[str, ...]
+
+
+def extract(folder: Path) -> pl.DataFrame:
+    """All documents of all Markdown files, as they are: what is missing or malformed is null."""
+    files = sorted(folder.glob("*.md"))
+    rows = [_row(file.name, *found) for file in files for found in _documents(file)]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def status(documents: pl.DataFrame, on: date) -> pl.DataFrame:
+    """The documents with a `status` on that day: in force, replaced, or to come."""
+    started = documents.filter(pl.col("effective_on") <= on)
+    newest = started.group_by("document_id").agg(newest=pl.col("version").max())
+    gone = started["supersedes"].drop_nulls().implode()
+    old = (pl.col("version") < pl.col("newest")) | pl.col("key").is_in(gone)
+    return documents.join(newest, on="document_id", how="left", maintain_order="left").select(
+        *documents.columns,
+        status=pl.when(pl.col("effective_on") > on)
+        .then(pl.lit(TO_COME))
+        .when(old)
+        .then(pl.lit(REPLACED))
+        .otherwise(pl.lit(IN_FORCE)),
+    )
+
+
+def passages(documents: pl.DataFrame) -> list[Passage]:
+    """The sections of the documents, in their order."""
+    return [passage for row in documents.to_dicts() for passage in _sections(row)]
+
+
+def screened(found: Iterable[Passage]) -> tuple[list[Passage], list[Withheld]]:
+    """The passages that may be indexed, and those that speak to the machine."""
+    kept, withheld = [], []
+    for passage in found:
+        if reasons := screening.findings(f"{passage.heading}\n{passage.text}"):
+            withheld.append(Withheld(passage.id, passage.owner, reasons))
+        else:
+            kept.append(passage)
+    return kept, withheld
+
+
+def planted(found: Sequence[Passage], document_id: str, text: str) -> list[Passage]:
+    """The passages with a text put at the end of each section of that document."""
+    return [
+        replace(item, text=f"{item.text}\n{text}") if item.document_id == document_id else item
+        for item in found
+    ]
+
+
+def dumped(found: Iterable[Passage]) -> bytes:
+    """The passages as JSON lines."""
+    lines = (json.dumps(asdict(passage), sort_keys=True) for passage in found)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def loaded(content: bytes) -> list[Passage]:
+    """The passages from JSON lines."""
+    return [Passage(**json.loads(line)) for line in content.decode().splitlines()]
+
+
+def _documents(file: Path) -> list[tuple[Mapping[str, Any], str]]:
+    found = DOCUMENT.findall(file.read_text("utf-8"))
+    return [(_front(head), body.strip()) for head, body in found]
+
+
+def _front(head: str) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(head)
+    except yaml.YAMLError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _row(source: str, front: Mapping[str, Any], text: str) -> dict[str, Any]:
+    number, version = _text(front, "id"), front.get("version")
+    return {
+        "key": f"{number}.v{version}",
+        "document_id": number,
+        "version": version if type(version) is int else None,
+        "effective_on": _date(front, "effective"),
+        "review_by": _date(front, "review_by"),
+        "text": text if SECTION.sub(r"\2", f"{text}\n").strip() else None,
+        "source": source,
+        "extracted_on": EXTRACTED_ON,
+        **{name: _text(front, name) for name in ("title", "owner", "access", "supersedes")},
+        "keywords": _text(front, "keywords") or "",
+    }
+
+
+def _text(front: Mapping[str, Any], name: str) -> str | None:
+    return None if front.get(name) is None else str(front[name])
+
+
+def _date(front: Mapping[str, Any], name: str) -> date | None:
+    value = front.get(name)
+    return value if type(value) is date else None
+
+
+def _paragraphs(text: str) -> str:
+    """One line a paragraph or item of a list; a line that only wraps goes on."""
+    parts = re.split(r"\n\s*\n|\n(?=\s*[-*] )", text.strip())
+    return "\n".join(" ".join(part.split()) for part in parts if part.strip())
+
+
+def _sections(row: Mapping[str, Any]) -> list[Passage]:
+    return [
+        Passage(
+            id=f"{row['key']}/{re.sub(r'[^a-z0-9]+', '-', heading.strip().lower()).strip('-')}",
+            document=row["key"],
+            document_id=row["document_id"],
+            title=row["title"],
+            heading=heading.strip(),
+            text=_paragraphs(text),
+            keywords=row["keywords"],
+            owner=row["owner"],
+            access=row["access"],
+            effective_on=str(row["effective_on"]),
+        )
+        for heading, text in SECTION.findall(row["text"] + "\n")
+        if text.strip()
+    ]

@@ -1,0 +1,151 @@
+"""Disposes of what was kept long enough, and of what a person asks to be erased.
+
+A disposal is recorded before it is done, by the writer `operations`; run again after a crash, it
+does the rest. An event that goes leaves its hash behind, so that chain and proofs hold, and
+`verify` accepts the gap only because the disposal is on record. Holds stop everything.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ..paths import Paths
+from .chain import STUB, read_events, split
+from .delivery import cursor
+from .events import EventType, canonical
+from .log import locked, open_log
+from .privacy import Payloads
+from .settings import Rule, Settings, settings
+
+WRITER = "operations"
+
+
+@dataclass(frozen=True, slots=True)
+class Disposal:
+    """What goes: events or payloads of one log by sequence, or files; and because of what."""
+
+    record: str
+    what: str
+    log: str = ""
+    places: tuple[int, ...] = ()
+    files: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """A line for the person who decides."""
+        if self.what == "files":
+            return f"{self.record}: {len(self.files)} files, {self.files[0]} … {self.files[-1]}"
+        spans = ", ".join(f"{a}-{b}" if a < b else f"{a}" for a, b in ranges(self.places))
+        return f"{self.record}: {self.what} of {len(self.places)} events in {self.log} ({spans})"
+
+    def content(self) -> dict[str, Any]:
+        """What the disposal event says."""
+        named = {"log": self.log, "sequences": ranges(self.places)} if self.places else {}
+        return {"record": self.record, "what": self.what, "files": len(self.files), **named}
+
+
+def due(paths: Paths, now: datetime) -> list[Disposal]:
+    """What the rules of ops/audit.yaml dispose of today; nothing is touched."""
+    chosen = settings(paths.ops / "audit.yaml")
+    found: list[Disposal] = []
+    for rule in chosen.retention:
+        before = now - timedelta(days=rule.keep_days)
+        if rule.what == "files":
+            found += _files(paths, rule, before)
+        else:
+            for log in sorted(paths.audit.glob("*.jsonl")):
+                found += _places(log, rule, before, chosen)
+    return found
+
+
+def erasure(paths: Paths, subject: str) -> list[Disposal]:
+    """The payloads about one person (a pseudonym), in all logs; ValueError if a hold stops it."""
+    if subject in settings(paths.ops / "audit.yaml").holds:
+        raise ValueError(f"{subject} is on hold (ops/audit.yaml): nothing is erased")
+    found = []
+    for log in sorted(paths.audit.glob("*.jsonl")):
+        about = set(Payloads.of(log).events_of(subject))
+        places = [int(e["sequence"]) for e in read_events(log) if e["id"] in about]
+        if places:
+            found.append(Disposal("erasure request", "payloads", log.name, tuple(places)))
+    return found
+
+
+def dispose(paths: Paths, disposals: Iterable[Disposal]) -> None:
+    """Record each disposal, then do it. WriterBusy where a log that must shrink is in use."""
+    for disposal in disposals:
+        if disposal.what == "events":
+            with locked(paths.audit / disposal.log):
+                pass
+        with open_log(paths, WRITER) as log:
+            log.record(EventType.DISPOSAL, disposal.record, disposal.content())
+        _do(paths, disposal)
+
+
+def ranges(places: Sequence[int]) -> list[list[int]]:
+    """Consecutive numbers as [first, last]."""
+    found: list[list[int]] = []
+    for place in sorted(places):
+        if found and place == found[-1][1] + 1:
+            found[-1][1] = place
+        else:
+            found.append([place, place])
+    return found
+
+
+def _files(paths: Paths, rule: Rule, before: datetime) -> list[Disposal]:
+    """Files last written before then, by their own time stamps."""
+    old = [
+        path.relative_to(paths.root).as_posix()
+        for path in sorted(paths.root.glob(rule.files))
+        if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before
+    ]
+    return [Disposal(rule.record, "files", files=tuple(old))] if old else []
+
+
+def _places(log: Path, rule: Rule, before: datetime, chosen: Settings) -> list[Disposal]:
+    """Events of the rule's types from before then that no hold keeps and every sink has."""
+    sinks = [sink for sink in chosen.sinks if sink != "file"]
+    delivered = min((cursor(log, sink) for sink in sinks), default=None)
+    there = Payloads.of(log).digests() if rule.what == "payloads" else None
+    places = [
+        int(event["sequence"])
+        for event in read_events(log)
+        if event["type"] in rule.types
+        and datetime.fromisoformat(event["time"]) < before
+        and event["subject"] not in chosen.holds
+        and (there is None or event["id"] in there)
+        and (there is not None or delivered is None or int(event["sequence"]) <= delivered)
+    ]
+    return [Disposal(rule.record, rule.what, log.name, tuple(places))] if places else []
+
+
+def _do(paths: Paths, disposal: Disposal) -> None:
+    for name in disposal.files:
+        (paths.root / name).unlink(missing_ok=True)
+    if disposal.places:
+        log, places = paths.audit / disposal.log, set(disposal.places)
+        gone = [e["id"] for e in read_events(log) if int(e["sequence"]) in places]
+        Payloads.of(log).destroy(gone)
+        if disposal.what == "events":
+            with locked(log):
+                _strike(log, places)
+
+
+def _strike(log: Path, places: set[int]) -> None:
+    """Leave only place and hashes of these events, in one step."""
+    draft = log.with_suffix(".draft")
+    with draft.open("wb") as file:
+        for place, line in enumerate(split(log.read_bytes())[0], start=1):
+            file.write((_stub(line) if place in places else line) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(log)
+
+
+def _stub(line: bytes) -> bytes:
+    event = json.loads(line)
+    return canonical({"disposed": True, **{name: event[name] for name in STUB - {"disposed"}}})

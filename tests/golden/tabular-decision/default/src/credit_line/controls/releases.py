@@ -1,0 +1,196 @@
+"""Releases: one folder of files a version, named after its content, and a record of which serves.
+
+`var/models/<version>/` holds the files, which nothing executes, and `model.json`, which says what
+they are. `var/models/serving.json` lists the versions that were activated, the one that serves
+last. As a command: `list` shows them, `back` rolls back to the one before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .audit import AuditUnavailable, EventType, KeyRefused, open_log
+from .evidence import replace, rounded
+from .paths import Paths
+
+CARD, SERVING = "model.json", "serving.json"
+
+
+class ReleaseRefused(Exception):
+    """A release is missing, or was changed after it was saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Files, and what is written down about them.
+
+    `digest` is that of the file where there is one, else that of the list of their digests.
+    """
+
+    version: str
+    digest: str
+    files: Mapping[str, bytes]
+    facts: Mapping[str, Any]
+
+
+def save(paths: Paths, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> str:
+    """Write a release and return its version, which follows from files and facts alone.
+
+    Raises ValueError for a name that is no plain file name.
+    """
+    for name in files:
+        if not name or name == CARD or name.startswith(".") or set(name) & set("/\\"):
+            raise ValueError(f"{name!r} is no name for a file of a release")
+    digests = {name: _digest(content) for name, content in sorted(files.items())}
+    card = {
+        "schema": "release/1",
+        "model": _whole(digests),
+        "files": digests,
+        "facts": rounded(facts),
+    }
+    text = _text(card)
+    version = _named(text.encode())
+    folder = paths.models / version
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    replace(folder / CARD, text)
+    return version
+
+
+def load(paths: Paths, version: str | None = None) -> Release:
+    """Load a version, by default the one that serves; ReleaseRefused if it was changed."""
+    wanted = version or serving(paths)
+    if wanted is None:
+        raise ReleaseRefused("nothing serves yet: run the pipeline first")
+    folder = paths.models / wanted
+    try:
+        text = (folder / CARD).read_bytes()
+    except OSError as error:
+        raise ReleaseRefused(f"there is no release {wanted}") from error
+    if _named(text) != wanted:
+        raise ReleaseRefused(f"release {wanted} was changed after it was saved")
+    card = json.loads(text)
+    files = {name: _checked(folder, name, was) for name, was in card["files"].items()}
+    return Release(wanted, card["model"], files, card["facts"])
+
+
+def versions(paths: Paths) -> list[str]:
+    """All versions that were saved, sorted by name."""
+    return sorted(card.parent.name for card in paths.models.glob(f"r-*/{CARD}"))
+
+
+def serving(paths: Paths) -> str | None:
+    """The version that serves, or None before the first activation."""
+    past = history(paths)
+    return past[-1] if past else None
+
+
+def history(paths: Paths) -> list[str]:
+    """The versions that were activated and not rolled back, oldest first."""
+    file = paths.models / SERVING
+    if not file.exists():
+        return []
+    activated: list[str] = json.loads(file.read_text("utf-8"))["activated"]
+    return activated
+
+
+def activate(paths: Paths, version: str) -> None:
+    """Let a version serve, after checking that it loads; a version that serves already stays."""
+    load(paths, version)
+    if serving(paths) != version:
+        _remember(paths, [*history(paths), version])
+
+
+def roll_back(paths: Paths, reason: str, actor: str) -> str:
+    """Let the version before serve again, then record it; returns that version.
+
+    Raises ReleaseRefused where there is none or it was changed since it was saved: then nothing
+    is done. A missing record does not undo a rollback: AuditUnavailable says that it is missing.
+    """
+    past = history(paths)
+    if len(past) < 2:
+        raise ReleaseRefused("there is no earlier version to roll back to")
+    *_, version, before = past
+    load(paths, version)
+    _remember(paths, past[:-1])
+    with open_log(paths, "operations") as log:
+        who = log.privacy.pseudonym(actor)
+        data = {"action": "rollback", "before": before, "reason": reason, "actor": who}
+        log.record(EventType.DEPLOYMENT, version, data)
+    return version
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0: done and recorded; 1: refused, or done but not recorded."""
+    options = _parser().parse_args(arguments)
+    paths = Paths.here()
+    try:
+        if options.command == "back":
+            version = roll_back(paths, options.reason, options.actor)
+            print(f"{version} serves: restart the service, so that it loads it")
+    except (ReleaseRefused, AuditUnavailable, KeyRefused) as error:
+        print(f"back: {error}", file=sys.stderr)
+        return 1
+    finally:
+        print("\n".join(_lines(paths)))
+    return 0
+
+
+def _remember(paths: Paths, activated: list[str]) -> None:
+    replace(paths.models / SERVING, json.dumps({"activated": activated}, indent=2) + "\n")
+
+
+def _checked(folder: Path, name: str, was: str) -> bytes:
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise ReleaseRefused(f"{name} of release {folder.name} is missing") from error
+    if _digest(content) != was:
+        raise ReleaseRefused(f"{name} of release {folder.name} was changed after it was saved")
+    return content
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _whole(digests: Mapping[str, str]) -> str:
+    """One digest for all files."""
+    return next(iter(digests.values())) if len(digests) == 1 else _digest(_text(digests).encode())
+
+
+def _named(card: bytes) -> str:
+    return "r-" + hashlib.sha256(card).hexdigest()[:12]
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _lines(paths: Paths) -> list[str]:
+    """The activated versions, oldest first, the serving one marked."""
+    past = history(paths)
+    lines = [f"  {version}" for version in past[:-1]]
+    return [*lines, f"* {past[-1]} (serves)"] if past else ["nothing serves yet"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="releases", description="Which release serves.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="the versions that served, the present one marked")
+    command = commands.add_parser("back", help="let the version before serve again")
+    command.add_argument("--reason", required=True, help="why, in one sentence")
+    command.add_argument("--actor", required=True, help="your address")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
