@@ -21,6 +21,7 @@ from ai_factory.check import FAIL_ON, RULES
 from ai_factory.cli.app import application
 from ai_factory.cli.check_options import parser as check_parser
 from ai_factory.factory import Factory, open_factory
+from ai_factory.project.target import Choice, recipe, settle
 from ai_factory.questions import MISSING, Question
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,7 @@ def pages(root: Path = ROOT) -> Pages:
         **{path.name: source_page(path) for path in sorted(SOURCE.glob("*.md"))},
         **{f"components/{item.name}.md": component_page(item, plans) for item in parts},
         **{f"blueprints/{item.name}.md": blueprint_page(item, factory) for item in plans},
+        "compared.md": compared_page(plans, factory),
         "README.md": index_page(parts, plans),
     }
     schemas = {f"schemas/{name}.schema.json": schema_page(name) for name in formats.FORMATS}
@@ -269,6 +271,45 @@ def blueprint_page(item: Blueprint, factory: Factory) -> str:
     )
 
 
+def compared_page(plans: Sequence[Blueprint], factory: Factory) -> str:
+    """What is born with each blueprint, read off a rendering, and what public templates bring."""
+    place = SOURCE / "compared.yaml"
+    told = documents.load(place.read_bytes(), str(place))
+    trees = {plan.name: _born(plan, factory) for plan in plans}
+    sizes = [(f"[{name}](blueprints/{name}.md)", str(len(paths))) for name, paths in trees.items()]
+    rows = [(row["topic"], _who_has(row["ours"], trees), row["others"]) for row in told["topics"]]
+    return page(
+        "Beside public templates",
+        "What a project holds on its first day, row by row. Ours is looked up in what each blueprint stamps with its\n"
+        "defaults; what is said of others was seen in the snapshots below. That a thing is there does not say that it\n"
+        "is enough for your firm.",
+        table(("topic", "ours", "others"), rows),
+        section("What others bring and ours do not", table(("what", "who"), told["theirs"])),
+        section("How those that were run fared", table(("template", "files", "its tests", "offline"), told["ran"])),
+        section(
+            "How large ours are",
+            "Each installs, runs, lints and tests itself offline, which a test of every blueprint watches.\n\n"
+            + table(("blueprint", "files"), sizes),
+        ),
+        section("What was looked at", table(("template", "snapshot"), told["templates"].items())),
+    )
+
+
+def _born(plan: Blueprint, factory: Factory) -> list[str]:
+    """The paths of a project with all defaults."""
+    made = recipe(factory, Choice(plan.name))
+    return sorted(render.render(made.blueprint, made.components, settle(made, {})).tree)
+
+
+def _who_has(patterns: Sequence[str], trees: Mapping[str, Sequence[str]]) -> str:
+    """The blueprints with a path of one of the patterns: all, all but some, or some."""
+    has = [name for name, paths in trees.items() if any(render.matches(one, p) for one in patterns for p in paths)]
+    lacks = [name for name in trees if name not in has]
+    if len(lacks) <= len(trees) // 2:
+        return f"all but {', '.join(lacks)}" if lacks else "all"
+    return ", ".join(has) or "none"
+
+
 def _control_titles(factory: Factory) -> dict[str, str]:
     file = factory.read(catalog.CONTROLS).get("controls.yaml")
     data = documents.load(file.content, "controls/controls.yaml") if file else {}
@@ -279,6 +320,7 @@ def index_page(parts: Sequence[Component], plans: Sequence[Blueprint]) -> str:
     """What there is to look up."""
     first = [
         ("[Commands](cli.md)", "every command and option"),
+        ("[Beside public templates](compared.md)", "what is born with each blueprint, and with others"),
         ("[Exit codes](exit-codes.md)", "what the number means that a command ends with"),
         ("[Rules](rules.md)", "what `check` can find"),
         ("[Template format](template-format.md)", "what a component may hold"),
