@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import golden
-from tests.products.conftest import Make
-from tests.products.product import TEST_SECONDS, Product
+from tests.products.product import TEST_SECONDS, Make, Product
 
 pytestmark = pytest.mark.product
 

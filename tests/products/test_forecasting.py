@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.products.conftest import Make
-from tests.products.product import TEST_SECONDS, Product
+from tests.products.product import TEST_SECONDS, Make, Product
 
 pytestmark = pytest.mark.product
 
