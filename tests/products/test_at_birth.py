@@ -42,6 +42,15 @@ def test_few_files(folder: Path) -> None:
     assert len(_texts(folder, "")) < MOST_FILES
 
 
+@pytest.mark.parametrize("package", ["ab", "a_name_of_exactly_thirty_chars"])
+@pytest.mark.parametrize("blueprint", golden.BLUEPRINTS)
+def test_any_package_name_is_as_tidy(blueprint: str, package: str, tmp_path: Path) -> None:
+    """Neither the shortest name nor the longest one changes how a line has to be wrapped."""
+    golden.write(tmp_path, golden.target(blueprint, {"package": package}).rendered.tree)
+    for command in (("check",), ("format", "--check")):
+        _clean("ruff", *command, "--quiet", "--no-cache", "--output-format=concise", str(tmp_path))
+
+
 def test_no_loose_ends(folder: Path) -> None:
     """Nothing is left to do, and nothing of a template is left over."""
     found = [f"{path}: {match[0]}" for path, text in _texts(folder, "").items() for match in LOOSE.finditer(text)]

@@ -32,6 +32,7 @@ class EventType(StrEnum):
     BATCH = "ai.system.batch.v1"
     APPROVAL = "ai.system.approval.v1"
     DEPLOYMENT = "ai.system.deployment.v1"
+    PUBLICATION = "ai.system.publication.v1"
     THRESHOLD_CHANGE = "ai.system.threshold-change.v1"
     DRIFT_ALERT = "ai.system.drift-alert.v1"
     INCIDENT = "ai.system.incident.v1"
