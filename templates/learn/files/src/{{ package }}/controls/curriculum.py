@@ -359,7 +359,10 @@ TOPICS: Mapping[str, Callable[[Facts], Topic]] = {
 }
 
 
-def _topic(title: str, lines: Sequence[str], asked: Iterable[Question]) -> Topic:
+def _topic(title: str, lines: Sequence[str], asked: Sequence[Question]) -> Topic:
+    for question in asked:
+        if odd := [one for one in (question.answer, *question.wrong) if not isinstance(one, str)]:
+            raise ValueError(f"{title}: {odd[0]} is no text (quote what holds a colon)")
     return Topic(title, tuple(lines), tuple(question for question in asked if question.wrong))
 
 
