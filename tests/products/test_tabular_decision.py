@@ -174,8 +174,8 @@ STOPPED = {  # changes, the stage that stops the run, a word of its reason
         "approval_ratio",
     ),
     "a feature from after the decision": (
-        {f"{SOURCE}/features.py": ('sources=("utilisation",)', 'sources=("days_late_6m",)')},
-        "gate",
+        {f"{SOURCE}/features.py": ('formula="utilisation"', 'formula="days_late_6m"')},
+        "features",
         "days_late_6m",
     ),
     "a feature that is too good to be true": ({f"{SOURCE}/data.py": ("", LEAK)}, "gate", "utilisation"),
