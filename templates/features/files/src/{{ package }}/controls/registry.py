@@ -31,8 +31,8 @@ class Feature:
 
     `formula` is polars SQL over columns of the contract; `sources` are the columns in it. `as_of`
     is the date column on whose day all of them have to be known. `version` is raised when the
-    formula changes. `direction` is +1 if more of it can only raise the risk, -1 if it can only lower it, 0
-    if the model may decide. `code` and `reason` are what a declined person is told.
+    formula changes. `direction` is +1 if more of it can only raise the risk, -1 if it can only
+    lower it, 0 if the model may decide. `code` and `reason` are what a declined person is told.
     `justification` says why a proxy of a protected attribute is kept. `owner` is the contract's
     owner unless it is another team's feature.
     """
