@@ -24,6 +24,7 @@ from .controls import (
     feature_policy,
     lineage,
     monitoring,
+    notices,
     packages,
     registry,
     validation,
@@ -226,7 +227,8 @@ def monitor(paths: Paths) -> str:
     """Compare the newest month with the months of training; alerts are a finding, not a failure.
 
     Outcomes come later: they are compared in the newest month that has enough of them. It is the
-    model that serves which is watched; nothing is trained or deployed.
+    model that serves which is watched; nothing is trained or deployed. Notices that are due are a
+    matter of today: they go to the metrics, and not into evidence.
     """
     plan = monitoring.load(paths.ops / "monitoring.yaml", required=monitoring.KINDS)
     package = _served(packages.load, paths)
@@ -256,7 +258,11 @@ def monitor(paths: Paths) -> str:
         log.record_all(
             (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
         )
-    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+    due = notices.watch(paths, datetime.now(UTC).date(), SYSTEM)
+    return (
+        f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html; "
+        f"{len(due)} notices are due"
+    )
 
 
 def document(paths: Paths) -> str:
