@@ -111,6 +111,30 @@ WEAKENED = {  # file, what is put over it, the tests that must notice, the contr
         "tests/controls/test_governance.py",
         "GOV-06",
     ),
+    "a record of learning never runs out": (
+        f"{SOURCE}/controls/learning.py",
+        "\n\ndef _gap(paths, plan, entry, today):\n    return ''\n",
+        "tests/controls/test_learning.py",
+        "GOV-07",
+    ),
+    "a notice is never due": (
+        f"{SOURCE}/controls/notices.py",
+        "\n\ndef waiting(paths, today):\n    return []\n",
+        "tests/controls/test_notices.py",
+        "TRA-02",
+    ),
+    "a changed feature is taken over": (
+        f"{SOURCE}/controls/registry.py",
+        "\n\ndef _feature(row):\n    return Feature(**{f.name: row[f.name] for f in fields(Feature)})\n",
+        "tests/controls/test_feature_policy.py",
+        "DATA-05",
+    ),
+    "the catalogue is never incomplete": (
+        f"{SOURCE}/controls/catalogue.py",
+        "\n\nEntry.gaps = lambda self: []\n",
+        "tests/controls/test_contract.py",
+        "DATA-04",
+    ),
     "the switch is always on": (
         f"{SOURCE}/controls/switch.py",
         "\n\nKillSwitch.state = lambda self: State(False, '', '')\n",
@@ -174,8 +198,8 @@ STOPPED = {  # changes, the stage that stops the run, a word of its reason
         "approval_ratio",
     ),
     "a feature from after the decision": (
-        {f"{SOURCE}/features.py": ('sources=("utilisation",)', 'sources=("days_late_6m",)')},
-        "gate",
+        {f"{SOURCE}/features.py": ('formula="utilisation"', 'formula="days_late_6m"')},
+        "features",
         "days_late_6m",
     ),
     "a feature that is too good to be true": ({f"{SOURCE}/data.py": ("", LEAK)}, "gate", "utilisation"),
@@ -271,3 +295,61 @@ def test_it_can_move(ran: tuple[Product, str], tmp_path: Path) -> None:
     assert {name: clone.evidence(name) for name in ("evaluation", "model")} == {
         name: product.evidence(name) for name in ("evaluation", "model")
     }
+
+
+# ---- people, notices, the end --------------------------------------------------------------------
+
+GONE = {  # a file that a team changes, what it writes there, the test that must notice
+    "a data set without a lawful basis": (
+        "contracts/applications.odcs.yaml",
+        "lawfulBasis",
+        "basis",
+        "test_contract.py",
+    ),
+    "a sink that the end forgets": ("ops/audit.yaml", "sinks: [file]", "sinks: [file, stdout]", "test_decommission.py"),
+    "a retired system with open steps": (
+        "governance/system.yaml",
+        "status: development",
+        "status: retired",
+        "test_decommission.py",
+    ),
+    "a topic that nobody teaches": (
+        "docs/learn/packs.yaml",
+        "[stopping, alerts",
+        "[stoping, alerts",
+        "test_learning.py",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_what_a_team_forgets_is_noticed(name: str, copied: Product) -> None:
+    """The project's own tests read its files, not what they once said."""
+    path, old, new, tests = GONE[name]
+    copied.write({path: (old, new)})
+    done = copied.shell.run(f".venv/bin/python -m pytest -x tests/controls/{tests}", TEST_SECONDS)
+    assert (done.code, f"FAILED tests/controls/{tests}" in done.text) == (1, True), done.text[-2000:]
+
+
+def test_what_was_learnt_goes_stale_with_the_limit(copied: Product) -> None:
+    """At birth everybody is missing and nothing fails; a passed quiz holds until the plan says another limit."""
+    learning = f".venv/bin/python -m {PACKAGE}.controls.learning"
+    assert copied.shell.must("make --no-print-directory learn").count("needs a person") == 9
+    answers = (
+        f"from {PACKAGE}.controls import curriculum as c; from {PACKAGE}.controls.paths import Paths; "
+        "[print('abcd'[q.options().index(q.answer)]) for q in c.load(Paths.here()).packs['operations'].questions]"
+    )
+    copied.shell.must(f'.venv/bin/python -c "{answers}" | {learning} quiz operations --person p-17')
+    assert "operations" not in copied.shell.run(f"{learning} check").text
+    assert "intact" in copied.shell.must("make --no-print-directory verify-audit")
+    copied.write({"ops/monitoring.yaml": ("metric: psi\n    limit: 0.2", "metric: psi\n    limit: 0.3")})
+    assert "operations, quiz: the record of p-17 is stale" in copied.shell.run(f"{learning} check").text
+    assert copied.shell.run("make --no-print-directory handover").code != 0
+
+
+def test_the_catalogue_of_two_projects(copied: Product, ran: tuple[Product, str]) -> None:
+    """One command finds the data sets of every project in a folder."""
+    text = copied.shell.must(
+        f".venv/bin/python -m {PACKAGE}.controls.catalogue {ran[0].folder} {copied.folder} | grep -c lawful_basis"
+    )
+    assert text.split() == ["8"]

@@ -38,10 +38,14 @@ class EventType(StrEnum):
     INCIDENT = "ai.system.incident.v1"
     KILL_SWITCH = "ai.system.kill-switch.v1"
     DISPOSAL = "ai.system.disposal.v1"
+    NOTICE = "ai.system.notice.v1"
+    LITERACY = "ai.system.literacy.v1"
 
 
 # The subject of these is a person, so it is written as a keyed pseudonym, never as it was given.
-ABOUT_PEOPLE = frozenset({EventType.DECISION, EventType.OVERRIDE})
+ABOUT_PEOPLE = frozenset(
+    {EventType.DECISION, EventType.OVERRIDE, EventType.NOTICE, EventType.LITERACY}
+)
 
 
 @dataclass(frozen=True, slots=True)
