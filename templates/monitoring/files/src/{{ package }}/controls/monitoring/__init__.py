@@ -1,6 +1,6 @@
 """Watches for drift: compares a window with the reference and names what is beyond limits."""
 
-from .export import METRICS, write_html, write_metrics
+from .export import METRICS, CollectorRefused, main, otlp, send_metrics, write_html, write_metrics
 from .observe import Alert, Measurement, Report, joined, judge, observe
 from .plan import KINDS, Check, Plan, load
 from .statistics import kolmogorov_smirnov, missing_rate, psi
@@ -10,6 +10,7 @@ __all__ = [
     "METRICS",
     "Alert",
     "Check",
+    "CollectorRefused",
     "Measurement",
     "Plan",
     "Report",
@@ -17,9 +18,12 @@ __all__ = [
     "judge",
     "kolmogorov_smirnov",
     "load",
+    "main",
     "missing_rate",
     "observe",
+    "otlp",
     "psi",
+    "send_metrics",
     "write_html",
     "write_metrics",
 ]
