@@ -147,8 +147,8 @@ def _rule(rule: Mapping[str, Any], system: str) -> Iterator[str]:
     missing += [key for key in ("summary", "runbook") if not notes.get(key)]
     if missing:
         yield f"{name}: says no {', '.join(missing)}"
-    if "system" in labels:
-        yield f"{name}: sets the label system, which comes from the series"
+    if labels.get("system", system) != system:
+        yield f"{name}: speaks for the system {labels['system']}"
     if foreign := sorted(set(_foreign(str(rule["expr"]), system))):
         yield f"{name}: looks beyond its own system: {', '.join(foreign)}"
 
