@@ -30,7 +30,9 @@ class Case(NamedTuple):
 
 
 def monitored(value: str) -> dict[str, str]:
-    duty = 'metric="psi", column="income", slice="all", severity="critical", owner="someone", runbook="ops/playbook.md#x"'
+    duty = (
+        'metric="psi", column="income", slice="all", severity="critical", owner="someone", runbook="ops/playbook.md#x"'
+    )
     return {f"monitoring_breached{{S, {duty}}}": value}
 
 
@@ -39,7 +41,7 @@ def aged(written: str) -> dict[str, str]:
     where = 'instance="exporter:9100"'
     return {
         f'node_textfile_mtime_seconds{{{where}, file="/state/metrics/monitoring.prom"}}': written,
-        f"monitoring_rows{{S, {where}}}": f"500x120",
+        f"monitoring_rows{{S, {where}}}": "500x120",
     }
 
 
@@ -54,8 +56,14 @@ CASES = {
     "ModelFaults": Case({"service_faults_total{S}": "0+1x20"}, {"service_faults_total{S}": "0 1 2 2x20"}, 15),
     "KillSwitchOn": Case({"service_stopped{S}": "0 0 1 1"}, {"service_stopped{S}": "1 1 0 0"}, 3),
     "ManyOverrides": Case(
-        {"service_overrides_total{S}": "0+2x200", 'service_decisions_total{S, outcome="approve", mode="model"}': "0+10x200"},
-        {"service_overrides_total{S}": "0+1x200", 'service_decisions_total{S, outcome="approve", mode="model"}': "0+20x200"},
+        {
+            "service_overrides_total{S}": "0+2x200",
+            'service_decisions_total{S, outcome="approve", mode="model"}': "0+10x200",
+        },
+        {
+            "service_overrides_total{S}": "0+1x200",
+            'service_decisions_total{S, outcome="approve", mode="model"}': "0+20x200",
+        },
         120,
     ),
     "SlowDecisions": Case(
@@ -74,9 +82,7 @@ CASES = {
         {'run_compute_seconds{S, stage="train"}': "400x5", 'run_compute_seconds{S, stage="score"}': "100x5"},
         3,
     ),
-    "ReviewOverdue": Case(
-        {"review_oldest_seconds{S}": "0+86400x20"}, {"review_oldest_seconds{S}": "0+60x20"}, 15
-    ),
+    "ReviewOverdue": Case({"review_oldest_seconds{S}": "0+86400x20"}, {"review_oldest_seconds{S}": "0+60x20"}, 15),
     "ReviewQueueLost": Case({"review_unqueued{S}": "1x20"}, {"review_unqueued{S}": "1 1 0x20"}, 10),
     # the stack's own
     "TargetDown": Case({UP: "1 1 0x20"}, {UP: "0 0 1x20"}, 10),
@@ -129,8 +135,8 @@ def unit_tests(folder: Path, files: list[Path], package: str) -> Path:
     tests = []
     wanted = {rule["alert"] for rule in rules_of(folder)}
     assert wanted <= {name.partition(",")[0] for name in CASES}
-    for name, case in CASES.items():
-        name = name.partition(",")[0]
+    for title, case in CASES.items():
+        name = title.partition(",")[0]
         if name not in wanted:
             continue
         own = f", {system}" if "{S" in str(case) and name != "NoSystems" else ""
@@ -139,14 +145,23 @@ def unit_tests(folder: Path, files: list[Path], package: str) -> Path:
             tests.append(
                 {
                     "interval": "1m",
-                    "input_series": [{"series": k.replace("{S", "{" + system).replace(" S,", f" {system},"), "values": v} for k, v in series.items()],
+                    "input_series": [
+                        {"series": k.replace("{S", "{" + system).replace(" S,", f" {system},"), "values": v}
+                        for k, v in series.items()
+                    ],
                     "promql_expr_test": [
-                        {"expr": fired, "eval_time": f"{case.minute}m", "exp_samples": [{"labels": "{}", "value": expected}]}
+                        {
+                            "expr": fired,
+                            "eval_time": f"{case.minute}m",
+                            "exp_samples": [{"labels": "{}", "value": expected}],
+                        }
                     ],
                 }
             )
     place = folder / "unit-tests.yml"
-    place.write_text(yaml.safe_dump({"rule_files": [str(file) for file in files], "evaluation_interval": "1m", "tests": tests}))
+    place.write_text(
+        yaml.safe_dump({"rule_files": [str(file) for file in files], "evaluation_interval": "1m", "tests": tests})
+    )
     return place
 
 
@@ -247,7 +262,9 @@ def test_queries_of_the_dashboard_are_read_by_promtool(of: Callable[[str], Path]
     """As recording rules, with a system and an interval in the place of Grafana's variables."""
     board = json.loads((of(STACK) / "stack" / "grafana" / "system.json").read_text())
     queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
-    written = [query.replace("$__rate_interval", "5m").replace("$system", "x").replace("$metric", "psi") for query in queries]
+    written = [
+        query.replace("$__rate_interval", "5m").replace("$system", "x").replace("$metric", "psi") for query in queries
+    ]
     assert not [query for query in written if "$" in query]
     rules = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(written)]
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
@@ -260,7 +277,9 @@ def test_every_system_joins_the_stack_and_prometheus_loads_it(of: Callable[[str]
     command = [sys.executable, "-m", f"{package_of(folder)}.controls.stack"]
     environment = {"PYTHONPATH": str(folder / "src"), "PROJECT_ROOT": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     for blueprint in SYSTEMS:
-        done = subprocess.run([*command, "join", str(of(blueprint))], env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, "join", str(of(blueprint))], env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
     assert f"{len(SYSTEMS)} systems" in done.stdout
     said = must("promtool", "check", "config", "prometheus.yml", folder=folder / "stack")
@@ -280,4 +299,7 @@ def test_alerts_are_routed(of: Callable[[str], Path], labels: dict[str, str], re
     """Real `amtool config routes test`: the heartbeat goes its own way."""
     pairs = [f"{name}={value}" for name, value in labels.items()]
     place = str(of(STACK) / "stack" / "alertmanager.yml")
-    assert must("amtool", "config", "routes", "test", f"--config.file={place}", *pairs, folder=of(STACK)).strip() == receivers
+    assert (
+        must("amtool", "config", "routes", "test", f"--config.file={place}", *pairs, folder=of(STACK)).strip()
+        == receivers
+    )

@@ -60,7 +60,7 @@ def clean(tool: str, *arguments: str) -> None:
 
 
 def test_the_dockerfile_is_clean(system: Path) -> None:
-    """hadolint finds nothing, without any exception."""
+    """No finding of hadolint, without any exception."""
     clean("hadolint", "--no-color", "--failure-threshold", "style", str(system / "Dockerfile"))
 
 
@@ -113,7 +113,15 @@ def let_through(folder: Path) -> list[str]:
 def test_code_and_settings_go_into_the_image_and_nothing_else(system: Path, tmp_path: Path) -> None:
     """What the run reads is there; what could hold secrets, data or a history is not."""
     shutil.copytree(system, tmp_path / "project")
-    bad = [".env", "src/.env", "ops/signing.pem", "governance/audit.key", "var/audit/a.jsonl", ".git/config", "notes.txt"]
+    bad = [
+        ".env",
+        "src/.env",
+        "ops/signing.pem",
+        "governance/audit.key",
+        "var/audit/a.jsonl",
+        ".git/config",
+        "notes.txt",
+    ]
     for name in [*bad, "evidence/model.json", "src/x/__pycache__/y.pyc"]:
         (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "project" / name).write_text("x")
@@ -123,7 +131,12 @@ def test_code_and_settings_go_into_the_image_and_nothing_else(system: Path, tmp_
     code = ("tests", "deploy", "stack")
     there = {path.name for path in system.iterdir() if path.is_dir() and path.name[0] != "." and path.name not in code}
     assert there <= settings
-    assert {name.split("/")[0] for name in names} == there | {"evidence", "constraints.txt", "pyproject.toml", "README.md"}
+    assert {name.split("/")[0] for name in names} == there | {
+        "evidence",
+        "constraints.txt",
+        "pyproject.toml",
+        "README.md",
+    }
 
 
 # ---- pipelines -----------------------------------------------------------------------------------
@@ -149,7 +162,9 @@ def test_both_pipelines_do_the_same(project: Path) -> None:
         commands = [re.sub("^echo .*", "echo", line) for line in steps]
         assert [re.sub("^echo .*", "echo", line) for line in here[name]["script"]] == commands
     targets = set(re.findall(r"^([a-z-]+):", (project / "Makefile").read_text(), re.MULTILINE))
-    named = {word for name in here["stages"] for line in here[name]["script"] for word in re.findall(r"^make (\S+)", line)}
+    named = {
+        word for name in here["stages"] for line in here[name]["script"] for word in re.findall(r"^make (\S+)", line)
+    }
     assert named <= targets
     assert {"lint", "test"} <= named
 
@@ -291,20 +306,28 @@ def test_names_meet(system: Path) -> None:
     targets = yaml.safe_load((system / "ops" / "targets.json").read_text())
     hosts = [target.split(":") for group in targets for target in group["targets"]]
     compose = yaml.safe_load((system / "deploy" / "compose.yaml").read_text())
-    networks = [one["networks"]["monitoring"]["aliases"][0] for one in compose["services"].values() if "networks" in one]
+    networks = [
+        one["networks"]["monitoring"]["aliases"][0] for one in compose["services"].values() if "networks" in one
+    ]
     (namespace,) = {one["metadata"]["name"] for one in found if one["kind"] == "Namespace"}
     assert {host for host, _ in hosts} == {f"{name}.{namespace}.svc" for name in services} == set(networks)
     for host, port in hosts:
         assert services[host.split(".")[0]]["ports"][0]["port"] == int(port)
     claims = {one["metadata"]["name"] for one in found if one["kind"] == "PersistentVolumeClaim"}
     labels = {
-        one["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] for one in found if one["kind"] == "Deployment"
+        one["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]
+        for one in found
+        if one["kind"] == "Deployment"
     }
     assert {service["selector"]["app.kubernetes.io/name"] for service in services.values()} == labels
     for _, pod in pods(found):
         named = {volume["name"] for volume in pod["volumes"]}
         assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} == named
-        used = {volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume}
+        used = {
+            volume["persistentVolumeClaim"]["claimName"]
+            for volume in pod["volumes"]
+            if "persistentVolumeClaim" in volume
+        }
         assert used <= claims
 
 
@@ -315,8 +338,16 @@ def test_what_the_kustomizations_name_is_there(system: Path) -> None:
         files = [name.split("=")[-1] for one in content.get("configMapGenerator", []) for name in one["files"]]
         for name in [*content.get("resources", []), *content.get("components", []), *files]:
             assert (system / folder / name).exists(), name
-    maps = {one["name"] for one in yaml.safe_load((system / "stack" / "kustomization.yaml").read_text())["configMapGenerator"]}
-    used = {v["configMap"]["name"] for _, pod in pods(manifests(system, "stack/kubernetes.yaml")) for v in pod["volumes"] if "configMap" in v}
+    maps = {
+        one["name"]
+        for one in yaml.safe_load((system / "stack" / "kustomization.yaml").read_text())["configMapGenerator"]
+    }
+    used = {
+        v["configMap"]["name"]
+        for _, pod in pods(manifests(system, "stack/kubernetes.yaml"))
+        for v in pod["volumes"]
+        if "configMap" in v
+    }
     assert used == maps | {"systems"}
 
 
@@ -346,7 +377,9 @@ def test_a_broken_manifest_is_seen(of: Callable[[str], Path], tmp_path: Path, ol
         (("monitoring-stack",), {"alert_webhook": "https://me:word@example.org"}, "without credentials"),
     ],
 )
-def test_careless_answers_are_refused(tmp_path: Path, more: tuple[str, ...], given: dict[str, str], message: str) -> None:
+def test_careless_answers_are_refused(
+    tmp_path: Path, more: tuple[str, ...], given: dict[str, str], message: str
+) -> None:
     """Tags that move, times that are none, credentials in an address."""
     with pytest.raises(AnswersError) as refused:
         rendered(tmp_path / "x", "forecasting", more, given)

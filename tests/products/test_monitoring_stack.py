@@ -1,4 +1,4 @@
-"""Shared monitoring for real: a generated system joins a stack of Prometheus and Alertmanager, drifts, and its owner is told."""
+"""Shared monitoring for real: a system joins a stack of Prometheus and Alertmanager, drifts, and its owner is told."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from google.protobuf import json_format
@@ -27,9 +27,14 @@ from tests.products.product import TEST_SECONDS, Make, Product
 pytestmark = pytest.mark.product
 
 SYSTEM, TEAM = "credit_line", "risk-analytics"
-TURNED, CALM = "month == MONTHS - 1", "month == MONTHS"  # when the economy turns in the generator of the data: at last, never
-TOKEN = "a-token-of-the-test"
+TURNED, CALM = (
+    "month == MONTHS - 1",
+    "month == MONTHS",
+)  # when the economy turns in the generator of the data: at last, never
+TOKEN = "of-the-test"  # noqa: S105 - of the loopback gateway
 PATIENCE = 60.0
+PROGRAMS = ("prometheus", "prometheus-alertmanager", "prometheus-node-exporter")
+WEBHOOK, SECRET = "https://alert-gateway.example.org/alerts", "/run/secrets/alertmanager_token"
 
 
 def until(true: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
@@ -99,7 +104,7 @@ class Servers:
     def __init__(self, logs: Path) -> None:
         self.logs, self.running = logs, list[subprocess.Popen[bytes]]()
 
-    def start(self, *command: str, folder: Path, environment: dict[str, str] | None = None) -> None:
+    def start(self, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
         log = (self.logs / f"{Path(command[0]).name}-{len(self.running)}.log").open("wb")
         with log:
             self.running.append(
@@ -134,112 +139,124 @@ def calm(copy_of: Make) -> Product:
     return product
 
 
-def quickly(folder: Path, alertmanager: int, token: Path) -> None:
+def quickly(folder: Path, addresses: Mapping[str, str]) -> None:
     """The stack's own settings, but for seconds in the place of minutes, and this machine's addresses."""
-    for name, changes in {
-        "prometheus.yml": {
-            "scrape_interval: 30s": "scrape_interval: 1s",
-            "evaluation_interval: 30s": "evaluation_interval: 1s",
-            "refresh_interval: 1m": "refresh_interval: 1s",
-            "alertmanager:9093": f"127.0.0.1:{alertmanager}",
-        },
-        "alertmanager.yml": {
-            "group_wait: 30s": "group_wait: 1s",
-            "group_wait: 10s": "group_wait: 1s",
-            "group_interval: 5m": "group_interval: 1s",
-            "/run/secrets/alertmanager_token": str(token),
-        },
+    times = {"30s": "1s", "10s": "1s", "1m": "1s", "5m": "1s"}
+    for name, keys in {
+        "prometheus.yml": ("scrape_interval", "evaluation_interval", "refresh_interval"),
+        "alertmanager.yml": ("group_wait", "group_interval"),
     }.items():
         text = (folder / name).read_text()
-        for old, new in changes.items():
-            assert old in text, f"`{old}` is not in {name}"
+        for key in keys:
+            text, count = re.subn(
+                rf"({key}): (\w+)", lambda found: f"{found[1]}: {times.get(found[2], found[2])}", text
+            )
+            assert count
+        for old, new in addresses.items():
             text = text.replace(old, new)
         (folder / name).write_text(text)
 
 
-def test_a_drift_reaches_its_owner(calm: Product, installed: Make, tmp_path: Path, gateway: Gateway, servers: Servers) -> None:
-    """Real Prometheus, Alertmanager, node exporter and service, on loopback, with the stack's own settings."""
-    programs = {name: tool(name) for name in ("prometheus", "prometheus-alertmanager", "prometheus-node-exporter")}
-    ports = {name: free_port() for name in ("prometheus", "alertmanager", "exporter", "service")}
-    address = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+class Watched(NamedTuple):
+    """A system that runs and has joined a stack that runs."""
 
-    # the system joins: its team writes where its service and its exporter are, the stack takes that and its rules in
-    place = calm.folder / "ops" / "targets.json"
-    text = re.sub(r'"[\w.-]+:8000"', f'"{address["service"]}"', place.read_text())
-    place.write_text(re.sub(r'"[\w.-]+:9100"', f'"{address["exporter"]}"', text))
+    product: Product
+    gateway: Gateway
+    prometheus: str
+
+    def series(self, expression: str) -> list[dict[str, Any]]:
+        """What Prometheus answers now."""
+        query = urllib.parse.urlencode({"query": expression})
+        return list(get(f"{self.prometheus}/api/v1/query?{query}")["data"]["result"])
+
+    def drift(self, status: str) -> list[dict[str, Any]]:
+        """What the gateway was told about the drift of the applicants' income."""
+        told = [alert["labels"] | alert["annotations"] for alert in self.gateway.told("MonitoringBreached", status)]
+        return [alert for alert in told if alert["metric"] == "psi" and "income" in alert["column"]]
+
+    def turn(self, old: str, new: str) -> None:
+        """Let the economy turn or not, and run the monitors as a scheduler does."""
+        self.product.write({f"src/{SYSTEM}/data.py": (f"{old}\n", f"{new}\n")})
+        self.product.shell.must("make --no-print-directory monitor", TEST_SECONDS)
+
+
+def join(product: Product, stack: Product, service: str, exporter: str) -> None:
+    """The team writes where its service and its exporter are; the stack takes that and the rules in."""
+    place = product.folder / "ops" / "targets.json"
+    text = re.sub(r'"[\w.-]+:8000"', f'"{service}"', place.read_text())
+    place.write_text(re.sub(r'"[\w.-]+:9100"', f'"{exporter}"', text))
+    assert f"1 systems: {SYSTEM}" in stack.shell.must(f"make --no-print-directory join FROM={product.folder}")
+
+
+@pytest.fixture
+def watched(calm: Product, installed: Make, tmp_path: Path, gateway: Gateway, servers: Servers) -> Watched:
+    """Real Prometheus, Alertmanager, node exporter and service, on loopback, with the stack's own settings."""
+    prometheus, alertmanager, exporter = (tool(name) for name in PROGRAMS)
+    ports = {name: free_port() for name in (*PROGRAMS, "service")}
+    at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
     stack = installed("monitoring-stack").copy(tmp_path / "stack")
-    assert f"1 systems: {SYSTEM}" in stack.shell.must(f"make --no-print-directory join FROM={calm.folder}")
-    text = (stack.folder / "stack/alertmanager.yml").read_text()
-    (stack.folder / "stack/alertmanager.yml").write_text(text.replace("https://alert-gateway.example.org/alerts", gateway.url))
+    join(calm, stack, at["service"], at[PROGRAMS[2]])
     (tmp_path / "token").write_text(TOKEN)
-    quickly(stack.folder / "stack", ports["alertmanager"], tmp_path / "token")
+    settings = stack.folder / "stack"
+    quickly(settings, {"alertmanager:9093": at[PROGRAMS[1]], WEBHOOK: gateway.url, SECRET: str(tmp_path / "token")})
 
     here = {"PROJECT_ROOT": str(calm.folder), "PYTHONPATH": str(calm.folder / "src"), "OMP_NUM_THREADS": "1"}
-    serve = ("-m", "uvicorn", f"{SYSTEM}.api:create", "--factory", "--host", "127.0.0.1", "--port", str(ports["service"]))
-    servers.start(str(calm.folder / ".venv/bin/python"), *serve, folder=calm.folder, environment=here)
-    textfile = ("--collector.disable-defaults", "--collector.textfile", "--collector.textfile.directory=var/metrics")
+    serve = [
+        "-m",
+        "uvicorn",
+        f"{SYSTEM}.api:create",
+        "--factory",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(ports["service"]),
+    ]
+    servers.start([str(calm.folder / ".venv/bin/python"), *serve], calm.folder, here)
     listen = "--web.listen-address="
-    servers.start(programs["prometheus-node-exporter"], *textfile, listen + address["exporter"], folder=calm.folder)
-    data = (f"--storage.path={tmp_path / 'am'}", "--cluster.listen-address=", listen + address["alertmanager"])
-    settings = stack.folder / "stack"
-    servers.start(programs["prometheus-alertmanager"], "--config.file=alertmanager.yml", *data, folder=settings)
-    data = (f"--storage.tsdb.path={tmp_path / 'tsdb'}", listen + address["prometheus"])
-    servers.start(programs["prometheus"], "--config.file=prometheus.yml", *data, folder=settings)
+    textfile = ["--collector.disable-defaults", "--collector.textfile", "--collector.textfile.directory=var/metrics"]
+    servers.start([exporter, *textfile, listen + at[PROGRAMS[2]]], calm.folder)
+    data = [f"--storage.path={tmp_path / 'am'}", "--cluster.listen-address=", listen + at[PROGRAMS[1]]]
+    servers.start([alertmanager, "--config.file=alertmanager.yml", *data], settings)
+    data = [f"--storage.tsdb.path={tmp_path / 'tsdb'}", listen + at[PROGRAMS[0]]]
+    servers.start([prometheus, "--config.file=prometheus.yml", *data], settings)
+    return Watched(calm, gateway, f"http://{at[PROGRAMS[0]]}")
 
-    def series(expression: str) -> list[dict[str, Any]]:
-        query = urllib.parse.urlencode({"query": expression})
-        found: list[dict[str, Any]] = get(f"http://{address['prometheus']}/api/v1/query?{query}")["data"]["result"]
-        return found
 
-    # both targets are scraped, each under the name of its system, and with all that the dashboard shows
-    until(lambda: len(series(f'up{{system="{SYSTEM}"}} == 1')) == 2, "two targets answer")
-    until(lambda: series(f'service_stopped{{system="{SYSTEM}"}} == 0'), "the service is scraped")
-    until(lambda: series(f'sum by (system) (run_compute_seconds{{system="{SYSTEM}"}}) > 0'), "the run's costs are scraped")
-    assert series('{exported_system=~".+"}') == []
-    assert {row["metric"]["exporter"] for row in series("up{job='systems'}")} == {"service", "files"}
-    rules = get(f"http://{address['prometheus']}/api/v1/rules")["data"]["groups"]
-    states = {rule["name"]: rule["state"] for group in rules for rule in group["rules"]}
-    assert {"DecisionsWithheld", "MonitoringBreached", "RunFailed", "TargetDown"} <= states.keys()
-    assert until(lambda: any(path == "/alerts/heartbeat" for path, *_ in gateway.posts), "the heartbeat")
-    assert [row for row in series('monitoring_breached{metric="psi"} == 1') if "income" in row["metric"]["column"]] == []
-    assert [alert for alert in gateway.told("MonitoringBreached") if "income" in alert["labels"]["column"]] == []
+def test_a_drift_reaches_its_owner(watched: Watched) -> None:
+    """And so do a kill switch, a run that breaks off, and the end of the drift; each under the name of its system."""
+    until(lambda: len(watched.series(f'up{{system="{SYSTEM}"}} == 1')) == 2, "two targets answer")
+    until(lambda: watched.series(f'service_stopped{{system="{SYSTEM}"}} == 0'), "the service is scraped")
+    until(
+        lambda: watched.series(f'sum by (system) (run_compute_seconds{{system="{SYSTEM}"}}) > 0'), "the run is scraped"
+    )
+    assert watched.series('{exported_system=~".+"}') == []
+    rules = get(f"{watched.prometheus}/api/v1/rules")["data"]["groups"]
+    names = {rule["name"] for group in rules for rule in group["rules"]}
+    assert {"DecisionsWithheld", "MonitoringBreached", "RunFailed", "TargetDown"} <= names
+    until(lambda: any(path == "/alerts/heartbeat" for path, *_ in watched.gateway.posts), "the heartbeat")
+    assert watched.drift("firing") == []
 
-    # the economy turns; the monitors are run as a scheduler does
-    calm.write({f"src/{SYSTEM}/data.py": (CALM + "\n", TURNED + "\n")})
-    calm.shell.must("make --no-print-directory monitor", TEST_SECONDS)
+    watched.turn(CALM, TURNED)
+    alert = until(lambda: watched.drift("firing"), "the drift reaches the gateway")[0]
+    assert (alert["system"], alert["owner"], alert["severity"]) == (SYSTEM, TEAM, "warning")
+    assert alert["runbook"] == "ops/playbook.md#data-drift"
+    assert alert["summary"] == "psi of log_income (all) is beyond its limit"
+    assert {token for _, token, _ in watched.gateway.posts} == {f"Bearer {TOKEN}"}
 
-    def drift(status: str) -> list[dict[str, Any]]:
-        told = gateway.told("MonitoringBreached", status)
-        return [alert for alert in told if alert["labels"]["metric"] == "psi" and alert["labels"]["column"] == "log_income"]
+    stop = f"{SYSTEM}.controls.switch stop --reason 'drift, look first' --actor duty@example.org"
+    watched.product.shell.must(f".venv/bin/python -m {stop}")
+    told = until(lambda: watched.gateway.told("KillSwitchOn"), "the kill switch reaches the gateway")
+    assert told[0]["labels"]["system"] == SYSTEM
 
-    alert = until(lambda: drift("firing"), "the drift reaches the gateway")[0]
-    assert alert["labels"]["system"] == SYSTEM
-    assert alert["labels"]["owner"] == TEAM
-    assert alert["labels"]["severity"] == "warning"
-    assert alert["annotations"]["runbook"] == "ops/playbook.md#data-drift"
-    assert alert["annotations"]["summary"] == "psi of log_income (all) is beyond its limit"
-    assert {token for _, token, _ in gateway.posts} == {f"Bearer {TOKEN}"}
+    assert watched.product.run().code != 0  # the switch is on, and the pipeline decides on nobody
+    until(lambda: watched.gateway.told("RunFailed"), "the failed run reaches the gateway")
 
-    # somebody stops the model: the service itself says so at its next scrape
-    stop = f"python -m {SYSTEM}.controls.switch stop --reason 'drift, look first' --actor duty@example.org"
-    calm.shell.must(f".venv/bin/{stop}")
-    assert until(lambda: gateway.told("KillSwitchOn"), "the kill switch reaches the gateway")[0]["labels"]["system"] == SYSTEM
-
-    # a run that breaks off is told too
-    text = (calm.folder / "contracts/applications.odcs.yaml").read_text()
-    (calm.folder / "contracts/applications.odcs.yaml").write_text("broken: [")
-    assert calm.run().code != 0
-    assert until(lambda: gateway.told("RunFailed"), "the failed run reaches the gateway")
-    (calm.folder / "contracts/applications.odcs.yaml").write_text(text)
-
-    # and when the drift is over, that is told
-    calm.write({f"src/{SYSTEM}/data.py": (TURNED + "\n", CALM + "\n")})
-    calm.shell.must("make --no-print-directory monitor", TEST_SECONDS)
-    assert until(lambda: drift("resolved"), "the end of the drift reaches the gateway")
+    watched.turn(TURNED, CALM)
+    until(lambda: watched.drift("resolved"), "the end of the drift reaches the gateway")
 
 
 def test_metrics_reach_a_collector_by_the_published_schema(copy_of: Make) -> None:
-    """What a system sends is a request of OpenTelemetry's own protocol, nothing left over, with the figures of its files."""
+    """What a system sends is a request of OpenTelemetry's own protocol, with the figures of its files."""
     product = copy_of("tabular-decision")
     got: list[tuple[str, str, bytes]] = []
 
@@ -259,7 +276,9 @@ def test_metrics_reach_a_collector_by_the_published_schema(copy_of: Make) -> Non
     thread.start()
     try:
         where = f"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:{server.server_address[1]}"
-        assert "monitoring.prom, run.prom sent" in product.online.must(f"{where} make --no-print-directory send-metrics")
+        assert "monitoring.prom, run.prom sent" in product.online.must(
+            f"{where} make --no-print-directory send-metrics"
+        )
     finally:
         server.shutdown()
         thread.join()
