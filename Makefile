@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+TOOLS := .venv/debian
 INSTALLED := .venv/.installed
 PIP := -m pip install --quiet --disable-pip-version-check
 
@@ -19,12 +20,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python $(PIP) -c constraints.txt -e . --group dev
 	@touch $@
 
+# Servers that the tests talk to. Without them those tests are skipped, and say why.
+.PHONY: tools
+tools: install
+	@test -x $(TOOLS)/usr/bin/promtool || sh tests/tools.sh "$(CURDIR)/$(TOOLS)" || true
+
 .PHONY: demo
 demo: install ## stamp a project, run it, test it, break it, mend it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
 .PHONY: test
-test: lint ## everything quick, one whole product included; what CI runs
+test: lint tools ## everything quick, one whole product included; what CI runs
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 .PHONY: quick

@@ -1,0 +1,33 @@
+"""Prometheus' and Alertmanager's own programs, as `make tools` unpacks them, or as the machine has them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.shell import BIN
+
+UNPACKED = BIN.parent / "debian" / "usr" / "bin"
+
+
+def tool(name: str) -> str:
+    """The path of that program; without it the test is skipped, and says what would bring it."""
+    found = shutil.which(name, path=str(UNPACKED)) or shutil.which(name)
+    if not found:
+        pytest.skip(f"no {name} here: `make tools` unpacks it from Debian's packages where apt-get reaches a mirror")
+    return found
+
+
+def must(name: str, *arguments: str, folder: Path) -> str:
+    """What the program prints; it must end with 0."""
+    done = run(name, *arguments, folder=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [tool(name), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
