@@ -28,10 +28,11 @@ class EventType(StrEnum):
     INCIDENT = "ai.system.incident.v1"
     KILL_SWITCH = "ai.system.kill-switch.v1"
     DISPOSAL = "ai.system.disposal.v1"
+    ACTION = "ai.system.action.v1"
 
 
 # The subject of these is a person, so it is written as a keyed pseudonym, never as it was given.
-ABOUT_PEOPLE = frozenset({EventType.DECISION, EventType.OVERRIDE})
+ABOUT_PEOPLE = frozenset({EventType.DECISION, EventType.OVERRIDE, EventType.ACTION})
 
 
 @dataclass(frozen=True, slots=True)
