@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from . import policy
 from .cases import PROPOSE, Bank
 from .controls import access
-from .controls.agent import Guard, Halted, Order, Run, described, load, loop
+from .controls.agent import Guard, Order, Run, described, load, loop
 from .controls.agent.rules import REASONS
 from .controls.audit import AuditLog
 from .controls.llm import Traces
@@ -86,31 +86,26 @@ class Assistant:
             version=self.version,
         )
         task = json.dumps({"case_id": case_id})
-        try:
-            done, said = loop.run(self.guard, order, self.by, self.prompt, task, Conclusion)
-        except Halted as halted:
-            return self._content(run, None, REFER, halted.reason, "")
-        except loop.NoOutcome:
-            return self._content(run, None, REFER, "NO_OUTCOME", "")
-        if said.outcome == PROPOSE and not done.proposals:
-            return self._content(run, done, REFER, "NOTHING_PROPOSED", said.summary)
+        ended = loop.run(self.guard, order, self.by, self.prompt, task, Conclusion)
+        said, proposed = ended.output, bool(ended.run.proposals)
+        if said is None:
+            return self._content(ended.run, REFER, ended.reason, "")
+        if said.outcome == PROPOSE and not proposed:
+            return self._content(ended.run, REFER, "NOTHING_PROPOSED", said.summary)
         code = "PROPOSED" if said.outcome == PROPOSE else "REFERRED"
-        return self._content(run, done, said.outcome, code, said.summary)
+        return self._content(ended.run, said.outcome, code, said.summary)
 
-    def _content(
-        self, run: str, done: Run | None, outcome: str, code: str, summary: str
-    ) -> dict[str, Any]:
-        spent = done.spent if done else None
+    def _content(self, done: Run, outcome: str, code: str, summary: str) -> dict[str, Any]:
         return {
             "outcome": outcome,
             "reasons": [{"code": code, "text": WHY.get(code) or REASONS[code]}],
             "answer": {"summary": summary},
-            "run": run,
-            "proposals": list(done.proposals) if done else [],
-            "refusals": list(done.refusals) if done else [code],
-            "steps": spent.steps if spent else 0,
-            "tokens": spent.tokens if spent else 0,
-            "cost": spent.cost if spent else 0.0,
+            "run": done.order.run,
+            "proposals": list(done.proposals),
+            "refusals": list(done.refusals),
+            "steps": done.spent.steps,
+            "tokens": done.spent.tokens,
+            "cost": done.spent.cost,
             "notice": NOTICES[self.by.generated],
             "agent": self.by.label,
             "generated": self.by.generated,
@@ -161,8 +156,8 @@ def of_release(
     """
     if release.facts["agent"] != by.label:
         raise ReleaseRefused(
-            f"{release.version} was evaluated with {release.facts['agent']}, here it is {by.label}: "
-            "run the pipeline with it"
+            f"{release.version} was evaluated with {release.facts['agent']}, "
+            f"here it is {by.label}: run the pipeline with it"
         )
     if release.files[RULES_FILE] != release_files(paths, bank)[RULES_FILE]:
         raise ReleaseRefused(

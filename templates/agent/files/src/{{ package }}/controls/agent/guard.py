@@ -165,6 +165,7 @@ class Guard:
         self.tracer, self.clock, self.ticks = tracer or NoOpTracer(), clock, ticks
         self.lock, self.ledger = threading.RLock(), Ledger()
         _refuse_unlike(self.rules, self.functions)
+        self.schemas = {n: one.arguments.model_json_schema() for n, one in functions.items()}
         texts = described(document, access, functions)
         self.digest = _digest(texts)
         known = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx2
 from openai import AsyncOpenAI
@@ -36,16 +36,18 @@ from .guard import Guard, Halted, Order, Run
 Output = TypeVar("Output", bound=BaseModel)
 # A policy reads the messages and answers as a model would, with calls of tools.
 Policy = Callable[[list[ModelMessage], AgentInfo], ModelResponse]
+NO_OUTCOME = "NO_OUTCOME"
 RETRIES = 2
 MOST_TOKENS = 800
 
 
-class NoOutcome(RuntimeError):
-    """The agent came to no end of the agreed form; `reason` says why in one word."""
+@dataclass(frozen=True, slots=True)
+class Ended(Generic[Output]):
+    """A run that is over: what the agent concluded, or the one reason why it did not."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"the agent came to no outcome: {reason}")
-        self.reason = reason
+    run: Run
+    output: Output | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +103,29 @@ def run(
     instructions: str,
     task: str,
     output: type[Output],
-) -> tuple[Run, Output]:
-    """One whole run. Raises Halted, NoOutcome and ModelUnavailable; each is on record."""
+) -> Ended[Output]:
+    """One whole run, on record to its end. Raises ModelUnavailable where no model answers."""
     begun = guard.begin(order)
     known = {names.AGENT_NAME: order.agent, names.CONVERSATION: order.run}
     with names.operation(guard.tracer, names.INVOKE_AGENT, order.agent, known, SpanKind.INTERNAL):
         try:
             found = asyncio.run(_ended(begun, by, instructions, task, output))
         except Halted as halted:
-            begun.end("halted", {"reason": halted.reason})
-            raise
-        except TimeoutError as error:
-            begun.end("halted", {"reason": "SECONDS"})
-            raise Halted("SECONDS") from error
+            return _over(begun, "halted", halted.reason)
+        except TimeoutError:
+            return _over(begun, "halted", "SECONDS")
         except ModelAPIError as error:
             begun.end("failed", {"reason": type(error).__name__})
             raise ModelUnavailable(f"the model gave no answer: {type(error).__name__}") from None
         except AgentRunError as error:
-            begun.end("failed", {"reason": type(error).__name__})
-            raise NoOutcome(type(error).__name__) from None
+            return _over(begun, "failed", NO_OUTCOME, type(error).__name__)
     begun.end("ended", found.model_dump(mode="json"))
-    return begun, found
+    return Ended(begun, found)
+
+
+def _over(begun: Run, outcome: str, reason: str, detail: str = "") -> Ended[Output]:
+    begun.end(outcome, {"reason": reason, "detail": detail})
+    return Ended(begun, None, reason)
 
 
 async def _ended(
@@ -141,7 +145,9 @@ async def _ended(
         ),
     )
     # A second fence around the guard's own limits.
-    fence = UsageLimits(request_limit=limits.steps + 1, tool_calls_limit=limits.calls + 1)
+    fence = UsageLimits(
+        request_limit=limits.steps + 1, tool_calls_limit=limits.calls + limits.steps
+    )
     try:
         waiting = agent.run(task, deps=begun, usage_limits=fence)
         done = await asyncio.wait_for(waiting, limits.seconds + 1)
@@ -225,7 +231,7 @@ class Guarded(AbstractToolset[Run]):
                 tool_def=ToolDefinition(
                     name=name,
                     description=function.about,
-                    parameters_json_schema=function.arguments.model_json_schema(),
+                    parameters_json_schema=ctx.deps.guard.schemas[name],
                     sequential=True,
                 ),
                 max_retries=RETRIES,
