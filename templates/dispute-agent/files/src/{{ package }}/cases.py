@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ORIGIN = "synthetic"
-SEED, WEEKS, A_WEEK = 41, 8, 60
+SEED, WEEKS, A_WEEK = 41, 8, 40
 FIRST = date(2026, 2, 2)
 PROPOSE, REFER = "propose", "refer"
 REFUND, ADDRESS, REPLY = "refund_payment", "change_address", "send_reply"

@@ -33,7 +33,7 @@ from .controls.evaluation import Plan, Result
 from .controls.switch import KillSwitch
 from .tools import functions
 
-EVALUATION_SEED, TASKS = 97, 80
+EVALUATION_SEED, TASKS = 97, 64
 CLERK, APPROVER = "clerk@bank.example", "approver@bank.example"
 CLERKS, APPROVERS = ("clerk",), ("approver",)
 # Evaluation writes pseudonyms under a key of its own: nobody in it is real.

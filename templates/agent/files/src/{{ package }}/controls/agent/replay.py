@@ -102,6 +102,8 @@ def sums(events: Events) -> list[str]:
     ledger, findings = Ledger(), []
     for event in events:
         data = event["data"]
+        if not _whole(data):
+            continue
         if data.get("kind") == "call" and data["outcome"] == HELD:
             day = event["time"][:10]
             before = ledger.proposed.get(day, 0)
@@ -184,9 +186,17 @@ def _effects(events: Events) -> list[str]:
             findings += _odd_approval(event, known)
         if kind in ("effect", "done"):
             findings += _odd_effect(event, known)
-        if known is not None or kind not in ("approval", "done"):
+        if not _whole(data):
+            findings.append(f"{data['tool']} was held, and not as a proposal")
+        elif known is not None or kind not in ("approval", "done"):
             ledger.take(event)
     return findings
+
+
+def _whole(data: Mapping[str, Any]) -> bool:
+    """Whether a call that was held says all that a proposal is."""
+    held = data.get("kind") == "call" and data["outcome"] == HELD
+    return not held or {"proposal", "key", "requester", "rules", "expires", "amount"} <= set(data)
 
 
 def _odd_approval(event: Mapping[str, Any], held: Proposal | None) -> list[str]:

@@ -211,10 +211,10 @@ def judge(
         ("CALLS", used_up),
         ("ARGUMENTS", not call.valid),
         ("SOURCE", not _from_source(tool, case, spent, call.arguments)),
+        ("REPEATED", call.digest in spent.proposed),
         ("AMOUNT", bool(tool.amount) and not 0 < amount <= tool.most),
         ("AMOUNT_OF_RUN", spent.amount + amount > limits.amount),
         ("AMOUNT_OF_DAY", now.amount_of_day + amount > limits.amount_of_day),
-        ("REPEATED", call.digest in spent.proposed),
     )
     if reason:
         return Verdict(REFUSED, reason)
