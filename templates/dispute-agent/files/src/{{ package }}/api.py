@@ -27,7 +27,14 @@ from .controls import llm, releases
 from .controls.access import AccessRefused
 from .controls.agent import Guard, NotApproved, replay
 from .controls.agent.rules import READ
-from .controls.audit import PayloadErased, Pseudonym, in_production, open_log, read_events
+from .controls.audit import (
+    AuditUnavailable,
+    PayloadErased,
+    Pseudonym,
+    in_production,
+    open_log,
+    read_events,
+)
 from .controls.governance import check_serving, release_findings
 from .controls.paths import Paths
 from .controls.release import Decide, Desk, Erased, Metrics, NotReleased, UnknownDecision
@@ -75,7 +82,10 @@ def create(paths: Paths | None = None) -> FastAPI:
     """The application; uvicorn calls it. It opens release and audit log when it starts."""
     app = FastAPI(title=f"Desk of {SYSTEM}", lifespan=_lifespan(paths or Paths.here()))
     app.middleware("http")(_with_request_id)
-    app.add_exception_handler(NotReleased, _answer(503))
+    for unrecorded in (NotReleased, AuditUnavailable):
+        app.add_exception_handler(
+            unrecorded, _answer(503, "it cannot be recorded, so it is withheld")
+        )
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(NotApproved, _not_approved)
     app.add_exception_handler(AccessRefused, _answer(403, "your roles allow nothing here"))

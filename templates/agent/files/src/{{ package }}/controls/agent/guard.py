@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from opentelemetry.trace import NoOpTracer, SpanKind, Tracer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from ..access import Access
 from ..audit import (
@@ -517,9 +517,12 @@ def _checked(function: Function | None, arguments: Any) -> tuple[bool, dict[str,
             given = arguments
     if function is not None:
         try:
-            held = function.arguments.model_validate(given)
-            return True, held.model_dump(mode="json", exclude_none=True)
-        except ValidationError:
+            held = function.arguments.model_validate(given).model_dump(
+                mode="json", exclude_none=True
+            )
+            canonical(held)
+            return True, held
+        except ValueError:  # not what the tool takes, or nothing that a record can hold
             pass
     try:
         canonical(given)
