@@ -145,9 +145,17 @@ def _again(guard: Guard) -> Decide:
         found = replay.replay(events, guard.log.payloads.read, case["run"])
         if not found.same:
             raise ReleaseRefused(str(found))
-        return {"run": found.run, "agent": found.agent, "generated": found.generated}
+        said = {"summary": _summary(guard, events, case["run"])}
+        who = {"agent": found.agent, "generated": found.generated}
+        return {"run": found.run, "answer": said, **who}
 
     return decide
+
+
+def _summary(guard: Guard, events: list[dict[str, Any]], run: str) -> str:
+    """What the agent concluded, as the trail holds it."""
+    own = [e for e in events if e["data"].get("run") == run and e["data"].get("kind") == "end"]
+    return str(guard.log.payloads.read(own[-1]["id"])["output"].get("summary", ""))
 
 
 def _refuse_unapproved(paths: Paths, worker: Assistant) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 from pydantic_ai.messages import (
     ModelMessage,
-    ModelRequest,
     ModelResponse,
     ToolCallPart,
     ToolReturnPart,
@@ -123,13 +122,13 @@ def _days(first: str, second: str) -> int:
 
 
 def results(messages: Sequence[ModelMessage]) -> dict[str, Json]:
-    """What each tool has answered last."""
+    """What each tool has answered last; one that is not offered has refused."""
+    refused = {"status": "refused", "reason": "not offered"}
     return {
-        part.tool_name: part.content
+        part.tool_name: part.content if isinstance(part.content, Mapping) else refused
         for message in messages
-        if isinstance(message, ModelRequest)
         for part in message.parts
-        if isinstance(part, ToolReturnPart) and isinstance(part.content, Mapping)
+        if isinstance(part, ToolReturnPart)
     }
 
 
