@@ -138,9 +138,11 @@ def work(paths: Paths) -> str:
             case = task.case
             run = f"{ready.version}-{case.case_id}"
             if run not in known:
+                begun = sum(one.partition("#")[0] == run for one in guard.ledger.runs)
+                name = f"{run}#{begun + 1}" if begun else run  # one that a crash has cut off
                 started = time.perf_counter()
                 content = _asked(
-                    lambda r=run, c=case: worker.work(  # type: ignore[misc]
+                    lambda r=name, c=case: worker.work(  # type: ignore[misc]
                         r, c.case_id, c.customer_id, PREPARER, PREPARERS
                     )
                 )
@@ -272,7 +274,7 @@ def _traits(found: cases.Book, task: Task) -> dict[str, Any]:
 def _prepared(log: audit.AuditLog, version: str) -> dict[str, dict[str, Any]]:
     """The decisions that this release has come to, by run, from the log."""
     return {
-        event["data"]["run"]: event["data"]
+        event["data"]["run"].partition("#")[0]: event["data"]
         for event in audit.read_events(log.path)
         if event["type"] == EventType.DECISION and event["data"].get("model_version") == version
     }

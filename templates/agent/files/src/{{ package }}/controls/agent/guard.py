@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from ..access import Access
 from ..audit import (
     AuditLog,
+    AuditUnavailable,
     Event,
     EventType,
     PayloadErased,
@@ -108,6 +109,7 @@ class Ledger:
 
     proposals: dict[str, Proposal] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
     cost: dict[str, float] = field(default_factory=dict)
     proposed: dict[str, int] = field(default_factory=dict)
     moved: dict[str, int] = field(default_factory=dict)
@@ -133,13 +135,16 @@ class Ledger:
         elif kind == "approval" and data["outcome"] in (APPROVED, REJECTED):
             self._become(data["proposal"], data["outcome"])
         elif kind == "done":
-            held = self._become(data["proposal"], DONE)
-            self.done.add(held.key)
-            self.moved[day] = self.moved.get(day, 0) + held.amount
+            self.done.add(data["key"])
+            self.moved[day] = self.moved.get(day, 0) + data["amount"]
+            self._become(data["proposal"], DONE)
+        elif kind == "begin":
+            self.runs.add(data["run"])
 
-    def _become(self, proposal: str, state: str) -> Proposal:
-        self.proposals[proposal] = replace(self.proposals[proposal], state=state)
-        return self.proposals[proposal]
+    def _become(self, proposal: str, state: str) -> None:
+        """The proposal may be gone: its event was disposed of after its time."""
+        if held := self.proposals.get(proposal):
+            self.proposals[proposal] = replace(held, state=state)
 
 
 class Guard:
@@ -176,8 +181,13 @@ class Guard:
             log.record(EventType.DEPLOYMENT, self.digest, {"kind": "rules", **texts})
 
     def begin(self, order: Order) -> Run:
-        """Start a run; its first event is durable when this returns."""
-        return Run(self, order)
+        """Start a run; its first event is durable when this returns. ValueError for a second one
+        of that name: what was counted in the first would not be counted in it.
+        """
+        with self.lock:
+            if order.run in self.ledger.runs:
+                raise ValueError(f"there was a run {order.run} before")
+            return Run(self, order)
 
     def now(self, started: float, ended: bool = False) -> Now:
         """The facts of this moment."""
@@ -271,13 +281,18 @@ class Guard:
             if self.switch.state().stopped:
                 raise NotApproved("STOPPED")
             held = [one for one in self.ledger.proposals.values() if one.state == APPROVED]
-            return [self._perform(one) for one in held]
+            return [self._settled(one) for one in held]
+
+    def _settled(self, held: Proposal) -> dict[str, Any]:
+        try:
+            return self._perform(held)
+        except NotApproved as refused:
+            return {"proposal": held.id, "status": REFUSED, "reason": refused.reason}
 
     def _against(
         self, held: Proposal, who: str, roles: tuple[str, ...], digest: str, approve: bool
     ) -> str:
         """The reason against a decision of this person on this proposal, or nothing."""
-        moved = self.ledger.moved.get(self._day(), 0) + held.amount
         general = (
             ("DECIDED", held.state != WAITING),
             ("SAME_PERSON", who == held.requester),
@@ -285,13 +300,19 @@ class Guard:
             ("EXPIRED", _text(self.clock()) >= held.expires),
             ("OTHER_CALL", digest != held.digest or not self._intact(held)),
         )
-        to_do = (
+        reason = next((reason for reason, broken in general if broken), "")
+        return reason or (self._against_effect(held) if approve else "")
+
+    def _against_effect(self, held: Proposal) -> str:
+        """The reason why this may not take place now, whoever has approved it, or nothing."""
+        moved = self.ledger.moved.get(self._day(), 0) + held.amount
+        checks = (
             ("STOPPED", self.switch.state().stopped),
             ("OTHER_RULES", held.rules != self.digest),
+            ("OTHER_CALL", not self._intact(held)),
             ("DONE", held.key in self.ledger.done),
             ("AMOUNT_OF_DAY", moved > self.rules.limits.amount_of_day),
         )
-        checks = (*general, *to_do) if approve else general
         return next((reason for reason, broken in checks if broken), "")
 
     def _intact(self, held: Proposal) -> bool:
@@ -304,11 +325,14 @@ class Guard:
 
     def _perform(self, held: Proposal) -> dict[str, Any]:
         """The event that it will be done, then the effect, then the event that it was."""
+        if reason := self._against_effect(held):
+            raise NotApproved(reason)
         subject = Pseudonym(held.subject)
         arguments = self.log.payloads.read(held.event)["arguments"]
         data = {"proposal": held.id, "run": held.run, "tool": held.tool, "key": held.key}
-        told = {**data, "digest": held.digest}
-        self.record(EventType.ACTION, subject, {"kind": "effect", **told})
+        told = {**data, "digest": held.digest, "amount": held.amount}
+        if not self.record(EventType.ACTION, subject, {"kind": "effect", **told}).sequence:
+            raise AuditUnavailable("the event is held in memory only, so nothing takes place")
         function = self.functions[held.tool]
         known = {names.TOOL_NAME: held.tool, names.TOOL_TYPE: "function"}
         with names.operation(
@@ -316,7 +340,7 @@ class Guard:
         ) as span:
             span.set_attribute(names.VERDICT, APPROVED)
             result = dict(function.run(function.arguments.model_validate(arguments), held.key))
-        self.record(EventType.ACTION, subject, {"kind": "done", **data}, {"result": result})
+        self.record(EventType.ACTION, subject, {"kind": "done", **told}, {"result": result})
         return {"proposal": held.id, "status": DONE, "result": result}
 
     def digest_of(self, run: str, tool: str, arguments: Mapping[str, Any]) -> str:
@@ -379,8 +403,12 @@ class Run:
         output_tokens: int,
         asked: Iterable[str],
         response: Any,
+        estimated: bool = False,
     ) -> None:
-        """Record what the agent has chosen, before any of it is done, and count what it took."""
+        """Record what the agent has chosen, before any of it is done, and count what it took.
+
+        `estimated` where nobody has told the tokens.
+        """
         before = self.spent
         with self.guard.lock:
             self.spent = law.after_step(self.guard.rules, before, input_tokens, output_tokens)
@@ -390,6 +418,7 @@ class Run:
                 "model": model,
                 "input_tokens": input_tokens,
                 "output_tokens": output_tokens,
+                "estimated": estimated,
                 "cost": round(self.spent.cost - before.cost, 9),
                 "asked": list(asked),
             }
@@ -400,38 +429,46 @@ class Run:
         known = {names.TOOL_NAME: tool, names.TOOL_CALL: call, names.TOOL_TYPE: "function"}
         tracer = self.guard.tracer
         with names.operation(tracer, names.EXECUTE_TOOL, tool, known, SpanKind.INTERNAL) as span:
-            with self.guard.lock:
-                verdict, answer = self._judged(tool, arguments)
+            verdict, answer = self._answered(tool, arguments)
             span.set_attribute(names.VERDICT, verdict.outcome)
             span.set_attribute(names.REASON, verdict.reason)
         if verdict.reason:
             self.refusals.append(verdict.reason)
         return answer
 
-    def _judged(self, tool: str, arguments: Any) -> tuple[Verdict, dict[str, Any]]:
+    def _answered(self, tool: str, arguments: Any) -> tuple[Verdict, dict[str, Any]]:
+        """Judge and, where it is no read, record in one go: sums of the day count each write."""
         guard = self.guard
         valid, plain = _checked(guard.functions.get(tool), arguments)
-        digest = guard.digest_of(self.order.run, tool, plain)
-        call, now = Call(tool, plain, valid, digest), self._now()
-        verdict = law.judge(guard.rules, self.allowed, self.order.case, self.spent, now, call)
-        result: dict[str, Any] = {}
-        if verdict.outcome == ALLOWED:
-            verdict, result = self._read(call)
+        call = Call(tool, plain, valid, guard.digest_of(self.order.run, tool, plain))
+        with guard.lock:
+            now = self._now()
+            verdict = law.judge(guard.rules, self.allowed, self.order.case, self.spent, now, call)
+            if verdict.outcome != ALLOWED:
+                return verdict, self._called(call, now, verdict, {})
+        verdict, result = self._read(call)
+        return verdict, self._called(call, now, verdict, result)
+
+    def _called(
+        self, call: Call, now: Now, verdict: Verdict, result: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Record a call with its verdict, count it, and say what the agent may know of it."""
         data: dict[str, Any] = {
             "kind": "call",
-            "tool": tool[:100],
-            "valid": valid,
-            "digest": digest,
+            "tool": call.tool[:100],
+            "valid": call.valid,
+            "digest": call.digest,
             "now": asdict(now),
             "outcome": verdict.outcome,
             "reason": verdict.reason,
         }
         if verdict.outcome == HELD:
             data |= self._held(call)
+        self._record(data, {"arguments": dict(call.arguments), "result": result})
+        self.spent = law.after_call(self.guard.rules, self.spent, call, verdict, result)
+        if verdict.outcome == HELD:
             self.proposals.append(data["proposal"])
-        self.spent = law.after_call(guard.rules, self.spent, call, verdict, result)
-        self._record(data, {"arguments": plain, "result": result})
-        return verdict, _told(verdict, data.get("proposal", ""), result)
+        return _told(verdict, data.get("proposal", ""), result)
 
     def _read(self, call: Call) -> tuple[Verdict, dict[str, Any]]:
         """Let a tool that reads do so; what it raises stays here."""

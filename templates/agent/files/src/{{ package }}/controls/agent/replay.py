@@ -221,7 +221,8 @@ def _odd_effect(event: Mapping[str, Any], held: Proposal | None) -> list[str]:
         ("took effect twice", held.state == DONE),
         ("took effect as another tool", data["tool"] != held.tool),
         ("took effect under another key", data["key"] != held.key),
-        ("took effect as another call", data.get("digest", held.digest) != held.digest),
+        ("took effect as another call", data["digest"] != held.digest),
+        ("took effect with another sum", data["amount"] != held.amount),
     )
     return [f"{held.id} {fault}" for fault, broken in faults if broken]
 
