@@ -169,7 +169,6 @@ class Guard:
         self.rules, self.functions = Rules.of(document), dict(functions)
         self.tracer, self.clock, self.ticks = tracer or NoOpTracer(), clock, ticks
         self.lock, self.ledger = threading.RLock(), Ledger()
-        _refuse_unlike(self.rules, self.functions)
         self.schemas = {n: one.arguments.model_json_schema() for n, one in functions.items()}
         texts = described(document, access, functions)
         self.digest = _digest(texts)
@@ -513,7 +512,11 @@ class Run:
 def described(
     document: Mapping[str, Any], access: Access, functions: Mapping[str, Function]
 ) -> dict[str, str]:
-    """Rules, access and what the tools take, as texts: what a release and the log hold of them."""
+    """Rules, access and what the tools take, as texts: what a release and the log hold of them.
+
+    RulesRefused where rules and code do not agree.
+    """
+    _refuse_unlike(Rules.of(document), functions)
     roles = {
         role: {action: sorted(classes) for action, classes in actions.items()}
         for role, actions in access.roles.items()
