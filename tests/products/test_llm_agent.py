@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.products.conftest import Make
-from tests.products.product import TEST_SECONDS, Product, opened
+from tests.products.product import TEST_SECONDS, Make, Product, opened
 
 pytestmark = pytest.mark.product
 
