@@ -40,11 +40,18 @@ class EventType(StrEnum):
     DISPOSAL = "ai.system.disposal.v1"
     NOTICE = "ai.system.notice.v1"
     LITERACY = "ai.system.literacy.v1"
+    ACTION = "ai.system.action.v1"
 
 
 # The subject of these is a person, so it is written as a keyed pseudonym, never as it was given.
 ABOUT_PEOPLE = frozenset(
-    {EventType.DECISION, EventType.OVERRIDE, EventType.NOTICE, EventType.LITERACY}
+    {
+        EventType.DECISION,
+        EventType.OVERRIDE,
+        EventType.NOTICE,
+        EventType.LITERACY,
+        EventType.ACTION,
+    }
 )
 
 
