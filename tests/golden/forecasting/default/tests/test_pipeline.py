@@ -140,7 +140,7 @@ def test_everything_published_is_on_record(built: Paths) -> None:
     text = (built.audit / "pipeline.jsonl").read_text()
     types = [json.loads(line)["type"] for line in text.splitlines()]
     assert types.count(EventType.DEPLOYMENT) == 1
-    assert types.count(EventType.DECISION) == 2
+    assert types.count(EventType.PUBLICATION) == 2
     assert types.count(EventType.OVERRIDE) == len(data.planners())
     assert types.count(EventType.DRIFT_ALERT) == len(_content(built, "monitoring")["alerts"])
     assert "planner of" not in text

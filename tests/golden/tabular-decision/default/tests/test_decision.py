@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import polars as pl
@@ -129,3 +130,28 @@ def test_every_reason_is_given_to_somebody(built: Paths, decider: Decider) -> No
     decisions = decider.decide_all(pl.read_parquet(built.data / "features.parquet"))
     given = {reason.code for decision in decisions for reason in decision.reasons}
     assert given == {feature.code for feature in FEATURES}
+
+
+def test_every_reason_is_true_of_whom_it_is_given_to(built: Paths, decider: Decider) -> None:
+    """The feature lies on the risky side of the ordinary applicant, or is missing; never else."""
+    rows = pl.read_parquet(built.data / "features.parquet").to_dicts()
+    ordinary = decider.package.facts["reference"]
+    of_code = {feature.code: feature for feature in FEATURES}
+    decisions = decider.decide_all(pl.DataFrame(rows, infer_schema_length=None))
+    told = [
+        (row, reason) for row, one in zip(rows, decisions, strict=True) for reason in one.reasons
+    ]
+    assert len(told) > 1000
+    for row, reason in told:
+        feature = of_code[reason.code]
+        value = row[feature.name]
+        assert value is None or (value - ordinary[feature.name]) * feature.direction > 0, reason
+
+
+def test_reasons_are_specific_to_a_person(built: Paths, decider: Decider) -> None:
+    """No list of reasons fits all: the commonest is given to a small part of those declined."""
+    decisions = decider.decide_all(pl.read_parquet(built.data / "features.parquet"))
+    declined = [d for d in decisions if d.outcome == "decline"]
+    lists = Counter(tuple(reason.code for reason in one.reasons) for one in declined)
+    assert lists.most_common(1)[0][1] < 0.2 * len(declined)
+    assert all(1 <= len(given) <= 4 for given in lists)

@@ -14,7 +14,8 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from sme_loans import api
-from sme_loans.controls import governance, packages, switch
+from sme_loans.controls import governance, notices, packages, switch
+from sme_loans.controls.access import AccessRefused
 from sme_loans.controls.audit import (
     AuditLog,
     AuditUnavailable,
@@ -38,12 +39,15 @@ APPLICATION = {
 RISKY = {**APPLICATION, "utilisation": 0.98, "late_payments_12m": 5, "enquiries_6m": 8}
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 ACTOR = {"X-Actor": "handler@example.org"}
+ALL_ROLES = {"X-Roles": "channel, case-handler"}
 
 
 @pytest.fixture
 def client(rebuilt: Paths) -> Iterator[TestClient]:
     """The running service on a finished run."""
-    with TestClient(api.create(rebuilt), raise_server_exceptions=False) as started:
+    with TestClient(
+        api.create(rebuilt), headers=ALL_ROLES, raise_server_exceptions=False
+    ) as started:
         yield started
 
 
@@ -202,6 +206,66 @@ def test_a_malformed_request_is_refused_and_not_repeated(client: TestClient, bod
         assert response.json()["detail"]
 
 
+def test_a_declined_person_can_be_told_why_in_time(client: TestClient, rebuilt: Paths) -> None:
+    """The notice is due, gives the very reasons of the decision, and is due no more once sent."""
+    decision = decide(client, **RISKY)
+    assert decision["outcome"] == "decline"
+    today = datetime.now(UTC).date()
+    (due,) = notices.waiting(rebuilt, today)
+    assert (due.case.id, due.days_left) == (decision["decision_id"], 30)
+    text = notices.text(rebuilt, due.case.id, "EU")
+    assert all(reason["text"] in text for reason in decision["reasons"])
+    assert notices.sent(rebuilt, due.case.id, "EU", (), "letter", "handler@example.org")
+    assert notices.waiting(rebuilt, today) == []
+    assert client.get(f"/decisions/{due.case.id}?replay=true").json()["same"] is True
+
+
+ALLOWED = {  # what each role may do: decide, read, replay, override
+    "channel": (201, 403, 403, 403),
+    "case-handler": (403, 200, 200, 201),
+    "customer-service": (403, 200, 403, 403),
+    "validator": (403, 200, 200, 403),
+    "visitor": (403, 403, 403, 403),
+    "channel, visitor": (403, 403, 403, 403),
+    "validator, channel": (201, 200, 200, 403),
+    "": (422, 422, 422, 422),
+}
+
+
+@pytest.mark.parametrize("roles", ALLOWED)
+def test_each_role_may_do_what_the_file_grants(
+    client: TestClient, rebuilt: Paths, roles: str
+) -> None:
+    """And nothing else, whatever else is right; a role that nobody knows spoils the others."""
+    where = f"/decisions/{decide(client)['decision_id']}"
+    before = log_of(rebuilt).read_bytes()
+    head = {"X-Roles": roles, **ACTOR}
+    body = {"applicant": "A100001", "application": APPLICATION}
+    change = {"outcome": "decline", "reason": "the employer could not be confirmed"}
+    answers = (
+        client.post("/decisions", json=body, headers=head),
+        client.get(where, headers=head),
+        client.get(f"{where}?replay=true", headers=head),
+        client.post(f"{where}/override", json=change, headers=head),
+    )
+    assert tuple(answer.status_code for answer in answers) == ALLOWED[roles]
+    written = sum(answer.status_code == 201 for answer in answers)
+    assert len(log_of(rebuilt).read_bytes().splitlines()) == len(before.splitlines()) + written
+
+
+def test_what_the_file_no_longer_grants_is_refused(rebuilt: Paths) -> None:
+    """The rules are read at the start; without them there is no service."""
+    file = rebuilt.governance / "access.yaml"
+    file.write_text(file.read_text().replace("override: [decisions]", "override: []"))
+    with TestClient(api.create(rebuilt), headers=ALL_ROLES) as client:
+        where = f"/decisions/{decide(client)['decision_id']}/override"
+        change = {"outcome": "decline", "reason": "the employer could not be confirmed"}
+        assert client.post(where, json=change, headers=ACTOR).status_code == 403
+    file.write_text("roles: {}")
+    with pytest.raises(AccessRefused), TestClient(api.create(rebuilt)):
+        pass
+
+
 def test_an_unknown_decision_is_not_found(client: TestClient) -> None:
     """Looked up, replayed or overridden."""
     assert client.get(f"/decisions/{UNKNOWN}").status_code == 404
@@ -245,7 +309,7 @@ def test_production_starts_only_when_released(
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
     refused = pytest.raises(api.NotApproved, match="approval of the risk: missing")
-    with refused, TestClient(api.create(rebuilt)):
+    with refused, TestClient(api.create(rebuilt), headers=ALL_ROLES):
         pass
 
 
@@ -256,7 +320,7 @@ def test_an_unknown_environment_does_not_start(
     """A typing error must not skip the approvals."""
     monkeypatch.setenv("ENVIRONMENT", word)
     refused = pytest.raises(KeyRefused, match="must be development or production")
-    with refused, TestClient(api.create(rebuilt)):
+    with refused, TestClient(api.create(rebuilt), headers=ALL_ROLES):
         pass
 
 
@@ -266,7 +330,7 @@ def test_production_starts_once_people_have_answered_accepted_and_approved(
     """The way to production is open: screen, risks, and four roles on the present digests."""
     monkeypatch.setenv("ENVIRONMENT", "Production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
-    with TestClient(api.create(approved)) as client:
+    with TestClient(api.create(approved), headers=ALL_ROLES) as client:
         assert decide(client)["mode"] == "model"
 
 
@@ -279,18 +343,18 @@ def test_production_refuses_a_model_that_was_not_approved(
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
     refused = pytest.raises(api.NotApproved, match=f"serving model: {other} serves")
-    with refused, TestClient(api.create(approved)):
+    with refused, TestClient(api.create(approved), headers=ALL_ROLES):
         pass
 
 
 def test_a_replay_uses_the_model_that_decided(rebuilt: Paths) -> None:
     """Another model serves by now; without the earlier package nothing is replayed."""
-    with TestClient(api.create(rebuilt)) as client:
+    with TestClient(api.create(rebuilt), headers=ALL_ROLES) as client:
         decision = decide(client)
     (other,) = set(packages.versions(rebuilt)) - {decision["model_version"]}
     packages.activate(rebuilt, other)
     where = f"/decisions/{decision['decision_id']}?replay=true"
-    with TestClient(api.create(rebuilt)) as client:
+    with TestClient(api.create(rebuilt), headers=ALL_ROLES) as client:
         assert client.get(where).json()["same"] is True
         (rebuilt.models / decision["model_version"] / packages.MODEL).unlink()
         assert client.get(where).status_code == 409

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 from sme_loans import features, model
-from sme_loans.controls import contract, feature_policy, packages
+from sme_loans.controls import contract, feature_policy, packages, registry
 from sme_loans.controls.paths import Paths
+from sme_loans.decision import Decider
 from sme_loans.features import FEATURES
 
 CONTRACT = Path(__file__).parent.parent / "contracts" / "applications.odcs.yaml"
@@ -52,8 +53,9 @@ def test_features_of_one_applicant() -> None:
 
 def test_sources_are_enough() -> None:
     """So nobody has to state age or sex to be decided on."""
-    few = {name: APPLICANT[name] for name in features.SOURCES}
-    assert features.inputs(pl.DataFrame([few])).columns == list(features.NAMES)
+    few = {name: APPLICANT[name] for name in registry.sources(features.FEATURES)}
+    found = registry.compute(features.FEATURES, pl.DataFrame([few]))
+    assert found.columns == list(features.NAMES)
     assert not {"age", "sex", "application_id"} & set(few)
 
 
@@ -72,6 +74,30 @@ def test_no_finding_on_paper() -> None:
     assert feature_policy.declared(features.FEATURES, agreed) == []
     described = set(agreed.tables["features"].columns) - {"application_id", "applied_on"}
     assert described == set(features.NAMES)
+
+
+def test_training_and_serving_see_the_same(built: Paths) -> None:
+    """What the packaged model computes of applications is what it was trained on, to the bit."""
+    decider = Decider.of(built)
+    raw = pl.read_parquet(built.data / "applications.parquet").sort("application_id")
+    trained = pl.read_parquet(built.data / "features.parquet").sort("application_id")
+    served = registry.compute(decider.features, raw)
+    assert served.equals(trained.select(features.NAMES))
+    one = {name: raw[name][0] for name in registry.sources(features.FEATURES)}
+    assert decider.decide(one) == decider.decide_all(trained.head(1))[0]
+
+
+def test_another_project_takes_a_feature_over(built: Paths) -> None:
+    """From the evidence alone: the same formula, digest and owner, and no code."""
+    file = built.evidence / "features.json"
+    (theirs,) = registry.imported(file, "debt_to_income")
+    ours = next(one for one in features.FEATURES if one.name == "debt_to_income")
+    assert (theirs.formula, theirs.sources) == (ours.formula, ours.sources)
+    agreed = contract.load(CONTRACT)
+    assert theirs.owner == agreed.owner
+    assert feature_policy.declared([theirs], agreed) == []
+    frame = pl.DataFrame([APPLICANT])
+    assert registry.compute([theirs], frame).equals(registry.compute([ours], frame))
 
 
 @pytest.fixture(scope="module")

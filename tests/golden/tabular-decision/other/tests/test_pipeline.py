@@ -17,6 +17,7 @@ from sme_loans.controls.audit import EventType
 from sme_loans.controls.paths import Paths
 from sme_loans.controls.stages import StageFailed
 from sme_loans.controls.switch import switch_of
+from sme_loans.decision import Decider
 
 
 def _quiet(_: str) -> None:
@@ -125,13 +126,24 @@ def test_a_changed_threshold_makes_the_evidence_stale(rebuilt: Paths) -> None:
     assert evidence.stale(rebuilt, "evaluation") == ["evals/thresholds.yaml"]
 
 
-def test_a_leaky_feature_fails_the_gate(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Declared from a column that is known only after the decision."""
-    leaky = replace(features.FEATURES[0], sources=("days_late_6m",))
+def test_a_leaky_feature_is_not_computed(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its formula reads a column that is known only after the decision."""
+    leaky = replace(features.FEATURES[0], formula="utilisation + days_late_6m / 184")
     monkeypatch.setattr(features, "FEATURES", (leaky, *features.FEATURES[1:]))
-    pipeline.make_features(rebuilt)
-    code, last = _again(rebuilt, "gate")
-    assert code == 1 and "days_late_6m is known only after the decision" in last
+    with pytest.raises(StageFailed, match="days_late_6m is known only after the decision"):
+        pipeline.make_features(rebuilt)
+
+
+def test_a_model_is_not_shown_features_that_changed(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither to score nor to monitor; the service goes on with the formulas of its package."""
+    other = replace(features.FEATURES[0], formula="utilisation * 100")
+    monkeypatch.setattr(features, "FEATURES", (other, *features.FEATURES[1:]))
+    for stage in (pipeline.score, pipeline.monitor):
+        with pytest.raises(StageFailed, match="learnt from features that have changed since"):
+            stage(rebuilt)
+    assert Decider.of(rebuilt).features[0].formula == "utilisation"
 
 
 def test_a_broken_source_stops_the_run(project: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

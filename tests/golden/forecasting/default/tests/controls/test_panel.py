@@ -8,7 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sales_forecast.controls.panel import Panel, build, first_day, month_number, parse
+from sales_forecast.controls.panel import (
+    Panel,
+    build,
+    first_day,
+    month_number,
+    parse,
+)
 
 START = month_number(date(2024, 1, 1))
 

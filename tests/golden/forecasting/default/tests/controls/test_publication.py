@@ -12,7 +12,12 @@ import pytest
 from sales_forecast.controls import publication
 from sales_forecast.controls.audit import AuditLog, AuditUnavailable, open_log
 from sales_forecast.controls.paths import Paths
-from sales_forecast.controls.publication import NotOnRecord, NotPublished, publish, read
+from sales_forecast.controls.publication import (
+    NotOnRecord,
+    NotPublished,
+    publish,
+    read,
+)
 from sales_forecast.controls.switch import switch_of
 
 MODEL = ("m-1", "sha256:1")

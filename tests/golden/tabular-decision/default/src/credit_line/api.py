@@ -1,7 +1,8 @@
 """The decision service: `make serve`, then open /docs.
 
 It does not authenticate: put it behind a gateway that does, and that sets X-Actor to the address of
-the person who calls. It listens on this machine only.
+the person who calls, and X-Roles to their roles, separated by commas. What a role may do stands in
+governance/access.yaml. It listens on this machine only.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from .controls import access
+from .controls.access import Access, AccessRefused
 from .controls.audit import EventType, in_production, open_log
 from .controls.governance import check_serving, release_findings
 from .controls.packages import Package, ReleaseRefused
@@ -29,6 +32,9 @@ from .controls.switch import switch_of
 from .decision import APPROVE, DECLINE, ApplicationRefused, Decider
 
 SYSTEM = __package__ or "system"
+# The classes of governance/access.yaml: what was decided and why, and what people applied with.
+DECISIONS, APPLICATIONS = "decisions", "applications"
+Roles = Annotated[str, Header(min_length=1, max_length=200)]
 REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 # What JSON carries exactly (no lone surrogates, NaN or infinity): the audit log takes nothing else.
 Text = Annotated[str, AfterValidator(lambda text: text.encode().decode())]
@@ -63,6 +69,7 @@ def create(paths: Paths | None = None) -> FastAPI:
     app = FastAPI(title=f"Decisions of {SYSTEM}", lifespan=_lifespan(paths or Paths.here()))
     app.middleware("http")(_with_request_id)
     app.add_exception_handler(NotReleased, _answer(503))
+    app.add_exception_handler(AccessRefused, _answer(403, "your roles do not allow this"))
     app.add_exception_handler(ApplicationRefused, _answer(422))
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(ReleaseRefused, _answer(409))
@@ -81,6 +88,7 @@ def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[N
             _refuse_unapproved(paths, decider.package)
         with open_log(paths, "service") as log:
             switch = switch_of(paths)
+            app.state.rules = access.load(paths.governance / "access.yaml")
             app.state.desk = Desk(
                 log=log,
                 switch=switch,
@@ -113,14 +121,18 @@ def _decisions(app: FastAPI) -> None:
     """Decide, look up and replay, override."""
 
     @app.post("/decisions", status_code=201)
-    def decide(body: Application, request: Request) -> dict[str, Any]:
+    def decide(body: Application, request: Request, x_roles: Roles) -> dict[str, Any]:
         """Outcome (approve, refer, decline) with reasons, once the audit event is on disk."""
+        _require(request, x_roles, "decide", APPLICATIONS)
         desk: Desk = request.app.state.desk
         return desk.release(body.applicant, body.application, request.state.id)
 
     @app.get("/decisions/{decision_id}")
-    def look_up(decision_id: uuid.UUID, request: Request, replay: bool = False) -> dict[str, Any]:
+    def look_up(
+        decision_id: uuid.UUID, request: Request, x_roles: Roles, replay: bool = False
+    ) -> dict[str, Any]:
         """The recorded decision with its overrides; with `replay` it is decided again."""
+        _require(request, x_roles, "read", APPLICATIONS if replay else DECISIONS)
         desk: Desk = request.app.state.desk
         return desk.replay(str(decision_id)) if replay else desk.recorded(str(decision_id))
 
@@ -130,13 +142,22 @@ def _decisions(app: FastAPI) -> None:
         body: Override,
         request: Request,
         x_actor: Annotated[str, Header(min_length=3, max_length=100)],
+        x_roles: Roles,
     ) -> dict[str, Any]:
         """A person decides otherwise; recorded with the reason."""
+        _require(request, x_roles, "override", DECISIONS)
         desk: Desk = request.app.state.desk
         try:
             return desk.override(str(decision_id), body.outcome, body.reason, x_actor)
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
+
+
+def _require(request: Request, roles: str, action: str, class_: str) -> None:
+    """AccessRefused, before anything is looked up, unless one of the roles may do this."""
+    rules: Access = request.app.state.rules
+    if class_ not in rules.cleared((role.strip() for role in roles.split(",")), action):
+        raise AccessRefused(f"{action} {class_}")
 
 
 def _operations(app: FastAPI) -> None:
@@ -180,7 +201,8 @@ def _answer(status: int, text: str = "") -> Callable[[Request, Exception], JSONR
 
 def _malformed(request: Request, error: Exception) -> JSONResponse:
     """What is wrong where, without what was sent: it may identify a person."""
-    known = {*Application.model_fields, *Override.model_fields, "decision_id", "replay", "x-actor"}
+    known = {*Application.model_fields, *Override.model_fields, "decision_id", "replay"}
+    known |= {"x-actor", "x-roles"}
     faults = error.errors() if isinstance(error, RequestValidationError) else []
     places = {(fault["type"], *known.intersection(fault["loc"])) for fault in faults}
     return JSONResponse({"detail": sorted(": ".join(place) for place in places)}, 422)

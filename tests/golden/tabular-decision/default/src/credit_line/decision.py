@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from .controls import contract, packages
+from .controls import contract, packages, registry
 from .controls.contract import Column, Table
-from .controls.packages import Package
+from .controls.packages import Package, PackageRefused
 from .controls.paths import Paths
 from .controls.reasons import Reason, contributions, reasons
+from .controls.registry import Feature, FeatureRefused
 from .controls.validation import POLARS, BorderRefused, narrowed, validate
-from .features import FEATURES, NAMES, SOURCES, inputs
 from .model import Floats, matrix, predict
 
 APPROVE, REFER, DECLINE = "approve", "refer", "decline"
@@ -48,16 +48,26 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """Decides with one packaged model; made once, used for many applications."""
+    """Decides with one packaged model; made once, used for many applications.
+
+    The features are those that were packaged with the model: a decision of an earlier version is
+    replayed with the formulas of that time.
+    """
 
     package: Package
     table: Table
+    features: tuple[Feature, ...]
 
     @classmethod
     def of(cls, paths: Paths, version: str | None = None) -> Decider:
         """Load a version, by default the one that serves; ReleaseRefused if there is none."""
         tables = contract.load(paths.contracts / "applications.odcs.yaml").tables
-        return cls(packages.load(paths, version), tables["applications"])
+        package = packages.load(paths, version)
+        try:
+            features = registry.of_rows(package.facts["registry"])
+        except (KeyError, TypeError, FeatureRefused) as error:
+            raise PackageRefused(f"package {package.version} has no sound features") from error
+        return cls(package, tables["applications"], features)
 
     def decide(self, application: Mapping[str, Any]) -> Decision:
         """Decide on one application, given by columns of the contract.
@@ -65,12 +75,13 @@ class Decider:
         Only the columns that features are made of have to be there; whatever is there has to
         keep the contract, else ApplicationRefused.
         """
-        return self.decide_all(inputs(self._checked(application)))[0]
+        return self.decide_all(registry.compute(self.features, self._checked(application)))[0]
 
     def decide_all(self, features: pl.DataFrame) -> list[Decision]:
         """Decide on rows of features, in their order."""
-        rows = matrix(features)
-        ordinary = np.array([self.package.facts["reference"][name] for name in NAMES])
+        names = [feature.name for feature in self.features]
+        rows = matrix(features, names)
+        ordinary = np.array([self.package.facts["reference"][name] for name in names])
         shares = contributions(rows, ordinary, self._predict)
         return [
             self._decision(*row) for row in zip(self._predict(rows).tolist(), shares, strict=True)
@@ -84,13 +95,13 @@ class Decider:
         return Decision(
             outcome=result,
             probability=round(probability, 6),
-            reasons=() if result == APPROVE else reasons(share, FEATURES),
+            reasons=() if result == APPROVE else reasons(share, self.features),
             model_version=self.package.version,
             model_digest=self.package.digest,
         )
 
     def _checked(self, application: Mapping[str, Any]) -> pl.DataFrame:
-        if missing := set(SOURCES) - set(application):
+        if missing := set(registry.sources(self.features)) - set(application):
             raise ApplicationRefused(f"missing: {', '.join(sorted(missing))}")
         if unknown := set(application) - set(self.table.columns):
             raise ApplicationRefused(f"{len(unknown)} unknown fields")

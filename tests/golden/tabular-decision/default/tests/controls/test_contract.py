@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -12,7 +14,8 @@ import polars as pl
 import pytest
 import yaml
 
-from credit_line.controls.contract import Column, ContractError, Table, load
+from credit_line.controls import catalogue
+from credit_line.controls.contract import Column, ContractError, Table, highest, load
 from credit_line.controls.paths import Paths
 from credit_line.controls.validation import (
     BorderRefused,
@@ -204,3 +207,56 @@ def test_a_narrowed_table_keeps_the_rules_it_can() -> None:
     assert narrowed(TABLE, ["debt", "home"]).rules == RULES
     assert narrowed(TABLE, ["debt"]).rules == {}
     assert list(narrowed(TABLE, ["debt"]).columns) == ["debt"]
+
+
+def test_the_class_of_a_table_is_that_of_its_most_sensitive_column() -> None:
+    """In the order of the classes, not of the alphabet."""
+    assert highest(["public", "restricted", "internal"]) == "restricted"
+    assert (highest(["internal", "confidential"]), highest([])) == ("confidential", "public")
+
+
+def test_a_table_may_have_its_own_basis_and_period(tmp_path: Path) -> None:
+    """Else the contract's hold for it."""
+
+    def own(document: Any) -> None:
+        document["customProperties"] = [{"property": "lawfulBasis", "value": "consent"}]
+        document["slaProperties"] += [
+            {"property": "retention", "value": 30, "unit": "d", "element": "people.age"}
+        ]
+
+    table = _load(tmp_path, own).tables["people"]
+    assert (table.lawful_basis, table.retention) == ("consent", "30d")
+    plain = _load(tmp_path).tables["people"]
+    assert (plain.lawful_basis, plain.retention) == ("", "5y")
+
+
+def test_every_data_set_of_this_project_is_in_the_catalogue(
+    project: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With owner, description, class, lawful basis and retention."""
+    monkeypatch.setenv("PROJECT_ROOT", str(project.root))
+    assert catalogue.main([]) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    agreed = [load(file) for file in sorted(project.contracts.glob("*.odcs.yaml"))]
+    assert [row["dataset"] for row in shown] == [name for one in agreed for name in one.tables]
+    assert all(row[name] for row in shown for name in catalogue.NEEDED)
+
+
+def test_the_catalogue_of_many_projects(
+    project: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Found however deep, not in hidden folders; a gap and a broken contract are named."""
+    team = tmp_path / "team"
+    for place in ("one", "deep/two", ".hidden/three"):
+        shutil.copytree(project.contracts, team / place / "contracts")
+    assert catalogue.main([str(team)]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {row["project"] for row in rows} == {"one", "two"}
+    file = next((team / "one" / "contracts").glob("*.odcs.yaml"))
+    file.write_text(file.read_text().replace("lawfulBasis", "basis"))
+    broken = next((team / "deep" / "two" / "contracts").glob("*.odcs.yaml"))
+    broken.write_text("apiVersion: v2")
+    assert catalogue.main([str(team)]) == 1
+    said = capsys.readouterr()
+    assert "no lawful_basis" in said.err and f"two: {broken.name}: " in said.err
+    assert '"project": "one"' in said.out

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from credit_line.controls import registry
 from credit_line.controls.contract import Column, Contract, Table
-from credit_line.controls.feature_policy import (
-    Feature,
-    declared,
-    measured,
-    separation,
-)
+from credit_line.controls.feature_policy import declared, measured, separation
+from credit_line.controls.registry import Feature, FeatureRefused
 
-DEBT = Feature("debt", "what is owed", ("debt",), +1, "R1", "Debt is too high")
+DEBT = Feature(
+    name="debt",
+    description="what is owed",
+    formula="debt",
+    direction=+1,
+    code="R1",
+    reason="Debt is too high",
+    unit="units of currency",
+    as_of="asked_on",
+)
 
 
 def _table(name: str, known_at: str, *columns: str) -> Table:
     blank: tuple[Any, ...] = (None, None, None, ())
     made = {
-        c: Column(c, "number", "", "internal", True, False, c == "sex", *blank) for c in columns
+        c: Column(c, kind, "", "restricted" if c == "id" else "internal", True, False, *more)
+        for c in columns
+        for kind, more in [("date" if c.endswith("_on") else "number", (c == "sex", *blank))]
     }
     return Table(name, made, {}, 0.0, known_at)
 
 
 TABLES = (
-    _table("asked", "decision", "id", "debt", "income", "sex"),
-    _table("later", "outcome", "id", "days_late"),
+    _table("asked", "decision", "id", "asked_on", "debt", "income", "sex"),
+    _table("later", "outcome", "id", "seen_on", "days_late"),
 )
 CONTRACT = Contract("c", "1", "team", "5y", {table.name: table for table in TABLES})
 
@@ -45,22 +55,43 @@ def test_a_sound_feature_has_no_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sources", "rule"),
+    ("formula", "rule"),
     [
-        (("sex",), "banned"),
-        (("debt", "sex"), "banned"),
-        (("days_late",), "leak"),
-        (("horoscope",), "unknown"),
+        ("sex", "banned"),
+        ("debt * (1 + 0 * sex)", "banned"),
+        ("CASE WHEN days_late > 30 THEN debt ELSE 0 END", "leak"),
+        ("horoscope", "unknown"),
     ],
 )
-def test_what_no_model_may_see_is_found(sources: tuple[str, ...], rule: str) -> None:
-    """A protected source, one from after the decision, one that the contract does not know."""
-    assert _rules(replace(DEBT, sources=sources)) == [(rule, "debt")]
+def test_what_no_model_may_see_is_found(formula: str, rule: str) -> None:
+    """A protected source, one from after the decision, one that the contract does not know.
+
+    However deep in the formula: what it reads is found in it, not in what somebody says of it.
+    """
+    assert _rules(replace(DEBT, formula=formula)) == [(rule, "debt")]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"formula": "debt /"}, "formula"),
+        ({"formula": "1"}, "formula"),
+        ({"type": "money"}, "formula"),
+        ({"unit": ""}, "formula"),
+        ({"as_of": ""}, "point in time"),
+        ({"as_of": "debt"}, "point in time"),
+        ({"as_of": "seen_on"}, "point in time"),
+    ],
+)
+def test_a_declaration_that_others_cannot_use_is_found(change: dict[str, Any], rule: str) -> None:
+    """No formula, no unit, no day on which it has to be known."""
+    assert _rules(replace(DEBT, **change)) == [(rule, "debt")]
+    assert _rules(DEBT, replace(DEBT, code="R2"))[0] == ("formula", "debt")
 
 
 def test_a_key_that_is_in_both_tables_counts_as_known() -> None:
     """The first table that names a column says when it is known."""
-    assert _rules(replace(DEBT, sources=("id",))) == []
+    assert _rules(replace(DEBT, formula="id")) == []
 
 
 def test_reason_codes_are_there_and_are_not_shared() -> None:
@@ -114,3 +145,62 @@ def test_a_justified_proxy_is_no_finding_but_stays_visible() -> None:
     findings, separations = measured([feature], frame, target, groups)
     assert findings == []
     assert max(s.auc for s in separations if s.target == "sex=female") > 0.7
+
+
+FRAME = pl.DataFrame({"debt": [3.0, None], "income": [2.0, 4.0], "asked_on": [None, None]})
+RATIO = replace(DEBT, name="ratio", formula="debt / income", code="R2")
+
+
+def test_a_feature_is_computed_from_its_declaration_alone() -> None:
+    """In the order given, in its type, missing where a source is missing."""
+    flag = replace(DEBT, name="rich", formula="CASE WHEN income > 3 THEN 1 ELSE 0 END")
+    found = registry.compute([RATIO, flag], FRAME)
+    assert found.to_dict(as_series=False) == {"ratio": [1.5, None], "rich": [0.0, 1.0]}
+    assert registry.sources([RATIO, flag]) == ("debt", "income")
+
+
+def test_the_digest_is_of_what_the_feature_is() -> None:
+    """The same for the same; another formula, day or version is another feature, so is an order."""
+    assert RATIO.digest == replace(RATIO).digest
+    others: list[dict[str, Any]] = [{"formula": "income / debt"}, {"as_of": "d"}, {"version": "2"}]
+    assert len({RATIO.digest, *(replace(RATIO, **other).digest for other in others)}) == 4
+    assert registry.digest([DEBT, RATIO]) != registry.digest([RATIO, DEBT])
+
+
+def test_the_registry_tells_owner_sources_and_class() -> None:
+    """From the contract: nobody types them."""
+    told = registry.content([RATIO, replace(DEBT, name="key", formula="id")], CONTRACT)
+    assert (told["schema"], told["digest"][:7]) == ("features/1", "sha256:")
+    assert [(r["owner"], r["sources"], r["classification"]) for r in told["features"]] == [
+        ("team", ["debt", "income"], "internal"),
+        ("team", ["id"], "restricted"),
+    ]
+
+
+def test_what_is_written_down_is_read_back() -> None:
+    """As plain data, for a package; a changed formula is refused."""
+    written = json.loads(json.dumps(registry.rows([DEBT, RATIO])))
+    assert registry.of_rows(written) == (DEBT, RATIO)
+    written[1]["formula"] = "income"
+    with pytest.raises(FeatureRefused, match="ratio: it was changed"):
+        registry.of_rows(written)
+
+
+def test_features_of_another_project_are_taken_over(tmp_path: Path) -> None:
+    """By name, with their owner, again and again; changed, missing or no registry is refused."""
+    file = tmp_path / "features.json"
+    told = registry.content([DEBT, RATIO], CONTRACT)
+    file.write_text(json.dumps({"content": {"registry": told}}))
+    (ratio,) = registry.imported(file, "ratio")
+    assert ratio == replace(RATIO, owner="team")
+    file.write_text(json.dumps(registry.content([ratio], CONTRACT)))
+    assert registry.imported(file, "ratio") == (ratio,)
+    with pytest.raises(FeatureRefused, match="no feature debt"):
+        registry.imported(file, "debt")
+    file.write_text(json.dumps(told).replace("debt / income", "debt / 2"))
+    with pytest.raises(FeatureRefused, match="it was changed"):
+        registry.imported(file, "ratio")
+    for text in ("[]", "{}", "{", json.dumps({**told, "schema": "features/9"})):
+        file.write_text(text)
+        with pytest.raises(FeatureRefused, match=r"features\.json: "):
+            registry.imported(file, "ratio")

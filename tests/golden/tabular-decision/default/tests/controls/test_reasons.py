@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from credit_line.controls.feature_policy import Feature
 from credit_line.controls.reasons import Floats, contributions, reasons
+from credit_line.controls.registry import Feature
 
 WEIGHTS = np.array([1.5, -0.8, 0.0, 0.4])
 ORDINARY = np.array([0.2, 1.0, 0.0, 0.5])
-FEATURES = [Feature(f"f{i}", "", (), 0, f"R{i}", f"reason number {i}") for i in range(4)]
+FEATURES = [Feature(f"f{i}", "", f"f{i}", 0, f"R{i}", f"reason number {i}") for i in range(4)]
 
 
 def _linear(rows: Floats) -> Floats:

@@ -181,6 +181,17 @@ def test_a_model_that_fails_or_answers_nonsense_refers(desk: Desk, answer: Any) 
     assert value(desk, "service_faults_total") == 1
 
 
+def test_tokens_of_a_language_model_are_counted(desk: Desk) -> None:
+    """Where an answer says what it took, and also if it then goes to a person."""
+    more: list[dict[str, Any]] = [{"tokens": 70}, {"tokens": 30, "outcome": "maybe"}, {}]
+    answers = iter(more)
+    costly = dataclasses.replace(desk, decide=lambda case: {**decide(case), **next(answers)})
+    assert value(desk, "service_tokens_total") == 0
+    modes = [costly.release("A100001", CASE)["mode"] for _ in range(3)]
+    assert modes == ["model", "fault", "model"]
+    assert value(desk, "service_tokens_total") == 100
+
+
 def test_a_refused_case_is_no_decision(desk: Desk) -> None:
     """An error of the case itself goes back to the caller; there is nothing to record."""
     strict = dataclasses.replace(desk, refusals=(KeyError,))

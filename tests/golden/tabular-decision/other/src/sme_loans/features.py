@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from .controls.feature_policy import Feature
+from .controls import registry
+from .controls.registry import Feature
+
+# The day on which everything that a feature reads has to be known: nothing later is looked at.
+AS_OF = "applied_on"
 
 # Left out on purpose: `credit_history_months`. It tells the youngest applicants from the rest
 # almost surely, so it would bring age back in, and the model is as good without it.
@@ -12,7 +16,9 @@ FEATURES = (
     Feature(
         name="utilisation",
         description="share of existing credit lines that is drawn, 0 to 1",
-        sources=("utilisation",),
+        formula="utilisation",
+        unit="share, 0 to 1",
+        as_of=AS_OF,
         direction=+1,
         code="R01",
         reason="Existing credit lines are drawn to a large part",
@@ -20,7 +26,9 @@ FEATURES = (
     Feature(
         name="late_payments_12m",
         description="late payments in the last twelve months",
-        sources=("late_payments_12m",),
+        formula="late_payments_12m",
+        unit="payments",
+        as_of=AS_OF,
         direction=+1,
         code="R02",
         reason="Payments were late in the last twelve months",
@@ -28,7 +36,9 @@ FEATURES = (
     Feature(
         name="enquiries_6m",
         description="credit enquiries in the last six months",
-        sources=("enquiries_6m",),
+        formula="enquiries_6m",
+        unit="enquiries",
+        as_of=AS_OF,
         direction=+1,
         code="R03",
         reason="Many credit enquiries in the last six months",
@@ -36,7 +46,9 @@ FEATURES = (
     Feature(
         name="debt_to_income",
         description="existing debt over yearly income",
-        sources=("existing_debt", "income"),
+        formula="existing_debt / income",
+        unit="ratio",
+        as_of=AS_OF,
         direction=+1,
         code="R04",
         reason="Existing debt is high compared with income",
@@ -44,7 +56,9 @@ FEATURES = (
     Feature(
         name="limit_to_income",
         description="requested limit over yearly income",
-        sources=("requested_limit", "income"),
+        formula="requested_limit / income",
+        unit="ratio",
+        as_of=AS_OF,
         direction=+1,
         code="R05",
         reason="The requested limit is high compared with income",
@@ -52,7 +66,9 @@ FEATURES = (
     Feature(
         name="log_income",
         description="natural logarithm of yearly income",
-        sources=("income",),
+        formula="LN(income)",
+        unit="log of units of currency a year",
+        as_of=AS_OF,
         direction=-1,
         code="R06",
         reason="Income is low for a credit line",
@@ -64,7 +80,9 @@ FEATURES = (
     Feature(
         name="employment_years",
         description="years with the present employer, empty when not stated",
-        sources=("employment_years",),
+        formula="employment_years",
+        unit="years",
+        as_of=AS_OF,
         direction=-1,
         code="R07",
         reason="Time with the present employer is short or not stated",
@@ -72,35 +90,22 @@ FEATURES = (
     Feature(
         name="owns_home",
         description="1 if the home is owned, else 0",
-        sources=("housing",),
+        formula="CASE WHEN housing = 'own' THEN 1 ELSE 0 END",
+        unit="0 or 1",
+        as_of=AS_OF,
         direction=-1,
         code="R08",
         reason="The home is not owned",
     ),
 )
 NAMES = tuple(feature.name for feature in FEATURES)
-SOURCES = tuple(sorted({source for feature in FEATURES for source in feature.sources}))
 AGE_BANDS = {30: "30 to 44", 45: "45 to 59", 60: "60 and over"}
 
 
 def build(applications: pl.DataFrame) -> pl.DataFrame:
     """The features with the number and the day of the application, one row an application."""
     keys = applications.select("application_id", "applied_on")
-    return keys.hstack(inputs(applications))
-
-
-def inputs(applications: pl.DataFrame) -> pl.DataFrame:
-    """The features alone, in the order of `FEATURES`; the columns in `SOURCES` are enough."""
-    return applications.select(
-        utilisation=pl.col("utilisation"),
-        late_payments_12m=pl.col("late_payments_12m").cast(pl.Float64),
-        enquiries_6m=pl.col("enquiries_6m").cast(pl.Float64),
-        debt_to_income=pl.col("existing_debt") / pl.col("income"),
-        limit_to_income=pl.col("requested_limit") / pl.col("income"),
-        log_income=pl.col("income").log(),
-        employment_years=pl.col("employment_years"),
-        owns_home=(pl.col("housing") == "own").cast(pl.Float64),
-    )
+    return keys.hstack(registry.compute(FEATURES, applications))
 
 
 def groups(applications: pl.DataFrame) -> pl.DataFrame:

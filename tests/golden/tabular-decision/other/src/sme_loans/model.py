@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,9 +84,9 @@ def predict(model: Any, rows: Floats) -> Floats:
     return probability
 
 
-def matrix(frame: pl.DataFrame) -> Floats:
-    """The features as a matrix, in the order of `FEATURES`; what is missing is NaN."""
-    return frame.select(pl.col(NAMES).cast(pl.Float64)).to_numpy(order="c").astype(np.float64)
+def matrix(frame: pl.DataFrame, names: Sequence[str] = NAMES) -> Floats:
+    """The features as a matrix, in the order of the names; what is missing is NaN."""
+    return frame.select(pl.col(names).cast(pl.Float64)).to_numpy(order="c").astype(np.float64)
 
 
 def reference(train: pl.DataFrame) -> dict[str, float]:

@@ -24,7 +24,9 @@ from .controls import (
     feature_policy,
     lineage,
     monitoring,
+    notices,
     packages,
+    registry,
     validation,
 )
 from .controls.audit import EventType
@@ -89,8 +91,10 @@ def validate(paths: Paths) -> str:
 
 
 def make_features(paths: Paths) -> str:
-    """Build the model's input, check it against contract and policy, and find leaks and proxies."""
+    """Build the model's input from declarations that keep the policy; find leaks and proxies."""
     agreed = contract.load(paths.contracts / CONTRACT)
+    if wrong := feature_policy.declared(features.FEATURES, agreed):
+        raise StageFailed("; ".join(f"{one.feature}: {one.sentence}" for one in wrong))
     applications = _read(paths, "applications")
     built = validation.guard(paths, features.build(applications), agreed.tables["features"])
     _write(paths, "features", built.clean)
@@ -99,12 +103,14 @@ def make_features(paths: Paths) -> str:
     groups = train.select("application_id").join(
         _read(paths, "groups"), on="application_id", maintain_order="left"
     )
-    on_paper = feature_policy.declared(features.FEATURES, agreed)
-    in_data, separations = feature_policy.measured(
+    findings, separations = feature_policy.measured(
         features.FEATURES, train, train[model.TARGET], groups.drop("application_id")
     )
-    findings = [*on_paper, *in_data]
-    content = {**feature_policy.content(findings, separations), "quality": built.report}
+    content = {
+        **feature_policy.content(findings, separations),
+        "quality": built.report,
+        "registry": registry.content(features.FEATURES, agreed),
+    }
     sources = [_file(paths, "applications"), _file(paths, "outcomes")]
     evidence.write(paths, "features", content, [paths.contracts / CONTRACT, *sources])
     return f"{len(features.FEATURES)} features, {len(findings)} findings of the feature policy"
@@ -116,6 +122,7 @@ def train(paths: Paths) -> str:
     facts = {
         "data": data.ORIGIN,
         "features": list(features.NAMES),
+        "registry": registry.rows(features.FEATURES),
         "reference": model.reference(parts.train),
         "cutoffs": classification.cutoffs(paths.evals / "thresholds.yaml"),
         "trained_on": evidence.digest(_file(paths, "features")),
@@ -191,7 +198,9 @@ def score(paths: Paths) -> str:
     if switch.stopped:
         raise StageFailed(f"the kill switch is on ({switch.reason}): the model decides on nobody")
     newest = _newest(_read(paths, "features"))
-    decisions = _served(Decider.of, paths).decide_all(newest)
+    decider = _served(Decider.of, paths)
+    _refuse_other_features(decider.package)
+    decisions = decider.decide_all(newest)
     ids = newest["application_id"].to_list()
     events = [
         (EventType.DECISION, number, decision.content())
@@ -216,10 +225,12 @@ def monitor(paths: Paths) -> str:
     """Compare the newest month with the months of training; alerts are a finding, not a failure.
 
     Outcomes come later: they are compared in the newest month that has enough of them. It is the
-    model that serves which is watched; nothing is trained or deployed.
+    model that serves which is watched; nothing is trained or deployed. Notices that are due are a
+    matter of today: they go to the metrics, and not into evidence.
     """
     plan = monitoring.load(paths.ops / "monitoring.yaml", required=monitoring.KINDS)
     package = _served(packages.load, paths)
+    _refuse_other_features(package)
     every = _scored(paths, package)
     newest, mature = _newest(every), _mature(every, plan.minimum_rows)
     until = date.fromisoformat(package.facts["trained_until"])
@@ -245,7 +256,11 @@ def monitor(paths: Paths) -> str:
         log.record_all(
             (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
         )
-    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+    due = notices.watch(paths, datetime.now(UTC).date(), SYSTEM)
+    return (
+        f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html; "
+        f"{len(due)} notices are due"
+    )
 
 
 def document(paths: Paths) -> str:
@@ -291,6 +306,13 @@ def _served(use: Callable[[Paths], Served], paths: Paths) -> Served:
         return use(paths)
     except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
+
+
+def _refuse_other_features(package: packages.Package) -> None:
+    """A model is shown the features that it learnt from, in the version in which it learnt them."""
+    if package.facts["registry"] != registry.rows(features.FEATURES):
+        hint = "run the whole pipeline"
+        raise StageFailed(f"{package.version} learnt from features that have changed since: {hint}")
 
 
 def _refuse_unapproved(

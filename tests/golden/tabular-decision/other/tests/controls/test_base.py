@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -12,7 +13,14 @@ import pytest
 import sme_loans.controls
 from sme_loans.controls import evidence
 from sme_loans.controls.paths import Paths
-from sme_loans.controls.stages import Stage, StageFailed, main, run, wanted
+from sme_loans.controls.stages import (
+    METRICS,
+    Stage,
+    StageFailed,
+    main,
+    run,
+    wanted,
+)
 
 CONTROLS = Path(sme_loans.controls.__file__).parent
 PACKAGE = "sme_loans"
@@ -58,6 +66,47 @@ def test_a_bug_is_not_taken_for_a_failed_stage(paths: Paths) -> None:
 
     with pytest.raises(KeyError):
         run([Stage("bug", bug)], paths)
+
+
+def _costs(paths: Paths) -> dict[str, float]:
+    """The series of the last run, by their names and stages."""
+    text = (paths.metrics / "run.prom").read_text()
+    series = re.compile(r'^(\w+)\{system="(\w+)"(?:,stage="(\w+)")?\} (\S+)$', re.MULTILINE)
+    found = series.findall(text)
+    assert {system for _, system, *_ in found} == {"sme_loans"}
+    assert {name for name, *_ in found} <= set(re.findall(r"^# TYPE (\w+) gauge$", text, re.M))
+    return {f"{name} {stage}".strip(): float(value) for name, _, stage, value in found}
+
+
+def test_what_a_run_has_cost_is_written_for_prometheus(paths: Paths) -> None:
+    """Time and processor seconds of each stage, and that the run came to its end."""
+
+    def busy(_: Paths) -> str:
+        return str(sum(number * number for number in range(400_000)))
+
+    assert run([Stage("busy", busy), _stage("idle", [])], paths, say=lambda _: None) == 0
+    costs = _costs(paths)
+    each = {f"{name} {stage}" for name in METRICS for stage in ("busy", "idle")}
+    assert costs.keys() == {name for name in each if "failed" not in name} | {"run_failed"}
+    assert costs["run_seconds busy"] > costs["run_seconds idle"] >= 0
+    assert costs["run_compute_seconds busy"] > 0
+    assert costs["run_failed"] == 0
+    assert {name.partition(" ")[0] for name in costs} == METRICS.keys()
+
+
+def test_a_run_that_fails_says_so_to_prometheus(paths: Paths) -> None:
+    """Refused or crashed, and with the cost of what ran."""
+
+    def bug(_: Paths) -> str:
+        raise KeyError("typo")
+
+    run([_stage("first", []), Stage("broken", _broken)], paths, say=lambda _: None)
+    assert _costs(paths)["run_failed"] == 1
+    assert "run_seconds broken" in _costs(paths)
+    with pytest.raises(KeyError):
+        run([Stage("bug", bug)], paths, say=lambda _: None)
+    assert _costs(paths)["run_failed"] == 1
+    assert "run_seconds bug" in _costs(paths)
 
 
 def test_a_target_runs_with_what_it_needs(paths: Paths) -> None:

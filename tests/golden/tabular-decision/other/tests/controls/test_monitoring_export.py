@@ -1,15 +1,20 @@
 """The plan is whole, the alert rules speak of metrics that exist, and the report stands alone."""
 
+import json
 import re
+import threading
+from collections.abc import Iterator
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from sme_loans.controls import monitoring
+from sme_loans.controls import monitoring, stages
 from sme_loans.controls.monitoring import KINDS, Check, Plan, Report
 
 SYSTEM = "sme_loans"
@@ -53,6 +58,8 @@ def test_every_metric_named_in_the_alert_rules_is_emitted(
 ) -> None:
     """Name, `system` and `metric` of each expression exist among the series of a run."""
     expression = rule["expr"]
+    for name in stages.METRICS:
+        emitted.setdefault((name, ""), 0.0)  # beside the report: what the run itself has cost
     names = set(re.findall(r"\b(\w+)\{", expression))
     metric = re.search(r'metric="(\w+)"', expression)
     assert names
@@ -163,3 +170,153 @@ def test_a_metric_of_ones_own_says_what_it_means(tmp_path: Path) -> None:
     page = monitoring.write_html(found, tmp_path / "r.html", "t").read_text()
     assert "1 alert" in page
     assert "Drift by column" not in page
+
+
+class Collector:
+    """A loopback collector: it keeps what it is sent, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, dict[str, str], Any]] = []
+        self.status, self.answer = 200, b"{}"
+        kept = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                kept.got.append((self.path, headers, body))
+                self.send_response(kept.status)
+                self.send_header("location", "http://127.0.0.1:9/elsewhere")
+                self.send_header("content-length", str(len(kept.answer)))
+                self.end_headers()
+                self.wfile.write(kept.answer)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """One that listens on this machine while the test runs."""
+    found = Collector()
+    thread = threading.Thread(target=found.server.serve_forever, args=(0.05,))
+    thread.start()
+    yield found
+    found.server.shutdown()
+    thread.join()
+    found.server.server_close()
+
+
+def points(body: Any) -> dict[tuple[str, str], float]:
+    """Name and metric or column of each point that a collector got, with its value."""
+    found = {}
+    for resource in body["resourceMetrics"]:
+        (named,) = resource["resource"]["attributes"]
+        assert named["key"] == "service.name"
+        for metric in resource["scopeMetrics"][0]["metrics"]:
+            for point in metric["gauge"]["dataPoints"]:
+                labels = {pair["key"]: pair["value"]["stringValue"] for pair in point["attributes"]}
+                assert labels["system"] == named["value"]["stringValue"]
+                label = labels.get("metric", labels.get("column", ""))
+                found[metric["name"], label] = point["asDouble"]
+    return found
+
+
+def test_a_collector_gets_the_same_figures(
+    report: Report,
+    emitted: dict[tuple[str, str], float],
+    tmp_path: Path,
+    collector: Collector,
+) -> None:
+    """By OTLP over HTTP, of every file, with the headers of the environment and the time of now."""
+    written = monitoring.write_metrics(report, tmp_path / "metrics" / "monitoring.prom", SYSTEM)
+    costs = stages.exposition({"data": stages.Spent(2, 1)}, True)
+    written.with_name("run.prom").write_text(costs)
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url + "/",
+        "OTEL_EXPORTER_OTLP_HEADERS": "x-token=a%20b,x-other=c",
+    }
+    line = monitoring.send_metrics(written.parent, environment, now=1_700_000_000.5)
+    assert line == f"monitoring.prom, run.prom sent to {collector.url}/v1/metrics"
+    ((path, headers, body),) = collector.got
+    assert path == "/v1/metrics"
+    assert (headers["x-token"], headers["x-other"]) == ("a b", "c")
+    assert headers["content-type"] == "application/json"
+    run = {("run_seconds", ""): 2.0, ("run_compute_seconds", ""): 1.0, ("run_failed", ""): 1.0}
+    assert points(body) == {**emitted, **run}
+    assert '"timeUnixNano": "1700000000500000000"' in json.dumps(body)
+
+
+def test_nothing_is_sent_where_no_collector_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That is how a project is born, and no failure."""
+    assert monitoring.main(tmp_path, {}) == 0
+    assert "nothing sent" in capsys.readouterr().out
+
+
+def test_the_address_for_metrics_wins(tmp_path: Path, collector: Collector) -> None:
+    """It is taken as it stands."""
+    names = {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": collector.url + "/in"}
+    monitoring.send_metrics(tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://no.test", **names})
+    assert [path for path, *_ in collector.got] == ["/in"]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "message"),
+    [
+        (503, b"", "answered 503"),
+        (302, b"", "answered 302"),
+        (200, b'{"partialSuccess": {"rejectedDataPoints": "3", "errorMessage": "x"}}', "3 .* x"),
+    ],
+)
+def test_a_collector_that_does_not_take_it_is_told(
+    tmp_path: Path, collector: Collector, status: int, answer: bytes, message: str
+) -> None:
+    """A refusal, a redirect, which is not followed, and a part that is rejected."""
+    collector.status, collector.answer = status, answer
+    with pytest.raises(monitoring.CollectorRefused, match=message):
+        monitoring.send_metrics(tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
+    assert len(collector.got) == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "headers", "message"),
+    [
+        ("file:///etc/passwd", "", "no http address"),
+        ("http://user:word@127.0.0.1", "", "without credentials"),
+        ("http://collector.test", "authorization=secret", "by https"),
+        ("http://127.0.0.1:9", "secret", "not of the form"),
+        ("http://127.0.0.1:9", "", "cannot be reached"),
+    ],
+)
+def test_an_address_that_will_not_do_is_refused(
+    tmp_path: Path,
+    endpoint: str,
+    headers: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Before a token goes over the network in clear; the message does not repeat it."""
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS")
+    assert monitoring.main(tmp_path, dict(zip(names, (endpoint, headers), strict=True))) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert "secret" not in said
+
+
+def test_counters_are_sums_and_nan_is_left_out(tmp_path: Path, collector: Collector) -> None:
+    """Other kinds of metrics, which no run of ours writes, are left out too."""
+    (tmp_path / "m.prom").write_text(
+        '# TYPE a gauge\na 1\na{x="y"} NaN\n# TYPE b_total counter\nb_total 2\n'
+        '# TYPE c histogram\nc_bucket{le="+Inf"} 1\nc_sum 1\nc_count 1\n'
+    )
+    monitoring.send_metrics(tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}, now=1.0)
+    (resource,) = collector.got[0][2]["resourceMetrics"]
+    a, b = resource["scopeMetrics"][0]["metrics"]
+    assert (a["name"], b["name"]) == ("a", "b")
+    assert b["sum"]["isMonotonic"]
+    assert b["sum"]["dataPoints"][0]["asDouble"] == 2

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from . import hierarchy
-from .audit import AuditLog, EventType, Pseudonym, read_events, verify_folder
+from .audit import AuditLog, EventType, read_events, verify_folder
 from .evidence import replace
 from .paths import Paths
 from .switch import switch_of
@@ -82,8 +82,7 @@ def publish(
         "purpose": purpose,
         "cells": cells.height,
     }
-    # The subject is a forecast and no person: it stays readable.
-    log.record(EventType.DECISION, Pseudonym(f"forecast:{name}"), data)
+    log.record(EventType.PUBLICATION, f"forecast:{name}", data)
     _let_out(folder, issue, inputs)
     return name
 
@@ -150,7 +149,7 @@ def recorded(paths: Paths) -> dict[str, Mapping[str, Any]]:
     return {
         event["data"]["forecast"]: event["data"]
         for event in events(paths)
-        if event["type"] == EventType.DECISION and "digest" in event["data"]
+        if event["type"] == EventType.PUBLICATION and "digest" in event["data"]
     }
 
 

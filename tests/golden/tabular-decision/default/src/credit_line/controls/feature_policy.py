@@ -11,27 +11,10 @@ import polars as pl
 from scipy.stats import rankdata
 
 from .contract import DECISION, Contract
+from .registry import TYPES, Feature, FeatureRefused
 
 LEAK_LIMIT = 0.80
 PROXY_LIMIT = 0.60
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One input of the model.
-
-    `sources` are columns of the contract. `direction` is +1 if more of it can only raise the
-    risk, -1 if it can only lower it, 0 if the model may decide. `code` and `reason` are what a
-    declined person is told. `justification` says why a proxy of a protected attribute is kept.
-    """
-
-    name: str
-    description: str
-    sources: tuple[str, ...]
-    direction: int
-    code: str
-    reason: str
-    justification: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +44,7 @@ class Separation:
 
 def declared(features: Sequence[Feature], contract: Contract) -> list[Finding]:
     """Findings that need no data: what the list of features says of itself."""
-    return [*_sources(features, contract), *_codes(features)]
+    return [*_definitions(features), *_sources(features, contract), *_codes(features)]
 
 
 def measured(
@@ -115,13 +98,32 @@ def content(findings: Sequence[Finding], separations: Sequence[Separation]) -> d
     }
 
 
+def _definitions(features: Sequence[Feature]) -> Iterator[Finding]:
+    """What cannot be computed, or says too little to be used by others."""
+    seen: set[str] = set()
+    for feature in features:
+        try:
+            read = feature.sources
+        except FeatureRefused as error:
+            yield Finding("formula", feature.name, str(error))
+            continue
+        if not read or feature.type not in TYPES:
+            yield Finding("formula", feature.name, "reads no column, or has no known type")
+        if not (feature.description and feature.unit and feature.version):
+            yield Finding("formula", feature.name, "needs a description, a unit and a version")
+        if feature.name in seen:
+            yield Finding("formula", feature.name, "is declared twice")
+        seen.add(feature.name)
+
+
 def _sources(features: Sequence[Feature], contract: Contract) -> Iterator[Finding]:
     known_at: dict[str, str] = {}
     for table in contract.tables.values():
         for column in table.columns:
             known_at.setdefault(column, table.known_at)
     for feature in features:
-        for source in feature.sources:
+        yield from _point_in_time(feature, contract)
+        for source in _read(feature):
             if source in contract.protected():
                 yield Finding("banned", feature.name, f"{source} is protected: no model may see it")
             elif source not in known_at:
@@ -129,6 +131,27 @@ def _sources(features: Sequence[Feature], contract: Contract) -> Iterator[Findin
             elif known_at[source] != DECISION:
                 sentence = f"{source} is known only after the decision ({known_at[source]})"
                 yield Finding("leak", feature.name, sentence)
+
+
+def _point_in_time(feature: Feature, contract: Contract) -> Iterator[Finding]:
+    """The day on which the sources have to be known is a date that the decision knows."""
+    dates = {
+        column.name
+        for table in contract.tables.values()
+        for column in table.columns.values()
+        if table.known_at == DECISION and column.type == "date" and column.required
+    }
+    if feature.as_of not in dates:
+        sentence = f"as_of {feature.as_of!r} is no required date that is known at the decision"
+        yield Finding("point in time", feature.name, sentence)
+
+
+def _read(feature: Feature) -> tuple[str, ...]:
+    """The sources of a formula; none of one that `_definitions` has reported."""
+    try:
+        return feature.sources
+    except FeatureRefused:
+        return ()
 
 
 def _codes(features: Sequence[Feature]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ import yaml
 
 DECISION, OUTCOME = "decision", "outcome"
 TYPES = ("boolean", "date", "integer", "number", "string")
+# From what anybody may read to what only a few may.
+CLASSES = ("public", "internal", "confidential", "restricted")
 
 
 class ContractError(ValueError):
@@ -40,6 +42,7 @@ class Table:
 
     `rules` maps a sentence to a polars SQL expression that must not be false. `known_at` says
     whether its content is known when the decision is taken (`decision`) or only later.
+    `lawful_basis` and `retention` are the contract's, or the table's own.
     """
 
     name: str
@@ -47,6 +50,14 @@ class Table:
     rules: Mapping[str, str]
     quarantine_limit: float
     known_at: str
+    description: str = ""
+    lawful_basis: str = ""
+    retention: str = ""
+
+    @property
+    def classification(self) -> str:
+        """The class of its most sensitive column."""
+        return highest(column.classification for column in self.columns.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,11 @@ class Contract:
         return tuple(sorted({column.name for column in columns if column.protected}))
 
 
+def highest(classes: Iterable[str]) -> str:
+    """The most sensitive of the classes; `public` if there is none."""
+    return max(classes, key=CLASSES.index, default=CLASSES[0])
+
+
 def load(path: Path) -> Contract:
     """Read the contract; ContractError names the file and what is wrong in it."""
     try:
@@ -81,16 +97,28 @@ def _contract(document: Mapping[str, Any]) -> Contract:
     kept = [item for item in document["slaProperties"] if item["property"] == "retention"]
     if not kept:
         raise ValueError("slaProperties: retention is missing")
+    periods = {str(item.get("element", "")).partition(".")[0]: _period(item) for item in kept}
     return Contract(
         id=document["id"],
         version=str(document["version"]),
         owner=document["team"]["name"],
-        retention=f"{kept[0]['value']}{kept[0]['unit']}",
-        tables={item["name"]: _table(item) for item in document["schema"]},
+        retention=_period(kept[0]),
+        tables={
+            item["name"]: _table(
+                item,
+                basis=_custom(document).get("lawfulBasis", ""),
+                retention=periods.get(item["name"], _period(kept[0])),
+            )
+            for item in document["schema"]
+        },
     )
 
 
-def _table(item: Mapping[str, Any]) -> Table:
+def _period(item: Mapping[str, Any]) -> str:
+    return f"{item['value']}{item['unit']}"
+
+
+def _table(item: Mapping[str, Any], basis: str, retention: str) -> Table:
     custom = _custom(item)
     return Table(
         name=item["name"],
@@ -102,6 +130,9 @@ def _table(item: Mapping[str, Any]) -> Table:
         },
         quarantine_limit=float(custom.get("quarantineLimit", 0.0)),
         known_at=custom.get("knownAt", DECISION),
+        description=item.get("description", ""),
+        lawful_basis=str(custom.get("lawfulBasis", basis)),
+        retention=retention,
     )
 
 
@@ -111,6 +142,8 @@ def _column(table: str, entry: Mapping[str, Any]) -> Column:
         raise ValueError(f"{place}: logicalType {entry['logicalType']} is none of {TYPES}")
     if not entry.get("classification"):
         raise ValueError(f"{place}: classification is missing")
+    if entry["classification"] not in CLASSES:
+        raise ValueError(f"{place}: classification {entry['classification']} is none of {CLASSES}")
     limits = entry.get("logicalTypeOptions", {})
     return Column(
         name=entry["name"],

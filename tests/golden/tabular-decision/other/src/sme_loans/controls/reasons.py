@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .feature_policy import Feature
+from .registry import Feature
 
 Floats = NDArray[np.float64]
 Predict = Callable[[Floats], Floats]

@@ -62,6 +62,7 @@ class Metrics:
         self._decisions = self._counter("decisions", "released decisions", "outcome", "mode")
         self._overrides = self._counter("overrides", "decisions overridden by people")
         self._withheld = self._counter("withheld", "outcomes withheld for want of an audit event")
+        self._tokens = self._counter("tokens", "tokens of a language model that answers took")
         self._faults = self._counter("faults", "failures of the model, each referred to a person")
         self._seconds = Histogram(
             "service_decision_seconds", "time of a decision", ["system"], registry=self.registry
@@ -70,7 +71,7 @@ class Metrics:
             "service_stopped", "1 while the kill switch is on", ["system"], registry=self.registry
         )
         stopped.labels(system).set_function(lambda: float(switch.state().stopped))
-        for counter in (self._overrides, self._withheld, self._faults):
+        for counter in (self._overrides, self._withheld, self._faults, self._tokens):
             counter.labels(system)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -80,6 +81,10 @@ class Metrics:
         """Count a decision that went out, and the time that it took."""
         self._decisions.labels(self._system, outcome, mode).inc()
         self._seconds.labels(self._system).observe(seconds)
+
+    def used(self, tokens: int) -> None:
+        """Count what an answer has cost, whether or not it went out."""
+        self._tokens.labels(self._system).inc(max(tokens, 0))
 
     def overridden(self) -> None:
         """Count a decision that a person overrode."""
@@ -121,7 +126,8 @@ class Desk:
 
     `decide` is the model that serves, `earlier` gives the one of a version that was recorded;
     `outcomes` are what they may decide, besides to refer to a person: that is the fallback when
-    the switch is on or the model fails, and `absent` is the rest of such an answer. Only an error
+    the switch is on or the model fails, and `absent` is the rest of such an answer. `tokens` in an
+    answer, if any, are what it has cost. Only an error
     among `refusals` is the case's own fault and goes back to the caller, undecided. Fields of an
     answer that are `sealed` go out and are kept beside the case; the log holds a keyed digest of
     them, for it may be read by people who may not read what they say.
@@ -166,6 +172,7 @@ class Desk:
             return "stopped", self._referral("the model is switched off")
         try:
             answer = self.decide(case)
+            self.metrics.used(int(answer.get("tokens") or 0))
             if answer["outcome"] not in (*self.outcomes, REFER):
                 raise ValueError(f"unknown outcome {answer['outcome']!r}")
         except self.refusals:

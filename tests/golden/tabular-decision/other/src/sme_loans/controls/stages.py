@@ -1,13 +1,29 @@
-"""Runs the stages of a pipeline in order, times each, and stops at the first that fails."""
+"""Runs the stages of a pipeline in order, times each, and stops at the first that fails.
+
+What a run has cost, and whether it failed, is written to `var/metrics/run.prom` for Prometheus'
+text file collector: that is how a run that costs too much, or breaks off, raises an alert.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from .evidence import replace
 from .paths import Paths
+
+# The package is the name of the system wherever it reports.
+SYSTEM = __name__.partition(".")[0]
+# What a run emits; the alert rules may name no other.
+METRICS = {
+    "run_seconds": "time of a stage in the last run",
+    "run_compute_seconds": "processor seconds of a stage in the last run, its child processes too",
+    "run_failed": "1 if the last run did not come to its end",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +59,74 @@ def wanted(stages: Sequence[Stage], target: str | None) -> list[Stage]:
     return [stage for stage in stages if stage.name in needed]
 
 
+class Spent(NamedTuple):
+    """What one stage has cost: seconds that passed, and seconds of the processor."""
+
+    seconds: float
+    compute: float
+
+    @classmethod
+    def until_now(cls) -> Spent:
+        """Since the start of this process, or some other fixed moment."""
+        return cls(time.perf_counter(), sum(os.times()[:4]))
+
+    def since(self, before: Spent) -> Spent:
+        """The difference of two such moments."""
+        return Spent(self.seconds - before.seconds, self.compute - before.compute)
+
+
 def run(
     stages: Sequence[Stage],
     paths: Paths,
     target: str | None = None,
     say: Callable[[str], object] = print,
 ) -> int:
-    """Run the stages, one line each; return 0, or 1 after naming the stage that failed and why."""
-    started = time.perf_counter()
+    """Run the stages, one line each; return 0, or 1 after naming the stage that failed and why.
+
+    However it ends, what each stage has cost is written for Prometheus.
+    """
     chosen = wanted(stages, target)
+    spent: dict[str, Spent] = {}
+    code = 1
+    try:
+        code = _each(chosen, paths, say, spent)
+    finally:
+        paths.metrics.mkdir(parents=True, exist_ok=True)
+        replace(paths.metrics / "run.prom", exposition(spent, bool(code)))
+    return code
+
+
+def _each(
+    chosen: Sequence[Stage], paths: Paths, say: Callable[[str], object], spent: dict[str, Spent]
+) -> int:
+    started = Spent.until_now()
     for number, stage in enumerate(chosen, start=1):
         label = f"{number:>2}/{len(chosen)}  {stage.name:<10}"
-        began = time.perf_counter()
+        began = Spent.until_now()
         try:
             found = stage.run(paths)
         except StageFailed as reason:
             say(f"{label}  FAILED  {reason}")
             return 1
-        say(f"{label} {time.perf_counter() - began:5.1f} s  {found}")
-    say(f"done in {time.perf_counter() - started:.1f} s")
+        finally:
+            spent[stage.name] = Spent.until_now().since(began)
+        say(f"{label} {spent[stage.name].seconds:5.1f} s  {found}")
+    say(f"done in {Spent.until_now().since(started).seconds:.1f} s")
     return 0
+
+
+def exposition(spent: Mapping[str, Spent], failed: bool, system: str = SYSTEM) -> str:
+    """The costs in Prometheus' text format; names of systems and stages are plain words."""
+    lines = []
+    for metric, help_text in METRICS.items():
+        lines += [f"# HELP {metric} {help_text}", f"# TYPE {metric} gauge"]
+        if metric == "run_failed":
+            lines.append(f'{metric}{{system="{system}"}} {int(failed)}')
+            continue
+        for stage, cost in spent.items():
+            value = cost.seconds if metric == "run_seconds" else cost.compute
+            lines.append(f'{metric}{{system="{system}",stage="{stage}"}} {value:.3f}')
+    return "\n".join(lines) + "\n"
 
 
 def main(

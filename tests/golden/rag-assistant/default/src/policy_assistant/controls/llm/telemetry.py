@@ -1,4 +1,4 @@
-"""Spans of model calls. The only place that knows OpenTelemetry's GenAI names.
+"""Spans of model calls, agents and tools. The only place that knows OpenTelemetry's GenAI names.
 
 These names are in development (semantic conventions for generative AI): when they change, this
 module changes and nothing else.
@@ -6,7 +6,8 @@ module changes and nothing else.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,7 @@ from opentelemetry.sdk.trace.export import (
     SimpleSpanProcessor,
     SpanExporter,
 )
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from ..audit import Privacy, privacy_from
 from ..paths import Paths
@@ -33,8 +34,43 @@ OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 FINISH_REASONS = "gen_ai.response.finish_reasons"
 INPUT_MESSAGES = "gen_ai.input.messages"
 OUTPUT_MESSAGES = "gen_ai.output.messages"
+AGENT_NAME = "gen_ai.agent.name"
+CONVERSATION = "gen_ai.conversation.id"
+TOOL_NAME = "gen_ai.tool.name"
+TOOL_CALL = "gen_ai.tool.call.id"
+TOOL_TYPE = "gen_ai.tool.type"
 ERROR_TYPE = "error.type"
-CHAT = "chat"
+CHAT, INVOKE_AGENT, EXECUTE_TOOL = "chat", "invoke_agent", "execute_tool"
+# No name of the convention: what a guard said to a call, and why not.
+VERDICT, REASON = "agent.guard.outcome", "agent.guard.reason"
+
+
+@contextmanager
+def operation(
+    tracer: Tracer, name: str, subject: str, known: Mapping[str, str], kind: SpanKind
+) -> Iterator[Span]:
+    """A span of one operation; an error is told by its kind, never by its words."""
+    with tracer.start_as_current_span(
+        f"{name} {subject}",
+        kind=kind,
+        attributes={OPERATION: name, **known},
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except Exception as error:
+            span.set_attribute(ERROR_TYPE, type(error).__name__)
+            span.set_status(Status(StatusCode.ERROR))
+            raise
+
+
+def used(span: Span, model: str, input_tokens: int, output_tokens: int, finish: str) -> None:
+    """Who has answered, how many tokens it took, and how it ended."""
+    span.set_attribute(RESPONSE_MODEL, model)
+    span.set_attribute(INPUT_TOKENS, input_tokens)
+    span.set_attribute(OUTPUT_TOKENS, output_tokens)
+    span.set_attribute(FINISH_REASONS, [finish])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +94,10 @@ class Watched:
     def complete(self, messages: Sequence[Message]) -> Completion:
         """The answer of the chat, in a span that says how it went."""
         kind, _, model = self.chat.label.partition(":")
-        known = {OPERATION: CHAT, PROVIDER: kind, REQUEST_MODEL: model}
-        name = f"{CHAT} {model}"
-        with self.tracer.start_as_current_span(
-            name,
-            kind=SpanKind.CLIENT,
-            attributes=known,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                done = self.chat.complete(messages)
-            except Exception as error:
-                span.set_attribute(ERROR_TYPE, type(error).__name__)
-                span.set_status(Status(StatusCode.ERROR))
-                raise
-            span.set_attribute(RESPONSE_MODEL, done.model)
-            span.set_attribute(INPUT_TOKENS, done.input_tokens)
-            span.set_attribute(OUTPUT_TOKENS, done.output_tokens)
-            span.set_attribute(FINISH_REASONS, [done.finish_reason])
+        known = {PROVIDER: kind, REQUEST_MODEL: model}
+        with operation(self.tracer, CHAT, model, known, SpanKind.CLIENT) as span:
+            done = self.chat.complete(messages)
+            used(span, done.model, done.input_tokens, done.output_tokens, done.finish_reason)
             if self.privacy:
                 asked = [self._told(item.role, item.content) for item in messages]
                 span.set_attribute(INPUT_MESSAGES, json.dumps(asked))

@@ -32,15 +32,27 @@ class EventType(StrEnum):
     BATCH = "ai.system.batch.v1"
     APPROVAL = "ai.system.approval.v1"
     DEPLOYMENT = "ai.system.deployment.v1"
+    PUBLICATION = "ai.system.publication.v1"
     THRESHOLD_CHANGE = "ai.system.threshold-change.v1"
     DRIFT_ALERT = "ai.system.drift-alert.v1"
     INCIDENT = "ai.system.incident.v1"
     KILL_SWITCH = "ai.system.kill-switch.v1"
     DISPOSAL = "ai.system.disposal.v1"
+    NOTICE = "ai.system.notice.v1"
+    LITERACY = "ai.system.literacy.v1"
+    ACTION = "ai.system.action.v1"
 
 
 # The subject of these is a person, so it is written as a keyed pseudonym, never as it was given.
-ABOUT_PEOPLE = frozenset({EventType.DECISION, EventType.OVERRIDE})
+ABOUT_PEOPLE = frozenset(
+    {
+        EventType.DECISION,
+        EventType.OVERRIDE,
+        EventType.NOTICE,
+        EventType.LITERACY,
+        EventType.ACTION,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Watches for drift: compares a window with the reference and names what is beyond limits."""
 
-from .export import METRICS, write_html, write_metrics
+from .export import METRICS, CollectorRefused, main, otlp, send_metrics, write_html, write_metrics
 from .observe import (
     KINDS,
     Alert,
@@ -20,6 +20,7 @@ __all__ = [
     "METRICS",
     "Alert",
     "Check",
+    "CollectorRefused",
     "Measurement",
     "Plan",
     "Report",
@@ -27,9 +28,12 @@ __all__ = [
     "judge",
     "kolmogorov_smirnov",
     "load",
+    "main",
     "missing_rate",
     "observe",
+    "otlp",
     "psi",
+    "send_metrics",
     "write_html",
     "write_metrics",
 ]

@@ -21,7 +21,6 @@ from .events import Event
 PATIENCE = 10.0
 # Facility 13 (log audit), severity 6 (informational).
 PRIORITY = 13 * 8 + 6
-PATIENCE = 10.0
 
 
 class SyslogConnector:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from policy_assistant.controls import access
-from policy_assistant.controls.access import Access, AccessRefused
+from credit_line.controls import access
+from credit_line.controls.access import Access, AccessRefused
 
 RULES = """\
 classes: [public, internal, people]

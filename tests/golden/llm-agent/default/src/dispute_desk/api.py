@@ -1,0 +1,304 @@
+"""The service of the desk: `make serve`, then open /docs.
+
+It does not authenticate: put it behind a gateway that does, and that sets X-Actor to the address
+of the person and X-Roles to their roles, separated by commas. It listens on this machine only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from . import assistant, cases
+from .assistant import SEALED, Assistant
+from .cases import PROPOSE, Bank
+from .controls import llm, releases
+from .controls.access import AccessRefused
+from .controls.agent import Guard, NotApproved, replay
+from .controls.agent.rules import READ
+from .controls.audit import (
+    AuditUnavailable,
+    PayloadErased,
+    Pseudonym,
+    in_production,
+    open_log,
+    read_events,
+)
+from .controls.governance import check_serving, release_findings
+from .controls.paths import Paths
+from .controls.release import Decide, Desk, Erased, Metrics, NotReleased, UnknownDecision
+from .controls.releases import ReleaseRefused
+from .controls.switch import switch_of
+
+SYSTEM = __package__ or "system"
+OVERRIDE, CASES = "override", "cases"
+FORBIDDEN = ("SAME_PERSON", "NOT_ENTITLED")
+REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+# What JSON carries exactly: the audit log takes no lone surrogates.
+Text = Annotated[str, AfterValidator(lambda text: text.encode().decode())]
+Actor = Annotated[str, Header(min_length=3, max_length=100)]
+Roles = Annotated[str, Header(min_length=1, max_length=200)]
+# The rest of a decision that no agent came to.
+ABSENT: Mapping[str, Any] = {"answer": {"summary": ""}, "proposals": [], "run": "", "agent": ""}
+
+
+class Reason(BaseModel):
+    """Why. Keep names out of it: it is logged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[Text, Field(min_length=10, max_length=2000)]
+
+
+class Decision(Reason):
+    """The digest of what was looked at, as GET /proposals shows it, and whether it may happen."""
+
+    digest: Text
+    approve: bool
+
+
+class Override(Reason):
+    """What a person decided instead: propose or refer."""
+
+    outcome: Text
+
+
+class NotReady(RuntimeError):
+    """In production only a release serves whose approvals hold."""
+
+
+def create(paths: Paths | None = None) -> FastAPI:
+    """The application; uvicorn calls it. It opens release and audit log when it starts."""
+    app = FastAPI(title=f"Desk of {SYSTEM}", lifespan=_lifespan(paths or Paths.here()))
+    app.middleware("http")(_with_request_id)
+    for unrecorded in (NotReleased, AuditUnavailable):
+        app.add_exception_handler(
+            unrecorded, _answer(503, "it cannot be recorded, so it is withheld")
+        )
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(NotApproved, _not_approved)
+    app.add_exception_handler(AccessRefused, _answer(403, "your roles allow nothing here"))
+    app.add_exception_handler(UnknownDecision, _answer(404, "there is no such decision"))
+    app.add_exception_handler(Erased, _answer(410, "the content was erased"))
+    app.add_exception_handler(PayloadErased, _answer(410, "the content was erased"))
+    app.add_exception_handler(ReleaseRefused, _answer(409, "this cannot be replayed here"))
+    _decisions(app)
+    _proposals(app)
+    _operations(app)
+    return app
+
+
+def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def run(app: FastAPI) -> AsyncIterator[None]:
+        by, bank = assistant.connected(os.environ), Bank(cases.book(), paths.var / "bank.db")
+        with llm.Traces(paths, f"{SYSTEM}-service") as traces, open_log(paths, "service") as log:
+            switch = switch_of(paths)
+            guard = assistant.guard_of(paths, log, switch, bank, traces)
+            worker = assistant.of_release(paths, releases.load(paths), guard, bank, by)
+            if in_production(os.environ):
+                _refuse_unapproved(paths, worker)
+            app.state.guard, app.state.bank = guard, bank
+            app.state.desk = Desk(
+                log=log,
+                switch=switch,
+                decide=_decide(worker, bank),
+                earlier=lambda version: _again(guard),
+                store=paths.var / "decisions",
+                metrics=Metrics(SYSTEM, switch),
+                outcomes=(PROPOSE,),
+                absent=ABSENT,
+                sealed=SEALED,
+            )
+            yield
+        bank.close()
+
+    return run
+
+
+def _decide(worker: Assistant, bank: Bank) -> Decide:
+    def decide(case: Any) -> dict[str, Any]:
+        customer = bank.cases[case["case_id"]].customer_id
+        requester = Pseudonym(case["requester"])
+        roles = tuple(case["roles"])
+        return worker.work(case["run"], case["case_id"], customer, requester, roles)
+
+    return decide
+
+
+def _again(guard: Guard) -> Decide:
+    """The recorded run, judged again from the audit trail: no model and no tool is called."""
+
+    def decide(case: Any) -> dict[str, Any]:
+        events = list(read_events(guard.log.path))
+        found = replay.replay(events, guard.log.payloads.read, case["run"])
+        if not found.same:
+            raise ReleaseRefused(str(found))
+        said = {"summary": _summary(guard, events, case["run"])}
+        who = {"agent": found.agent, "generated": found.generated}
+        return {"run": found.run, "answer": said, **who}
+
+    return decide
+
+
+def _summary(guard: Guard, events: list[dict[str, Any]], run: str) -> str:
+    """What the agent concluded, as the trail holds it."""
+    own = [e for e in events if e["data"].get("run") == run and e["data"].get("kind") == "end"]
+    return str(guard.log.payloads.read(own[-1]["id"])["output"].get("summary", ""))
+
+
+def _refuse_unapproved(paths: Paths, worker: Assistant) -> None:
+    found = release_findings(paths, datetime.now(UTC).date())
+    if found := [*found, *check_serving(paths, worker.version, worker.digest)]:
+        raise NotReady("\n".join(["not released for production:", *map(str, found)]))
+
+
+def _decisions(app: FastAPI) -> None:
+    """Have a case prepared, look a decision up, replay it, override it."""
+
+    @app.post("/cases/{case_id}/runs", status_code=201)
+    def prepare(case_id: str, request: Request, x_actor: Actor, x_roles: Roles) -> dict[str, Any]:
+        """What the agent proposes, or that a person has to look, once that is on record."""
+        desk: Desk = request.app.state.desk
+        roles = _entitled(request, x_roles, READ)
+        bank: Bank = request.app.state.bank
+        if case_id not in bank.cases:
+            raise HTTPException(404, "there is no such case")
+        who = request.app.state.guard.who(x_actor)
+        case = {"run": f"run-{uuid.uuid4()}", "case_id": case_id, "requester": who}
+        customer = bank.cases[case_id].customer_id
+        return desk.release(customer, {**case, "roles": roles}, request.state.id)
+
+    @app.get("/decisions/{decision_id}")
+    def look_up(
+        decision_id: uuid.UUID, request: Request, x_roles: Roles, replay: bool = False
+    ) -> dict[str, Any]:
+        """The recorded decision; with `replay`, each verdict of its run is judged again."""
+        _entitled(request, x_roles, READ)
+        desk: Desk = request.app.state.desk
+        return desk.replay(str(decision_id)) if replay else desk.recorded(str(decision_id))
+
+    @app.post("/decisions/{decision_id}/override", status_code=201)
+    def override(
+        decision_id: uuid.UUID, body: Override, request: Request, x_actor: Actor, x_roles: Roles
+    ) -> dict[str, Any]:
+        """The desk decides otherwise; recorded with the reason. It does nothing by itself."""
+        _entitled(request, x_roles, OVERRIDE)
+        desk: Desk = request.app.state.desk
+        try:
+            return desk.override(str(decision_id), body.outcome, body.reason, x_actor)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from error
+
+
+def _proposals(app: FastAPI) -> None:
+    """What waits for a person, and what the person says."""
+
+    @app.get("/proposals")
+    def waiting(request: Request, x_actor: Actor, x_roles: Roles) -> list[dict[str, Any]]:
+        """The proposals that these roles may decide, and one's own, with their very arguments."""
+        guard: Guard = request.app.state.guard
+        roles, who = _split(x_roles), guard.who(x_actor)
+        return [
+            guard.shown(one)
+            for one in guard.waiting()
+            if who == one.requester or guard.may_approve(one, roles)
+        ]
+
+    @app.post("/proposals/{proposal}/decision", status_code=201)
+    def decide(
+        proposal: str, body: Decision, request: Request, x_actor: Actor, x_roles: Roles
+    ) -> dict[str, Any]:
+        """Another person than the requester lets it happen, exactly as it stands, or rejects it."""
+        guard: Guard = request.app.state.guard
+        try:
+            return guard.decide(
+                proposal, x_actor, _split(x_roles), body.digest, body.approve, body.reason
+            )
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from error
+
+    @app.post("/proposals/settle", status_code=201)
+    def settle(request: Request, x_roles: Roles) -> list[dict[str, Any]]:
+        """Finish what was approved and is not known to be done, for example after a crash."""
+        _entitled(request, x_roles, OVERRIDE)
+        guard: Guard = request.app.state.guard
+        return guard.settle()
+
+
+def _split(roles: str) -> list[str]:
+    return [role.strip() for role in roles.split(",")]
+
+
+def _entitled(request: Request, roles: str, action: str) -> list[str]:
+    """The roles, where they may do that with cases; else AccessRefused."""
+    held = _split(roles)
+    guard: Guard = request.app.state.guard
+    if not guard.access.may(held, action, CASES):
+        raise AccessRefused(f"nobody with these roles may {action} cases")
+    return held
+
+
+def _operations(app: FastAPI) -> None:
+    """Health, readiness and metrics."""
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/ready")
+    def ready(request: Request) -> dict[str, Any]:
+        """Release and audit log are open; `stopped` tells whether people work alone at present."""
+        desk: Desk = request.app.state.desk
+        return {"status": "ready", "stopped": desk.switch.state().stopped}
+
+    @app.get("/metrics")
+    def metrics(request: Request) -> Response:
+        """Metrics in Prometheus' text format."""
+        desk: Desk = request.app.state.desk
+        return Response(generate_latest(desk.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _with_request_id(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Take the caller's X-Request-ID if it is a plain word, else make one; send it back."""
+    given = request.headers.get("x-request-id", "")
+    request.state.id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    response = await call_next(request)
+    response.headers["X-Request-ID"] = request.state.id
+    return response
+
+
+def _answer(status: int, text: str = "") -> Callable[[Request, Exception], JSONResponse]:
+    def answer(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": text or str(error)}, status)
+
+    return answer
+
+
+def _not_approved(request: Request, error: Exception) -> JSONResponse:
+    """Why it does not take place, as a code and in words."""
+    reason = error.reason if isinstance(error, NotApproved) else ""
+    status = 404 if reason == "NO_PROPOSAL" else 403 if reason in FORBIDDEN else 409
+    return JSONResponse({"reason": reason, "detail": str(error)}, status)
+
+
+def _malformed(request: Request, error: Exception) -> JSONResponse:
+    """What is wrong where, without what was sent: it may identify a person."""
+    known = {"reason", "outcome", "digest", "approve", "decision_id", "x-actor", "x-roles"}
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    places = {(fault["type"], *known.intersection(fault["loc"])) for fault in faults}
+    return JSONResponse({"detail": sorted(": ".join(place) for place in places)}, 422)

@@ -1,0 +1,7 @@
+"""What a run of this system writes, and a release needs: what its components say they produce."""
+
+EVIDENCE: tuple[str, ...] = (
+    "evaluation",
+    "monitoring",
+    "model",
+)

@@ -1,0 +1,367 @@
+"""The pipeline: each stage is a function that reads files, does one thing, and writes files."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from . import assistant, cases, quality
+from .assistant import PROMPT, SEALED
+from .cases import REFER, Bank, Task
+from .controls import access, agent, audit, evaluation, evidence, llm, monitoring, releases
+from .controls.agent import replay
+from .controls.audit import EventType
+from .controls.card import CardRefused, write_card
+from .controls.governance import release_findings
+from .controls.monitoring import Measurement, Plan
+from .controls.paths import Paths
+from .controls.release import sealed
+from .controls.stages import Stage, StageFailed
+from .controls.switch import switch_of
+
+SYSTEM = __package__ or "system"
+Found = TypeVar("Found")
+# Who asks for the runs of the pipeline: a service account with the role of a clerk.
+PREPARER, PREPARERS = "pipeline@bank.example", ("clerk",)
+# What is measured besides the drift of cases; ops/monitoring.yaml has a check for each.
+OWN_METRICS = (
+    "referral_rate",
+    "refused_call_rate",
+    "halted_rate",
+    "steps_per_case",
+    "cost_per_case",
+    "money_proposed_per_case",
+    "slow_run_seconds",
+)
+WATCHED = ("psi", "ks", "missing_rate", "prediction_rate", *OWN_METRICS)
+COLUMNS = {
+    "case_id": pl.String,
+    "outcome": pl.String,
+    "reason": pl.String,
+    "steps": pl.Int64,
+    "tokens": pl.Int64,
+    "cost": pl.Float64,
+    "refusals": pl.Int64,
+    "cents": pl.Int64,
+}
+
+
+def get_cases(paths: Paths) -> str:
+    """Fetch the cases: here they are made up, see `cases.py`."""
+    found = cases.book()
+    rows = pl.DataFrame([_traits(found, task) for task in found.tasks])
+    _write(paths, "cases", rows)
+    return f"{rows.height} {cases.ORIGIN} cases over {cases.WEEKS} weeks"
+
+
+def candidate(paths: Paths) -> str:
+    """Save what would serve: the prompt, and rules, roles and tools as they are now."""
+    try:
+        files = assistant.release_files(paths, Bank(cases.Book()))
+    except agent.RulesRefused as reason:
+        raise StageFailed(f"governance/agent.yaml: {reason}") from reason
+    by = assistant.connected(os.environ)
+    facts = {**assistant.facts(by), "data": cases.ORIGIN}
+    version = releases.save(paths, files, facts)
+    evidence.replace(_candidate(paths), json.dumps({"version": version}, indent=2) + "\n")
+    return f"{version}: the calls are chosen by {by.label}"
+
+
+def evaluate(paths: Paths) -> str:
+    """Measure the candidate on cases, attacks and approvals that nothing was chosen on."""
+    plan = evaluation.load(paths.evals / "thresholds.yaml")
+    version = json.loads(_candidate(paths).read_text("utf-8"))["version"]
+    by, attacks = assistant.connected(os.environ), paths.evals / "redteam.jsonl"
+    rules, roles = agent.load(_rules(paths)), access.load(_roles(paths))
+    setting = quality.Setting(paths.var / "evaluation", rules, roles, by, PROMPT)
+    given, digest = quality.attacks(attacks), evidence.digest(attacks)
+    results = _asked(lambda: quality.evaluate(setting, given, plan, digest))
+    content = evaluation.content(results, evaluation.gate(results, plan))
+    content["model_version"], content["agent"] = version, by.label
+    sources = [paths.evals / "thresholds.yaml", attacks, _rules(paths), _roles(paths)]
+    evidence.write(paths, "evaluation", content, sources)
+    figures = {result.metric: result.value for result in results if result.slice == "all"}
+    return (
+        f"{figures['task_success']:.0%} as a careful person would, "
+        f"{figures['wrong_proposal_rate']:.0%} wrong proposals, "
+        f"{len(given)} attacks, {figures['no_forbidden_effect']:.0%} without a forbidden effect"
+    )
+
+
+def gate(paths: Paths) -> str:
+    """Stop here if a threshold is missed."""
+    verdict = evidence.read(paths, "evaluation")["content"]["gate"]
+    if verdict["failures"]:
+        raise StageFailed("; ".join(verdict["failures"]))
+    return "all thresholds are met"
+
+
+def package(paths: Paths) -> str:
+    """Let the release that passed the gate serve, and record that in the audit log."""
+    version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
+    _refuse_unapproved(paths, version)
+    before = releases.serving(paths)
+    ready = _loaded(lambda: releases.load(paths, version))
+    releases.activate(paths, version)
+    content = {"version": version, "model": ready.digest, "facts": ready.facts}
+    sources = [_rules(paths), _roles(paths), paths.evals / "thresholds.yaml"]
+    evidence.write(paths, "model", content, sources)
+    if before != version:
+        with audit.open_log(paths, writer="pipeline") as log:
+            log.record(EventType.DEPLOYMENT, version, {"model": ready.digest, "before": before})
+    return f"{version} serves" if before != version else f"{version} serves already"
+
+
+def work(paths: Paths) -> str:
+    """Prepare the newest week of cases; what was prepared by this release is not again.
+
+    Proposals wait for people. Each decision is in the audit log before anyone can read it.
+    """
+    switch = switch_of(paths)
+    if (state := switch.state()).stopped:
+        raise StageFailed(f"the kill switch is on ({state.reason}): nothing is prepared")
+    by, bank = assistant.connected(os.environ), Bank(cases.book(), paths.var / "bank.db")
+    rows, seconds = [], []
+    with llm.Traces(paths, SYSTEM) as traces, audit.open_log(paths, "pipeline") as log:
+        guard = assistant.guard_of(paths, log, switch, bank, traces)
+        ready = _loaded(lambda: releases.load(paths))
+        worker = _loaded(lambda: assistant.of_release(paths, ready, guard, bank, by))
+        known = _prepared(log, ready.version)
+        for task in _newest_tasks(cases.book()):
+            case = task.case
+            run = f"{ready.version}-{case.case_id}"
+            if run not in known:
+                begun = sum(one.partition("#")[0] == run for one in guard.ledger.runs)
+                name = f"{run}#{begun + 1}" if begun else run  # one that a crash has cut off
+                started = time.perf_counter()
+                content = _asked(
+                    lambda r=name, c=case: worker.work(  # type: ignore[misc]
+                        r, c.case_id, c.customer_id, PREPARER, PREPARERS
+                    )
+                )
+                seconds.append(time.perf_counter() - started)
+                sums = [guard.ledger.proposals[one].amount for one in content["proposals"]]
+                held = {**sealed(log.privacy, content, SEALED), "cents": sum(sums)}
+                log.record(EventType.DECISION, case.customer_id, held)
+                known[run] = held
+            rows.append(_row(case.case_id, known[run]))
+    bank.close()
+    frame = pl.DataFrame(rows, schema=COLUMNS)
+    _write(paths, "runs", frame)
+    if seconds:
+        _write(paths, "seconds", pl.DataFrame({"seconds": seconds}))
+    counts = dict(frame.group_by("outcome").len().sort("outcome").iter_rows())
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) + f" by {by.label}"
+
+
+def replayed(paths: Paths) -> str:
+    """Judge every run of the audit trail again: each verdict has to be the same."""
+    try:
+        found = replay.of_log(paths.audit / "pipeline.jsonl")
+    except (LookupError, ValueError) as reason:
+        raise StageFailed(str(reason)) from reason
+    if wrong := [str(one) for one in found if not one.same]:
+        raise StageFailed("; ".join(wrong[:3]))
+    return f"{sum(one.verdicts for one in found)} verdicts of {len(found) - 1} runs are the same"
+
+
+def monitor(paths: Paths) -> str:
+    """Compare the newest week of cases with those before, and look at what the agent did.
+
+    Alerts are a finding, not a failure. Time is measured too, but is in no evidence: it differs
+    from run to run.
+    """
+    plan = monitoring.load(paths.ops / "monitoring.yaml", required=WATCHED)
+    every = _read(paths, "cases")
+    newest = _newest(every)
+    before = every.filter(pl.col("day") < newest["day"].dt.truncate("1w").min())
+    report = monitoring.observe(
+        before.drop("day", "case_id"),
+        newest.drop("day", "case_id"),
+        plan,
+        score="amount",
+        threshold=_most(paths) / 100,
+        window=str(newest["day"].dt.strftime("%G-W%V").max()),
+    )
+    report = monitoring.joined(report, _of_runs(paths, plan))
+    sources = [paths.ops / "monitoring.yaml", _rules(paths), _file(paths, "cases")]
+    evidence.write(paths, "monitoring", report.content(), [*sources, _file(paths, "runs")])
+    timed = monitoring.joined(report, _slowness(paths, plan))
+    monitoring.write_metrics(timed, paths.metrics / "monitoring.prom", system=SYSTEM)
+    label = assistant.connected(os.environ).label
+    title = f"Monitoring of {SYSTEM} ({cases.ORIGIN} data, {label})"
+    monitoring.write_html(timed, paths.reports / "monitoring.html", title)
+    with audit.open_log(paths, writer="pipeline") as log:
+        log.record_all(
+            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in timed.alerts
+        )
+    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+
+
+def document(paths: Paths) -> str:
+    """Write the model card from the evidence, and prove that the audit log is whole."""
+    try:
+        write_card(paths)
+    except CardRefused as reason:
+        raise StageFailed(str(reason)) from reason
+    checked = audit.verify_folder(paths.audit)
+    broken = [str(finding) for log in checked for finding in log.findings]
+    if broken:
+        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
+    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
+    return f"model card written, audit log intact, evidence: {', '.join(files)}"
+
+
+STAGES = (
+    Stage("cases", get_cases),
+    Stage("candidate", candidate),
+    Stage("evaluate", evaluate, ("candidate",)),
+    Stage("gate", gate, ("evaluate",)),
+    Stage("package", package, ("gate",)),
+    Stage("work", work, ("cases",)),
+    Stage("replay", replayed, ("work",)),
+    Stage("monitor", monitor, ("work",)),
+    Stage("evidence", document, ("package", "replay", "monitor")),
+)
+
+
+def _of_runs(paths: Paths, plan: Plan) -> list[Measurement]:
+    """How often a person has to look, how often the guard said no, and what a case costs."""
+    runs = _read(paths, "runs")
+    halted = runs["reason"].is_in(["STOPPED", "STEPS", "TOKENS", "SECONDS", "COST", "COST_OF_DAY"])
+    measured = {
+        "referral_rate": _mean(runs["outcome"] == REFER),
+        "refused_call_rate": _mean(runs["refusals"] > 0),
+        "halted_rate": _mean(halted),
+        "steps_per_case": _mean(runs["steps"]),
+        "cost_per_case": _mean(runs["cost"]),
+        "money_proposed_per_case": _mean(runs["cents"]) / 100,
+    }
+    return [monitoring.judge(plan, name, value, runs.height) for name, value in measured.items()]
+
+
+def _slowness(paths: Paths, plan: Plan) -> list[Measurement]:
+    """The time within which nineteen of twenty runs were done, where any was."""
+    file = _file(paths, "seconds")
+    if not file.exists():
+        return []
+    taken = pl.read_parquet(file)["seconds"]
+    value = float(taken.quantile(0.95) or 0.0)
+    return [monitoring.judge(plan, "slow_run_seconds", value, taken.len())]
+
+
+def _traits(found: cases.Book, task: Task) -> dict[str, Any]:
+    """What is watched of each case."""
+    case = task.case
+    cents = {one.payment_id: one.amount_cents for one in found.payments}
+    return {
+        "day": case.day,
+        "case_id": case.case_id,
+        "kind": case.kind,
+        "amount": cents.get(case.payment_id, 0) / 100,
+        "words": len(case.message.split()),
+        "verified": str(case.verified).lower(),
+    }
+
+
+def _prepared(log: audit.AuditLog, version: str) -> dict[str, dict[str, Any]]:
+    """The decisions that this release has come to, by run, from the log."""
+    return {
+        event["data"]["run"].partition("#")[0]: event["data"]
+        for event in audit.read_events(log.path)
+        if event["type"] == EventType.DECISION and event["data"].get("model_version") == version
+    }
+
+
+def _row(case_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: content[name] for name in ("outcome", "steps", "tokens", "cost", "cents")}
+    reasons = content["reasons"][0]["code"]
+    return {
+        "case_id": case_id,
+        "reason": reasons,
+        "refusals": len(content["refusals"]),
+        **given,
+        "cost": float(content["cost"]),
+    }
+
+
+def _newest_tasks(found: cases.Book) -> list[Task]:
+    last: date = max(task.case.day for task in found.tasks)
+    return [t for t in found.tasks if t.case.day.isocalendar()[:2] == last.isocalendar()[:2]]
+
+
+def _newest(frame: pl.DataFrame) -> pl.DataFrame:
+    week = pl.col("day").dt.truncate("1w")
+    return frame.filter(week == week.max())
+
+
+def _refuse_unapproved(
+    paths: Paths, version: str, environment: Mapping[str, str] = os.environ
+) -> None:
+    """In production only the release of the evidence is let serve, with approvals that hold."""
+    if environment.get("ENVIRONMENT") != "production":
+        return
+    findings = release_findings(paths, datetime.now(UTC).date())
+    found = [f"{finding.subject}: {finding.message}" for finding in findings]
+    file = paths.evidence / "model.json"
+    if not file.exists() or evidence.read(paths, "model")["content"]["version"] != version:
+        found.append(f"{version} is not the release of evidence/model.json, which was approved")
+    if found:
+        raise StageFailed("; ".join(["not released for production", *found]))
+
+
+def _loaded(use: Callable[[], Found]) -> Found:
+    """What a release gives; StageFailed if there is none, it was changed, or it is unlike."""
+    try:
+        return use()
+    except releases.ReleaseRefused as reason:
+        raise StageFailed(str(reason)) from reason
+
+
+def _asked(use: Callable[[], Found]) -> Found:
+    """What the model gives; StageFailed if it does not answer."""
+    try:
+        return use()
+    except llm.ModelUnavailable as reason:
+        raise StageFailed(f"the model does not answer: {reason}") from reason
+
+
+def _most(paths: Paths) -> int:
+    """The most that one refund may give back, in cents."""
+    return agent.Rules.of(agent.load(_rules(paths))).tools[cases.REFUND].most
+
+
+def _mean(values: pl.Series) -> float:
+    return float(values.cast(pl.Float64).to_numpy().mean())
+
+
+def _rules(paths: Paths) -> Path:
+    return paths.governance / "agent.yaml"
+
+
+def _roles(paths: Paths) -> Path:
+    return paths.governance / "access.yaml"
+
+
+def _candidate(paths: Paths) -> Path:
+    return paths.models / "candidate.json"
+
+
+def _file(paths: Paths, name: str) -> Path:
+    return paths.data / f"{name}.parquet"
+
+
+def _read(paths: Paths, name: str) -> pl.DataFrame:
+    return pl.read_parquet(_file(paths, name))
+
+
+def _write(paths: Paths, name: str, frame: pl.DataFrame) -> None:
+    paths.data.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(_file(paths, name))
