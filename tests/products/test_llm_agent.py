@@ -60,7 +60,7 @@ def test_every_record_says_that_no_model_chose(ran: tuple[Product, str]) -> None
 
 
 def test_nothing_took_place(ran: tuple[Product, str]) -> None:
-    """A pipeline proposes; what it proposed waits for people."""
+    """A pipeline rehearses: it proposes, and nothing of it can be approved."""
     product, _ = ran
     text = (product.folder / "var/audit/pipeline.jsonl").read_text("utf-8")
     assert '"outcome":"held"' in text
