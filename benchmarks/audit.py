@@ -20,7 +20,7 @@ WORK = Path(__file__).resolve().parent / ".work"
 
 
 def decision(number: int) -> dict[str, Any]:
-    """What a decision of the tabular blueprint writes, some 900 bytes a line; no two are alike."""
+    """What a decision of the tabular blueprint writes, some 800 bytes a line; no two are alike."""
     mixed = hashlib.sha256(str(number).encode()).hexdigest()
     return {
         "decision_id": f"{mixed[:8]}-{mixed[8:12]}-4{mixed[13:16]}-8{mixed[17:20]}-{mixed[20:32]}",
