@@ -120,9 +120,10 @@ def package(paths: Paths) -> str:
 
 
 def work(paths: Paths) -> str:
-    """Prepare the newest week of cases; what was prepared by this release is not again.
+    """Rehearse the newest week of cases; what was prepared by this release is not again.
 
-    Proposals wait for people. Each decision is in the audit log before anyone can read it.
+    Its proposals are on record and are never decided: only those of the service can be approved.
+    Each decision is in the audit log before anyone can read it.
     """
     switch = switch_of(paths)
     if (state := switch.state()).stopped:

@@ -28,7 +28,7 @@ from .controls import evaluation
 from .controls.access import Access
 from .controls.agent import Guard, NotApproved, loop, replay
 from .controls.audit import AuditLog, Privacy
-from .controls.audit.payloads import Payloads
+from .controls.audit.privacy import Payloads
 from .controls.evaluation import Plan, Result
 from .controls.switch import KillSwitch
 from .tools import functions

@@ -33,7 +33,7 @@ from dispute_desk.controls.agent import (
 )
 from dispute_desk.controls.agent.guard import Ledger
 from dispute_desk.controls.audit import AuditLog, AuditUnavailable, Privacy, read_events, verify
-from dispute_desk.controls.audit.payloads import Payloads
+from dispute_desk.controls.audit.privacy import Payloads
 from dispute_desk.controls.paths import Paths
 from dispute_desk.controls.switch import KillSwitch
 
@@ -486,6 +486,8 @@ def test_an_approval_cannot_be_got_round(name: str, world: World) -> None:
     reason, changed, before = BYPASSES[name]
     proposal = world.held()
     before(world)
+    shown = [world.guard.shown(one)["arguments"] for one in world.guard.waiting()]
+    assert (shown == [None]) is (name == "after an erasure")
     assert world.refused(proposal, **changed) == reason
     last = world.events()[-1]["data"]
     assert (last["kind"], last["outcome"], last["reason"]) == ("approval", "refused", reason)

@@ -12,10 +12,11 @@ import polars as pl
 
 from .controls import contract, packages, registry
 from .controls.contract import Column, Table
-from .controls.packages import Package, PackageRefused
+from .controls.packages import Package
 from .controls.paths import Paths
 from .controls.reasons import Reason, contributions, reasons
 from .controls.registry import Feature, FeatureRefused
+from .controls.releases import ReleaseRefused
 from .controls.validation import POLARS, BorderRefused, narrowed, validate
 from .model import Floats, matrix, predict
 
@@ -66,7 +67,7 @@ class Decider:
         try:
             features = registry.of_rows(package.facts["registry"])
         except (KeyError, TypeError, FeatureRefused) as error:
-            raise PackageRefused(f"package {package.version} has no sound features") from error
+            raise ReleaseRefused(f"package {package.version} has no sound features") from error
         return cls(package, tables["applications"], features)
 
     def decide(self, application: Mapping[str, Any]) -> Decision:

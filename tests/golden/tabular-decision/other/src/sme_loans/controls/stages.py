@@ -117,15 +117,15 @@ def _each(
 
 def exposition(spent: Mapping[str, Spent], failed: bool, system: str = SYSTEM) -> str:
     """The costs in Prometheus' text format; names of systems and stages are plain words."""
-    lines = []
+    lines, name = [], f'system="{system}"'
     for metric, help_text in METRICS.items():
         lines += [f"# HELP {metric} {help_text}", f"# TYPE {metric} gauge"]
         if metric == "run_failed":
-            lines.append(f'{metric}{{system="{system}"}} {int(failed)}')
+            lines.append(metric + "{" + name + "} " + str(int(failed)))
             continue
         for stage, cost in spent.items():
             value = cost.seconds if metric == "run_seconds" else cost.compute
-            lines.append(f'{metric}{{system="{system}",stage="{stage}"}} {value:.3f}')
+            lines.append(metric + "{" + name + f',stage="{stage}"' + "} " + f"{value:.3f}")
     return "\n".join(lines) + "\n"
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..access import Access
 from ..audit import PayloadErased, read_events, verify
-from ..audit.payloads import Payloads
+from ..audit.privacy import Payloads
 from ..paths import Paths
 from . import rules as law
 from .guard import APPROVED, DONE, REJECTED, Ledger, Proposal
