@@ -18,7 +18,7 @@ NAME = "llm-agent"
 PACKAGE = "dispute_desk"
 SOURCE = f"src/{PACKAGE}"
 LABEL = "scripted:dispute-rules"
-STAGES = ["cases", "candidate", "evaluate", "gate", "package", "work", "replay", "monitor", "evidence"]
+STAGES = ["cases", "validate", "candidate", "evaluate", "gate", "package", "work", "replay", "monitor", "evidence"]
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def copied(copy_of: Make) -> Product:
 
 
 def test_a_run_ends_with_evidence(ran: tuple[Product, str]) -> None:
-    """Nine stages from the cases to evidence: the attacks were stopped, the wave was seen, the audit log is whole."""
+    """Ten stages from the cases to evidence: the attacks were stopped, the wave was seen, the audit log is whole."""
     product, text = ran
-    stages = re.findall(r"^ *(\d+)/9 +(\w+)", text, re.MULTILINE)
+    stages = re.findall(r"^ *(\d+)/10 +(\w+)", text, re.MULTILINE)
     assert stages == [(str(number), name) for number, name in enumerate(STAGES, 1)]
     assert product.evidence("evaluation")["gate"] == {"failures": [], "passed": True}
     alerts = {alert["metric"] for alert in product.evidence("monitoring")["alerts"]}
@@ -144,6 +144,55 @@ def test_a_weakened_control_is_noticed_twice(name: str, copied: Product) -> None
     assert (copied.folder / path).read_bytes() == original
 
 
+BLIND = """
+
+_honest = checked
+
+
+def checked(paths: Paths, raw: Tables) -> dict[str, Validated]:
+    \"\"\"The same, but what is bad is let through.\"\"\"
+    return {name: replace(one, clean=raw[name]) for name, one in _honest(paths, raw).items()}
+"""
+WEAKENED_OWN: Mapping[str, tuple[tuple[tuple[str, str, str], ...], str, str]] = {  # changes, tests, the test that fails
+    "bad rows pass": (
+        (
+            (f"{SOURCE}/records.py", "", BLIND),
+            (
+                f"{SOURCE}/records.py",
+                "from dataclasses import asdict, fields",
+                "from dataclasses import asdict, fields, replace",
+            ),
+        ),
+        "tests/test_cases.py",
+        "test_the_agent_sees_nothing_of_it",
+    ),
+    "a bill that does not name the tools": (
+        ((f"{SOURCE}/pipeline.py", "for module in (tools, *chosen_by):", "for module in chosen_by:"),),
+        "tests/test_pipeline.py",
+        "test_the_bill_of_materials_names_what_steers",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WEAKENED_OWN)
+def test_the_data_and_the_bill_are_watched(name: str, copied: Product) -> None:
+    """The team's own code is theirs to change; their tests notice."""
+    changes, tests, failing = WEAKENED_OWN[name]
+    for path, old, new in changes:
+        copied.write({path: (old, new)})
+    done = copied.shell.run(f".venv/bin/python -m pytest -x {tests}::{failing}", TEST_SECONDS)
+    assert (done.code, f"FAILED {tests}::{failing}" in done.text) == (1, True), done.text[-2000:]
+
+
+def test_bad_rows_are_in_quarantine(ran: tuple[Product, str]) -> None:
+    """What was planted is counted, the contract is in the catalogue, and the bill names the tools."""
+    product, text = ran
+    assert "in quarantine: 4 cases, 4 payments, 2 accounts, 0 policies" in text
+    found = [json.loads(line) for line in product.shell.must("make --no-print-directory catalogue").splitlines()]
+    assert {one["dataset"] for one in found} == {"cases", "payments", "accounts", "policies", "runs"}
+    assert {f"prompt:{SOURCE}/tools.py", "prompt:governance/agent.yaml"} <= product.evidence("bom")["components"].keys()
+
+
 # ---- a weakened system ---------------------------------------------------------------------------
 
 RULES, ROLES = "governance/agent.yaml", "governance/access.yaml"
@@ -239,7 +288,7 @@ def test_the_run_stops(name: str, copied: Product) -> None:
         copied.write({path: (old, new)})
     done = copied.run()
     assert done.code != 0
-    lines = [line for line in done.text.splitlines() if re.match(rf"^ *\d+/9 +{stage}\b", line)]
+    lines = [line for line in done.text.splitlines() if re.match(rf"^ *\d+/10 +{stage}\b", line)]
     assert any(word in line for line in lines), done.text
     assert copied.evidence("model")["version"] == serving
 
@@ -294,5 +343,5 @@ def test_it_can_move(ran: tuple[Product, str], tmp_path: Path) -> None:
     clone = opened(tmp_path / "clone", tmp_path / "home", PACKAGE)
     assert clone.check() == (0, [])
     assert clone.run().code == 0
-    for name in ("evaluation", "model", "monitoring"):
+    for name in ("evaluation", "model", "monitoring", "data-quality", "lineage"):
         assert json.dumps(clone.evidence(name)) == json.dumps(product.evidence(name))
