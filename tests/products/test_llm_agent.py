@@ -151,7 +151,9 @@ _honest = checked
 
 def checked(paths: Paths, raw: Tables) -> dict[str, Validated]:
     \"\"\"The same, but what is bad is let through.\"\"\"
-    return {name: replace(one, clean=raw[name]) for name, one in _honest(paths, raw).items()}
+    found = _honest(paths, raw)
+    passed = {name: replace(found[name], clean=raw[name].drop_nulls()) for name in ("payments", "accounts")}
+    return {**found, **passed}
 """
 WEAKENED_OWN: Mapping[str, tuple[tuple[tuple[str, str, str], ...], str, str]] = {  # changes, tests, the test that fails
     "bad rows pass": (
