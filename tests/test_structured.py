@@ -110,7 +110,7 @@ REALISTIC = [
     ),
     edit(
         ".github/workflows/ci.yml",
-        "      - run: make verify-audit drill\n",
+        "      - run: make verify-audit\n",
         "      - name: Ours\n        run: |\n          make ours\n",
         "      - run: make bias\n",
     ),
@@ -122,8 +122,9 @@ REALISTIC = [
     ),
     edit(
         ".github/dependabot.yml",
-        '    groups:\n      python:\n        patterns: ["*"]\n',
-        "  - package-ecosystem: docker\n    directory: /\n    schedule:\n      interval: weekly\n",
+        "  - package-ecosystem: docker\n    directory: /\n    schedule:\n      interval: weekly\n"
+        "    cooldown:\n      default-days: 7\n",
+        "  - package-ecosystem: npm\n    directory: /\n    schedule:\n      interval: weekly\n",
         "  - package-ecosystem: pre-commit\n    directory: /\n    schedule:\n      interval: monthly\n",
     ),
     edit(

@@ -220,7 +220,7 @@ ALLOWED = {  # who touches the disk besides `workspace`, and what it touches the
     "git/exclude.py": "git's exclude file",
     "git/index.py": "git's index",
     "git/commits.py": "git's own folder of a new project",
-    "git/merging.py": "scratch repositories",
+    "git/scratch.py": "scratch repositories",
     "git/mirror.py": "mirrors in the cache",
     "git/objects.py": "git's own folder of a project",
     "git/process.py": "git's settings, temporary files",

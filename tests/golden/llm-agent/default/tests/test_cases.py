@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from dispute_desk import assistant, cases, policy, tools
+from dispute_desk import assistant, cases, policy, records, tools
 from dispute_desk.cases import ADDRESS, PROPOSE, REFER, REFUND, REPLY, Bank
-from dispute_desk.controls import access
+from dispute_desk.controls import access, audit, evidence
 from dispute_desk.controls.agent import Rules, described, load, rules
 from dispute_desk.controls.paths import Paths
 
@@ -80,6 +81,44 @@ def test_a_refund_shows_among_the_payments() -> None:
 
 def _refund() -> cases.Task:
     return next(task for task in cases.book().tasks if task.scenario == "duplicate")
+
+
+# What is planted in the extract, table by table: the key of the row, and a word of why.
+FAULTY = {
+    "cases": {"C00318": "repeated", "C90001": "missing", "C90002": "none of", "C90003": "where to"},
+    "payments": {
+        "P000001": "repeated",
+        "P900001": "takes money",
+        "P900002": "missing",
+        "P900003": "gives it back",
+    },
+    "accounts": {"A90001": "none of", "A90002": "missing"},
+    "policies": {},
+}
+
+
+@pytest.mark.parametrize("table", records.TABLES)
+def test_what_is_planted_in_the_extract_is_caught(built: Paths, table: str) -> None:
+    """Each faulty row lies in quarantine with its reason, and no other; the evidence counts it."""
+    held = pl.read_parquet(built.quarantine / f"{table}.parquet")
+    found = {row[0]: row[1] for row in held.select(held.columns[0], "reasons").iter_rows()}
+    assert found.keys() == FAULTY[table].keys()
+    assert all(word in found[key] for key, word in FAULTY[table].items()), found
+    report = evidence.read(built, "data-quality")["content"][table]
+    assert report["quarantined"] == len(found)
+
+
+def test_the_agent_sees_nothing_of_it(built: Paths) -> None:
+    """Neither in the pipeline nor in the service: no such case, payment or account is there."""
+    honest = cases.book()
+    clean = {n: pl.read_parquet(built.data / f"{n}.parquet") for n in records.TABLES}
+    for given in (records.book_of(clean), records.admitted(built)):
+        assert given.dumped() == honest.dumped()
+        assert given.payments == honest.payments
+        assert (given.plans, given.policies) == (honest.plans, honest.policies)
+    runs = [e["data"].get("run", "") for e in audit.read_events(built.audit / "pipeline.jsonl")]
+    assert any("-C00318" in run for run in runs)
+    assert not [run for run in runs if "-C9" in run]
 
 
 WRONG: Mapping[str, tuple[type[tools.Strict], dict[str, Any]]] = {

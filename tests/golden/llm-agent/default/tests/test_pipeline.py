@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from dispute_desk import assistant, cases, pipeline
+from dispute_desk import assistant, cases, pipeline, tools
 from dispute_desk.__main__ import main
-from dispute_desk.controls import audit, evidence, releases, stages, switch
+from dispute_desk.controls import audit, evidence, lineage, releases, stages, switch
 from dispute_desk.controls.agent import replay
 from dispute_desk.controls.paths import Paths
 
@@ -29,6 +31,52 @@ def test_every_record_says_that_no_model_chose(built: Paths) -> None:
         built.reports / "monitoring.html",
     )
     assert [file.name for file in files if LABEL not in file.read_text("utf-8")] == []
+
+
+def test_the_release_goes_back_to_its_sources(built: Paths) -> None:
+    """Contract, thresholds, attacks, rules and roles; what evidence rests on, its stage read."""
+    content = evidence.read(built, "lineage")["content"]
+    settings = [pipeline.AGREED, pipeline.LIMITS, pipeline.ATTACKS, pipeline.RULES, pipeline.ROLES]
+    assert content["sources"] == sorted([*settings, *pipeline.RAW])
+    assert pipeline.POLICIES in content["upstream"]
+    for flow in pipeline.FLOWS.values():
+        for name in flow.writes:
+            if name.startswith("evidence/") and name != lineage.RELEASED:
+                assert evidence.read(built, Path(name).stem)["inputs"].keys() <= set(flow.reads)
+
+
+def test_the_bill_of_materials_names_what_steers(built: Paths) -> None:
+    """Policy or model, prompt, tools and rules by digest; each tool is a service."""
+    content = evidence.read(built, "bom")["content"]
+    parts, source = content["components"], Path(str(tools.__file__))
+    prompt = hashlib.sha256(assistant.PROMPT.encode()).hexdigest()
+    version = evidence.read(built, "model")["content"]["version"]
+    assert parts[f"prompt:{assistant.PROMPT_FILE}"] == f"sha256:{prompt}"
+    assert parts[f"prompt:src/{pipeline.SYSTEM}/tools.py"] == evidence.digest(source)
+    assert parts["prompt:governance/agent.yaml"] == evidence.digest(built.root / pipeline.RULES)
+    assert {f"model:{version}", f"prompt:src/{pipeline.SYSTEM}/policy.py"} <= parts.keys()
+    assert {"prompt:rules.json", "prompt:governance/access.yaml"} <= parts.keys()
+    assert {"data:var/data/policies.parquet", "data:evals/redteam.jsonl"} <= parts.keys()
+    assert content["services"] == sorted(tools.functions(cases.Bank(cases.Book())))
+
+
+def test_a_model_that_chooses_is_a_service_of_others(rebuilt: Paths) -> None:
+    """Then the written policy is no part of the system."""
+    file = rebuilt.evidence / "model.json"
+    record = json.loads(file.read_text("utf-8"))
+    record["content"]["facts"] |= {"agent": "endpoint:some-model", "generated": True}
+    file.write_text(json.dumps(record), "utf-8")
+    named = {one["name"]: one.get("outside", False) for one in pipeline._services(rebuilt)}
+    assert [name for name, outside in named.items() if outside] == ["endpoint:some-model"]
+    assert f"src/{pipeline.SYSTEM}/policy.py" not in pipeline._steering(rebuilt)
+
+
+def test_a_policy_that_breaks_the_contract_stops_the_run(rebuilt: Paths) -> None:
+    """One zero too many in a limit is nothing that a quarantine could heal."""
+    file = rebuilt.data / "raw_policies.parquet"
+    pl.read_parquet(file).with_columns(most_cents=pl.col("most_cents") * 10).write_parquet(file)
+    with pytest.raises(stages.StageFailed, match="rows of policies break the contract"):
+        pipeline.validate(rebuilt)
 
 
 def test_each_step_is_in_the_trail_and_replays(built: Paths) -> None:
@@ -177,5 +225,5 @@ def test_the_command_runs_one_stage(
     """With what it needs."""
     monkeypatch.setenv("PROJECT_ROOT", str(rebuilt.root))
     assert main(["cases"]) == 0
-    assert "320 synthetic cases" in capsys.readouterr().out
-    assert pl.read_parquet(rebuilt.data / "cases.parquet").height == 320
+    assert "324 synthetic cases" in capsys.readouterr().out
+    assert pl.read_parquet(rebuilt.data / "raw_cases.parquet").height == 324

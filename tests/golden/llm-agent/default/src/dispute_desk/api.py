@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from . import assistant, cases
+from . import assistant, records
 from .assistant import SEALED, Assistant
 from .cases import PROPOSE, Bank
 from .controls import llm, releases
@@ -102,7 +102,8 @@ def create(paths: Paths | None = None) -> FastAPI:
 def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
-        by, bank = assistant.connected(os.environ), Bank(cases.book(), paths.var / "bank.db")
+        book = records.admitted(paths)
+        by, bank = assistant.connected(os.environ), Bank(book, paths.var / "bank.db")
         with llm.Traces(paths, f"{SYSTEM}-service") as traces, open_log(paths, "service") as log:
             switch = switch_of(paths)
             guard = assistant.guard_of(paths, log, switch, bank, traces)

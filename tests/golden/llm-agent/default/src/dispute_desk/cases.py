@@ -102,21 +102,22 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A case with what is right: the outcome, and the writes that should be proposed."""
+    """A case; where that is known with what is right: outcome, and writes to be proposed."""
 
     case: Case
-    scenario: str
-    outcome: str
+    scenario: str = ""
+    outcome: str = ""
     calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
 
 @dataclass(slots=True)
 class Book:
-    """All cases, payments and plans of accounts."""
+    """All cases, payments, plans of accounts, and policies."""
 
     tasks: list[Task] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
     plans: dict[str, str] = field(default_factory=dict)
+    policies: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: POLICIES)
 
     def dumped(self) -> list[dict[str, Any]]:
         """The cases as rows, without what is right."""
@@ -233,6 +234,7 @@ class Bank:
             file.parent.mkdir(parents=True, exist_ok=True)
         self.cases = {task.case.case_id: task.case for task in book.tasks}
         self._payments, self._plans = book.payments, book.plans
+        self._policies = book.policies
         self._lock = threading.Lock()
         self._effects = sqlite3.connect(file or ":memory:", check_same_thread=False)
         self._effects.execute(
@@ -252,6 +254,10 @@ class Bank:
     def account(self, account_id: str) -> dict[str, Any]:
         """The plan of an account. Raises KeyError."""
         return {"account_id": account_id, "plan": self._plans[account_id]}
+
+    def policy(self, topic: str) -> dict[str, Any]:
+        """A policy: its text, and its limits as numbers. Raises KeyError."""
+        return {"topic": topic, **self._policies[topic]}
 
     def payments(self, account_id: str) -> list[dict[str, Any]]:
         """The payments of an account, refunds that took place here among them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -12,19 +13,34 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from . import assistant, cases, quality
+from . import assistant, cases, policy, quality, records, tools
 from .assistant import PROMPT, SEALED
-from .cases import REFER, Bank, Task
-from .controls import access, agent, audit, evaluation, evidence, llm, monitoring, releases
+from .cases import REFER, Bank, Book, Task
+from .controls import (
+    access,
+    agent,
+    audit,
+    bom,
+    contract,
+    evaluation,
+    evidence,
+    lineage,
+    llm,
+    monitoring,
+    releases,
+    validation,
+)
 from .controls.agent import replay
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
 from .controls.governance import release_findings
+from .controls.lineage import RELEASED, Flow
 from .controls.monitoring import Measurement, Plan
 from .controls.paths import Paths
 from .controls.release import sealed
 from .controls.stages import Stage, StageFailed
 from .controls.switch import switch_of
+from .records import CONTRACT, TABLES
 
 SYSTEM = __package__ or "system"
 Found = TypeVar("Found")
@@ -53,18 +69,49 @@ COLUMNS = {
 }
 
 
+# What each stage reads and writes. A file that is missing here is missing in the lineage.
+AGREED, LIMITS, ATTACKS = f"contracts/{CONTRACT}", "evals/thresholds.yaml", "evals/redteam.jsonl"
+RULES, ROLES, WATCH = "governance/agent.yaml", "governance/access.yaml", "ops/monitoring.yaml"
+RAW = tuple(f"var/data/raw_{name}.parquet" for name in TABLES)
+CLEAN = tuple(f"var/data/{name}.parquet" for name in TABLES)
+CASES, PAYMENTS, _, POLICIES = CLEAN
+RUNS, CANDIDATE = "var/data/runs.parquet", "var/models/candidate.json"
+SCORES = "evidence/evaluation.json"
+FLOWS = {
+    "cases": Flow((), RAW),
+    "validate": Flow((AGREED, *RAW), (*CLEAN, "evidence/data-quality.json")),
+    "candidate": Flow((RULES, ROLES), (CANDIDATE,)),
+    "evaluate": Flow((CANDIDATE, LIMITS, ATTACKS, RULES, ROLES, POLICIES), (SCORES,)),
+    "package": Flow((SCORES, CANDIDATE, RULES, ROLES, LIMITS), (RELEASED,)),
+    "work": Flow((AGREED, *CLEAN, RULES, ROLES, RELEASED), (RUNS,)),
+    "monitor": Flow((WATCH, RULES, CASES, PAYMENTS, RUNS), ("evidence/monitoring.json",)),
+}
+
+
 def get_cases(paths: Paths) -> str:
-    """Fetch the cases: here they are made up, see `cases.py`."""
-    found = cases.book()
-    rows = pl.DataFrame([_traits(found, task) for task in found.tasks])
-    _write(paths, "cases", rows)
-    return f"{rows.height} {cases.ORIGIN} cases over {cases.WEEKS} weeks"
+    """Fetch cases, payments, accounts and policies: here they are made up, see `cases.py`."""
+    raw = records.extract(cases.book())
+    for name, frame in raw.items():
+        _write(paths, f"raw_{name}", frame)
+    return f"{raw['cases'].height} {cases.ORIGIN} cases over {cases.WEEKS} weeks"
+
+
+def validate(paths: Paths) -> str:
+    """Check every table against the contract; bad rows go to quarantine, no agent sees them."""
+    found = records.checked(paths, {name: _read(paths, f"raw_{name}") for name in TABLES})
+    for name, one in found.items():
+        _write(paths, name, one.clean)
+    reports = {name: one.report for name, one in found.items()}
+    sources = [paths.contracts / CONTRACT, *(_file(paths, f"raw_{name}") for name in TABLES)]
+    evidence.write(paths, "data-quality", reports, sources)
+    bad = ", ".join(f"{report['quarantined']} {name}" for name, report in reports.items())
+    return f"{reports['cases']['clean']} cases are clean; in quarantine: {bad}"
 
 
 def candidate(paths: Paths) -> str:
     """Save what would serve: the prompt, and rules, roles and tools as they are now."""
     try:
-        files = assistant.release_files(paths, Bank(cases.Book()))
+        files = assistant.release_files(paths, Bank(Book()))
     except agent.RulesRefused as reason:
         raise StageFailed(f"governance/agent.yaml: {reason}") from reason
     by = assistant.connected(os.environ)
@@ -80,13 +127,14 @@ def evaluate(paths: Paths) -> str:
     version = json.loads(_candidate(paths).read_text("utf-8"))["version"]
     by, attacks = assistant.connected(os.environ), paths.evals / "redteam.jsonl"
     rules, roles = agent.load(_rules(paths)), access.load(_roles(paths))
-    setting = quality.Setting(paths.var / "evaluation", rules, roles, by, PROMPT)
+    policies = _book(paths).policies
+    setting = quality.Setting(paths.var / "evaluation", rules, roles, by, PROMPT, policies)
     given, digest = quality.attacks(attacks), evidence.digest(attacks)
     results = _asked(lambda: quality.evaluate(setting, given, plan, digest))
     content = evaluation.content(results, evaluation.gate(results, plan))
     content["model_version"], content["agent"] = version, by.label
     sources = [paths.evals / "thresholds.yaml", attacks, _rules(paths), _roles(paths)]
-    evidence.write(paths, "evaluation", content, sources)
+    evidence.write(paths, "evaluation", content, [*sources, _file(paths, "policies")])
     figures = {result.metric: result.value for result in results if result.slice == "all"}
     return (
         f"{figures['task_success']:.0%} as a careful person would, "
@@ -128,14 +176,15 @@ def work(paths: Paths) -> str:
     switch = switch_of(paths)
     if (state := switch.state()).stopped:
         raise StageFailed(f"the kill switch is on ({state.reason}): nothing is prepared")
-    by, bank = assistant.connected(os.environ), Bank(cases.book(), paths.var / "bank.db")
+    book = _book(paths)
+    by, bank = assistant.connected(os.environ), Bank(book, paths.var / "bank.db")
     rows, seconds = [], []
     with llm.Traces(paths, SYSTEM) as traces, audit.open_log(paths, "pipeline") as log:
         guard = assistant.guard_of(paths, log, switch, bank, traces)
         ready = _loaded(lambda: releases.load(paths))
         worker = _loaded(lambda: assistant.of_release(paths, ready, guard, bank, by))
         known = _prepared(log, ready.version)
-        for task in _newest_tasks(cases.book()):
+        for task in _newest_tasks(book):
             case = task.case
             run = f"{ready.version}-{case.case_id}"
             if run not in known:
@@ -154,7 +203,8 @@ def work(paths: Paths) -> str:
                 known[run] = held
             rows.append(_row(case.case_id, known[run]))
     bank.close()
-    frame = pl.DataFrame(rows, schema=COLUMNS)
+    agreed = contract.load(paths.contracts / CONTRACT).tables["runs"]
+    frame = validation.guard(paths, pl.DataFrame(rows, schema=COLUMNS), agreed).clean
     _write(paths, "runs", frame)
     if seconds:
         _write(paths, "seconds", pl.DataFrame({"seconds": seconds}))
@@ -180,7 +230,8 @@ def monitor(paths: Paths) -> str:
     from run to run.
     """
     plan = monitoring.load(paths.ops / "monitoring.yaml", required=WATCHED)
-    every = _read(paths, "cases")
+    book = _book(paths)
+    every = pl.DataFrame([_traits(book, task) for task in book.tasks])
     newest = _newest(every)
     before = every.filter(pl.col("day") < newest["day"].dt.truncate("1w").min())
     report = monitoring.observe(
@@ -192,8 +243,9 @@ def monitor(paths: Paths) -> str:
         window=str(newest["day"].dt.strftime("%G-W%V").max()),
     )
     report = monitoring.joined(report, _of_runs(paths, plan))
-    sources = [paths.ops / "monitoring.yaml", _rules(paths), _file(paths, "cases")]
-    evidence.write(paths, "monitoring", report.content(), [*sources, _file(paths, "runs")])
+    seen = [_file(paths, name) for name in ("cases", "payments", "runs")]
+    sources = [paths.ops / "monitoring.yaml", _rules(paths), *seen]
+    evidence.write(paths, "monitoring", report.content(), sources)
     timed = monitoring.joined(report, _slowness(paths, plan))
     monitoring.write_metrics(timed, paths.metrics / "monitoring.prom", system=SYSTEM)
     label = assistant.connected(os.environ).label
@@ -207,7 +259,10 @@ def monitor(paths: Paths) -> str:
 
 
 def document(paths: Paths) -> str:
-    """Write the model card from the evidence, and prove that the audit log is whole."""
+    """Write lineage, bills of materials and the model card; prove that the audit log is whole."""
+    sources = [AGREED, LIMITS, ATTACKS, RULES, ROLES]
+    datasets = lineage.record(paths, FLOWS, SYSTEM, sources, (POLICIES, ATTACKS))
+    bom.write(paths, SYSTEM, datasets, _steering(paths), _services(paths))
     try:
         write_card(paths)
     except CardRefused as reason:
@@ -220,17 +275,49 @@ def document(paths: Paths) -> str:
     return f"model card written, audit log intact, evidence: {', '.join(files)}"
 
 
-STAGES = (
+PLAIN = (
     Stage("cases", get_cases),
+    Stage("validate", validate, ("cases",)),
     Stage("candidate", candidate),
-    Stage("evaluate", evaluate, ("candidate",)),
+    Stage("evaluate", evaluate, ("validate", "candidate")),
     Stage("gate", gate, ("evaluate",)),
     Stage("package", package, ("gate",)),
-    Stage("work", work, ("cases",)),
+    Stage("work", work, ("validate",)),
     Stage("replay", replayed, ("work",)),
     Stage("monitor", monitor, ("work",)),
     Stage("evidence", document, ("package", "replay", "monitor")),
 )
+STAGES = lineage.traced(PLAIN, FLOWS, SYSTEM)
+
+
+def _steering(paths: Paths) -> dict[str, str]:
+    """What decides which calls are made, by digest: the release's prompt and rules as described,
+    the rules and roles as written, the code of the tools, and of the policy where it chooses.
+    """
+    released = evidence.read(paths, "model")["content"]
+    files = _loaded(lambda: releases.load(paths, released["version"])).files
+    found = {name: f"sha256:{hashlib.sha256(text).hexdigest()}" for name, text in files.items()}
+    found |= {name: evidence.digest(paths.root / name) for name in (RULES, ROLES)}
+    chosen_by = [] if released["facts"]["generated"] else [policy]
+    for module in (tools, *chosen_by):
+        file = Path(str(module.__file__))
+        found[f"src/{SYSTEM}/{file.name}"] = evidence.digest(file)
+    return found
+
+
+def _services(paths: Paths) -> list[dict[str, Any]]:
+    """The tools that the release calls, and the model where one chooses the calls."""
+    owner = contract.load(paths.contracts / CONTRACT).owner
+    code, rules = tools.functions(Bank(Book())), agent.Rules.of(agent.load(_rules(paths))).tools
+    found: list[dict[str, Any]] = [
+        {"name": name, "purpose": f"{rules[name].effect}: {one.about}", "owner": owner}
+        for name, one in code.items()
+    ]
+    facts = evidence.read(paths, "model")["content"]["facts"]
+    if facts["generated"]:
+        model = {"purpose": "chooses the calls", "owner": "whoever runs the endpoint"}
+        found.append({"name": facts["agent"], **model, "outside": True})
+    return found
 
 
 def _of_runs(paths: Paths, plan: Plan) -> list[Measurement]:
@@ -258,7 +345,7 @@ def _slowness(paths: Paths, plan: Plan) -> list[Measurement]:
     return [monitoring.judge(plan, "slow_run_seconds", value, taken.len())]
 
 
-def _traits(found: cases.Book, task: Task) -> dict[str, Any]:
+def _traits(found: Book, task: Task) -> dict[str, Any]:
     """What is watched of each case."""
     case = task.case
     cents = {one.payment_id: one.amount_cents for one in found.payments}
@@ -293,7 +380,7 @@ def _row(case_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _newest_tasks(found: cases.Book) -> list[Task]:
+def _newest_tasks(found: Book) -> list[Task]:
     last: date = max(task.case.day for task in found.tasks)
     return [t for t in found.tasks if t.case.day.isocalendar()[:2] == last.isocalendar()[:2]]
 
@@ -341,6 +428,11 @@ def _most(paths: Paths) -> int:
 
 def _mean(values: pl.Series) -> float:
     return float(values.cast(pl.Float64).to_numpy().mean())
+
+
+def _book(paths: Paths) -> Book:
+    """What passed the check: nothing else is worked on."""
+    return records.book_of({name: _read(paths, name) for name in TABLES})
 
 
 def _rules(paths: Paths) -> Path:

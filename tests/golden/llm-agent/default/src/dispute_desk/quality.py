@@ -23,7 +23,7 @@ from pydantic_ai.models.function import AgentInfo
 
 from . import policy
 from .assistant import PROMPT, Assistant
-from .cases import PROPOSE, REFER, Bank, Book, Payment, Task, book
+from .cases import POLICIES, PROPOSE, REFER, Bank, Book, Payment, Task, book
 from .controls import evaluation
 from .controls.access import Access
 from .controls.agent import Guard, NotApproved, loop, replay
@@ -110,13 +110,14 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an evaluation needs: where its logs may lie, the rules, the roles, and who chooses."""
+    """What an evaluation needs: where its logs may lie, rules, roles, who chooses, policies."""
 
     folder: Path
     rules: Mapping[str, Any]
     access: Access
     by: loop.Chooser
     prompt: str = PROMPT
+    policies: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: POLICIES)
 
     @contextmanager
     def room(self, name: str, given: Book) -> Iterator[Room]:
@@ -126,7 +127,7 @@ class Setting:
         clock = Clock()
         switch = KillSwitch(self.folder / f"{name}.switch.json")
         log = AuditLog(self.folder / f"{name}.jsonl", "/evaluation", Privacy(KEY), clock=clock.now)
-        bank = Bank(given)
+        bank = Bank(replace(given, policies=self.policies))
         guard = Guard(log, switch, self.rules, self.access, functions(bank), clock=clock.now)
         try:
             yield Room(bank, guard, clock, switch, log, self.rules, self.access)

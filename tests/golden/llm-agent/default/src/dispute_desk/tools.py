@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .cases import ADDRESS, POLICIES, REFUND, REPLY, Bank
+from .cases import ADDRESS, REFUND, REPLY, Bank
 from .controls.agent import Function
 
 Id = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9-]{1,20}$")]
@@ -86,7 +86,7 @@ def functions(bank: Bank) -> dict[str, Function]:
         "read_policy": Function(
             "Read the policy on a topic: its text, and its limits as numbers.",
             ReadPolicy,
-            lambda given, key: {"topic": given.topic, **POLICIES[given.topic]},
+            lambda given, key: bank.policy(given.topic),
         ),
         REFUND: Function(
             "Propose to give one payment of this account back in full.",

@@ -32,7 +32,13 @@ from dispute_desk.controls.agent import (
     rules,
 )
 from dispute_desk.controls.agent.guard import Ledger
-from dispute_desk.controls.audit import AuditLog, AuditUnavailable, Privacy, read_events, verify
+from dispute_desk.controls.audit import (
+    AuditLog,
+    AuditUnavailable,
+    Privacy,
+    read_events,
+    verify,
+)
 from dispute_desk.controls.audit.privacy import Payloads
 from dispute_desk.controls.paths import Paths
 from dispute_desk.controls.switch import KillSwitch

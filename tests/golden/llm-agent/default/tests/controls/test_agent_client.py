@@ -25,7 +25,12 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from dispute_desk.controls.access import Access
 from dispute_desk.controls.agent import Function, Guard, Order, loop, replay
 from dispute_desk.controls.audit import AuditLog, Privacy, read_events
-from dispute_desk.controls.llm import Endpoint, EndpointRefused, ModelUnavailable, Traces
+from dispute_desk.controls.llm import (
+    Endpoint,
+    EndpointRefused,
+    ModelUnavailable,
+    Traces,
+)
 from dispute_desk.controls.llm import telemetry as names
 from dispute_desk.controls.paths import Paths
 from dispute_desk.controls.switch import KillSwitch

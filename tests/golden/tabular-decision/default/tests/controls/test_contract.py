@@ -15,7 +15,13 @@ import pytest
 import yaml
 
 from credit_line.controls import catalogue
-from credit_line.controls.contract import Column, ContractError, Table, highest, load
+from credit_line.controls.contract import (
+    Column,
+    ContractError,
+    Table,
+    highest,
+    load,
+)
 from credit_line.controls.paths import Paths
 from credit_line.controls.validation import (
     BorderRefused,

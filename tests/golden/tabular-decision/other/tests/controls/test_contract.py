@@ -15,7 +15,13 @@ import pytest
 import yaml
 
 from sme_loans.controls import catalogue
-from sme_loans.controls.contract import Column, ContractError, Table, highest, load
+from sme_loans.controls.contract import (
+    Column,
+    ContractError,
+    Table,
+    highest,
+    load,
+)
 from sme_loans.controls.paths import Paths
 from sme_loans.controls.validation import (
     BorderRefused,

@@ -264,6 +264,16 @@ def test_prompts_of_the_release_are_in(made: Paths) -> None:
     assert evidence.read(made, "bom")["content"]["components"]["prompt:prompt.txt"] == DIGEST
 
 
+def test_services_of_the_release_are_in(made: Paths) -> None:
+    """Such as a tool that it calls; of one that people declared, their words count."""
+    tool = {"name": "ledger", "purpose": "payments", "owner": "bank", "outside": False}
+    bom.write(made, "test", DATA, services=[tool, {**tool, "name": "bureau"}])
+    known = {one["name"]: one["x-trust-boundary"] for one in cyclonedx(made, "ml-bom")["services"]}
+    assert known == {"ledger": False, "bureau": True}
+    edges = evidence.read(made, "bom")["content"]["dependencies"]["system:test"]
+    assert {"service:ledger", "service:bureau"} <= set(edges)
+
+
 def test_a_prompt_that_is_missing_is_told(made: Paths) -> None:
     """A map that names what is not there is wrong."""
     (made.root / "prompts" / "answer.md").unlink()

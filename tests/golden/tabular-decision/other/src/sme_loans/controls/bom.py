@@ -28,15 +28,22 @@ NONE: Mapping[str, str] = {}
 
 
 def write(
-    paths: Paths, system: str, datasets: Mapping[str, str], prompts: Mapping[str, str] = NONE
+    paths: Paths,
+    system: str,
+    datasets: Mapping[str, str],
+    prompts: Mapping[str, str] = NONE,
+    services: Iterable[Mapping[str, Any]] = (),
 ) -> None:
     """Write both bills and the evidence `bom`; `datasets` and `prompts` are files and digests.
 
-    `prompts` are those of the release, besides what governance/dependencies.yaml names.
+    `prompts` are those of the release, and `services` those that it calls (name, purpose, owner,
+    outside), besides what governance/dependencies.yaml names; of a name its entry there counts.
 
     Raises ValueError for a prompt in governance/dependencies.yaml that is not there.
     """
     declared = dependencies(paths)
+    named = {one["name"]: dict(one) for one in [*services, *declared["services"]]}
+    declared["services"] = list(named.values())
     models = _bill(system, ml_parts(paths, datasets, prompts, declared), _services(declared))
     libraries = _bill(system, library_parts(distributions(), leave_out=system), [])
     for name, bill in (("ml-bom", models), ("sbom", libraries)):
