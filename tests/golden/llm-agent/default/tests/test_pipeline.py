@@ -12,7 +12,14 @@ import pytest
 
 from dispute_desk import assistant, cases, pipeline, tools
 from dispute_desk.__main__ import main
-from dispute_desk.controls import audit, evidence, lineage, releases, stages, switch
+from dispute_desk.controls import (
+    audit,
+    evidence,
+    lineage,
+    releases,
+    stages,
+    switch,
+)
 from dispute_desk.controls.agent import replay
 from dispute_desk.controls.paths import Paths
 
