@@ -23,7 +23,7 @@ ORIGIN = "synthetic"
 # The day of the extract. A source of yours says it itself; nothing here reads a clock.
 EXTRACTED_ON = date(2026, 3, 22)
 # A document begins at dashes with a `name:` right under them; other dashes are a rule in its text.
-BORDER = re.compile(r"^(?=---[ \t]*\n[a-z_]+:)", re.MULTILINE)
+BORDER = re.compile(r"""^(?=---[ \t]*\n["']?[\w-]+["']?[ \t]*:\s)""", re.MULTILINE)
 # A document: its front matter between two lines of dashes, then Markdown.
 DOCUMENT = re.compile(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n(.*)|)", re.DOTALL)
 SECTION = re.compile(r"^##[ \t]+([^\n]*)\n(.*?)(?=^##[ \t]|\Z)", re.DOTALL | re.MULTILINE)
