@@ -96,15 +96,20 @@ def _letters(
         turn = -round(angle / 90) * 90 % 360
         place_of = (box.left, height - box.top, box.right, height - box.bottom)
         drawn = letter.isprintable() and not letter.isspace()
-        outside = drawn and not _within(box, shown)
+        outside = drawn and not _within(letter, box, shown)
         yield Letter(letter, place_of, turn, outside, drawn and _unseen(handle, place))
 
 
-def _within(box: Any, shown: tuple[float, float, float, float]) -> bool:
-    """Whether the middle of a character lies in the part of the page that is shown."""
+def _within(letter: str, box: Any, shown: tuple[float, float, float, float]) -> bool:
+    """Whether the middle of a character lies in the part of the page that is shown.
+
+    A word may run off its edge by a letter, as long names do; a figure may not.
+    """
     left, bottom, right, top = shown
     across, up = (box.left + box.right) / 2, (box.bottom + box.top) / 2
-    return bool(left <= across <= right and bottom <= up <= top)
+    slack = 0.0 if letter.isdigit() else abs(box.top - box.bottom)
+    beside = left - slack <= across <= right + slack
+    return bool(beside and bottom - slack <= up <= top + slack)
 
 
 def _unseen(handle: Any, place: int) -> bool:
