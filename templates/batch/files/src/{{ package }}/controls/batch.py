@@ -226,7 +226,7 @@ def _publish(
     with open_log(paths, writer=WRITER) as log:
         content: dict[str, Any] = asdict(night)
         if before and why:
-            actor = log.privacy.pseudonym(why.actor)
+            actor = log.privacy.actor(why.actor)
             content |= {"replaces": before.output, "reason": why.reason, "actor": actor}
         log.record(EventType.BATCH, f"night {night.day}", content)
     old = folder.with_name(f".{night.day}.old")

@@ -210,7 +210,7 @@ def sent(
             "reviewed": bool(rules.reviewed_by),
             "channel": channel,
             "due": due.isoformat(),
-            "actor": log.privacy.pseudonym(actor),
+            "actor": log.privacy.actor(actor),
         }
         event = log.record(EventType.NOTICE, Pseudonym(case.subject), data)
     return event.time[:10] <= due.isoformat()

@@ -96,7 +96,7 @@ def drill() -> float:
 
 def _record(paths: Paths, action: str, reason: str, actor: str) -> None:
     with open_log(paths, "operations") as log:
-        who = log.privacy.pseudonym(actor)
+        who = log.privacy.actor(actor)
         data = {"action": action, "reason": reason, "actor": who}
         log.record(EventType.KILL_SWITCH, "decisions", data)
 
