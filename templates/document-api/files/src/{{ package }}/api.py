@@ -1,8 +1,9 @@
 """The document service: hand in a document, work the review queue; `make serve`, then open /docs.
 
 It does not authenticate: put it behind a gateway that does, and that sets X-Actor to the address of
-the person who calls. It listens on this machine only. Values in clear are in its answers, and
-nowhere else but in the originals.
+the person who calls. It trusts this header of whoever reaches it: never expose it without the
+gateway. `make serve` listens on this machine only, the image on every address. Values in clear are
+in its answers, and nowhere else but in the originals.
 """
 
 from __future__ import annotations
