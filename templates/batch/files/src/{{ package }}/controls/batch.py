@@ -156,9 +156,14 @@ def nights(paths: Paths) -> list[Night]:
 
 
 def stale(paths: Paths) -> list[Night]:
-    """The nights that count a row as repeated which no night has scored any more."""
+    """The nights that count a row as repeated which no night has scored any more.
+
+    None while a night on record is not there: that one has to come back first.
+    """
     held: set[str] = set().union(*(_contents(folder / SCORES) for folder in _folders(paths)))
     there = [(night, _folder(paths, night.day) / REPEATED) for night in nights(paths)]
+    if _on_record(paths).keys() - {night.day for night, _ in there}:
+        return []
     return [night for night, file in there if _contents(file) - held]
 
 
