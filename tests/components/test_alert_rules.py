@@ -97,6 +97,11 @@ CASES = {
         {'prometheus_rule_evaluation_failures_total{job="stack", rule_group="x"}': "4x9"},
         4,
     ),
+    "ConfigReloadFailed": Case(
+        {'prometheus_config_last_reload_successful{job="stack"}': "1 0x9"},
+        {'prometheus_config_last_reload_successful{job="stack"}': "0 0 1x9"},
+        8,
+    ),
     "NotificationsFailing": Case(
         {'alertmanager_notifications_failed_total{job="stack", integration="webhook"}': "0 0 1 1 1"},
         {'alertmanager_notifications_failed_total{job="stack", integration="webhook"}': "4x9"},
