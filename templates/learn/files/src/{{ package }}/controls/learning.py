@@ -184,7 +184,7 @@ def _record(paths: Paths, plan: Curriculum, entry: dict[str, Any], today: date) 
         said |= {"witness": log.privacy.pseudonym(said["witness"])} if "witness" in said else {}
         event = log.record(EventType.LITERACY, whole["person"], {**said, "entry": _digest(whole)})
     file = paths.governance / "literacy.yaml"
-    head = HEAD.replace("PACKAGE", __name__.split(".")[0])
+    head = HEAD.replace("PACKAGE", (__package__ or "").split(".")[0])
     before = file.read_text("utf-8") if file.exists() else head
     row = yaml.safe_dump([{**whole, "event": event.id}], sort_keys=False, width=200)
     evidence.replace(file, before + row)

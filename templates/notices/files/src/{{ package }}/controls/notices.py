@@ -342,7 +342,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open(paths: Paths, options: argparse.Namespace, today: date) -> int:
-    found = watch(paths, today, __name__.split(".")[0])
+    found = watch(paths, today, (__package__ or "system").split(".")[0])
     print("\n".join(map(str, found)) or "every notice was sent")
     return 1 if any(one.days_left < 0 for one in found) else 0
 

@@ -3,7 +3,8 @@
 `verify`: are they intact?  `checkpoint`: state and sign their ends.  `keygen`: a signing key.
 `prove`: show one event, or that a log only grew, without showing the rest; `check` such a proof.
 `deliver`: send what sinks have not got.  `backlog`: how much that is, for Prometheus.
-`dispose`: apply the retention rule.  `erase`: destroy the payloads about one person.
+`dispose`: apply the retention rule.  `erase`: destroy the payloads about one person,
+and the stored cases of their decisions.
 """
 
 import argparse
@@ -160,7 +161,11 @@ def _erase(paths: Paths, options: Options) -> int:
     """Say what there is about a person; with --apply, destroy it."""
     chosen = _settings(paths)
     subject = privacy_from(os.environ, chosen.identifying_fields).pseudonym(options.subject)
-    return _disposed(paths, retention.erasure(paths, subject), options.apply)
+    found = retention.erasure(paths, subject)
+    if not found:
+        print("nothing is found of this person under the present key", file=sys.stderr)
+        return 1
+    return _disposed(paths, found, options.apply)
 
 
 def _disposed(paths: Paths, found: list[Disposal], apply: bool) -> int:

@@ -21,7 +21,7 @@ from .log import locked, open_log
 from .privacy import Payloads
 from .settings import Rule, Settings, settings
 
-WRITER = "operations"
+WRITER, ERASURE = "operations", "erasure request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,27 @@ def due(paths: Paths, now: datetime) -> list[Disposal]:
 
 
 def erasure(paths: Paths, subject: str) -> list[Disposal]:
-    """The payloads about one person (a pseudonym), in all logs; ValueError if a hold stops it."""
-    if subject in settings(paths.ops / "audit.yaml").holds:
+    """The payloads about one person (a pseudonym), in all logs, and the files of their decisions.
+
+    A file is such a one if a rule names it and it is called by the id of the decision. ValueError
+    if a hold stops it.
+    """
+    chosen = settings(paths.ops / "audit.yaml")
+    if subject in chosen.holds:
         raise ValueError(f"{subject} is on hold (ops/audit.yaml): nothing is erased")
-    found = []
+    found, decisions = [], set()
     for log in sorted(paths.audit.glob("*.jsonl")):
         about = set(Payloads.of(log).events_of(subject))
-        places = [int(e["sequence"]) for e in read_events(log) if e["id"] in about]
+        events = list(read_events(log))
+        places = [int(e["sequence"]) for e in events if e["id"] in about]
+        decisions |= {e["data"].get("decision_id") for e in events if e["subject"] == subject}
         if places:
-            found.append(Disposal("erasure request", "payloads", log.name, tuple(places)))
-    return found
+            found.append(Disposal(ERASURE, "payloads", log.name, tuple(places)))
+    rules = [rule for rule in chosen.retention if rule.what == "files"]
+    stored = {path for rule in rules for path in paths.root.glob(rule.files)}
+    kept = [path for path in sorted(stored) if path.stem in decisions]
+    names = tuple(path.relative_to(paths.root).as_posix() for path in kept)
+    return [*found, Disposal(ERASURE, "files", files=names)] if names else found
 
 
 def dispose(paths: Paths, disposals: Iterable[Disposal]) -> None:
