@@ -1,7 +1,8 @@
 """The feature registry: each feature is declared once, as data, and computed from that alone.
 
-A feature is a formula in SQL over columns of the contract, of one row alone. Training, scoring and replay all compute
-it here, so they cannot differ; what another team takes over is the formula itself, not its code.
+A feature is a formula in SQL over columns of the contract, of one row alone. Training, scoring
+and replay all compute it here, so they cannot differ; what another team takes over is the
+formula itself, not its code.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ class Feature:
     """One input of a model.
 
     `formula` is polars SQL over columns of the contract, with nothing but CALLS; `sources` are the
-    columns in it. `as_of` is the date column on whose day all of them have to be known. `version` is raised when the
-    formula changes. `direction` is +1 if more of it can only raise the risk, -1 if it can only
-    lower it, 0 if the model may decide. `code` and `reason` are what a declined person is told.
+    columns in it. `as_of` is the date column on whose day all of them have to be known. `version`
+    is raised when the formula changes. `direction` is +1 if more of it can only raise the risk, -1
+    if it can only lower it, 0 if the model may decide. `code` and `reason` are what a declined
+    person is told.
     `justification` says why a proxy of a protected attribute is kept. `owner` is the contract's
     owner unless it is another team's feature.
     """
