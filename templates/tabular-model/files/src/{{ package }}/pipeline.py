@@ -193,7 +193,11 @@ def package(paths: Paths) -> str:
 
 
 def score(paths: Paths) -> str:
-    """Decide on the newest month; decisions are in the audit log before anyone can read them."""
+    """Decide on the newest month; decisions are in the audit log before anyone can read them.
+
+    It is a rehearsal, and its events say so: nobody is told of these decisions. Whoever sends them
+    out takes the mark away, and each adverse one is then on the list of notices.
+    """
     switch = switch_of(paths).state()
     if switch.stopped:
         raise StageFailed(f"the kill switch is on ({switch.reason}): the model decides on nobody")
@@ -203,7 +207,7 @@ def score(paths: Paths) -> str:
     decisions = decider.decide_all(newest)
     ids = newest["application_id"].to_list()
     events = [
-        (EventType.DECISION, number, decision.content())
+        (EventType.DECISION, number, {**decision.content(), notices.REHEARSAL: True})
         for number, decision in zip(ids, decisions, strict=True)
     ]
     with audit.open_log(paths, writer="pipeline") as log:
