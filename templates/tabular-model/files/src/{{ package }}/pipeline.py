@@ -260,7 +260,10 @@ def monitor(paths: Paths) -> str:
         log.record_all(
             (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
         )
-    due = notices.watch(paths, datetime.now(UTC).date(), SYSTEM)
+    try:
+        due = notices.watch(paths, datetime.now(UTC).date(), SYSTEM)
+    except notices.NoticeRefused as reason:
+        raise StageFailed(str(reason)) from reason
     return (
         f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html; "
         f"{len(due)} notices are due"

@@ -39,7 +39,8 @@ class Verification:
     """The state of one log; `sequence` and `hash` are those of its last whole event.
 
     `root` is the Merkle root over all events, `checked` the size that the last checkpoint covers;
-    `orphans` are payloads of events that a crash kept from the log.
+    `disposed` counts events of which only the hash is left; `orphans` are payloads of events that a
+    crash kept from the log.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Verification:
     root: bytes = b""
     checked: int = 0
     orphans: tuple[str, ...] = ()
+    disposed: int = 0
 
     @property
     def torn(self) -> bool:
@@ -137,6 +139,7 @@ def verify(log: Path, known: Sequence[Checkpoint] = (), keys: Sequence[str] = ()
         root=walk.tree.root(),
         checked=checked,
         orphans=tuple(there.keys() - walk.payloads.keys()),
+        disposed=len(walk.stubs),
     )
 
 
