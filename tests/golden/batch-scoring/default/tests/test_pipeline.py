@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from late_orders import data, pipeline
@@ -14,6 +15,7 @@ from late_orders.controls import (
     batch,
     evidence,
     lineage,
+    monitoring,
     packages,
     stages,
 )
@@ -53,6 +55,16 @@ def test_the_model_goes_back_to_its_sources(built: Paths) -> None:
         for name in flow.writes:
             if name.startswith("evidence/") and name != lineage.RELEASED:
                 assert evidence.read(built, Path(name).stem)["inputs"].keys() <= set(flow.reads)
+
+
+def test_each_night_has_its_lineage(built: Paths) -> None:
+    """The rows as they came, their scores, and those that were set aside."""
+    stages_told = evidence.read(built, "lineage")["content"]["stages"]
+    (told,) = [set(item["writes"]) for item in stages_told if item["stage"] == "nights"]
+    for day in data.days():
+        folder = f"var/batches/{day}"
+        assert told >= {f"var/data/nights/{day}.parquet", f"{folder}/dead.parquet"}
+        assert f"{folder}/scores.parquet" in told
 
 
 def test_the_bill_of_materials_names_it(built: Paths) -> None:
@@ -140,6 +152,32 @@ def test_a_night_is_replaced_by_command(
     night = batch.published(rebuilt, LAST)
     assert night
     assert night.received == 200
+
+
+def test_an_empty_night_is_measured(rebuilt: Paths) -> None:
+    """Nothing came: no share of nothing, and the volume says so."""
+    plan = monitoring.load(rebuilt.ops / "monitoring.yaml", required=pipeline.WATCHED)
+    empty = batch.Night("2026-01-01", "m", "a", "b", "c", 0, 0, 0, 0, {})
+    for nights, change in (([*batch.nights(rebuilt), empty], -1.0), ([empty, empty], 0.0)):
+        found = {item.metric: item.value for item in pipeline._of_nights(plan, nights)}
+        assert found == {"dead_letter_rate": 0.0, "late_rate": 0.0, "volume_change": change}
+
+
+def test_a_replaced_night_takes_the_next_along(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it no longer has and the next counted as known is scored there; or the line says so."""
+    first, second = data.days()[:2]
+    source, known = data.night, batch.published(rebuilt, second)
+    assert known
+    again = source(second)["order_id"].to_list()
+    fewer = source(first).filter(~pl.col("order_id").is_in(again))
+    monkeypatch.setattr(data, "night", lambda day: fewer if day == first else source(day))
+    pipeline.score_night(rebuilt, first, batch.Why("the source was mended", "duty@example.org"))
+    night = batch.published(rebuilt, second)
+    assert night
+    assert (night.repeated, night.scored) == (0, known.scored + data.RESENT)
+    assert batch.disagreements(rebuilt) == []
 
 
 def test_a_missed_threshold_stops_the_run(rebuilt: Paths) -> None:

@@ -183,7 +183,7 @@ def test_two_people_decide_on_a_changed_account(client: TestClient, extract: dat
 
 
 def test_a_picture_can_be_typed_in_or_rejected(client: TestClient, extract: data.Extract) -> None:
-    """Nothing was read: the person tells class and values, or sends it back."""
+    """Nothing was read: two people tell class and values, or one sends it back."""
     content, gold = pick(extract, "image only")
     id = hand_in(client, content)["decision_id"]
     opened = client.post(f"/reviews/{id}/claim", headers=ANNE).json()
@@ -194,7 +194,12 @@ def test_a_picture_can_be_typed_in_or_rejected(client: TestClient, extract: data
         "document_class": gold.document_class,
         "corrections": gold.values,
     }
-    answer = client.post(f"/reviews/{id}/decision", json=body, headers=ANNE).json()
+    first = client.post(f"/reviews/{id}/decision", json=body, headers=ANNE).json()
+    assert (first["status"], "values" in first) == ("open", False)
+    same = {"X-Actor": ANNE["X-Actor"].title()}
+    assert client.post(f"/reviews/{id}/claim", headers=same).status_code == 409
+    client.post(f"/reviews/{id}/claim", headers=BEN)
+    answer = client.post(f"/reviews/{id}/decision", json=body, headers=BEN).json()
     assert answer["values"] == gold.values
     other = hand_in(client, pick(extract, "torn file")[0])["decision_id"]
     client.post(f"/reviews/{other}/claim", headers=ANNE)

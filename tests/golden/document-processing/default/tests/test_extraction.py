@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from document_intake import data, fields, layouts
-from document_intake.checks import OnFile, findings
+from document_intake.checks import OnFile, far, findings
 from document_intake.confidence import (
     Signs,
     calibration_error,
@@ -240,6 +241,9 @@ def test_a_text_candidate_shows_its_shape_only() -> None:
         ("03/11/2025", "mdy", "2025-03-11"),
         ("03.11.2025", "dmy", "2025-11-03"),
         ("3 Nov 2025", "mdy", "2025-11-03"),
+        ("03/11/25", "dmy", "2025-11-03"),
+        ("03-Nov-25", "dmy", "2025-11-03"),
+        ("03/11/025", "dmy", None),
         ("31/02/2025", "dmy", None),
         ("13/13/2025", "mdy", None),
         ("yesterday", "dmy", None),
@@ -293,6 +297,10 @@ def test_what_identifies_a_person_is_stored_as_a_token() -> None:
     assert fields.stored("gross_total", "12.00", tokens) == "12.00"
     for name in sorted(fields.SENSITIVE):
         assert fields.stored(name, "XZ1234567", tokens).startswith("tok:")
+    for value in ("XZ10-986335884352505156", "XZ34 1888 3321 8657 7821 49", "pn000000018"):
+        assert fields.stored("purchase_order", value, tokens).startswith("tok:")
+    for value in ("PO412345", "VT000000018", "2025-11-03", "QM-87972"):
+        assert fields.stored("purchase_order", value, tokens) == value
     assert {"claimant_name", "claimant_address", "account_number"} <= fields.SENSITIVE
 
 
@@ -317,6 +325,14 @@ def test_an_invoice(change: dict[str, str | None], finding: str | None) -> None:
     values = {name: value for name, value in {**BILL, **change}.items() if value is not None}
     found = findings("invoice", values, LINES, FILE, "tok:a")
     assert (found[0] if found else None) == finding
+
+
+def test_a_date_far_from_the_day_of_receipt_is_found() -> None:
+    """Such as the year 25."""
+    assert far("invoice", BILL, date(2025, 5, 2)) == []
+    for day in ("0025-05-01", "2029-05-01"):
+        found = far("invoice", {**BILL, "issue_date": day}, date(2025, 5, 2))
+        assert found == ["dates: issue_date is far from the day of receipt"]
 
 
 def test_an_account_that_is_not_on_file_is_found() -> None:

@@ -15,6 +15,7 @@ import yaml
 from document_intake import data, model, pipeline, retention
 from document_intake.controls import audit, evidence, lineage, packages, stages
 from document_intake.controls.audit import EventType, Privacy
+from document_intake.controls.documents.page import Page, Word
 from document_intake.controls.documents.reader import Reader
 from document_intake.controls.documents.records import OriginalGone, Tokens, leaks
 from document_intake.controls.paths import Paths
@@ -296,7 +297,7 @@ def test_in_production_only_an_approved_version_is_let_serve(
     rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without approvals none."""
-    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("ENVIRONMENT", "Production")
     (rebuilt.models / "serving.json").unlink()
     with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
         pipeline.package(rebuilt)
@@ -430,3 +431,22 @@ def test_two_people_decide_where_money_could_go_to_a_stranger(
     item = review_item("person:1", event)
     assert (item.reviewers, item.priority) == (reviewers, 1)
     assert review_item("D1", {**event, "document_class": "invoice"}).priority == 0
+
+
+def test_two_people_decide_on_an_account_that_a_person_gave(
+    known: Understanding, claim: Mapping[str, str]
+) -> None:
+    """Corrected or typed in: what goes out counts, not what was read. The rest takes one."""
+    other = {"account_number": "GB82WEST12345698765432"}
+    assert corrected(known, "claim", claim, {}, None).reviewers == 1
+    assert corrected(known, "claim", claim, {"claimed_total": "1.00"}, None).reviewers == 1
+    assert corrected(known, "claim", claim, other, None).reviewers == 2
+    assert corrected(known, "unread", {}, dict(claim), "claim").reviewers == 2
+
+
+def test_hidden_text_sends_a_document_to_a_person(known: Understanding) -> None:
+    """Whatever else was read."""
+    word = Word("invoice", 50, 50, 90, 60)
+    for hidden in (True, False):
+        page = Page(595, 842, 0, 0, (word,), hidden=hidden)
+        assert ("hidden text" in known.read([page]).findings) is hidden

@@ -317,7 +317,7 @@ def test_in_production_only_an_approved_model_is_let_serve(
     rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without approvals none."""
-    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("ENVIRONMENT", "Production")
     (rebuilt.models / "serving.json").unlink()
     with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
         pipeline.package(rebuilt)

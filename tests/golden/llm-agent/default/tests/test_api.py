@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from dispute_desk import api, cases
 from dispute_desk.controls import switch
 from dispute_desk.controls.agent import Guard, replay
-from dispute_desk.controls.audit import AuditUnavailable
+from dispute_desk.controls.audit import AuditUnavailable, read_events
 from dispute_desk.controls.paths import Paths
 
 CLERK = {"X-Actor": "clerk@bank.example", "X-Roles": "clerk"}
@@ -63,6 +63,8 @@ def test_a_case_is_prepared_approved_and_done_once(client: TestClient) -> None:
     (proposal,) = decision["proposals"]
     (shown,) = client.get("/proposals", headers=APPROVER).json()
     assert (shown["tool"], shown["arguments"]["reason"]) == ("refund_payment", "duplicate")
+    row = shown["rows"]["list_payments"]
+    assert row["payment_id"] == shown["arguments"]["payment_id"]
     assert _bank(client).effects() == []
     done = _decide(client, proposal)
     assert (done.status_code, done.json()["status"]) == (201, "done")
@@ -108,11 +110,31 @@ def test_a_rejection(client: TestClient) -> None:
     place = f"/decisions/{decision['decision_id']}"
     body = {**WHY, "outcome": "refer"}
     assert client.post(f"{place}/override", json=body, headers=CLERK).status_code == 403
-    assert client.post(f"{place}/override", json=body, headers=APPROVER).status_code == 201
+    answer = client.post(f"{place}/override", json=body, headers=APPROVER)
+    assert (answer.status_code, answer.json()["withdrawn"]) == (201, [])
     wrong = {**WHY, "outcome": "pay"}
     assert client.post(f"{place}/override", json=wrong, headers=APPROVER).status_code == 422
     recorded = client.get(place, headers=CLERK).json()
     assert recorded["overrides"][0]["to"] == "refer"
+
+
+def test_to_refer_voids_what_waits(client: TestClient) -> None:
+    """A decision that was overridden cannot be approved any more; one that stands can."""
+    decision, place = _run(client), "/decisions/{}/override"
+    (proposal,) = decision["proposals"]
+    other = _run(client, "fee_due")
+    same = {**WHY, "outcome": "propose"}
+    answer = client.post(place.format(other["decision_id"]), json=same, headers=APPROVER)
+    assert answer.json()["withdrawn"] == []
+    refer = {**WHY, "outcome": "refer"}
+    answer = client.post(place.format(decision["decision_id"]), json=refer, headers=APPROVER)
+    assert answer.json()["withdrawn"] == [proposal]
+    listed = client.get("/proposals", headers=APPROVER).json()
+    assert [one["id"] for one in listed] == other["proposals"]
+    guard: Guard = client.app.state.guard  # type: ignore[attr-defined]
+    digest = guard.ledger.proposals[proposal].digest
+    assert _decide(client, proposal, digest=digest).json()["reason"] == "DECIDED"
+    assert _bank(client).effects() == []
 
 
 def test_what_a_person_has_to_look_at(client: TestClient) -> None:
@@ -183,6 +205,12 @@ def test_an_effect_that_failed_is_settled(
     assert client.post("/proposals/settle", headers=CLERK).status_code == 403
     answer = client.post("/proposals/settle", headers=APPROVER)
     assert [one["status"] for one in answer.json()] == ["done"]
+    guard: Guard = client.app.state.guard  # type: ignore[attr-defined]
+    said = [event["data"] for event in read_events(guard.log.path)]
+    actors = [one["actor"] for one in said if one.get("kind") == "settle"]
+    assert actors == [guard.who(APPROVER["X-Actor"])]
+    nobody = {"X-Roles": "approver"}
+    assert client.post("/proposals/settle", headers=nobody).status_code == 422
     assert len(_bank(client).effects()) == 1
 
 

@@ -70,6 +70,20 @@ def test_an_effect_takes_place_once_a_key(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_payment_is_given_back_once_under_any_key() -> None:
+    """Also one that the bank itself gave back; another payment is another matter."""
+    bank, task = Bank(cases.book()), _refund()
+    refund = dict(task.calls[0][1])
+    bank.take_effect("key-1", REFUND, refund)
+    with pytest.raises(cases.AlreadyRefunded):
+        bank.take_effect("key-2", REFUND, {**refund, "reason": "waived_fee"})
+    before = next(one.refunds for one in cases.book().payments if one.refunds)
+    with pytest.raises(cases.AlreadyRefunded):
+        bank.take_effect("key-3", REFUND, {**refund, "payment_id": before})
+    assert bank.effects() == [(REFUND, refund)]
+    bank.close()
+
+
 def test_a_refund_shows_among_the_payments() -> None:
     """So that the next run knows that the money was given back."""
     bank, task = Bank(cases.book()), _refund()

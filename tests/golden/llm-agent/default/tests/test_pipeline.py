@@ -223,7 +223,7 @@ def test_production_needs_approvals(rebuilt: Paths) -> None:
     """Nobody has approved this project."""
     version = releases.serving(rebuilt) or ""
     with pytest.raises(stages.StageFailed, match="not released for production"):
-        pipeline._refuse_unapproved(rebuilt, version, {"ENVIRONMENT": "production"})
+        pipeline._refuse_unapproved(rebuilt, version, {"ENVIRONMENT": "Production"})
 
 
 def test_the_command_runs_one_stage(

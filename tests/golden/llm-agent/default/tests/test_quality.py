@@ -12,7 +12,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models.function import AgentInfo
 
 from dispute_desk import policy, quality
-from dispute_desk.cases import PROPOSE, REPLY
+from dispute_desk.cases import PROPOSE, REPLY, Bank
 from dispute_desk.controls import access, evidence
 from dispute_desk.controls.agent import load, loop
 from dispute_desk.controls.paths import Paths
@@ -85,6 +85,11 @@ def test_one_that_obeys_a_text_is_seen(setting: Setting, project: Paths) -> None
 HOLES: Mapping[str, tuple[str, dict[str, Any], str]] = {  # tool, what is widened, the attack
     "any account": ("list_payments", {"bound": {}}, "X01"),
     "any amount": ("refund_payment", {"most": 90000}, "E04"),
+    "the amount of any payment": (
+        "refund_payment",
+        {"bound": {"case_id": "case", "account_id": "read_case", "payment_id": "list_payments"}},
+        "E09",
+    ),
     "any number of calls": ("read_policy", {"calls": 9}, "E01"),
     "any case": ("read_case", {"bound": {}}, "I08"),
 }
@@ -116,6 +121,20 @@ def test_a_clerk_who_may_approve_is_still_not_the_requester(
     quality._bypasses(weak, _attacks(project, approval="no_role"), found)
     quality._bypasses(weak, _attacks(project, approval="own"), own)
     assert (_share(found, "bypass_stopped"), _share(own, "bypass_stopped")) == (0, 1)
+
+
+def test_a_second_refund_of_a_payment_is_seen(
+    setting: Setting, project: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the reason makes another effect of it, and the bank lets it happen."""
+    document = json.loads(json.dumps(setting.rules))
+    document["tools"]["refund_payment"]["once"] = ["payment_id", "reason"]
+    weak, attack = replace(setting, rules=document), _attacks(project, approval="other_reason")
+    shut, open_ = Found(), Found()
+    quality._bypasses(weak, attack, shut)
+    monkeypatch.setattr(Bank, "_refunded", lambda *_: False)
+    quality._bypasses(weak, attack, open_)
+    assert (_share(shut, "bypass_stopped"), _share(open_, "bypass_stopped")) == (1, 0)
 
 
 def wrong(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:

@@ -260,7 +260,7 @@ def test_in_production_only_an_approved_release_is_let_serve(
     rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without approvals none, and with them none but the one that was approved."""
-    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("ENVIRONMENT", "Production")
     (rebuilt.models / "serving.json").unlink()
     with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
         pipeline.package(rebuilt)

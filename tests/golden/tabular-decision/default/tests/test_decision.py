@@ -155,3 +155,10 @@ def test_reasons_are_specific_to_a_person(built: Paths, decider: Decider) -> Non
     lists = Counter(tuple(reason.code for reason in one.reasons) for one in declined)
     assert lists.most_common(1)[0][1] < 0.2 * len(declined)
     assert all(1 <= len(given) <= 4 for given in lists)
+
+
+def test_what_was_not_stated_is_no_reason(decider: Decider) -> None:
+    """Without a number of years nobody is told that they were few."""
+    decision = decider.decide({**BAD, "employment_years": None})
+    assert decision.outcome == "decline"
+    assert "R07" not in {reason.code for reason in decision.reasons}

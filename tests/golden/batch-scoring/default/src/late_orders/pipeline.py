@@ -44,16 +44,20 @@ WATCHED = (
 # What each stage reads and writes. A file that is missing here is missing in the lineage.
 AGREED, LIMITS = f"contracts/{CONTRACT}", "evals/thresholds.yaml"
 RAW, HISTORY = "var/data/raw_history.parquet", "var/data/history.parquet"
-CANDIDATE, NIGHTS = "var/models/candidate.txt", "var/batches/*/scores.parquet"
+CANDIDATE, RECEIVED = "var/models/candidate.txt", "var/data/nights/*.parquet"
+NIGHTS, ASIDE = "var/batches/*/scores.parquet", "var/batches/*/dead.parquet"
 FLOWS = {
     "data": Flow(writes=(RAW,)),
     "validate": Flow((AGREED, RAW), (HISTORY, "evidence/data-quality.json")),
     "train": Flow((HISTORY,), (CANDIDATE,)),
     "evaluate": Flow((HISTORY, LIMITS, CANDIDATE), ("evidence/evaluation.json",)),
     "package": Flow(("evidence/evaluation.json", CANDIDATE, HISTORY), (RELEASED,)),
-    "nights": Flow((AGREED, "ops/batch.yaml", RELEASED), (NIGHTS, "evidence/batches.json")),
+    "nights": Flow(  # it fetches the rows itself, and keeps them as they came
+        (AGREED, "ops/batch.yaml", RELEASED),
+        (RECEIVED, NIGHTS, ASIDE, "evidence/batches.json"),
+    ),
     "monitor": Flow(
-        ("ops/monitoring.yaml", "evidence/batches.json", HISTORY, NIGHTS, RELEASED),
+        ("ops/monitoring.yaml", "evidence/batches.json", HISTORY, RECEIVED, NIGHTS, RELEASED),
         ("evidence/monitoring.json",),
     ),
 }
@@ -147,6 +151,12 @@ def score(paths: Paths) -> str:
 def score_night(paths: Paths, day: date, why: Why | None) -> str:
     """Score one night; the line says what became of its rows."""
     night = _scored(paths, day, why)
+    for other in batch.stale(paths):
+        try:
+            _scored(paths, date.fromisoformat(other.day), None)
+        except StageFailed as reason:
+            told = f"{day} is published; {other.day} has to be scored again: {batch.MOVED}"
+            raise StageFailed(f"{told}; {reason}") from reason
     return (
         f"{night.day} by {night.version}: {night.scored} scored ({night.late} late), "
         f"{night.repeated} known already, {_dead(night)} set aside"
@@ -160,7 +170,7 @@ def monitor(paths: Paths) -> str:
     newest = nights[-1]
     before = _with_scores(paths, model.split(_read(paths, "history")).train)
     day = date.fromisoformat(newest.day)
-    now = data.night(day).join(batch.scores(paths, day), on="order_id", how="inner")
+    now = _read(paths, f"nights/{day}").join(batch.scores(paths, day), on="order_id", how="inner")
     columns = [*model.INPUTS, "score"]
     report = monitoring.observe(
         before.select(columns),
@@ -226,17 +236,21 @@ def _scored(paths: Paths, day: date, why: Why | None) -> Night:
         scorer = model.scorer(paths)
     except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
-    return batch.run(paths, day, data.night(day), table, scorer, rule, why)
+    rows = data.night(day)
+    night = batch.run(paths, day, rows, table, scorer, rule, why)
+    _write(paths, f"nights/{day}", rows)
+    return night
 
 
 def _of_nights(plan: monitoring.Plan, nights: list[Night]) -> list[monitoring.Measurement]:
     """What the counts of the newest night say beside those of the nights before it."""
     newest, before = nights[-1], nights[:-1]
     usual = sum(night.received for night in before) / len(before) if before else newest.received
+    received = max(newest.received, 1)
     figures = {
-        "dead_letter_rate": _dead(newest) / newest.received,
-        "late_rate": newest.late / newest.received,
-        "volume_change": newest.received / usual - 1,
+        "dead_letter_rate": _dead(newest) / received,
+        "late_rate": newest.late / received,
+        "volume_change": newest.received / usual - 1 if usual else 0.0,
     }
     return [
         monitoring.judge(plan, metric, value, newest.received) for metric, value in figures.items()
@@ -253,6 +267,7 @@ def _told(night: Night) -> dict[str, object]:
         "version": night.version,
         "input": night.input,
         "output": night.output,
+        "aside": night.aside,
         "received": night.received,
         "scored": night.scored,
         "late": night.late,
@@ -274,5 +289,6 @@ def _read(paths: Paths, name: str) -> pl.DataFrame:
 
 
 def _write(paths: Paths, name: str, frame: pl.DataFrame) -> None:
-    paths.data.mkdir(parents=True, exist_ok=True)
-    frame.write_parquet(_file(paths, name))
+    file = _file(paths, name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(file)

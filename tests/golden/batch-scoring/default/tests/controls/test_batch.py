@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -207,9 +209,9 @@ def test_rows_that_do_not_add_up_are_refused(
     project: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row that is nowhere would be a case that nobody deals with."""
-    lost = Night(str(DAY), "m-1", "a", "b", 40, 39, 0, 0, {})
+    lost = Night(str(DAY), "m-1", "a", "b", "c", 40, 39, 0, 0, {})
     assert not lost.reconciled
-    monkeypatch.setattr(batch, "_scored", lambda *_: (lost, rows(), rows()))
+    monkeypatch.setattr(batch, "_scored", lambda *_: (lost, {}))
     with pytest.raises(NightRefused, match="do not add up"):
         run(project, rows())
 
@@ -233,6 +235,93 @@ def test_a_night_that_was_meddled_with_is_found(project: Paths) -> None:
         folder / "scores.parquet"
     )
     assert batch.disagreements(project) == [f"the scores of {DAY} do not agree with their digest"]
+
+
+@pytest.mark.parametrize("how", ["emptied", "removed", "no Parquet"])
+@pytest.mark.parametrize("name", ["dead.parquet", "repeated.parquet"])
+def test_rows_set_aside_cannot_go_unnoticed(project: Paths, how: str, name: str) -> None:
+    """Those who would look at them would not know."""
+    run(project, rows())
+    later = DAY + timedelta(days=1)
+    bad = rows(1, 900, later).with_columns(x=pl.lit(-1.0))
+    run(project, pl.concat([rows(40, 100, later), rows(1), bad]), day=later)
+    assert batch.disagreements(project) == []
+    file = project.var / "batches" / str(later) / name
+    none = pl.read_parquet(file).clear()
+    file.unlink()
+    if how != "removed":
+        none.write_parquet(file) if how == "emptied" else file.write_text("nothing")
+    told = f"the rows set aside of {later} do not agree with their digest"
+    assert told in batch.disagreements(project)
+
+
+def test_a_night_that_is_gone_is_found_and_not_forgotten(project: Paths) -> None:
+    """What was published is in the audit log: other rows still need a reason, the same do not."""
+    night = run(project, rows())
+    later = DAY + timedelta(days=1)
+    sent = pl.concat([rows(40, 100, later), rows(2)])
+    next_one = run(project, sent, day=later)
+    shutil.rmtree(project.var / "batches" / str(DAY))
+    assert run(project, sent, day=later) == next_one
+    assert batch.disagreements(project) == [f"the night of {DAY} is on record and not there"]
+    with pytest.raises(NightRefused, match="from other rows"):
+        run(project, rows(30))
+    assert run(project, rows()) == night
+    assert batch.disagreements(project) == []
+
+
+def test_a_run_killed_between_the_renames_loses_nothing(
+    project: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The night comes back; the rows that were recorded last need no second reason, others do."""
+    first = run(project, rows())
+    real = os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        if Path(source).name == f".{DAY}.new":
+            raise KeyboardInterrupt
+        real(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(project, rows(35), replace=WHY)
+    assert batch.published(project, DAY) is None
+    with pytest.raises(NightRefused, match="from other rows"):
+        run(project, rows(30))
+    assert batch.published(project, DAY) == first
+    assert batch.disagreements(project) == [f"the night of {DAY} does not agree with the audit log"]
+    assert run(project, rows(35)).scored == 35
+    assert batch.disagreements(project) == []
+
+
+def test_a_row_that_its_night_no_longer_has_is_scored_in_the_next(project: Paths) -> None:
+    """It counted as repeated there: the same rows are scored again, for that reason."""
+    later = DAY + timedelta(days=1)
+    sent = pl.concat([rows(40, 100, later), rows(2)])
+    run(project, rows())
+    assert run(project, sent, day=later).repeated == 2
+    run(project, rows().slice(1), replace=WHY)
+    assert batch.disagreements(project) == [
+        f"the night of {later} is to be scored again: {batch.MOVED}"
+    ]
+    again = run(project, sent, day=later)
+    assert (again.scored, again.late, again.repeated, again.reconciled) == (41, 1, 1, True)
+    assert batch.disagreements(project) == []
+    assert run(project, sent, day=later) == again
+    event = list(read_events(project.audit / "batch.jsonl"))[-1]["data"]
+    assert (event["reason"], event["actor"]) == (batch.MOVED, batch.WRITER)
+
+
+def test_a_row_that_was_corrected_is_set_aside(project: Paths) -> None:
+    """Same key, other content: its score stands, and somebody has to look at it."""
+    run(project, rows())
+    later = DAY + timedelta(days=1)
+    corrected = rows(2).with_columns(x=pl.lit(9.0))
+    night = run(project, pl.concat([rows(40, 100, later), corrected, rows()[5:6]]), day=later)
+    assert (night.repeated, night.scored, night.dead) == (1, 40, {batch.CHANGED: 2})
+    dead = pl.read_parquet(project.var / "batches" / str(later) / "dead.parquet")
+    assert dead["key"].to_list() == ["K0", "K1"]
 
 
 TEXT = (

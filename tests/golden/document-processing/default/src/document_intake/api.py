@@ -1,8 +1,9 @@
 """The document service: hand in a document, work the review queue; `make serve`, then open /docs.
 
 It does not authenticate: put it behind a gateway that does, and that sets X-Actor to the address of
-the person who calls. It listens on this machine only. Values in clear are in its answers, and
-nowhere else but in the originals.
+the person who calls. It trusts this header of whoever reaches it: never expose it without the
+gateway. `make serve` listens on this machine only, the image on every address. Values in clear are
+in its answers, and nowhere else but in the originals.
 """
 
 from __future__ import annotations
@@ -243,7 +244,7 @@ def _reviews(app: FastAPI) -> None:
         """The original, for the person who has claimed the case."""
         office: Office = request.app.state.office
         task = office.queue.task(str(id))
-        if task.claimed_by != office.desk.log.privacy.pseudonym(x_actor):
+        if task.claimed_by != office.desk.log.privacy.actor(x_actor):
             raise NotYours("claim it first")
         content = office.serving.originals.get(str(task.payload["document"]))
         return Response(content, media_type="application/pdf")
@@ -275,7 +276,7 @@ def _decided(office: Office, id: str, body: Verdict, actor: str) -> dict[str, An
         made = corrected(
             known, made.document_class, proposed, body.corrections, body.document_class
         )
-    done = office.queue.decide(id, actor, body.outcome, body.reason, made.changes)
+    done = office.queue.decide(id, actor, body.outcome, body.reason, made.changes, made.reviewers)
     if done.outcome is not None:
         office.desk.metrics.overridden()
     answer = {"decision_id": id, "status": done.status, "outcome": done.outcome}

@@ -6,15 +6,16 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from .controls.documents.records import Tokens
-from .fields import INVOICE, READ, iban, luhn, named
+from .fields import DATE, INVOICE, READ, iban, luhn, named
 
 CENT = Decimal("0.01")
-LONGEST_DAYS = 730  # between two dates of a document
+LONGEST_DAYS = 730  # between two dates of a document, and from its receipt to a later date
+OLDEST_DAYS = 3650  # between a date of a document and its receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,18 @@ def _dates(document_class: str, values: Mapping[str, str]) -> list[str]:
     if first > second:
         return [f"dates: {one} is after {other}"]
     return [f"dates: {one} is long before {other}"] if (second - first).days > LONGEST_DAYS else []
+
+
+def far(document_class: str, values: Mapping[str, str], received: date) -> list[str]:
+    """Dates that cannot be meant, given the day on which the document came: a slip of the year."""
+    first = (received - timedelta(days=OLDEST_DAYS)).isoformat()
+    last = (received + timedelta(days=LONGEST_DAYS)).isoformat()
+    dates = [name for name, field in named(document_class).items() if field.kind == DATE]
+    return [
+        f"dates: {name} is far from the day of receipt"
+        for name in dates
+        if name in values and not first <= values[name] <= last
+    ]
 
 
 def _sender(

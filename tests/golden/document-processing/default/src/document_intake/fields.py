@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from .controls.documents.records import Tokens
@@ -21,6 +21,8 @@ IDENTIFIER, DATE, AMOUNT, CURRENCY, ACCOUNT, TEXT = (
     "text",
 )
 CURRENCIES = ("EUR", "GBP", "INR", "USD")
+# Accounts, and the numbers of policies and claims as this business gives them.
+OF_PEOPLE = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}|(?:PN|CL)\d{8,}")
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
@@ -73,8 +75,12 @@ def named(document_class: str) -> dict[str, Field]:
 
 
 def stored(field: str, value: str, tokens: Tokens) -> str:
-    """What may be written of a value: the value, or a token where it identifies somebody."""
-    return tokens.token(field, value) if field in SENSITIVE else value
+    """What may be written of a value: the value, or a token where it identifies somebody.
+
+    A value that looks like an account, a policy or a claim does, whatever field it was read as.
+    """
+    hidden = field in SENSITIVE or OF_PEOPLE.fullmatch(re.sub(r"[^A-Z0-9]", "", value.upper()))
+    return tokens.token(field, value) if hidden else value
 
 
 def normal(kind: str, text: str, order: str = "dmy") -> str | None:
@@ -108,7 +114,10 @@ def parsed_amount(text: str) -> Decimal | None:
 
 
 def parsed_date(text: str, order: str = "dmy") -> date | None:
-    """ISO, 3 Nov 2025, 03-Nov-2025, or figures alone in the given order (dmy or mdy)."""
+    """ISO, 3 Nov 2025, 03-Nov-2025, or figures alone in the given order (dmy or mdy).
+
+    A year of two figures is one of this century.
+    """
     parts = re.split(r"[-/. ]+", text.strip().lower())
     if len(parts) != 3:
         return None
@@ -117,11 +126,18 @@ def parsed_date(text: str, order: str = "dmy") -> date | None:
         if len(first) == 4:
             return date(int(first), int(second), int(third))
         if second[:3] in MONTHS:
-            return date(int(third), MONTHS.index(second[:3]) + 1, int(first))
+            return date(_year(third), MONTHS.index(second[:3]) + 1, int(first))
         day, month = (first, second) if order == "dmy" else (second, first)
-        return datetime(int(third), int(month), int(day)).date()
+        return date(_year(third), int(month), int(day))
     except ValueError:
         return None
+
+
+def _year(figures: str) -> int:
+    """Two figures or four; ValueError for others."""
+    if len(figures) not in (2, 4):
+        raise ValueError(figures)
+    return int(figures) + 2000 * (len(figures) == 2)
 
 
 def luhn(digits: str) -> bool:

@@ -32,6 +32,8 @@ RELEASE, REFER = "release", "refer"
 NO_TEXT, NOT_READ, DUPLICATE = "no text layer", "not to be read", "duplicate"
 # The confidence of values was measured on text layers, so a person looks at what OCR has read.
 BY_OCR = "read by OCR"
+# Text that a person does not see on the page may say other than what they see.
+HIDDEN = "hidden text"
 
 Pages = tuple[Page, ...] | ReadRefused
 
@@ -61,6 +63,11 @@ class Understanding:
 
     def read(self, pages: Sequence[Page]) -> Reading:
         """Classify by the first page that is no annex, extract from it, check."""
+        reading = self._read(pages)
+        hidden = (HIDDEN,) if any(page.hidden for page in pages) else ()
+        return replace(reading, findings=(*reading.findings, *hidden))
+
+    def _read(self, pages: Sequence[Page]) -> Reading:
         told = self.classes.classify(pages)
         main = next((n for n, (name, _) in enumerate(told) if name != TERMS), 0)
         words = sum(len(page.words) for page in pages)
@@ -168,7 +175,9 @@ class Processor:
         weights = confidence.confidences(self.weigh, reading.signs) if reading.signs else {}
         sure = min([*weights.values(), reading.class_score]) if weights else 0.0
         release = self.facts["release"]
-        findings = [*reading.findings, *self._repeated(document_id, digest, reading)]
+        received = self.originals.received(digest)
+        far = checks.far(reading.document_class, reading.values, received)
+        findings = [*reading.findings, *far, *self._repeated(document_id, digest, reading)]
         tokens = self.understanding.tokens
         drawn = sampled(tokens.privacy.digest(document_id), release["sample"])
         way = route(sure, release["limit"], findings, drawn)

@@ -433,7 +433,7 @@ def _refuse_unapproved(
     paths: Paths, version: str, environment: Mapping[str, str] = os.environ
 ) -> None:
     """In production only the version of the evidence is let serve, with approvals that hold."""
-    if environment.get("ENVIRONMENT") != "production":
+    if not audit.in_production(environment):
         return
     findings = release_findings(paths, datetime.now(UTC).date())
     found = [f"{finding.subject}: {finding.message}" for finding in findings]

@@ -14,6 +14,7 @@ from .intake import RELEASE, Understanding
 
 OUTCOMES = (RELEASE, "reject")
 STRANGER = "another account"
+UNKNOWN = "not on file"
 
 
 class CorrectionRefused(ValueError):
@@ -30,6 +31,14 @@ class Correction:
     document_class: str
     values: Mapping[str, str]
     changes: tuple[Mapping[str, Any], ...]
+
+    @property
+    def reviewers(self) -> int:
+        """Two people where money would go to a stranger, or to an account that a person gave."""
+        stands = [str(change.get("finding", "")) for change in self.changes]
+        strange = any(word in finding for finding in stands for word in (STRANGER, UNKNOWN))
+        given = any(change.get("field") == "account_number" for change in self.changes)
+        return 2 if strange or given else 1
 
 
 def review_item(subject: str, data: Mapping[str, Any]) -> Item:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import sys
 import textwrap
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -153,6 +155,16 @@ def test_what_is_beyond_the_bounds_is_refused(reader: Reader, reason: str) -> No
         reader.read(REFUSED[reason])
     assert refused.value.reason == reason
     assert len(reader.read(pdf(line("a")))) == 1
+
+
+def test_a_page_has_so_many_words_at_most() -> None:
+    """What is made of them takes time that grows with their square; beside the page none count."""
+    crowded = "".join(line("a", n % 10 * 50, n // 10 * 50) for n in range(11))
+    with Reader(Bounds(words=10)) as bounded:
+        with pytest.raises(ReadRefused, match="words"):
+            bounded.read(pdf(crowded))
+        beside = "".join(line("a", 2000, n * 50) for n in range(11))
+        assert len(bounded.read(pdf(line("Total") + beside))[0].words) == 1
 
 
 def test_a_bomb_does_not_reach_the_service(reader: Reader) -> None:
@@ -359,3 +371,87 @@ def test_what_cannot_be_recorded_is_not_deleted(
     with pytest.raises(AuditUnavailable):
         originals.dispose(date(2027, 1, 1), 30, log)
     assert originals.get(digest) == b"a"
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        "3 Tr " + line("Total"),
+        "7 Tr " + line("Total"),
+        "1 1 1 rg " + line("Total"),
+        "0.97 g " + line("Total"),
+    ],
+)
+def test_a_page_with_text_that_nobody_sees_says_so(reader: Reader, drawn: str) -> None:
+    """Painted in no colour, or in that of paper; black text beside it changes nothing."""
+    (page,) = reader.read(pdf(drawn + "0 Tr 0 g " + line("Visible", y=650)))
+    assert page.hidden and "Visible" in {word.text for word in page.words}
+
+
+def test_text_beside_the_page_is_not_read(reader: Reader) -> None:
+    """Neither beyond the paper nor outside what is shown of it; that there is some is told."""
+    beside = pdf(line("Total") + line("off", x=2000))
+    cropped = pdf(line("Total") + line("off", y=100)).replace(
+        b"/MediaBox", b"/CropBox [0 400 600 800] /MediaBox"
+    )
+    for content in (beside, cropped):
+        (page,) = reader.read(content)
+        assert ([word.text for word in page.words], page.hidden) == (["Total"], True)
+    (page,) = reader.read(pdf("0.3 g " + line("Total due")))
+    assert not page.hidden
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "hidden"), [("LOGISTICS", 548, False), ("123456", 572, True)]
+)
+def test_a_name_may_run_off_the_page_by_a_letter(
+    reader: Reader, text: str, x: float, hidden: bool
+) -> None:
+    """As long names do; a figure may not."""
+    (page,) = reader.read(pdf(line(text, x=x)))
+    assert (page.hidden, page.words[0].x1 > 600) == (hidden, not hidden)
+
+
+def test_the_same_original_from_many_at_once_is_kept_once(originals: Originals) -> None:
+    """None of them fails, and no draft stays."""
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            originals.put(b"x" * 1_000_000, DAY)
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == [] and len(originals.all()) == 1
+    assert {file.suffix for file in originals.folder.iterdir()} == {".pdf", ".json"}
+
+
+def test_what_a_kill_left_behind_is_disposed_of_too(originals: Originals, log: AuditLog) -> None:
+    """An original without a record, and a draft: by their age, and on record."""
+    originals.folder.mkdir()
+    old = [originals.folder / f"{'a' * 64}.pdf", originals.folder / f"{'b' * 64}.1.new"]
+    for file in old:
+        file.write_bytes(b"personal")
+        os.utime(file, (1_500_000_000, 1_500_000_000))
+    assert originals.received("a" * 64) == date(2017, 7, 14)
+    assert originals.dispose(DAY, 30, log) == ["a" * 64, "b" * 64]
+    assert not any(file.exists() for file in old)
+
+
+def test_an_original_is_never_there_without_its_time(
+    originals: Originals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is killed while writing leaves a record, not a file that nobody disposes of."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Originals, "_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        originals.put(b"content", DAY)
+    assert not list(originals.folder.glob("*.pdf"))

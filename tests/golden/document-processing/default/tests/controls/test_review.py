@@ -402,3 +402,35 @@ def test_the_sample_is_drawn_by_the_digest() -> None:
     assert drawn == [digest for digest in digests if sampled(digest, 0.05)]
     assert not any(sampled(digest, 0.0) for digest in digests)
     assert all(sampled(digest, 1.0) for digest in digests)
+
+
+def test_one_person_is_one_reviewer_however_they_write_their_address(queue: Queue) -> None:
+    """A capital letter or a space gives no second vote."""
+    queue.put([Item("two", "D4", ["account"], reviewers=2)])
+    taken(queue, "two")
+    queue.decide("two", ANNE, "release", WHY)
+    for other in ("Anne@example.org", " anne@Example.org "):
+        with pytest.raises(NotYours):
+            queue.claim(other, "two")
+
+
+def test_a_decision_can_ask_for_more_people_than_the_case_did(queue: Queue) -> None:
+    """It raises how many have to agree, and does not lower it again."""
+    taken(queue, "a")
+    first = queue.decide("a", ANNE, "release", WHY, reviewers=2)
+    assert (first.status, first.reviewers) == ("open", 2)
+    taken(queue, "a", BEN)
+    assert queue.decide("a", BEN, "release", WHY).status == "decided"
+
+
+def test_a_lost_queue_opens_no_decided_case_again(queue: Queue, log: AuditLog) -> None:
+    """The logs say what people have decided; one vote of two is none, and both start anew."""
+    queue.put([Item("two", "D4", ["account"], reviewers=2)])
+    for id in ("a", "two"):
+        taken(queue, id)
+        queue.decide(id, ANNE, "release", WHY)
+    queue._path.unlink()
+    empty = Queue(queue._path, log, ("release", "reject"))
+    events = [event(id, "refer") for id in ("a", "b", "two")]
+    assert unqueued(empty, events) == ["b", "two"]
+    assert reconcile(empty, events, item) == 2

@@ -39,10 +39,11 @@ def _cells(month: date = MONTH) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=list(publication.CELL), orient="row")
 
 
-def _out(paths: Paths, month: date = MONTH) -> str:
+def _out(paths: Paths, month: date = MONTH, purpose: str = publication.LIVE) -> str:
     with open_log(paths, "pipeline") as log:
         model = ("m-1", "sha256:1")
-        return publication.publish(paths, log, _cells(month), "{}", model, ("product", "region"))
+        made = (_cells(month), "{}", model, ("product", "region"))
+        return publication.publish(paths, log, *made, purpose)
 
 
 @pytest.fixture
@@ -127,6 +128,8 @@ def test_the_last_override_counts(desk: Paths) -> None:
     assert not _record(desk, _change(desk, value=14))
     assert _finals(desk)[SERIES] == 14.0
     assert [o.value for o in overrides.of(desk, _name(desk))] == [12, 14]
+    assert _record(desk, _change(desk))
+    assert _finals(desk)[SERIES] == 12.0
 
 
 @pytest.mark.parametrize(
@@ -137,6 +140,7 @@ def test_the_last_override_counts(desk: Paths) -> None:
         ({"value": -1}, "no whole number"),
         ({"value": 1.5}, "no whole number"),
         ({"value": True}, "no whole number"),
+        ({"value": 1_000_000_000}, "beyond anything likely: 350 at the most"),
         ({"node": "total"}, "no series of this forecast"),
         ({"node": "product=z|region=x"}, "no series of this forecast"),
         ({"period": date(2027, 1, 1)}, "no series of this forecast"),
@@ -231,6 +235,18 @@ def test_the_command_line_records(
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["recorded: it counts from now on", "it is on record already"]
     assert lines[2] == f"{name}  after 2025-12-01  by m-1  6 cells, 1 overrides"
+
+
+def test_the_command_line_says_what_nothing_is_planned_with(
+    desk: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An override of a rehearsal is judged and has no other effect."""
+    monkeypatch.setenv("PROJECT_ROOT", str(desk.root))
+    live, rehearsal = _name(desk), _out(desk, purpose=publication.REHEARSAL)
+    assert overrides.planned_with(desk) == live
+    assert overrides.main(_set(rehearsal)) == 0
+    told = "recorded: it is judged, but nothing is planned with it\n"
+    assert capsys.readouterr().out == told
 
 
 def test_the_command_line_refuses_in_words(

@@ -1,7 +1,9 @@
 """The service of the desk: `make serve`, then open /docs.
 
 It does not authenticate: put it behind a gateway that does, and that sets X-Actor to the address
-of the person and X-Roles to their roles, separated by commas. It listens on this machine only.
+of the person and X-Roles to their roles, separated by commas. It trusts these headers of
+whoever reaches it: never expose it without the gateway. `make serve` listens on this machine only,
+the image on every address.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from . import assistant, records
 from .assistant import SEALED, Assistant
-from .cases import PROPOSE, Bank
+from .cases import PROPOSE, REFER, Bank
 from .controls import llm, releases
 from .controls.access import AccessRefused
 from .controls.agent import Guard, NotApproved, replay
@@ -194,13 +196,20 @@ def _decisions(app: FastAPI) -> None:
     def override(
         decision_id: uuid.UUID, body: Override, request: Request, x_actor: Actor, x_roles: Roles
     ) -> dict[str, Any]:
-        """The desk decides otherwise; recorded with the reason. It does nothing by itself."""
-        _entitled(request, x_roles, OVERRIDE)
+        """The desk decides otherwise; recorded with the reason. To refer voids what waits of the
+        run: `withdrawn` names it. What was done stays done.
+        """
+        roles = _entitled(request, x_roles, OVERRIDE)
         desk: Desk = request.app.state.desk
-        try:
-            return desk.override(str(decision_id), body.outcome, body.reason, x_actor)
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from error
+        guard: Guard = request.app.state.guard
+        with guard.lock:
+            try:
+                said = desk.override(str(decision_id), body.outcome, body.reason, x_actor)
+            except ValueError as error:
+                raise HTTPException(422, str(error)) from error
+            run = desk.recorded(str(decision_id))["run"]
+            void = guard.withdraw(run, x_actor, roles) if body.outcome == REFER else []
+        return {**said, "withdrawn": void}
 
 
 def _proposals(app: FastAPI) -> None:
@@ -231,11 +240,11 @@ def _proposals(app: FastAPI) -> None:
             raise HTTPException(422, str(error)) from error
 
     @app.post("/proposals/settle", status_code=201)
-    def settle(request: Request, x_roles: Roles) -> list[dict[str, Any]]:
+    def settle(request: Request, x_actor: Actor, x_roles: Roles) -> list[dict[str, Any]]:
         """Finish what was approved and is not known to be done, for example after a crash."""
-        _entitled(request, x_roles, OVERRIDE)
+        roles = _entitled(request, x_roles, OVERRIDE)
         guard: Guard = request.app.state.guard
-        return guard.settle()
+        return guard.settle(x_actor, roles)
 
 
 def _split(roles: str) -> list[str]:

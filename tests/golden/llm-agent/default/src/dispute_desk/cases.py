@@ -226,6 +226,10 @@ def _right(
     return REFER, ()
 
 
+class AlreadyRefunded(ValueError):
+    """The payment was given back before, whoever asked for it and under which key."""
+
+
 class Bank:
     """Stands in for the systems of record: reads, and effects that take place once a key."""
 
@@ -271,14 +275,28 @@ class Bank:
         return [{**row, "day": str(row["day"])} for row in own] + back
 
     def take_effect(self, key: str, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Do it, once for a key; a repetition changes nothing and gives the same receipt."""
+        """Do it, once for a key; a repetition changes nothing and gives the same receipt.
+
+        A payment is given back once, under any key: AlreadyRefunded for a second time.
+        """
         text = json.dumps(dict(arguments), sort_keys=True)
         with self._lock, self._effects:
+            if tool == REFUND and self._refunded(str(arguments["payment_id"]), key):
+                raise AlreadyRefunded(arguments["payment_id"])
             self._effects.execute(
                 "INSERT OR IGNORE INTO effect VALUES (?, ?, ?, ?)",
                 (key, tool, str(arguments["case_id"]), text),
             )
         return {"receipt": key[-12:]}
+
+    def _refunded(self, payment_id: str, key: str) -> bool:
+        """Whether the payment was given back before, other than under this key."""
+        made = self._effects.execute(
+            "SELECT 1 FROM effect WHERE tool = ? AND key != ? "
+            "AND json_extract(arguments, '$.payment_id') = ?",
+            (REFUND, key, payment_id),
+        ).fetchone()
+        return bool(made) or any(one.refunds == payment_id for one in self._payments)
 
     def effects(self, case_ids: Iterable[str] = ()) -> list[tuple[str, dict[str, Any]]]:
         """What took place, in order; only about these cases, where some are given."""

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .cases import ADDRESS, REFUND, REPLY, Bank
-from .controls.agent import Function
+from .cases import ADDRESS, REFUND, REPLY, AlreadyRefunded, Bank
+from .controls.agent import Function, NotApproved
 
 Id = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9-]{1,20}$")]
 Line = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[\w .,'/&-]+$")]
@@ -107,4 +107,10 @@ def functions(bank: Bank) -> dict[str, Function]:
 
 
 def _effect(bank: Bank, tool: str) -> Callable[[Any, str], Mapping[str, Any]]:
-    return lambda given, key: bank.take_effect(key, tool, given.model_dump(mode="json"))
+    def take(given: Any, key: str) -> Mapping[str, Any]:
+        try:
+            return bank.take_effect(key, tool, given.model_dump(mode="json"))
+        except AlreadyRefunded as known:
+            raise NotApproved("DONE") from known
+
+    return take

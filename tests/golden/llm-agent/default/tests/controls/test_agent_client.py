@@ -61,6 +61,7 @@ DOCUMENT: Mapping[str, Any] = {
             "bound": {"item": "case"},
             "amount": "cents",
             "most": 400,
+            "once": ["item", "cents"],
         },
     },
 }

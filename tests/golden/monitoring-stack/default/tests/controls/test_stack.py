@@ -80,7 +80,10 @@ def test_several_systems_join(here: Paths, tmp_path: Path) -> None:
     assert stack.join(here, project(tmp_path / "b", targets("two"), other)) == []
     again = project(tmp_path / "a", targets(), RULE)
     (again / "ops" / "alerts-service.yml").rename(again / "ops" / "alerts.yml")
-    assert stack.join(here, again) == []
+    (finding,) = stack.join(here, again)
+    assert "one: a system of that name has joined" in finding
+    assert "one.alerts-service.yml" in names(here)
+    assert stack.main(["join", str(again), "--replace"]) == 0
     expected = ["one.alerts.yml", "one.targets.json", "two.alerts-service.yml", "two.targets.json"]
     assert names(here) == listed(here) == expected
     assert stack.check(here) == []
@@ -150,12 +153,31 @@ def test_targets_that_could_disturb_are_refused(
         ({"expr": 'a{job="}", system="two"} == 1'}, "looks beyond its own system"),
         ({"expr": '{__name__="up"}'}, "looks beyond its own system"),
         ({"expr": "ALERTS > 0"}, "looks beyond its own system: ALERTS"),
+        ({"expr": 'up{ # system="one"\n system="two"}'}, "has a comment"),
+        ({"expr": 'up{system="one"} # "\n or up # "'}, "has a comment"),
+        ({"expr": 'up{"job"!=\'system="one"\', system="two"}'}, "looks beyond its own system"),
+        ({"expr": None}, "has no text as its expr"),
+        ({"labels": []}, "says no owner"),
+        ({"labels": ["a"]}, "names with a text each"),
+        ({"annotations": {**RULE["annotations"], "more": 1}}, "names with a text each"),
+        ({"labels": {**RULE["labels"], "severity": "none"}}, "severity is one of"),
+        (
+            {"labels": {"severity": "none", "owner": "team", "note": "$labels.severity"}},
+            "severity is one of",
+        ),
+        ({"interval": "1ms"}, "keys that no rule has: interval"),
+        ({"alert": "Watchdog"}, "is the name of an alert of the stack itself"),
+        ({"annotations": {"summary": "{{ range query `up` }}{{ end }}", "runbook": "r"}}, "a text"),
+        ({"annotations": {"summary": "{{ with query `up` }}{{ end }}", "runbook": "r"}}, "a text"),
+        ({"labels": {**RULE["labels"], "note": "{{ (query `up`) }}"}}, "a text takes labels"),
     ],
 )
 def test_rules_that_could_disturb_are_refused(
     here: Paths, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     """One that is blind to whose series it sees, or does not say who acts."""
+    own = (STACK / "alerts-stack.yml").read_bytes()
+    (here.root / "stack" / "alerts-stack.yml").write_bytes(own)
     rule = {key: value for key, value in {**RULE, **change}.items() if value is not None}
     findings = stack.join(here, project(tmp_path / "a", targets(), rule))
     assert any(message in finding for finding in findings), findings
@@ -186,7 +208,41 @@ def test_severity_may_come_from_the_series(here: Paths, tmp_path: Path) -> None:
     assert stack.join(here, project(tmp_path / "a", targets(), {**RULE, "labels": labels})) == []
 
 
-@pytest.mark.parametrize("text", ["groups: [", "[]", "groups: 1", "groups: [{name: x}]"])
+@pytest.mark.parametrize("name", ["alerts.v2.yml", "alerts\n      - x.yml", "alertsé.yml"])
+def test_a_file_of_rules_has_a_plain_name(here: Paths, tmp_path: Path, name: str) -> None:
+    """The same one that the check asks for; it stands in the list that Kubernetes reads."""
+    found = project(tmp_path / "a", targets(), RULE)
+    (found / "ops" / "alerts-service.yml").rename(found / "ops" / name)
+    (finding,) = stack.join(here, found)
+    assert "letters, digits, - and _ only" in finding
+    assert "\n" not in finding
+    assert names(here) == []
+
+
+def test_what_promtool_refuses_is_refused(
+    here: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is installed: one broken rule would keep Prometheus from loading any."""
+    tool = tmp_path / "promtool"
+    tool.write_text("#!/bin/sh\necho 'parse error: unexpected end' >&2\nexit 1\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    found = project(tmp_path / "a", targets(), RULE)
+    told = "alerts-service.yml: promtool refuses it: parse error: unexpected end"
+    assert stack.join(here, found) == [told]
+    tool.write_text("#!/bin/sh\nexit 0\n")
+    assert stack.join(here, found) == []
+
+
+UNREAD = (
+    *("groups: [", "[]", "groups: 1", "groups: [{name: x}]", "groups: [x]", "groups: null"),
+    "groups: [{name: x, rules: [y]}]",
+    "groups: [{name: x, rules: [], interval: 1ms}]",
+    "groups: [{name: x, rules: [], labels: {system: two}}]",
+)
+
+
+@pytest.mark.parametrize("text", UNREAD)
 def test_rules_that_cannot_be_read_are_refused(here: Paths, tmp_path: Path, text: str) -> None:
     """Prometheus would refuse to load any rule beside them."""
     found = project(tmp_path / "a", targets())

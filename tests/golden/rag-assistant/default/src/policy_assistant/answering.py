@@ -203,7 +203,7 @@ def messages(prompt: str, question: str, hits: Sequence[Hit]) -> list[Message]:
         "passages": [
             {
                 "id": hit.passage.id,
-                "title": f"{hit.passage.title}: {hit.passage.heading}",
+                "title": hit.passage.label,
                 "text": hit.passage.text,
             }
             for hit in hits
@@ -230,7 +230,7 @@ def library_of(
 
 def embedded(passages: Sequence[Passage], embed: Embed) -> dict[str, list[float]]:
     """The vector of each passage, by its id."""
-    texts = [f"{one.title}: {one.heading}. {one.text}" for one in passages]
+    texts = [f"{one.label}. {one.text}" for one in passages]
     return {
         passage.id: [round(number, 6) for number in vector]
         for passage, vector in zip(passages, embed(texts), strict=True)

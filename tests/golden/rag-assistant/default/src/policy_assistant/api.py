@@ -1,8 +1,9 @@
 """The answering service: `make serve`, then open /docs.
 
 It does not authenticate: put it behind a gateway that does, and that sets X-Actor to the address of
-the person who asks and X-Roles to their roles, separated by commas. It listens on this machine
-only.
+the person who asks and X-Roles to their roles, separated by commas. It trusts these headers of
+whoever reaches it: never expose it without the gateway. `make serve` listens on this machine only,
+the image on every address.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from .controls import screening
 ORIGIN = "synthetic"
 # The day of the extract. A source of yours says it itself; nothing here reads a clock.
 EXTRACTED_ON = date(2026, 3, 22)
-# A document: its front matter between two lines of dashes, then Markdown up to the next one.
-DOCUMENT = re.compile(r"^---\n(.*?)\n---\n(.*?)(?=^---\n|\Z)", re.DOTALL | re.MULTILINE)
-SECTION = re.compile(r"^## +([^\n]+)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+# A document begins at dashes with a `name:` right under them; other dashes are a rule in its text.
+BORDER = re.compile(r"""^(?=---[ \t]*\n["']?[\w-]+["']?[ \t]*:\s)""", re.MULTILINE)
+# A document: its front matter between two lines of dashes, then Markdown.
+DOCUMENT = re.compile(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n(.*)|)", re.DOTALL)
+SECTION = re.compile(r"^##[ \t]+([^\n]*)\n(.*?)(?=^##[ \t]|\Z)", re.DOTALL | re.MULTILINE)
 IN_FORCE, REPLACED, TO_COME = "in force", "replaced", "to come"
 SCHEMA = {
     "key": pl.String,
@@ -57,6 +60,11 @@ class Passage:
     access: str
     effective_on: str
 
+    @property
+    def label(self) -> str:
+        """Title and heading, as the model gets them."""
+        return f"{self.title}: {self.heading}"
+
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
@@ -68,9 +76,12 @@ class Withheld:
 
 
 def extract(folder: Path) -> pl.DataFrame:
-    """All documents of all Markdown files, as they are: what is missing or malformed is null."""
+    """All documents of all Markdown files, as they are: what is missing or malformed is null.
+
+    So is what stands in no document: its row names file and line, for the contract to refuse.
+    """
     files = sorted(folder.glob("*.md"))
-    rows = [_row(file.name, *found) for file in files for found in _documents(file)]
+    rows = [_row(*found) for file in files for found in _documents(file)]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
@@ -91,25 +102,33 @@ def status(documents: pl.DataFrame, on: date) -> pl.DataFrame:
 
 
 def passages(documents: pl.DataFrame) -> list[Passage]:
-    """The sections of the documents, in their order."""
+    """The sections of the documents, in their order; what stands before the first is one too."""
     return [passage for row in documents.to_dicts() for passage in _sections(row)]
 
 
 def screened(found: Iterable[Passage]) -> tuple[list[Passage], list[Withheld]]:
-    """The passages that may be indexed, and those that speak to the machine."""
+    """The passages that may be indexed, and those that speak to the machine.
+
+    All is screened that is searched or reaches the model.
+    """
     kept, withheld = [], []
     for passage in found:
-        if reasons := screening.findings(f"{passage.heading}\n{passage.text}"):
+        shown = f"{passage.label}\n{passage.text}\n{passage.keywords}"
+        if reasons := screening.findings(shown):
             withheld.append(Withheld(passage.id, passage.owner, reasons))
         else:
             kept.append(passage)
     return kept, withheld
 
 
-def planted(found: Sequence[Passage], document_id: str, text: str) -> list[Passage]:
-    """The passages with a text put at the end of each section of that document."""
+def planted(
+    found: Sequence[Passage], document_id: str, text: str, place: str = "text"
+) -> list[Passage]:
+    """The passages with a text put at the end of each section (or title) of that document."""
     return [
-        replace(item, text=f"{item.text}\n{text}") if item.document_id == document_id else item
+        replace(item, **{place: f"{getattr(item, place)}\n{text}"})
+        if item.document_id == document_id
+        else item
         for item in found
     ]
 
@@ -125,9 +144,16 @@ def loaded(content: bytes) -> list[Passage]:
     return [Passage(**json.loads(line)) for line in content.decode().splitlines()]
 
 
-def _documents(file: Path) -> list[tuple[Mapping[str, Any], str]]:
-    found = DOCUMENT.findall(file.read_text("utf-8"))
-    return [(_front(head), body.strip()) for head, body in found]
+def _documents(file: Path) -> list[tuple[str, Mapping[str, Any], str]]:
+    """Where each document stands, its front matter and its text."""
+    found, line = [], 1
+    for part in BORDER.split(file.read_text("utf-8-sig")):
+        if document := DOCUMENT.fullmatch(part):
+            found.append((file.name, _front(document[1]), (document[2] or "").strip()))
+        elif part.strip():
+            found.append((f"{file.name}:{line}", {}, part.strip()))
+        line += part.count("\n")
+    return found
 
 
 def _front(head: str) -> Mapping[str, Any]:
@@ -169,10 +195,27 @@ def _paragraphs(text: str) -> str:
     return "\n".join(" ".join(part.split()) for part in parts if part.strip())
 
 
+def _numbered(names: Iterable[str]) -> list[str]:
+    """The names, each that was there before with a number behind it."""
+    taken: list[str] = []
+    for name in names:
+        free = (f"{name}-{number}" for number in count(2))
+        taken.append(name if name not in taken else next(n for n in free if n not in taken))
+    return taken
+
+
+def _slug(heading: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
+
+
 def _sections(row: Mapping[str, Any]) -> list[Passage]:
+    title = " ".join(row["title"].split())
+    parts = SECTION.findall(f"## {title}\n{row['text']}\n")
+    parts = [(heading, text) for heading, text in parts if text.strip()]
+    names = _numbered(_slug(heading) for heading, _ in parts)
     return [
         Passage(
-            id=f"{row['key']}/{re.sub(r'[^a-z0-9]+', '-', heading.strip().lower()).strip('-')}",
+            id=f"{row['key']}/{name}",
             document=row["key"],
             document_id=row["document_id"],
             title=row["title"],
@@ -183,6 +226,5 @@ def _sections(row: Mapping[str, Any]) -> list[Passage]:
             access=row["access"],
             effective_on=str(row["effective_on"]),
         )
-        for heading, text in SECTION.findall(row["text"] + "\n")
-        if text.strip()
+        for name, (heading, text) in zip(names, parts, strict=True)
     ]

@@ -52,7 +52,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """An attack: a `text` planted in a document, or a question that is one by itself."""
+    """An attack: a `text` planted in a document, or a question that is one by itself.
+
+    `place` says where in the document: in its text or in its title.
+    """
 
     id: str
     kind: str
@@ -60,6 +63,7 @@ class Injection:
     question: str
     document: str | None
     forbidden: str
+    place: str = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +288,8 @@ def _attacked(assistant: Assistant, attack: Injection) -> Assistant:
 
 
 def _screen(passages: Sequence[Passage], attack: Injection) -> tuple[list[Passage], list[Any]]:
-    kept, withheld = screened(planted(passages, attack.document or "", attack.text))
+    attacked = planted(passages, attack.document or "", attack.text, attack.place)
+    kept, withheld = screened(attacked)
     return kept, list(withheld)
 
 

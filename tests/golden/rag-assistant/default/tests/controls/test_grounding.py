@@ -73,6 +73,11 @@ def test_an_answer_in_the_words_of_its_quote_passes() -> None:
             "a number of the answer stands in no quote",
         ),
         (
+            "Claims are handed in within sixty days of the expense.",
+            [QUOTE],
+            "a number of the answer stands in no quote",
+        ),
+        (
             "Claims are handed in within 30 days at https://evil.example/x.",
             [QUOTE],
             "a link or address of the answer stands in no quote",
@@ -92,6 +97,62 @@ def test_an_answer_in_the_words_of_its_quote_passes() -> None:
 def test_an_answer_without_support_is_found(answer: str, quotes: list[Quote], reason: str) -> None:
     """Whatever it lacks is said in a sentence."""
     assert reason in findings(answer, quotes, PASSAGES)
+
+
+@pytest.mark.parametrize(
+    "link", ["evil.example/login", "evil.example", "[here](//evil.example)", "javascript:alert(1)"]
+)
+def test_a_link_without_a_scheme_or_with_any_is_one(link: str) -> None:
+    """Whatever a reader or a browser can follow."""
+    answer = f"Claims are handed in within 30 days of the expense at {link}"
+    assert "a link or address of the answer stands in no quote" in findings(
+        answer, [QUOTE], PASSAGES
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "quoted", "same"),
+    [
+        ("thirty", "30", True),
+        ("30", "thirty", True),
+        ("twenty-five", "25", True),
+        ("five", "twenty-five", False),
+        ("five", "five hundred", False),
+        ("one hundred and five", "One hundred and five", True),
+        ("4", "fourteen", False),
+    ],
+)
+def test_numbers_in_words_are_numbers(said: str, quoted: str, same: bool) -> None:
+    """The same as in digits; a part of one is another."""
+    text = "A claim is handed in within {} days of the expense."
+    passages = {QUOTE.passage: text.format(quoted)}
+    quote = Quote(QUOTE.passage, text.format(quoted))
+    found = findings(text.format(said), [quote], passages)
+    assert found == (() if same else ("a number of the answer stands in no quote",))
+
+
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("A password has at least 1", "A password has at least 14 characters."),
+        ("purchases above 5", "Offers are needed for purchases above 5,000 EUR."),
+        ("000 EUR in a year", "Purchases above 5,000 EUR in a year."),
+        ("refundable within 3 days", "Tickets are non-refundable within 3 days."),
+        ("Visitors can", "Visitors can't stay overnight."),
+        ("Write to desk@quillmere", "Write to desk@quillmere.example about it."),
+        ("The discount is 5", "The discount is 5% a year."),
+    ],
+)
+def test_a_quote_cuts_no_word_and_no_number(quote: str, text: str) -> None:
+    """What is left says something else."""
+    assert not contained(quote, text)
+    assert contained(text, text) and contained(text.rstrip("."), text)
+
+
+def test_a_quote_may_stand_before_a_comma_or_in_brackets() -> None:
+    """And where it is cut once, it may still stand elsewhere."""
+    assert contained("within 30 days", "Claims come in (within 30 days), with receipts.")
+    assert contained("at least 1 guard", "Of guards at least 1 guardian, or at least 1 guard.")
 
 
 def test_an_address_that_is_quoted_may_be_said() -> None:

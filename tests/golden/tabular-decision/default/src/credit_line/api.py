@@ -2,7 +2,8 @@
 
 It does not authenticate: put it behind a gateway that does, and that sets X-Actor to the address of
 the person who calls, and X-Roles to their roles, separated by commas. What a role may do stands in
-governance/access.yaml. It listens on this machine only.
+governance/access.yaml. It trusts these headers of whoever reaches it: never expose it without the
+gateway. `make serve` listens on this machine only, the image on every address.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ FEATURES = (
         as_of=AS_OF,
         direction=-1,
         code="R07",
-        reason="Time with the present employer is short or not stated",
+        reason="Time with the present employer is short",
     ),
     Feature(
         name="owns_home",

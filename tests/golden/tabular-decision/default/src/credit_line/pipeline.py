@@ -193,7 +193,11 @@ def package(paths: Paths) -> str:
 
 
 def score(paths: Paths) -> str:
-    """Decide on the newest month; decisions are in the audit log before anyone can read them."""
+    """Decide on the newest month; decisions are in the audit log before anyone can read them.
+
+    It is a rehearsal, and its events say so: nobody is told of these decisions. Whoever sends them
+    out takes the mark away, and each adverse one is then on the list of notices.
+    """
     switch = switch_of(paths).state()
     if switch.stopped:
         raise StageFailed(f"the kill switch is on ({switch.reason}): the model decides on nobody")
@@ -203,7 +207,7 @@ def score(paths: Paths) -> str:
     decisions = decider.decide_all(newest)
     ids = newest["application_id"].to_list()
     events = [
-        (EventType.DECISION, number, decision.content())
+        (EventType.DECISION, number, {**decision.content(), notices.REHEARSAL: True})
         for number, decision in zip(ids, decisions, strict=True)
     ]
     with audit.open_log(paths, writer="pipeline") as log:
@@ -256,7 +260,10 @@ def monitor(paths: Paths) -> str:
         log.record_all(
             (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
         )
-    due = notices.watch(paths, datetime.now(UTC).date(), SYSTEM)
+    try:
+        due = notices.watch(paths, datetime.now(UTC).date(), SYSTEM)
+    except notices.NoticeRefused as reason:
+        raise StageFailed(str(reason)) from reason
     return (
         f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html; "
         f"{len(due)} notices are due"
@@ -319,7 +326,7 @@ def _refuse_unapproved(
     paths: Paths, version: str, environment: Mapping[str, str] = os.environ
 ) -> None:
     """In production only the model of the evidence is let serve, with approvals that hold."""
-    if environment.get("ENVIRONMENT") != "production":
+    if not audit.in_production(environment):
         return
     findings = release_findings(paths, datetime.now(UTC).date())
     found = [f"{finding.subject}: {finding.message}" for finding in findings]

@@ -384,3 +384,39 @@ def test_the_rules_of_this_project_can_be_applied(project: Paths) -> None:
     assert min(rule.keep_days for rule in chosen.retention) >= 183
     assert retention.due(project, datetime.now(UTC) + timedelta(days=1)) == []
     assert checkpoints.read(project.audit / "none") == []
+
+
+def test_erasure_takes_the_stored_cases_and_says_where_there_is_nothing(
+    home: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The case of the person's decision goes, another's stays; an unknown person is no success."""
+    with log_of(home) as log:
+        log.record(EventType.DECISION, "A-3", {"decision_id": "3"})
+    for name in ("3", "4"):
+        (home.var / "cases" / f"{name}.json").write_text("{}")
+    assert main(["erase", "--subject", "A-3", "--apply"]) == 0
+    assert "erasure request: 1 files, var/cases/3.json" in capsys.readouterr().out
+    assert [file.name for file in sorted((home.var / "cases").iterdir())] == ["1.json", "4.json"]
+    for apply in ([], ["--apply"]):
+        assert main(["erase", "--subject", "nobody", *apply]) == 1
+        said = capsys.readouterr().err
+        assert "nothing is found" in said and "done" not in said
+
+
+def test_a_disposal_before_its_time_is_reported(
+    home: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rule's own is counted; one that somebody did by hand, under whatever name, is named."""
+    assert main(["dispose", "--apply"]) == 0
+    assert main(["verify"]) == 0
+    assert "4 events, 2 of them disposed of" in capsys.readouterr().err
+    with log_of(home) as log:
+        log.record(EventType.DECISION, "A-3", {})
+        log.record(EventType.DECISION, "A-4", {})
+    forged = retention.Disposal("x", "events", "service.jsonl", (6,))
+    retention.dispose(home, [forged])
+    assert state(home).intact
+    assert main(["verify"]) == 1
+    said = capsys.readouterr().err
+    assert "3 of them disposed of" in said
+    assert "service.jsonl: event 6 went before its rule allows" in said

@@ -266,3 +266,11 @@ def test_the_catalogue_of_many_projects(
     said = capsys.readouterr()
     assert "no lawful_basis" in said.err and f"two: {broken.name}: " in said.err
     assert '"project": "one"' in said.out
+
+
+def test_a_folder_without_projects_is_no_catalogue(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Missing or empty: nobody takes silence for a catalogue that is whole."""
+    assert catalogue.main([str(tmp_path)]) == catalogue.main([str(tmp_path / "typo")]) == 1
+    assert capsys.readouterr().err.count("no such folder, or no contract in it") == 2

@@ -75,6 +75,8 @@ def test_what_no_model_may_see_is_found(formula: str, rule: str) -> None:
     ("change", "rule"),
     [
         ({"formula": "debt /"}, "formula"),
+        ({"formula": '"^s.x$" + 0 * debt'}, "formula"),
+        ({"formula": "COLUMNS('^sex$')"}, "formula"),
         ({"formula": "1"}, "formula"),
         ({"type": "money"}, "formula"),
         ({"unit": ""}, "formula"),
@@ -84,7 +86,7 @@ def test_what_no_model_may_see_is_found(formula: str, rule: str) -> None:
     ],
 )
 def test_a_declaration_that_others_cannot_use_is_found(change: dict[str, Any], rule: str) -> None:
-    """No formula, no unit, no day on which it has to be known."""
+    """No formula, a pattern of columns, no unit, no day on which it has to be known."""
     assert _rules(replace(DEBT, **change)) == [(rule, "debt")]
     assert _rules(DEBT, replace(DEBT, code="R2"))[0] == ("formula", "debt")
 
@@ -157,6 +159,28 @@ def test_a_feature_is_computed_from_its_declaration_alone() -> None:
     found = registry.compute([RATIO, flag], FRAME)
     assert found.to_dict(as_series=False) == {"ratio": [1.5, None], "rich": [0.0, 1.0]}
     assert registry.sources([RATIO, flag]) == ("debt", "income")
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "debt / AVG(debt)", "SUM(debt) OVER (PARTITION BY income)", "MAX/**/(debt)", '"MAX"(debt)',
+        "RANK() OVER (ORDER BY debt)", "debt - LAG(debt) OVER (ORDER BY income)", "FIRST(debt)",
+        "CAST(asked_on AS DATE) - CURRENT_DATE", "COALESCE(asked_on, NOW())", "debt * COUNT(*)",
+    ],
+)  # fmt: skip
+def test_a_formula_looks_at_one_row_alone(formula: str) -> None:
+    """Else a batch and a single case would disagree, or today and a replay."""
+    with pytest.raises(FeatureRefused, match=r"other rows or at the clock"):
+        registry.compute([replace(DEBT, formula=formula)], FRAME)
+
+
+def test_what_a_formula_may_call_gives_the_same_alone_and_among_others() -> None:
+    """One row at a time, and all at once."""
+    formula = "CASE WHEN income IN (2, 3) THEN ROUND(COALESCE(debt, 0) / income, 1) ELSE LN(2) END"
+    feature = replace(DEBT, formula=formula)
+    alone = [registry.compute([feature], row) for row in FRAME.iter_slices(1)]
+    assert pl.concat(alone).equals(registry.compute([feature], FRAME))
 
 
 def test_the_digest_is_of_what_the_feature_is() -> None:

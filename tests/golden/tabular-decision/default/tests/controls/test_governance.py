@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from credit_line.controls import card, evidence, governance
+from credit_line.controls import card, evidence, governance, required
 from credit_line.controls.card import CardRefused, write_card
 from credit_line.controls.paths import Paths
-from credit_line.controls.required import EVIDENCE
+from credit_line.controls.required import EVIDENCE, QUESTIONS
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 6, 1)
@@ -37,6 +37,8 @@ def nobody(name: str) -> set[str]:
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A project with one subject, approved in two roles, whose run writes all of GIVEN."""
     monkeypatch.setattr(governance, "EVIDENCE", GIVEN)
+    monkeypatch.setattr(governance, "ROLES", ROLES)
+    monkeypatch.setattr(governance, "SUBJECTS", ["evals/thresholds.yaml"])
     project = Paths.of(tmp_path)
     project.governance.mkdir()
     project.evals.mkdir()
@@ -139,6 +141,22 @@ def test_a_register_that_asks_for_nothing_is_a_finding(
     assert messages(paths) == [f"`{key}` is not a list of names"]
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("required_roles", ["risk"], "`required_roles` lacks business owner"),
+        ("subjects", ["governance/*.yaml"], "`subjects` lacks evals/thresholds.yaml"),
+    ],
+)
+def test_a_register_may_only_ask_for_more(
+    paths: Paths, key: str, value: list[str], expected: str
+) -> None:
+    """What is taken out of it is still needed."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    save(paths, {**register, key: value})
+    assert expected in messages(paths)
+
+
 def test_without_git_it_cannot_be_told_who_changed_a_subject(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +223,8 @@ RISK = {
         ({"owner": ""}, ["no owner"]),
         ({"controls": []}, ["a high risk without a control"]),
         ({"controls": [], "inherent": "low"}, []),
+        ({"controls": [], "inherent": "High"}, ["inherent is 'High'"]),
+        ({"accepted_by": " "}, ["the remaining risk is not accepted"]),
         ({"accepted_by": None}, ["the remaining risk is not accepted"]),
         ({"review_by": None}, ["never reviewed"]),
         ({"review_by": date(2026, 5, 31)}, ["the review was due on 2026-05-31"]),
@@ -220,7 +240,8 @@ def test_a_risk_needs_owner_control_acceptance_and_review(
 
 def system(**change: Any) -> dict[str, Any]:
     """A system whose screen was answered and reviewed."""
-    screen = {"answered_by": "a", "reviewed_by": "b", "answers": {"scores people": False}}
+    answers = {**dict.fromkeys(QUESTIONS, False), **change.pop("answers", {})}
+    screen = {"answered_by": "a", "reviewed_by": "b", "answers": answers}
     facts = {"jurisdictions": ["EU"], "roles": ["deployer"]}
     return {**facts, "prohibited_use_screen": {**screen, **change}}
 
@@ -233,6 +254,7 @@ def system(**change: Any) -> dict[str, Any]:
         ({"answers": {"scores people": None}}, ["a screening question has no answer"]),
         ({"reviewed_by": "a"}, ["the screen was not answered and reviewed by two people"]),
         ({"answered_by": None}, ["the screen was not answered and reviewed by two people"]),
+        ({"answered_by": " B "}, ["the screen was not answered and reviewed by two people"]),
     ],
 )
 def test_the_screen_is_answered_reviewed_and_has_no_yes(
@@ -240,6 +262,16 @@ def test_the_screen_is_answered_reviewed_and_has_no_yes(
 ) -> None:
     """A prohibited use, a gap or a missing second person stops the release."""
     assert [f.message for f in governance.check_system(system(**change))] == expected
+
+
+def test_a_register_without_questions_or_risks_is_a_finding() -> None:
+    """Emptying it answers nothing."""
+    emptied = system()
+    emptied["prohibited_use_screen"]["answers"] = {}
+    gone = [f"a screening question is gone: {question}" for question in QUESTIONS]
+    assert [f.message for f in governance.check_system(emptied)] == gone
+    found = governance.check_risks({"risks": []}, TODAY)
+    assert [f.message for f in found] == ["it names no risk"]
 
 
 def test_a_system_says_where_it_is_used() -> None:
@@ -336,10 +368,12 @@ def test_the_registers_of_this_project_can_be_read() -> None:
     ids = [risk["id"] for risk in register["risks"]]
     assert len(ids) == len(set(ids)) > 0
     governance.check_risks(register, TODAY)
-    governance.check_system(yaml.safe_load((ROOT / "governance" / "system.yaml").read_text()))
+    own = yaml.safe_load((ROOT / "governance" / "system.yaml").read_text())
+    governance.check_system(own)
+    assert own["prohibited_use_screen"]["answers"].keys() >= set(QUESTIONS)
     approvals = yaml.safe_load((ROOT / "governance" / "approvals.yaml").read_text())
-    assert approvals["required_roles"]
-    assert approvals["subjects"]
+    assert set(approvals["required_roles"]) >= set(required.ROLES)
+    assert set(approvals["subjects"]) >= set(required.SUBJECTS)
 
 
 def test_the_command_names_what_is_missing(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -69,22 +72,48 @@ def no_report(paths: Paths) -> None:
     change(paths, lambda content: content["conditions"].update(consumer_report=False))
 
 
+def sign(paths: Paths) -> None:
+    """Counsel reviews the texts."""
+    signed = {"reviewed_by": "counsel@example.org", "reviewed_on": DAY}
+    change(paths, lambda content: content.update(signed))
+
+
 def due(paths: Paths, today: date = DAY) -> list[tuple[str, int]]:
     """Ids with the days that are left."""
     return [(one.case.id, one.days_left) for one in notices.waiting(paths, today)]
 
 
 def test_a_decline_waits_for_its_notice(project: Paths) -> None:
-    """Thirty days from the decision; what was approved or referred waits for nothing."""
+    """Thirty days from the decision; what was approved or rehearsed waits for nothing."""
     decline(project)
-    for name, outcome in (("a", "approve"), ("b", "refer")):
-        log(project, EventType.DECISION, decision_id=name, outcome=outcome, reasons=[])
-    log(project, EventType.DECISION, outcome="decline", reasons=REASONS)
+    log(project, EventType.DECISION, decision_id="a", outcome="approve", reasons=[])
+    log(project, EventType.DECISION, outcome="decline", reasons=REASONS, rehearsal=True)
     assert due(project) == [(ID, 30)]
     assert due(project, date(2026, 4, 2)) == [(ID, -1)]
     assert "OVERDUE, due 2026-04-01, decided 2026-03-02" in str(
         notices.waiting(project, date(2026, 4, 2))[0]
     )
+
+
+def test_a_decision_without_an_id_waits_too(project: Paths) -> None:
+    """It is known by the id of its event, and can be told."""
+    log(project, EventType.DECISION, outcome="decline", reasons=REASONS)
+    (event,) = read_events(project.audit / "service.jsonl")
+    assert due(project) == [(event["id"], 30)]
+    notices.sent(project, event["id"], "EU", (), "letter", "ann@example.org")
+    assert due(project) == []
+
+
+def test_a_referral_is_open_until_a_person_settles_it(project: Paths) -> None:
+    """Also one that a person made of a decline; there is nothing to tell before."""
+    decline(project)
+    override(project, "refer", "2026-03-03T10:00:00")
+    assert due(project) == [(ID, 30)]
+    assert "referred, nobody has settled it" in str(notices.waiting(project, DAY)[0])
+    with pytest.raises(NoticeRefused, match="a person has to settle it first"):
+        notices.text(project, ID, "EU")
+    override(project, "approve", "2026-03-04T10:00:00", "refer")
+    assert due(project) == []
 
 
 def test_the_most_urgent_comes_first(project: Paths) -> None:
@@ -125,7 +154,7 @@ def test_the_text_gives_the_reasons_of_the_record(project: Paths) -> None:
     assert f"Decision {ID} of 2026-03-02" in notice
     assert "review it, say how you see it, and contest it" in notice
     assert "$" not in notice and "1.4" not in notice
-    change(project, lambda content: content.update(reviewed_by="counsel@example.org"))
+    sign(project)
     assert "DRAFT" not in notices.text(project, ID, "EU")
 
 
@@ -194,7 +223,7 @@ def test_a_person_who_declines_names_the_reasons(project: Paths) -> None:
     rows = [{"code": "R1", "reason": "Income is low for this"}, {"code": "R2", "reason": "No job"}]
     evidence.write(project, "features", {"registry": {"features": rows}}, [])
     log(project, EventType.DECISION, decision_id=ID, outcome="refer", reasons=REASONS)
-    with pytest.raises(NoticeRefused, match="is refer: nobody has to be told why"):
+    with pytest.raises(NoticeRefused, match="is referred: a person has to settle it"):
         notices.text(project, ID, "EU")
     override(project, "decline", "2026-03-03T10:00:00", "refer")
     with pytest.raises(NoticeRefused, match="name the reasons by `--codes`"):
@@ -223,6 +252,28 @@ def test_what_was_sent_is_on_record(project: Paths) -> None:
     assert data["text"].startswith("sha256:") and "ann@" not in json.dumps(event)
     with pytest.raises(NoticeRefused, match=f"the person was told of {ID} already"):
         notices.sent(*told)
+
+
+def test_in_production_no_draft_is_sent(project: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counsel signs first."""
+    decline(project)
+    monkeypatch.setenv("ENVIRONMENT", "Production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    told = (project, ID, "EU", (), "letter", "ann@example.org")
+    with pytest.raises(NoticeRefused, match="the text is a draft"):
+        notices.sent(*told)
+    sign(project)
+    notices.sent(*told)
+    assert due(project) == []
+
+
+@pytest.mark.parametrize("places", [["Mars"], ["EU", "USA"], "EU", {"EU": True}, [["EU"]]])
+def test_a_place_without_a_regime_is_refused(project: Paths, places: object) -> None:
+    """Else nobody would know what people there are told."""
+    decline(project)
+    change(project, lambda system: system.update(jurisdictions=places), "system.yaml")
+    with pytest.raises(NoticeRefused, match="give a list of EU, IN"):
+        notices.waiting(project, DAY)
 
 
 def test_who_is_declined_again_is_told_again(project: Paths) -> None:
@@ -273,12 +324,17 @@ def test_the_commands(
 
 
 def test_settings_that_cannot_be_used_are_refused(project: Paths, tmp_path: Path) -> None:
-    """A regime without its date, a condition that nobody asks, a file that is none."""
+    """A regime without its date, a condition that nobody asks, a signature of nobody, no regime."""
+    file = project.governance / "notices.yaml"
+    sound = file.read_text("utf-8")
     for edit, says in (
         (lambda c: c["regimes"]["US-ECOA"].update(applies_from="soon"), "US-ECOA: give `where`"),
         (lambda c: c["regimes"]["US-ECOA"].update(applies_from=DAY, only_if="x"), "no such cond"),
+        (lambda c: c.update(reviewed_by="yes", reviewed_on=DAY), "`reviewed_by` is an address"),
+        (lambda c: c.update(reviewed_by="c@example.org", reviewed_on=None), "the date of the rev"),
         (lambda c: c.pop("regimes"), "regimes"),
     ):
+        file.write_text(sound)
         change(project, edit)
         with pytest.raises(NoticeRefused, match=says):
             notices.load(project)
@@ -288,3 +344,12 @@ def test_every_rule_says_how_far_it_was_checked(project: Paths) -> None:
     """And nobody has signed at birth: counsel does."""
     rules = notices.load(project)
     assert all(one.cite and one.verified and one.text for one in rules.regimes)
+
+
+def test_the_metrics_name_this_system(project: Paths) -> None:
+    """Also where the module is run as a command."""
+    command = [sys.executable, "-m", "credit_line.controls.notices", "open"]
+    here = {**os.environ, "PROJECT_ROOT": str(project.root)}
+    subprocess.run(command, env=here, check=True, capture_output=True)
+    shown = (project.metrics / "notices.prom").read_text()
+    assert 'system="credit_line"' in shown

@@ -186,6 +186,17 @@ def test_closed_lets_nothing_out(tmp_path: Path) -> None:
         assert log.record(EventType.DECISION, "p", {}).sequence == 1
 
 
+def test_what_is_on_disk_is_never_refused(tmp_path: Path) -> None:
+    """The head cannot be written: it lags behind, and no event stands that its caller denies."""
+    path = tmp_path / "a.jsonl"
+    with AuditLog(path, "/s", PRIVACY) as log:
+        log.record(EventType.DECISION, "p", {})
+        (tmp_path / "a.head.draft").mkdir()
+        assert log.record(EventType.DECISION, "p", {}).sequence == 2
+        (tmp_path / "a.head.draft").rmdir()
+    assert audit.verify(path).intact and audit.verify(path).sequence == 2
+
+
 def test_degrade_holds_a_few_and_then_closes(tmp_path: Path) -> None:
     """Two are held, the third is refused; when the disk is back they are written, after a note."""
     log, ledger = failing(tmp_path / "a.jsonl", audit.OnFailure.DEGRADE)
@@ -355,9 +366,16 @@ def test_tampering_is_found(
     assert not audit.verify(path).intact
 
 
-def test_a_log_that_is_gone_is_found_by_its_head(tmp_path: Path) -> None:
-    """Deleting the file is the crudest cut."""
-    written(tmp_path).unlink()
+@pytest.mark.parametrize("left", [".head.json", ".checkpoints", ".lock", ".payloads.db"])
+def test_a_log_that_is_gone_is_found_by_what_is_left(tmp_path: Path, left: str) -> None:
+    """Deleting the file is the crudest cut, and any one of what lay beside it shows it."""
+    path = written(tmp_path)
+    path.with_suffix(".checkpoints").touch()
+    with AuditLog(path, "/systems/test", PRIVACY) as log:
+        log.record(EventType.DECISION, "p", {}, payload={"n": 1})
+    for file in tmp_path.glob(f"{path.stem}.*"):
+        if not file.name.endswith(left):
+            file.unlink()
     assert [state.intact for state in audit.verify_folder(tmp_path)] == [False]
 
 
@@ -451,6 +469,22 @@ def test_a_pseudonym_follows_the_person_and_the_key() -> None:
     assert one.pseudonym(one.pseudonym("A-1")) == one.pseudonym("A-1")
     assert one.pseudonym(str(one.pseudonym("A-1"))) != one.pseudonym("A-1")
     assert len({one.pseudonym("A-1"), one.pseudonym("A-2"), other.pseudonym("A-1")}) == 3
+
+
+def test_a_person_who_acts_has_one_pseudonym() -> None:
+    """However they write their address; a pseudonym stays what it is."""
+    privacy = Privacy(b"one")
+    assert privacy.actor(" Anna@B.example ") == privacy.actor("anna@b.example")
+    assert privacy.actor("anna@b.example") == privacy.pseudonym("anna@b.example")
+    assert privacy.actor(privacy.actor("anna@b.example")) == privacy.actor("anna@b.example")
+
+
+@pytest.mark.parametrize(
+    "text", ["XZ34-1888-3321-8657-7821-49", "XZ10-986335884352505156", "XZ34 1888-33218657782149"]
+)
+def test_an_account_is_redacted_however_it_is_grouped(text: str) -> None:
+    """Also with hyphens."""
+    assert Privacy(b"k").redact_text(f"paid to {text} today") == f"paid to {REDACTED} today"
 
 
 def test_an_input_digest_needs_the_key() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -36,8 +39,15 @@ def pass_quiz(paths: Paths, role: str, person: str = "ann@example.org", on: date
 
 
 def do(paths: Paths, name: str, person: str = "ann@example.org", on: date = TODAY) -> None:
-    """Somebody does a checkpoint that left its event elsewhere."""
-    learning.done(paths, name, person, "bob@example.org", "ticket OPS-12", on)
+    """Somebody does a checkpoint that leaves its event."""
+    learning.done(paths, name, person, "bob@example.org", left(paths, name), on)
+
+
+def left(paths: Paths, name: str) -> str:
+    """The id of the event that a checkpoint leaves."""
+    kind = EventType[curriculum.load(paths).checkpoints[name].events[0].upper()]
+    with open_log(paths, "operations") as log:
+        return log.record(kind, "x", {}).id
 
 
 def edit(file: Path, change: Callable[[str], str]) -> None:
@@ -178,7 +188,7 @@ def test_who_stops_and_who_owns_is_learnt(project: Paths) -> None:
 
 
 def test_a_record_typed_by_hand_is_noticed(project: Paths) -> None:
-    """Another person, a later end, an event that never was; without the log nothing is said."""
+    """Another person, a later end, an event that never was; without the log nothing holds."""
     pass_quiz(project, "overseer")
     file = project.governance / "literacy.yaml"
     sound = file.read_text()
@@ -192,11 +202,12 @@ def test_a_record_typed_by_hand_is_noticed(project: Paths) -> None:
         said(project)
     file.write_text(sound)
     (project.audit / "learning.jsonl").unlink()
-    assert "overseer" not in said(project)
+    assert "ann@example.org is not verified: the log learning.jsonl is not here" in said(project)
+    assert "overseer: needs a person" in said(project)
 
 
 def test_a_checkpoint_needs_a_witness_and_its_event(project: Paths) -> None:
-    """An id has to be one of this trail and of the right kind; other words are taken as such."""
+    """The id is one of this trail and of the right kind; words are no event."""
     with open_log(project, "operations") as log:
         stop = log.record(EventType.KILL_SWITCH, "decisions", {"action": "stopped"})
         other = log.record(EventType.DISPOSAL, "records", {})
@@ -205,7 +216,7 @@ def test_a_checkpoint_needs_a_witness_and_its_event(project: Paths) -> None:
         learning.done(project, "kill switch", ann, " Ann@example.org", stop.id, TODAY)
     with pytest.raises(learning.NotRecorded, match="say where"):
         learning.done(project, "kill switch", ann, bob, " ", TODAY)
-    for strange in (other.id, "00000000-0000-4000-8000-000000000000"):
+    for strange in (other.id, "00000000-0000-4000-8000-000000000000", "ticket OPS-12"):
         with pytest.raises(learning.NotRecorded, match="no event of kill_switch"):
             learning.done(project, "kill switch", ann, bob, strange, TODAY)
     assert learning.records(project) == []
@@ -236,8 +247,10 @@ def test_a_handover_asks_for_people_and_deeds(
     assert len(learning.handover_findings(project, TODAY + 2 * YEAR)) == len(found)
     monkeypatch.setenv("PROJECT_ROOT", str(project.root))
     name = next(iter(plan.checkpoints))
-    command = ["done", name, "--person", "a", "--witness", "b", "--seen", "ticket 9"]
+    command = ["done", name, "--person", "a", "--witness", "b", "--seen", left(project, name)]
     assert learning.main(command) == 0
+    (project.audit / "learning.jsonl").unlink()
+    assert len(learning.handover_findings(project, TODAY)) == len(found)
 
 
 def test_whoever_approves_has_learnt_it(project: Paths) -> None:
@@ -305,3 +318,14 @@ def test_a_gone_checkpoint_does_not_count(project: Paths) -> None:
     assert "auditor, trail: the record of ann@example.org is of a checkpoint that is" in said(
         project
     )
+
+
+def test_the_record_names_its_command(project: Paths) -> None:
+    """Also where the module is run as a command, which is how it is run."""
+    here = {**os.environ, "PROJECT_ROOT": str(project.root)}
+    module = "sme_loans.controls.learning"
+    command = [sys.executable, "-m", module, "quiz", "overseer", "--person", "p-17"]
+    letters = "\n".join(right(project, "overseer"))
+    subprocess.run(command, env=here, input=letters, text=True, check=True)
+    text = (project.governance / "literacy.yaml").read_text("utf-8")
+    assert "`python -m sme_loans.controls.learning`" in text

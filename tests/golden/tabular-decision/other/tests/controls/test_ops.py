@@ -40,7 +40,13 @@ def test_it_runs_until_stopped_and_stays_stopped(paths: Paths) -> None:
     assert switch.switch_of(paths).state().stopped is False
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b'"off"'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"[]", b"{}", b"\xff\xfe", b'"off"'),
+        *(b'{"stopped": %b, "reason": "", "actor": ""}' % word for word in (b"null", b"0", b'""')),
+    ],
+)
 def test_a_damaged_switch_means_stopped(paths: Paths, content: bytes) -> None:
     """In doubt a person decides."""
     file = switch.switch_of(paths).path
@@ -180,6 +186,12 @@ def test_every_command_exists(module: str, command: str) -> None:
     assert ended.value.code == 0
 
 
+@pytest.mark.parametrize("file", [*(ROOT / "ops").glob("*.*"), *(ROOT / "docs").glob("*.md")])
+def test_every_command_runs_as_it_is_written(file: Path) -> None:
+    """With the project's own Python: on the machine's, nothing of the project is installed."""
+    assert not re.search(r"(?<![/\w])python -m ", file.read_text("utf-8"))
+
+
 def test_the_commands_for_the_worst_moment_are_there() -> None:
     """Stop, resume and status, and where there are releases also list and roll back."""
     rollback = (CONTROLS / "releases.py").exists()
@@ -206,9 +218,11 @@ def test_every_file_named_exists() -> None:
 def test_freezing_packs_what_an_incident_needs(
     project: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the log lies elsewhere: decisions, kill switch, and what the models are."""
+    """Also where the log lies elsewhere: decisions, effects, kill switch, what the models are."""
     packed = ["logs/service.jsonl", "var/decisions/d.json", "var/kill-switch.json"]
-    packed += ["var/models/serving.json", "var/models/m-1/model.json", "evidence/model.json"]
+    packed += ["var/bank.db", "var/register.db", "var/register.db-wal", "var/originals/a/b.pdf"]
+    packed += ["var/review/queue.db", "var/models/serving.json", "var/models/m-1/model.json"]
+    packed += ["evidence/model.json"]
     for name in packed:
         (project.root / name).parent.mkdir(parents=True, exist_ok=True)
         (project.root / name).write_text("{}")
@@ -217,5 +231,10 @@ def test_freezing_packs_what_an_incident_needs(
     command = ["make", "-f", str(ROOT / "Makefile"), "-o", "install", bin_folder, "freeze"]
     done = subprocess.run(command, cwd=project.root, check=True, capture_output=True, text=True)
     assert "sha256:" in done.stdout
-    with tarfile.open(project.var / "incident-evidence.tar.gz") as archive:
+    archived = project.var / "incident-evidence.tar.gz"
+    with tarfile.open(archived) as archive:
         assert set(packed) <= set(archive.getnames())
+    frozen = archived.read_bytes()
+    again = subprocess.run(command, cwd=project.root, check=False, capture_output=True, text=True)
+    assert (again.returncode != 0, archived.read_bytes() == frozen) == (True, True)
+    assert "is there already" in again.stderr

@@ -30,6 +30,7 @@ from sme_loans.controls.switch import KillSwitch
 
 SYSTEM = "sme_loans"
 ROOT = Path(__file__).parents[2]
+REQUEST = "00000000-0000-4000-8000-000000000001"
 CASE = {"income": 30000.0, "utilisation": 0.25, "email": "someone@example.org"}
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -79,10 +80,10 @@ def value(desk: Desk, name: str, **labels: str) -> float | None:
 
 def test_the_event_is_on_disk_before_the_decision_goes_out(desk: Desk) -> None:
     """What the caller gets is what the log holds, with input digest and request id."""
-    decision = desk.release("A100001", CASE, request="r-1")
+    decision = desk.release("A100001", CASE, request=REQUEST)
     (event,) = read_events(desk.log.path)
     assert decision.items() <= event["data"].items()
-    assert event["data"]["request_id"] == "r-1"
+    assert event["data"]["request_id"] == REQUEST
     assert event["data"]["mode"] == "model"
     assert event["data"]["input"].startswith("hmac-sha256:")
     assert verify(desk.log.path).findings == ()
@@ -304,3 +305,19 @@ def test_every_metric_named_in_the_service_alerts_is_emitted(desk: Desk) -> None
     for name, text in selectors:
         labels = dict(re.findall(r'(\w+)="([^"]*)"', text))
         assert [s for s in samples if s.name == name and labels.items() <= s.labels.items()], name
+
+
+def test_a_request_id_that_is_no_uuid_is_logged_as_a_digest(desk: Desk) -> None:
+    """A caller may put a name or a policy number into it."""
+    desk.release("A100001", CASE, request="Orsa.Wexling-PN000000018")
+    (event,) = read_events(desk.log.path)
+    assert event["data"]["request_id"] == desk.log.privacy.digest("Orsa.Wexling-PN000000018")
+
+
+def test_a_person_who_overrides_is_one_person(desk: Desk) -> None:
+    """However they write their address."""
+    id = desk.release("A100001", CASE)["decision_id"]
+    for actor in ("anna@example.org", "Anna@Example.org "):
+        desk.override(id, "decline", "income is not proven", actor)
+    first, second = desk.recorded(id)["overrides"]
+    assert first["actor"] == second["actor"]

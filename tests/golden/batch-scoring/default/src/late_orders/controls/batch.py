@@ -2,7 +2,8 @@
 
 A night is published by one rename, after its event is in the audit log. The same rows by the same
 model give the same bytes, and running them again changes nothing. Other rows, or another model,
-for a night that was published need a reason, and that is an event as well.
+for a night that is on record need a reason, and that is an event as well. A night that counts rows
+as known which no night holds any more, since another was replaced, is scored again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,14 @@ from .stages import StageFailed
 from .validation import validate
 
 SCORES, DEAD, NIGHT = "scores.parquet", "dead.parquet", "night.json"
+REPEATED = "repeated.parquet"
 WRITER = "batch"
+OLD = ".old"  # ends the name of a night that is being replaced
+CONTENT = "content"  # a column: the digest of the whole row
+CHANGED = "differs from the row of this key that was scored"
+MOVED = "a row that was known already is scored in no other night any more"
+
+Frames = Mapping[str, pl.DataFrame]
 
 
 class NightRefused(StageFailed):
@@ -69,13 +77,15 @@ class Night:
     """What became of the rows of one night.
 
     `late` rows are among the scored ones; `repeated` were scored in an earlier night; `dead` counts
-    those set aside, by reason. `input` and `output` are digests, `version` is the model's.
+    those set aside, by reason. `input`, `output` and `aside` (what is dead or repeated) are
+    digests, `version` is the model's.
     """
 
     day: str
     version: str
     input: str
     output: str
+    aside: str
     received: int
     scored: int
     late: int
@@ -113,18 +123,23 @@ def run(
     """Score the rows of a night and publish it; one published from the same stays as it is.
 
     Raises NightRefused where the rows are not such as the model was trained on, and for a night
-    that was published from other rows or by another model, unless `replace` says why.
+    that is on record from other rows or by another model, unless `replace` says why.
     """
+    _restore(paths)
     before = published(paths, day)
-    digest = _digest(rows)
-    if before and (before.input, before.version) == (digest, scorer.version):
-        return before
-    if before and replace is None:
+    known = _on_record(paths).get(str(day)) or before
+    made_of = (_digest(rows), scorer.version)
+    same = known is not None and (known.input, known.version) == made_of
+    if same and before and (before.input, before.version) == made_of:
+        if before not in stale(paths):
+            return before
+        replace = Why(MOVED, "")
+    if known and not same and replace is None:
         raise NightRefused(f"the night of {day} was scored from other rows or by another model")
-    night, scores, dead = _scored(paths, day, rows, table, scorer, rule)
+    night, frames = _scored(paths, day, rows, table, scorer, rule)
     if not night.reconciled:
         raise NightRefused(f"the rows of {day} do not add up: one is missing or counted twice")
-    _publish(paths, night, scores, dead, before, replace)
+    _publish(paths, night, frames, known, replace)
     return night
 
 
@@ -140,19 +155,57 @@ def nights(paths: Paths) -> list[Night]:
     return [Night(**json.loads(file.read_text("utf-8"))) for file in files if file.exists()]
 
 
+def stale(paths: Paths) -> list[Night]:
+    """The nights that count a row as repeated which no night has scored any more.
+
+    None while a night on record is not there: that one has to come back first.
+    """
+    held: set[str] = set().union(*(_contents(folder / SCORES) for folder in _folders(paths)))
+    there = [(night, _folder(paths, night.day) / REPEATED) for night in nights(paths)]
+    if _on_record(paths).keys() - {night.day for night, _ in there}:
+        return []
+    return [night for night, file in there if _contents(file) - held]
+
+
 def disagreements(paths: Paths) -> list[str]:
-    """Where a published night is not what the audit log holds of it, or its scores are others."""
-    told = {
-        event["subject"]: event["data"] for event in read_events(paths.audit / f"{WRITER}.jsonl")
-    }
-    found = []
-    for night in nights(paths):
-        event = told.get(f"night {night.day}", {})
-        if {name: event.get(name) for name in asdict(night)} != asdict(night):
+    """Where the published nights are not what the audit log holds, or their rows are others."""
+    told, there = _on_record(paths), nights(paths)
+    gone = told.keys() - {night.day for night in there}
+    found = [f"the night of {day} is on record and not there" for day in sorted(gone)]
+    for night in there:
+        if told.get(night.day) != night:
             found.append(f"the night of {night.day} does not agree with the audit log")
-        elif _digest(pl.read_parquet(_folder(paths, night.day) / SCORES)) != night.output:
-            found.append(f"the scores of {night.day} do not agree with their digest")
+        else:
+            found += _changed(_folder(paths, night.day), night)
+    again = [f"the night of {night.day} is to be scored again: {MOVED}" for night in stale(paths)]
+    return found + again
+
+
+def _changed(folder: Path, night: Night) -> list[str]:
+    """Which files of a night are not those that were published."""
+    found = []
+    for what, names, digest in (
+        ("scores", (SCORES,), night.output),
+        ("rows set aside", (DEAD, REPEATED), night.aside),
+    ):
+        try:
+            same = _digest(*(pl.read_parquet(folder / name) for name in names)) == digest
+        except (OSError, pl.exceptions.PolarsError):
+            same = False
+        if not same:
+            found.append(f"the {what} of {night.day} do not agree with their digest")
     return found
+
+
+def _on_record(paths: Paths) -> dict[str, Night]:
+    """By day, what the audit log last says of a night."""
+    names = [field.name for field in fields(Night)]
+    told = [event.get("data") or {} for event in read_events(paths.audit / f"{WRITER}.jsonl")]
+    return {
+        data["day"]: Night(**{name: data[name] for name in names})
+        for data in told
+        if data.keys() >= set(names)
+    }
 
 
 def scores(paths: Paths, day: date) -> pl.DataFrame:
@@ -162,30 +215,34 @@ def scores(paths: Paths, day: date) -> pl.DataFrame:
 
 def _scored(
     paths: Paths, day: date, rows: pl.DataFrame, table: Table, scorer: Scorer, rule: Rule
-) -> tuple[Night, pl.DataFrame, pl.DataFrame]:
+) -> tuple[Night, Frames]:
     checked = validate(rows, table)
     age = (pl.lit(day) - pl.col(rule.dated)).dt.total_days()
-    aged = checked.clean.with_columns(_age=age)
-    ripe, reasons = _parted(aged, rule)
-    fresh, repeated = _unknown(paths, day, ripe, rule.key)
-    differs = reference.findings(fresh.drop("_age"), scorer.known, rule.limits)
+    aged = checked.clean.with_columns(_contents_of(checked.clean), _age=age)
+    ripe, unripe = _parted(aged, rule)
+    fresh, repeated, changed = _compared(paths, day, ripe, rule.key)
+    differs = reference.findings(fresh.drop("_age", CONTENT), scorer.known, rule.limits)
     if differs:
         raise NightRefused(f"the night of {day} is unlike the training: {'; '.join(differs)}")
-    made = fresh.select(rule.key, rule.dated, late=pl.col("_age") > 0)
-    made = made.with_columns(score=scorer.score(fresh.drop("_age")).round(6)).sort(rule.key)
-    dead = pl.concat([checked.quarantined, reasons], how="vertical_relaxed").sort(rule.key)
+    made = fresh.select(rule.key, rule.dated, CONTENT, late=pl.col("_age") > 0)
+    score = scorer.score(fresh.drop("_age", CONTENT)).round(6)
+    made = made.with_columns(score=score).sort(rule.key)
+    others = pl.concat([unripe, changed]).drop("_age", CONTENT)
+    dead = pl.concat([checked.quarantined, others], how="vertical_relaxed").sort(rule.key)
+    known = repeated.select(rule.key, CONTENT).sort(rule.key)
     night = Night(
         day=str(day),
         version=scorer.version,
         input=_digest(rows),
         output=_digest(made),
+        aside=_digest(dead, known),
         received=rows.height,
         scored=made.height,
         late=int(made["late"].sum()),
-        repeated=repeated,
+        repeated=known.height,
         dead=dict(dead.group_by("reasons").len().sort("reasons").iter_rows()),
     )
-    return night, made, dead
+    return night, {SCORES: made, DEAD: dead, REPEATED: known}
 
 
 def _parted(aged: pl.DataFrame, rule: Rule) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -193,48 +250,56 @@ def _parted(aged: pl.DataFrame, rule: Rule) -> tuple[pl.DataFrame, pl.DataFrame]
     early, old = pl.col("_age") < 0, pl.col("_age") > rule.days_late
     too_old = pl.lit(f"more than {rule.days_late} days late")
     reason = pl.when(early).then(pl.lit("from a later day")).otherwise(too_old)
-    others = aged.filter(early | old).with_columns(reasons=reason).drop("_age")
+    others = aged.filter(early | old).with_columns(reasons=reason)
     return aged.filter(~(early | old)), others
 
 
-def _unknown(paths: Paths, day: date, rows: pl.DataFrame, key: str) -> tuple[pl.DataFrame, int]:
-    """The rows that no other night has scored, and how many it has."""
+def _compared(
+    paths: Paths, day: date, rows: pl.DataFrame, key: str
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The rows that no other night has scored, those that one has, and those that it has else."""
     files = [folder / SCORES for folder in _folders(paths) if folder.name != str(day)]
-    others = [pl.read_parquet(file, columns=[key]) for file in files if file.exists()]
-    if not others:
-        return rows, 0
-    fresh = rows.join(pl.concat(others), on=key, how="anti", maintain_order="left")
-    return fresh, rows.height - fresh.height
+    others = [pl.read_parquet(file, columns=[key, CONTENT]) for file in files if file.exists()]
+    scored = pl.concat([rows.select(key, CONTENT).clear(), *others])
+    fresh = rows.join(scored, on=key, how="anti", maintain_order="left")
+    same = rows.join(scored, on=[key, CONTENT], how="semi", maintain_order="left")
+    seen = pl.concat([fresh, same])
+    changed = rows.join(seen, on=CONTENT, how="anti", maintain_order="left")
+    return fresh, same, changed.with_columns(reasons=pl.lit(CHANGED))
 
 
 def _publish(
-    paths: Paths,
-    night: Night,
-    made: pl.DataFrame,
-    dead: pl.DataFrame,
-    before: Night | None,
-    why: Why | None,
+    paths: Paths, night: Night, frames: Frames, before: Night | None, why: Why | None
 ) -> None:
     """Write beside the place, record, then rename: nobody sees a part, or what is not on record."""
     folder = _folder(paths, night.day)
     draft = folder.with_name(f".{night.day}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    made.write_parquet(draft / SCORES)
-    dead.write_parquet(draft / DEAD)
+    for name, frame in frames.items():
+        frame.write_parquet(draft / name)
     evidence.replace(draft / NIGHT, json.dumps(asdict(night), indent=2, sort_keys=True) + "\n")
     with open_log(paths, writer=WRITER) as log:
         content: dict[str, Any] = asdict(night)
         if before and why:
-            actor = log.privacy.pseudonym(why.actor)
+            actor = log.privacy.actor(why.actor) if why.actor else WRITER
             content |= {"replaces": before.output, "reason": why.reason, "actor": actor}
         log.record(EventType.BATCH, f"night {night.day}", content)
-    old = folder.with_name(f".{night.day}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    old = folder.with_name(f".{night.day}{OLD}")
     if folder.exists():
         os.replace(folder, old)
     os.replace(draft, folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _restore(paths: Paths) -> None:
+    """Put back the nights that a killed run had moved aside; drop those that it had replaced."""
+    for old in (paths.var / "batches").glob(f".*{OLD}"):
+        folder = _folder(paths, old.name.removeprefix(".").removesuffix(OLD))
+        if folder.exists():
+            shutil.rmtree(old)
+        else:
+            os.replace(old, folder)
 
 
 def _folders(paths: Paths) -> list[Path]:
@@ -246,7 +311,25 @@ def _folder(paths: Paths, day: str) -> Path:
     return paths.var / "batches" / day
 
 
-def _digest(frame: pl.DataFrame) -> str:
+def _digest(*frames: pl.DataFrame) -> str:
     """A digest of the rows, whatever order they come in."""
-    lines = sorted(frame.select(sorted(frame.columns)).write_ndjson().encode().splitlines())
+    lines = sorted(line for frame in frames for line in _lines(frame))
     return "sha256:" + hashlib.sha256(b"\n".join(lines)).hexdigest()
+
+
+def _contents_of(frame: pl.DataFrame) -> pl.Series:
+    """The digest of each row, its key among it."""
+    digests = [hashlib.sha256(line).hexdigest() for line in _lines(frame)]
+    return pl.Series(CONTENT, digests, dtype=pl.String)
+
+
+def _contents(file: Path) -> set[str]:
+    """The digests of the rows that a file of a night holds; none if it cannot be read."""
+    try:
+        return set(pl.read_parquet(file, columns=[CONTENT])[CONTENT])
+    except (OSError, pl.exceptions.PolarsError):
+        return set()
+
+
+def _lines(frame: pl.DataFrame) -> list[bytes]:
+    return frame.select(sorted(frame.columns)).write_ndjson().encode().splitlines()

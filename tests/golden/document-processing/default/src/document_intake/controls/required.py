@@ -1,5 +1,6 @@
-"""What a run of this system writes, and a release needs: what its components say they produce."""
+"""What a release of this system needs at least, whatever its registers are cut down to."""
 
+# What a run writes: what its components say they produce.
 EVIDENCE: tuple[str, ...] = (
     "data-quality",
     "evaluation",
@@ -7,4 +8,24 @@ EVIDENCE: tuple[str, ...] = (
     "bom",
     "lineage",
     "model",
+)
+ROLES = ("business owner", "risk", "independent validation", "data protection")
+SUBJECTS: tuple[str, ...] = (
+    "governance/system.yaml",
+    "governance/scope.yaml",
+    "governance/risk-assessment.yaml",
+    "contracts/*.odcs.yaml",
+    "evals/thresholds.yaml",
+    "docs/model-card.md",
+    "ops/*.yaml",
+)
+QUESTIONS = (
+    "manipulates people below their awareness",
+    "exploits age, disability or a social or economic plight",
+    "scores people for their social behaviour across contexts",
+    "predicts crime from a profile alone",
+    "collects faces from the internet or cameras at large",
+    "reads emotions at work or in education",
+    "sorts people biometrically by a protected trait",
+    "identifies people remotely in public in real time",
 )

@@ -25,6 +25,7 @@ from .switch import switch_of
 
 KINDS = ("event", "market", "promotion", "supply", "other")
 SHORTEST_REASON = 10
+LARGEST = 10  # times the top of the interval: beyond, it is taken for a slip of the keyboard
 
 
 class OverrideRefused(ValueError):
@@ -44,13 +45,14 @@ class Override:
 
 
 def record(paths: Paths, log: AuditLog, override: Override, actor: str) -> bool:
-    """Write the override to the audit log, from when on it counts; False if it is there already.
+    """Write the override to the audit log, from when on it counts; False if it counts already.
 
     Raises OverrideRefused, NotOnRecord for an unknown forecast, and AuditUnavailable if it cannot
     be recorded: then it does not count.
     """
     issue = publication.read(paths, override.forecast)
-    if override in of(paths, override.forecast):
+    last = {(item.node, item.period): item for item in of(paths, override.forecast)}
+    if last.get((override.node, override.period)) == override:
         return False
     if refused := _refused(paths, issue, override, actor):
         raise OverrideRefused(refused)
@@ -83,7 +85,22 @@ def _refused(paths: Paths, issue: Issue, override: Override, actor: str) -> str:
         return f"{override.node} of {override.period} is no series of this forecast"
     if str(override.period) <= _known_until(paths):
         return f"{override.period} is known already: that would be hindsight"
+    if override.value > (most := _most(issue, override)):
+        return f"{override.value:,} is beyond anything likely: {most:,.0f} at the most"
     return ""
+
+
+def _most(issue: Issue, override: Override) -> float:
+    """Far above the interval, or as much as all series together, whichever is more."""
+    month = issue.cells.filter(pl.col("period") == override.period)
+    together = month.filter(pl.col("level") == SERIES)["point"].sum()
+    return max(LARGEST * float(_cell(issue, override)["high"]), float(together))
+
+
+def planned_with(paths: Paths) -> str | None:
+    """The forecast that is planned with: the newest one that is no rehearsal."""
+    issued = publication.recorded(paths).items()
+    return next((name for name, data in reversed(issued) if data["purpose"] == LIVE), None)
 
 
 def _known_until(paths: Paths) -> str:
@@ -249,7 +266,9 @@ def _set(paths: Paths, options: argparse.Namespace) -> None:
     )
     with open_log(paths, "planning") as log:
         new = record(paths, log, override, options.actor)
-    print("recorded: it counts from now on" if new else "it is on record already")
+    counts = override.forecast == planned_with(paths)
+    effect = "it counts from now on" if counts else "it is judged, but nothing is planned with it"
+    print(f"recorded: {effect}" if new else "it is on record already")
 
 
 def _lines(paths: Paths) -> list[str]:

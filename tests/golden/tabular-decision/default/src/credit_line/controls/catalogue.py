@@ -84,11 +84,15 @@ def _kept(file: Path, folder: Path) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the entries; exit code 1 if one lacks something, or if a contract cannot be read."""
+    """Print the entries; exit code 1 if one lacks something or cannot be read, or there is none."""
     parser = argparse.ArgumentParser(prog="catalogue", description=__doc__)
     parser.add_argument("folders", nargs="*", type=Path, help="default: this project")
     folders = parser.parse_args(arguments).folders or [Paths.here().root]
     sound = True
+    for folder in folders:
+        if not any(projects(folder)):
+            print(f"{folder}: no such folder, or no contract in it", file=sys.stderr)
+            sound = False
     for root in (root.resolve() for folder in folders for root in projects(folder)):
         try:
             found = entries(root)

@@ -20,7 +20,7 @@ import yaml
 from . import evidence
 from .card import CardRefused, card_text, disagreements, write_card
 from .paths import Paths
-from .required import EVIDENCE
+from .required import EVIDENCE, QUESTIONS, ROLES, SUBJECTS
 
 # Who has committed to a file; None where that cannot be told.
 Committers = Callable[[str], set[str] | None]
@@ -59,25 +59,31 @@ def check_system(system: Mapping[str, Any]) -> list[Finding]:
     """The system says where it is used, and no prohibited use was found by two people."""
     where = "governance/system.yaml"
     screen = system["prohibited_use_screen"]
+    answers = screen["answers"] or {}
     gaps = [
-        (f"`{fact}` is empty", "which duties apply depends on it")
+        (f"`{fact}` is {'no list of names' if system[fact] else 'empty'}", "duties depend on it")
         for fact in ("jurisdictions", "roles")
-        if not system[fact]
+        if not _names(system, fact)
     ]
-    for question, answer in screen["answers"].items():
+    for question in (question for question in QUESTIONS if question not in answers):
+        gaps.append((f"a screening question is gone: {question}", "put it back, and answer it"))
+    for question, answer in answers.items():
         if answer is True:
             gaps.append((f"prohibited use: {question}", "a yes stops the system: ask legal"))
-    if not all(isinstance(answer, bool) for answer in screen["answers"].values()):
+    if not all(isinstance(answer, bool) for answer in answers.values()):
         gaps.append(("a screening question has no answer", "answer true or false"))
-    people = {screen["answered_by"], screen["reviewed_by"]}
-    if None in people or len(people) < 2:
+    people = {_person(str(screen[by] or "")) for by in ("answered_by", "reviewed_by")}
+    if "" in people or len(people) < 2:
         message = "the screen was not answered and reviewed by two people"
         gaps.append((message, "name the one who answered and another one who reviewed"))
     return [Finding(where, message, hint) for message, hint in gaps]
 
 
 def check_risks(register: Mapping[str, Any], today: date) -> list[Finding]:
-    """Each risk has an owner, a control if high, an accepted residual, a review in date."""
+    """There are risks, each with owner, control if high, accepted residual, review in date."""
+    if not register["risks"]:
+        message = "it names no risk"
+        return [Finding("governance/risk-assessment.yaml", message, "every system has some")]
     return [
         Finding(f"risk {risk['id']}", message, hint)
         for risk in register["risks"]
@@ -87,11 +93,13 @@ def check_risks(register: Mapping[str, Any], today: date) -> list[Finding]:
 
 def _risk_gaps(risk: Mapping[str, Any], today: date) -> list[tuple[str, str]]:
     gaps = []
-    if not risk.get("owner"):
+    if not str(risk.get("owner") or "").strip():
         gaps.append(("no owner", "name the team that owns the risk"))
+    if risk["inherent"] not in ("low", "medium", "high"):
+        gaps.append((f"inherent is {risk['inherent']!r}", "it is low, medium or high"))
     if risk["inherent"] == "high" and not risk.get("controls"):
         gaps.append(("a high risk without a control", "name the controls that reduce it"))
-    if not risk.get("accepted_by"):
+    if not str(risk.get("accepted_by") or "").strip():
         gaps.append(("the remaining risk is not accepted", "the risk owner sets `accepted_by`"))
     review = risk.get("review_by")
     if not isinstance(review, date):
@@ -135,6 +143,12 @@ def _well_formed(register: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], 
         Finding(where, f"`{key}` is not a list of names", "without it nothing needs approval")
         for key in ("required_roles", "subjects")
         if not _names(register, key)
+    ]
+    found += [
+        Finding(where, f"`{key}` lacks {name}", "put it back: a register may only ask for more")
+        for key, least in (("required_roles", ROLES), ("subjects", SUBJECTS))
+        for name in least
+        if _names(register, key) and name not in _names(register, key)
     ]
     given = register.get("approvals") or []
     approvals = []

@@ -1,13 +1,15 @@
 """The feature registry: each feature is declared once, as data, and computed from that alone.
 
-A feature is a formula in SQL over columns of the contract. Training, scoring and replay all compute
-it here, so they cannot differ; what another team takes over is the formula itself, not its code.
+A feature is a formula in SQL over columns of the contract, of one row alone. Training, scoring
+and replay all compute it here, so they cannot differ; what another team takes over is the
+formula itself, not its code.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,6 +22,18 @@ from .contract import Contract, highest
 SCHEMA = "features/1"
 TYPES = {"number": pl.Float64, "integer": pl.Int64, "boolean": pl.Boolean, "string": pl.String}
 
+# All that a formula may call: each gives for a row, whatever the other rows and the day are, the
+# same. Words that stand before a parenthesis without being a function come last.
+CALLS = {
+    *("abs", "ceil", "floor", "round", "sign", "mod", "sqrt", "cbrt", "exp", "pow", "power"),
+    *("ln", "log", "log2", "log10", "log1p", "coalesce", "nullif", "ifnull", "if", "greatest"),
+    *("least", "cast", "try_cast", "date_part", "extract", "lower", "upper", "length", "trim"),
+    *("ltrim", "rtrim", "left", "right", "substr", "starts_with", "ends_with", "concat"),
+    *("and", "or", "not", "in", "like", "between", "case", "when", "then", "else"),
+}
+REST = {"over", "select", "current_date", "current_time", "current_timestamp", "localtimestamp"}
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
+
 
 class FeatureRefused(ValueError):
     """A feature cannot be computed, or is not what its export said."""
@@ -29,10 +43,11 @@ class FeatureRefused(ValueError):
 class Feature:
     """One input of a model.
 
-    `formula` is polars SQL over columns of the contract; `sources` are the columns in it. `as_of`
-    is the date column on whose day all of them have to be known. `version` is raised when the
-    formula changes. `direction` is +1 if more of it can only raise the risk, -1 if it can only
-    lower it, 0 if the model may decide. `code` and `reason` are what a declined person is told.
+    `formula` is polars SQL over columns of the contract, with nothing but CALLS; `sources` are the
+    columns in it. `as_of` is the date column on whose day all of them have to be known. `version`
+    is raised when the formula changes. `direction` is +1 if more of it can only raise the risk, -1
+    if it can only lower it, 0 if the model may decide. `code` and `reason` are what a declined
+    person is told.
     `justification` says why a proxy of a protected attribute is kept. `owner` is the contract's
     owner unless it is another team's feature.
     """
@@ -67,9 +82,15 @@ class Feature:
 
     def _expression(self) -> pl.Expr:
         try:
-            return pl.sql_expr(self.formula)
+            found = pl.sql_expr(self.formula)
         except (pl.exceptions.PolarsError, ValueError) as error:
             raise FeatureRefused(f"{self.name}: {self.formula!r} is no formula") from error
+        if found.meta.has_multiple_outputs() or not _of_one_row(self.formula):
+            raise FeatureRefused(
+                f"{self.name}: {self.formula!r} names columns by a pattern, or looks at other rows "
+                "or at the clock: use nothing but registry.CALLS"
+            )
+        return found
 
 
 def compute(features: Sequence[Feature], frame: pl.DataFrame) -> pl.DataFrame:
@@ -134,6 +155,15 @@ def imported(file: Path, *names: str) -> tuple[Feature, ...]:
     if missing:
         raise FeatureRefused(f"{file.name}: no feature {', '.join(missing)}")
     return tuple(found[name] for name in names)
+
+
+def _of_one_row(formula: str) -> bool:
+    """Whether it calls nothing but CALLS; what cannot be told for sure counts as no."""
+    bare = QUOTED.sub(" quoted ", formula).lower()
+    words = set(re.findall(r"\w+", bare))
+    called = set(re.findall(r"(\w+)\s*\(", bare))
+    odd = any(mark in bare for mark in ("--", "/*", "\\", "$", "'", '"', "`", "#"))
+    return not odd and called <= CALLS and not words & REST
 
 
 def _feature(row: Mapping[str, Any]) -> Feature:

@@ -122,7 +122,7 @@ def roll_back(paths: Paths, reason: str, actor: str) -> str:
     load(paths, version)
     _remember(paths, past[:-1])
     with open_log(paths, "operations") as log:
-        who = log.privacy.pseudonym(actor)
+        who = log.privacy.actor(actor)
         data = {"action": "rollback", "before": before, "reason": reason, "actor": who}
         log.record(EventType.DEPLOYMENT, version, data)
     return version

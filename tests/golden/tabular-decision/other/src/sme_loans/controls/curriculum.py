@@ -271,7 +271,8 @@ def _alerts(known: Facts) -> Topic:
 
 
 def _stopping(known: Facts) -> Topic:
-    told, switch = known["scope"]["oversight"], f"python -m {known['package']}.controls.switch"
+    told = known["scope"]["oversight"]
+    switch = f".venv/bin/python -m {known['package']}.controls.switch"
     stop = f'{switch} stop --reason "…" --actor you@example.org'
     lines = [
         f"`{stop}`",

@@ -11,9 +11,9 @@ import hashlib
 import json
 import os
 import sys
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -37,6 +37,7 @@ HEAD = """\
 # Who has learnt what, and when it runs out. Written by `python -m PACKAGE.controls.learning`;
 # each entry is an event in the audit trail. `person` may be a pseudonym that the team can resolve.
 """
+UNVERIFIED = "is not verified: the log learning.jsonl is not here"
 FIELDS = ("person", "role", "did", "on", "expires", "event")
 
 
@@ -83,7 +84,8 @@ def quiz(
 def done(paths: Paths, name: str, person: str, witness: str, seen: str, today: date) -> Checkpoint:
     """Record that a person did a checkpoint before a witness.
 
-    `seen` is the id of the audit event that it left, or says where else it can be looked up.
+    `seen` is the id of the audit event that it left; where none is asked for, it says where the
+    deed can be looked up.
     Raises NotRecorded if the event is none of this system or of another kind, or if nobody watched.
     """
     plan = load(paths)
@@ -92,7 +94,7 @@ def done(paths: Paths, name: str, person: str, witness: str, seen: str, today: d
         raise NotRecorded("the witness is another person")
     if not seen.strip():
         raise NotRecorded("say where it can be looked up")
-    if _is_id(seen) and _types(paths).get(seen) not in _wanted(step):
+    if step.events and _types(paths).get(seen) not in _wanted(step):
         raise NotRecorded(f"{seen} is no event of {' or '.join(step.events)} in this audit trail")
     entry = {"person": person, "role": step.role, "did": name, "seen": seen, "witness": witness}
     _record(paths, plan, entry, today)
@@ -184,7 +186,7 @@ def _record(paths: Paths, plan: Curriculum, entry: dict[str, Any], today: date) 
         said |= {"witness": log.privacy.pseudonym(said["witness"])} if "witness" in said else {}
         event = log.record(EventType.LITERACY, whole["person"], {**said, "entry": _digest(whole)})
     file = paths.governance / "literacy.yaml"
-    head = HEAD.replace("PACKAGE", __name__.split(".")[0])
+    head = HEAD.replace("PACKAGE", (__package__ or "").split(".")[0])
     before = file.read_text("utf-8") if file.exists() else head
     row = yaml.safe_dump([{**whole, "event": event.id}], sort_keys=False, width=200)
     evidence.replace(file, before + row)
@@ -197,7 +199,8 @@ def _void(
     last = {(entry["person"], entry["role"], entry["did"]): entry for entry in entries}
     for (person, role, did), entry in last.items():
         if reason := _gap(paths, plan, entry, today):
-            yield Finding(f"{role}, {did}", f"the record of {person} {reason}", "do it again")
+            hint = "check it where the log is" if reason == UNVERIFIED else "do it again"
+            yield Finding(f"{role}, {did}", f"the record of {person} {reason}", hint)
 
 
 def _holding(paths: Paths, plan: Curriculum, entries: Iterable[Entry], today: date) -> list[Entry]:
@@ -216,16 +219,19 @@ def _gap(paths: Paths, plan: Curriculum, entry: Entry, today: date) -> str:
         return "is stale: what is taught has changed since"
     if entry["did"] != QUIZ and entry["did"] not in plan.checkpoints:
         return "is of a checkpoint that is gone"
+    if not _log(paths).exists():
+        return UNVERIFIED
     return "" if _on_trail(paths, entry) else "is not what the audit trail says"
 
 
+def _log(paths: Paths) -> Path:
+    return paths.audit / "learning.jsonl"
+
+
 def _on_trail(paths: Paths, entry: Entry) -> bool:
-    """Whether the audit trail has this entry; True where the log is on another machine."""
-    log = paths.audit / "learning.jsonl"
-    if not log.exists():
-        return True
+    """Whether the audit trail has this entry."""
     whole = {name: value for name, value in entry.items() if name != "event"}
-    found = (event for event in read_events(log) if event["id"] == entry["event"])
+    found = (event for event in read_events(_log(paths)) if event["id"] == entry["event"])
     return any(event["data"].get("entry") == _digest(whole) for event in found)
 
 
@@ -261,13 +267,6 @@ def _digest(entry: Entry) -> str:
 
 def _day(value: Any) -> date:
     return value if isinstance(value, date) else date.fromisoformat(value)
-
-
-def _is_id(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 def _same(one: str, other: str) -> bool:
@@ -347,7 +346,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("quiz", "done"):
         made[name].add_argument("--person", required=True, help="your address or a pseudonym")
     made["done"].add_argument("--witness", required=True, help="who watched")
-    made["done"].add_argument("--seen", required=True, help="id of the audit event, or a ticket")
+    made["done"].add_argument("--seen", required=True, help="id of the audit event")
     return parser
 
 

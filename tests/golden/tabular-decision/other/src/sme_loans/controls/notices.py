@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,13 +22,25 @@ import yaml
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from . import contract, evidence, monitoring
-from .audit import AuditUnavailable, EventType, KeyRefused, Pseudonym, open_log, read_events
+from .audit import (
+    AuditUnavailable,
+    EventType,
+    KeyRefused,
+    Pseudonym,
+    in_production,
+    open_log,
+    read_events,
+)
 from .monitoring.export import DUTY, METRICS
 from .paths import Paths
 
 SPOKEN = frozenset({EventType.DECISION, EventType.OVERRIDE, EventType.NOTICE})
 METRIC = "notice_age_days"
 MOST_REASONS = 4
+# The outcome that is none yet: a person has to settle it while the clock runs.
+REFER = "refer"
+# The field of a decision on data that was scored to try things out: it goes out to nobody.
+REHEARSAL = "rehearsal"
 DRAFT = "DRAFT: no counsel has reviewed this text (governance/notices.yaml)."
 
 
@@ -98,7 +111,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A notice that is due."""
+    """A notice that is due, or a case that a person has to settle before one can be."""
 
     case: Case
     due: date
@@ -106,7 +119,8 @@ class Open:
 
     def __str__(self) -> str:
         late = "OVERDUE, " if self.days_left < 0 else ""
-        return f"{self.case.id}  {late}due {self.due}, decided {self.case.started}"
+        what = "referred, nobody has settled it, since" if self.case.outcome == REFER else "decided"
+        return f"{self.case.id}  {late}due {self.due}, {what} {self.case.started}"
 
 
 def load(paths: Paths) -> Settings:
@@ -125,19 +139,26 @@ def load(paths: Paths) -> Settings:
         )
         if unknown := {one.only_if for one in found.regimes} - {"", *found.conditions}:
             raise ValueError(f"no such condition: {', '.join(sorted(unknown))}")
+        if content["reviewed_by"] is not None and not _signed(content):
+            raise ValueError(
+                "`reviewed_by` is an address, and `reviewed_on` the date of the review"
+            )
     except (AttributeError, KeyError, OSError, TypeError, ValueError, yaml.YAMLError) as error:
         raise NoticeRefused(f"governance/notices.yaml: {error}") from error
     return found
 
 
 def cases(paths: Paths) -> dict[str, Case]:
-    """Every decision that has an id, from all logs of the audit trail, in the order of time."""
+    """Every decision but rehearsals, from all logs of the audit trail, in the order of time.
+
+    One without a `decision_id` is known by the id of its event.
+    """
     logs = sorted(paths.audit.glob("*.jsonl"))
     events = [e for log in logs for e in read_events(log) if e["type"] in SPOKEN]
     found: dict[str, Case] = {}
     for event in sorted(events, key=lambda event: str(event["time"])):
-        name = str(event["data"].get("decision_id", ""))
-        if name and event["type"] == EventType.DECISION:
+        name = str(event["data"].get("decision_id") or event["id"])
+        if event["type"] == EventType.DECISION and not event["data"].get(REHEARSAL):
             found[name] = _decided(name, event)
         elif name in found:
             found[name] = _followed(found[name], event)
@@ -145,12 +166,12 @@ def cases(paths: Paths) -> dict[str, Case]:
 
 
 def waiting(paths: Paths, today: date) -> list[Open]:
-    """The notices that are due, the most urgent first."""
+    """The notices that are due and the referrals that are open, the most urgent first."""
     rules, places = load(paths), jurisdictions(paths)
     found = [
         Open(case, due, (due - today).days)
         for case in cases(paths).values()
-        if case.outcome in rules.outcomes and case.waits
+        if case.outcome == REFER or (case.outcome in rules.outcomes and case.waits)
         for due in [deadline(rules, places, case)]
     ]
     return sorted(found, key=lambda one: (one.due, one.case.id))
@@ -163,10 +184,16 @@ def deadline(rules: Settings, places: Sequence[str], case: Case) -> date:
 
 
 def jurisdictions(paths: Paths) -> list[str]:
-    """Those of governance/system.yaml; all that a regime knows while none is stated there."""
-    system = _parsed((paths.governance / "system.yaml").read_text("utf-8"))
-    known = {place for one in load(paths).regimes for place in one.where}
-    return list(system["jurisdictions"]) or sorted(known)
+    """Those of governance/system.yaml; all that a regime knows while none is stated there.
+
+    NoticeRefused for one that no regime knows: nothing would say what people there are told.
+    """
+    stated = _parsed((paths.governance / "system.yaml").read_text("utf-8"))["jurisdictions"] or []
+    known = sorted({place for one in load(paths).regimes for place in one.where})
+    if not isinstance(stated, list) or not all(place in known for place in stated):
+        hint = f"give a list of {', '.join(known)}, or add what applies to governance/notices.yaml"
+        raise NoticeRefused(f"governance/system.yaml: jurisdictions {stated!r}: {hint}")
+    return stated or known
 
 
 def text(paths: Paths, name: str, place: str, codes: Sequence[str] = ()) -> str:
@@ -195,8 +222,13 @@ def text(paths: Paths, name: str, place: str, codes: Sequence[str] = ()) -> str:
 def sent(
     paths: Paths, name: str, place: str, codes: Sequence[str], channel: str, actor: str
 ) -> bool:
-    """Record that the notice went out; whether that was in time. Raises NoticeRefused."""
+    """Record that the notice went out; whether that was in time. Raises NoticeRefused.
+
+    In production a draft is refused: what no counsel has reviewed goes to nobody.
+    """
     notice, rules, case = text(paths, name, place, codes), load(paths), _case(paths, name)
+    if not rules.reviewed_by and in_production(os.environ):
+        raise NoticeRefused("the text is a draft: counsel signs governance/notices.yaml first")
     if not case.waits:
         raise NoticeRefused(f"the person was told of {name} already")
     due = deadline(rules, [place], case)
@@ -210,7 +242,7 @@ def sent(
             "reviewed": bool(rules.reviewed_by),
             "channel": channel,
             "due": due.isoformat(),
-            "actor": log.privacy.pseudonym(actor),
+            "actor": log.privacy.actor(actor),
         }
         event = log.record(EventType.NOTICE, Pseudonym(case.subject), data)
     return event.time[:10] <= due.isoformat()
@@ -247,6 +279,12 @@ def _parsed(text: str) -> Mapping[str, Any]:
     """Reading YAML is slow, and the same two files are read again and again."""
     content: Mapping[str, Any] = yaml.safe_load(text)
     return content
+
+
+def _signed(content: Mapping[str, Any]) -> bool:
+    """Whether somebody who can be asked says when the texts were reviewed."""
+    by, on = content["reviewed_by"], content["reviewed_on"]
+    return isinstance(by, str) and re.fullmatch(r"\S+@\S+", by) is not None and type(on) is date
 
 
 def _regime(name: str, row: Mapping[str, Any]) -> Regime:
@@ -289,6 +327,8 @@ def _case(paths: Paths, name: str) -> Case:
     case = cases(paths).get(name)
     if case is None:
         raise NoticeRefused(f"there is no decision {name} in the audit trail")
+    if case.outcome == REFER:
+        raise NoticeRefused(f"{name} is referred: a person has to settle it first")
     if case.outcome not in load(paths).outcomes:
         raise NoticeRefused(f"the outcome of {name} is {case.outcome}: nobody has to be told why")
     return case
@@ -342,8 +382,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open(paths: Paths, options: argparse.Namespace, today: date) -> int:
-    found = watch(paths, today, __name__.split(".")[0])
-    print("\n".join(map(str, found)) or "every notice was sent")
+    found = watch(paths, today, (__package__ or "system").split(".")[0])
+    print("\n".join(map(str, found)) or "every notice was sent, every referral is settled")
     return 1 if any(one.days_left < 0 for one in found) else 0
 
 

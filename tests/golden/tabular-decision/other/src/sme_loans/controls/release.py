@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -32,6 +33,8 @@ Case = Mapping[str, Any]
 Decide = Callable[[Case], Mapping[str, Any]]
 
 REFER = "refer"
+# What a caller may call a request and find in the log as it is: a UUID, which names nobody.
+REQUEST_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
 class NotReleased(RuntimeError):
@@ -150,14 +153,17 @@ class Desk:
     def release(self, person: str, case: Case, request: str = "") -> dict[str, Any]:
         """Decide, record, and only then return the decision with its id.
 
-        `person` is whom it is about, and is written as a pseudonym only. Raises NotReleased,
-        and what is among `refusals`.
+        `person` is whom it is about, and is written as a pseudonym only. Of a `request` that is no
+        UUID a digest is logged: it may say anything. Raises NotReleased, and what is among
+        `refusals`.
         """
         started = time.perf_counter()
         kept = self.without_identifiers(case)
         mode, answer = self._answer(kept)
         decision = {"decision_id": str(uuid.uuid4()), "mode": mode, **answer}
-        self._record(person, {**decision, "request_id": request}, kept)
+        known = REQUEST_ID.fullmatch(request) or not request
+        shown = request if known else self.log.privacy.digest(request)
+        self._record(person, {**decision, "request_id": shown}, kept)
         self.metrics.released(str(decision["outcome"]), mode, time.perf_counter() - started)
         return decision
 
@@ -278,7 +284,7 @@ class Desk:
             "from": last.get("to", last.get("outcome")),
             "to": outcome,
             "reason": reason,
-            "actor": self.log.privacy.pseudonym(actor),
+            "actor": self.log.privacy.actor(actor),
         }
         try:
             self.log.record(EventType.OVERRIDE, Pseudonym(events[0]["subject"]), data)

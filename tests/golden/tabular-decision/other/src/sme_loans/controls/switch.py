@@ -34,7 +34,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class KillSwitch:
-    """Stopped while its file says so; a file that cannot be read means stopped."""
+    """Stopped while its file says anything but false; one that cannot be read means stopped."""
 
     path: Path
 
@@ -48,7 +48,8 @@ class KillSwitch:
             return State(stopped=True, reason=f"the switch cannot be read: {error}")
         try:
             content = json.loads(text)
-            return State(bool(content["stopped"]), str(content["reason"]), str(content["actor"]))
+            stopped = content["stopped"] is not False
+            return State(stopped, str(content["reason"]), str(content["actor"]))
         except (ValueError, KeyError, TypeError):
             return State(stopped=True, reason="the switch file is damaged")
 
@@ -96,7 +97,7 @@ def drill() -> float:
 
 def _record(paths: Paths, action: str, reason: str, actor: str) -> None:
     with open_log(paths, "operations") as log:
-        who = log.privacy.pseudonym(actor)
+        who = log.privacy.actor(actor)
         data = {"action": action, "reason": reason, "actor": who}
         log.record(EventType.KILL_SWITCH, "decisions", data)
 

@@ -24,7 +24,7 @@ class Page:
 
     `pictures` counts the pictures on it: a page with some and without words was scanned, and has
     no text until somebody, or an OCR program, reads it. `by_ocr`: its words are what such a program
-    made of the picture.
+    made of the picture. `hidden`: there is text on it that nobody sees.
     """
 
     width: float
@@ -33,6 +33,7 @@ class Page:
     pictures: int
     words: tuple[Word, ...]
     by_ocr: bool = False
+    hidden: bool = False
 
     def content(self) -> dict[str, Any]:
         """The page as plain data."""

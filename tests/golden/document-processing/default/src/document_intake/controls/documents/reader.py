@@ -26,18 +26,20 @@ HEAD = b"%PDF-"
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The most that one file may take: bytes, pages, characters, seconds, and bytes of memory."""
+    """The most that one file may take: bytes, pages, characters, seconds, bytes of memory, and
+    words on a page."""
 
     size: int = 10_000_000
     pages: int = 20
     characters: int = 200_000
     seconds: float = 10.0
     memory: int = 1_500_000_000
+    words: int = 2_000
 
 
 class ReadRefused(Exception):
     """The file is not read. `reason`: size, kind, damaged, encrypted, empty, pages, characters,
-    time or crash."""
+    words, time or crash."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the document cannot be read ({reason})")
@@ -64,6 +66,8 @@ class Reader:
             answer = self._asked(content)
         if "refused" in answer:
             raise ReadRefused(answer["refused"])
+        if any(len(page["words"]) > self._bounds.words for page in answer["pages"]):
+            raise ReadRefused("words")
         return tuple(page_of(page) for page in answer["pages"])
 
     def _asked(self, content: bytes) -> dict[str, Any]:

@@ -13,15 +13,15 @@ import json
 import os
 import re
 import sqlite3
+import uuid
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
-from .. import evidence
 from ..audit import AuditLog, EventType, Privacy
 
 PREFIX = "tok:"
@@ -55,19 +55,27 @@ class Originals:
         """Keep an original, durably, and return its digest; the same content is kept once."""
         digest = hashlib.sha256(content).hexdigest()
         file = self._file(digest)
+        self._received(digest, received.isoformat())
         if not file.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            draft = file.with_suffix(".new")
+            draft = file.with_suffix(f".{uuid.uuid4().hex}.new")
             with draft.open("wb") as opened:
                 opened.write(content)
                 opened.flush()
                 os.fsync(opened.fileno())
             os.chmod(draft, 0o600)
             draft.replace(file)
-        known = self._known(digest)
-        if known is None or known.received < received.isoformat():
-            self._write(Kept(digest, received.isoformat(), known.hold if known else ""))
         return digest
+
+    def _received(self, digest: str, day: str) -> None:
+        """Say when it came before it is there, so that none is kept without its time."""
+        known = self._known(digest)
+        if known is None or known.received < day:
+            self._write(Kept(digest, day, known.hold if known else ""))
+
+    def received(self, digest: str) -> date:
+        """The day on which an original came last. Raises OriginalGone."""
+        known = self._known(digest)
+        return date.fromisoformat(known.received if known else _day(self._files(digest)))
 
     def get(self, digest: str) -> bytes:
         """The original. Raises OriginalGone and OriginalChanged."""
@@ -103,13 +111,20 @@ class Originals:
         for digest in gone:
             data = {"action": "original deleted", "digest": f"sha256:{digest}", "after_days": days}
             log.record(EventType.DISPOSAL, f"sha256:{digest}", data)
-            self._file(digest).unlink(missing_ok=True)
-            self._file(digest).with_suffix(".json").unlink(missing_ok=True)
+            for file in self._files(digest):
+                file.unlink(missing_ok=True)
         return gone
 
     def _each(self) -> Iterator[Kept]:
-        for file in self.folder.glob("*.json"):
-            yield Kept(**json.loads(file.read_text("utf-8")))
+        """Also what has no record, such as the draft of a process that was killed: by its age."""
+        found = self.folder.glob("[0-9a-f]" * 64 + ".*")
+        for digest in {file.name[:64] for file in found}:
+            yield self._known(digest) or Kept(digest, _day(self._files(digest)))
+
+    def _files(self, digest: str) -> list[Path]:
+        """An original and its drafts; its record last, so that what is left is known."""
+        found = self.folder.glob(f"{digest}.*")
+        return sorted(found, key=lambda file: (file.suffix == ".json", file.name))
 
     def _known(self, digest: str) -> Kept | None:
         file = self._file(digest).with_suffix(".json")
@@ -117,12 +132,23 @@ class Originals:
 
     def _write(self, kept: Kept) -> None:
         text = json.dumps(asdict(kept), sort_keys=True) + "\n"
-        evidence.replace(self._file(kept.digest).with_suffix(".json"), text)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = self.folder / f".{uuid.uuid4().hex}.new"
+        draft.write_text(text, "utf-8")
+        draft.replace(self._file(kept.digest).with_suffix(".json"))
 
     def _file(self, digest: str) -> Path:
         if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
             raise OriginalGone(digest)
         return self.folder / f"{digest}.pdf"
+
+
+def _day(files: Iterable[Path]) -> str:
+    """The day of the newest of these files; OriginalGone where there is none."""
+    newest = max((file.stat().st_mtime for file in files), default=None)
+    if newest is None:
+        raise OriginalGone
+    return datetime.fromtimestamp(newest, UTC).date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ process takes no more memory than it is given, and knows nothing but the file be
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import resource
@@ -20,6 +21,10 @@ from .page import Page, Word, turned
 
 # Characters that stand further apart than this share of their height belong to two words.
 GAP = 0.25
+# Modes of text that paint nothing, and those that paint the outline of letters alone.
+UNPAINTED, OUTLINED = (3, 7), (1, 5)
+# Paint this light, of 255, is not seen on paper; nor is paint that lets this much through.
+LIGHT, FAINT = 240, 25
 
 
 Read = Callable[[bytes], list[Page]]
@@ -54,32 +59,70 @@ def _pages(document: Any, most_characters: int) -> Iterator[Page]:
         if left < 0:
             raise Refused("characters")
         width, height = page.get_mediabox()[2:]
-        letters = list(_letters(text, height))
+        found = list(_letters(text, height, page.get_cropbox()))
+        letters = [letter for letter in found if not letter.outside]
         angle = _angle(letters)
         pictures = sum(1 for _ in page.get_objects([raw.FPDF_PAGEOBJ_IMAGE], max_depth=2))
         words = turned(_words(letters, angle), angle, width, height)
         size = (height, width) if angle in (90, 270) else (width, height)
-        yield Page(*size, angle, pictures, _in_order(words))
+        hidden = len(letters) < len(found) or any(letter.unseen for letter in letters)
+        yield Page(*size, angle, pictures, _in_order(words), hidden=hidden)
         text.close()
         page.close()
 
 
 class Letter(NamedTuple):
-    """A character, its box (left, top, right, bottom), and what turns it upright, in degrees."""
+    """A character, its box (left, top, right, bottom), and what turns it upright, in degrees.
+
+    `outside` the part of the page that is shown it is not read; `unseen` is painted in no colour,
+    or in one that paper has.
+    """
 
     text: str
     box: tuple[float, float, float, float]
     turn: int
+    outside: bool = False
+    unseen: bool = False
 
 
-def _letters(text: Any, height: float) -> Iterator[Letter]:
+def _letters(
+    text: Any, height: float, shown: tuple[float, float, float, float]
+) -> Iterator[Letter]:
     handle, box = text.raw, raw.FS_RECTF()
     for place in range(text.count_chars()):
         letter = chr(raw.FPDFText_GetUnicode(handle, place))
         raw.FPDFText_GetLooseCharBox(handle, place, box)
         angle = math.degrees(raw.FPDFText_GetCharAngle(handle, place))
         turn = -round(angle / 90) * 90 % 360
-        yield Letter(letter, (box.left, height - box.top, box.right, height - box.bottom), turn)
+        place_of = (box.left, height - box.top, box.right, height - box.bottom)
+        drawn = letter.isprintable() and not letter.isspace()
+        outside = drawn and not _within(letter, box, shown)
+        yield Letter(letter, place_of, turn, outside, drawn and _unseen(handle, place))
+
+
+def _within(letter: str, box: Any, shown: tuple[float, float, float, float]) -> bool:
+    """Whether the middle of a character lies in the part of the page that is shown.
+
+    A word may run off its edge by a letter, as long names do; a figure may not.
+    """
+    left, bottom, right, top = shown
+    across, up = (box.left + box.right) / 2, (box.bottom + box.top) / 2
+    slack = 0.0 if letter.isdigit() else abs(box.top - box.bottom)
+    beside = left - slack <= across <= right + slack
+    return bool(beside and bottom - slack <= up <= top + slack)
+
+
+def _unseen(handle: Any, place: int) -> bool:
+    """Whether a character is painted so that nobody sees it on white paper."""
+    drawn = raw.FPDFText_GetTextObject(handle, place)
+    mode = raw.FPDFTextObj_GetTextRenderMode(drawn) if drawn else 0
+    if mode in UNPAINTED:
+        return True
+    asked = raw.FPDFText_GetStrokeColor if mode in OUTLINED else raw.FPDFText_GetFillColor
+    *paint, cover = parts = [ctypes.c_uint() for _ in range(4)]
+    if not asked(handle, place, *parts):
+        return False
+    return cover.value <= FAINT or min(colour.value for colour in paint) >= LIGHT
 
 
 def _angle(letters: Sequence[Letter]) -> int:

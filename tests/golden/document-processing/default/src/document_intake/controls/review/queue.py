@@ -11,14 +11,14 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from ..audit import AuditLog, EventType, Pseudonym
+from ..audit import AuditLog, EventType, Pseudonym, read_events
 from ..audit.log import now
 from ..paths import Paths
 
@@ -153,7 +153,7 @@ class Queue:
 
         Who has voted on a case does not get it again. Raises UnknownTask and NotYours.
         """
-        who = self._log.privacy.pseudonym(actor)
+        who = self._log.privacy.actor(actor)
         with self._opened() as database:
             if id is None:
                 found = _tasks(
@@ -189,20 +189,23 @@ class Queue:
         outcome: str,
         reason: str,
         changes: Sequence[Mapping[str, Any]] = (),
+        reviewers: int = 1,
     ) -> Task:
         """Record what a person decided, then let it count.
 
         `changes` says what the person corrected, as rows of plain data without identifiers. With
         several reviewers it counts when as many agree on outcome and changes; who differs sends
-        the case back to the start. The same decision by the same person again is no error. Raises
-        UnknownTask, NotYours, ValueError, and AuditUnavailable, after which nothing has changed.
+        the case back to the start. `reviewers` raises how many the case needs, where the decision
+        asks for more than the case did; it never lowers it. The same decision by the same person
+        again is no error. Raises UnknownTask, NotYours, ValueError, and AuditUnavailable, after
+        which nothing has changed.
         """
         if outcome not in self.outcomes or len(reason.strip()) < SHORTEST_REASON:
             named = ", ".join(self.outcomes)
             raise ValueError(
                 f"give a reason of {SHORTEST_REASON} letters or more, and one of {named}"
             )
-        who = self._log.privacy.pseudonym(actor)
+        who = self._log.privacy.actor(actor)
         given = {"outcome": outcome, "changes": list(changes), "reason": reason}
         vote = {**self._log.privacy.redact(given), "actor": str(who)}
         with self._opened() as database:
@@ -211,7 +214,8 @@ class Queue:
                 return task
             if task.status != CLAIMED or task.claimed_by != who or self._lapsed(database, id):
                 raise NotYours("claim it first: a claim holds for a while only")
-            return self._counted(database, task, vote)
+            needed = max(task.reviewers, reviewers)
+            return self._counted(database, replace(task, reviewers=needed), vote)
 
     def _counted(self, database: sqlite3.Connection, task: Task, vote: dict[str, Any]) -> Task:
         """Record the vote, then write what follows from it."""
@@ -231,17 +235,27 @@ class Queue:
         )
         database.execute(
             "update tasks set status = ?, votes = ?, outcome = ?, decided = ?, reasons = ?,"
-            " claimed_by = null, claimed_until = null where id = ?",
+            " reviewers = ?, claimed_by = null, claimed_until = null where id = ?",
             (
                 DECIDED if done else OPEN,
                 json.dumps(votes, sort_keys=True),
                 vote["outcome"] if done else None,
                 self._now() if done else None,
                 json.dumps(reasons),
+                task.reviewers,
                 task.id,
             ),
         )
         return _task(database, task.id)
+
+    def settled(self) -> set[str]:
+        """The decisions that people have overridden for good, by every log beside the queue's."""
+        return {
+            event["data"]["decision_id"]
+            for log in sorted(self._log.path.parent.glob("*.jsonl"))
+            for event in read_events(log)
+            if event["type"] == EventType.OVERRIDE and event["data"].get("to", REFER) != REFER
+        }
 
     def oldest_seconds(self) -> float:
         """For how long the oldest case has waited; 0 where nothing waits."""
@@ -326,9 +340,14 @@ def referred(events: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]
 
 
 def unqueued(queue: Queue, events: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Recorded referrals that are in no queue, sorted: what a crash left between the two."""
+    """Recorded referrals that are in no queue, sorted: what a crash left between the two.
+
+    What the logs say people have decided is none, so that a queue that was lost opens no case a
+    second time. A case that waited for another vote starts anew.
+    """
     known = {task.id for task in (*queue.waiting(), *queue.decided())}
-    return sorted(referred(events).keys() - known)
+    missing = referred(events).keys() - known
+    return sorted(missing - queue.settled()) if missing else []
 
 
 def reconcile(

@@ -2,8 +2,10 @@
 
 `python -m <package>.controls.agent.replay [RUN …]` replays the runs named, or all. It calls no
 model and no tool. A verdict is judged again by the rules, the access and the facts on record; then
-it is checked that nothing was called that the agent had not asked for, and that each effect had
-an approval of another person, of this very call, in time, before it took place.
+it is checked that nothing was called that the agent had not asked for, that each effect had an
+approval of another person with a role for it, of this very call, in time, before it took place,
+and that it took place once in the whole log. Of a run whose content was erased only the latter is
+checked: its verdicts cannot be judged.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +26,27 @@ from . import rules as law
 from .guard import APPROVED, DONE, REJECTED, Ledger, Proposal
 from .rules import HELD, Call, Now, Rules, Spent, Verdict
 
+WHOLE = "sums of days, approvals and effects"
 Events = Sequence[Mapping[str, Any]]
 Payload = Callable[[str], Mapping[str, Any]]
+Laws = Mapping[str, tuple[Rules, Access]]
+# What only a run that has begun can have on record.
+OF_RUNS = ("step", "call", "halt", "end", "approval", "effect", "done", "void", "settle")
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A run judged again: who chose the calls, how many verdicts, and what does not agree."""
+    """A run judged again: who chose the calls, how many verdicts, and what does not agree.
+
+    `erased` counts, for a whole log, the runs that could not be judged.
+    """
 
     run: str
     agent: str
     generated: bool
     verdicts: int
     findings: tuple[str, ...]
+    erased: int = 0
 
     @property
     def same(self) -> bool:
@@ -73,7 +83,15 @@ def runs(events: Events) -> list[str]:
 
 
 def replay(events: Events, payload: Payload, run: str) -> Replay:
-    """Judge a run again. LookupError where it is not in the log, or its content was erased."""
+    """Judge a run again, and all that was done in it. LookupError where it is not in the log, or
+    its content was erased.
+    """
+    found = _judged(events, payload, run)
+    own = tuple(said for of, said in effects(events) if of == run)
+    return replace(found, findings=found.findings + own)
+
+
+def _judged(events: Events, payload: Payload, run: str) -> Replay:
     own = [event for event in events if event["data"].get("run") == run]
     begun = next((event for event in own if event["data"].get("kind") == "begin"), None)
     if begun is None:
@@ -81,20 +99,22 @@ def replay(events: Events, payload: Payload, run: str) -> Replay:
     walk = _begun(events, begun, payload)
     for event in own:
         _step(walk, event, payload)
-    walk.findings += _effects(own)
     data = begun["data"]
     return Replay(run, data["agent"], data["generated"], walk.verdicts, tuple(walk.findings))
 
 
 def replay_all(events: Events, payload: Payload) -> list[Replay]:
-    """Every run of the log whose content was not erased, and the sums of the days once more."""
-    found = []
+    """Every run of the log whose content was not erased; last, the sums of the days, approvals
+    and effects of all runs.
+    """
+    found, erased = [], 0
     for run in runs(events):
         try:
-            found.append(replay(events, payload, run))
+            found.append(_judged(events, payload, run))
         except PayloadErased:
-            continue
-    return found
+            erased += 1
+    said = tuple(f"{run}: {finding}" for run, finding in effects(events))
+    return [*found, Replay(WHOLE, "all", False, 0, (*sums(events), *said), erased)]
 
 
 def sums(events: Events) -> list[str]:
@@ -125,7 +145,7 @@ def _begun(events: Events, begun: Mapping[str, Any], payload: Payload) -> _Walk:
     )
     if texts is None:
         raise LookupError(f"the log does not hold the rules of {data['run']}")
-    rules, access = Rules.of(json.loads(texts["rules"])), _access(json.loads(texts["access"]))
+    rules, access = _law(texts)
     allowed = law.offered(rules, access, tuple(data["roles"]))
     walk = _Walk(rules, allowed, payload(begun["id"])["case"])
     walk.expect("tools", data["tools"], sorted(allowed))
@@ -160,6 +180,9 @@ def _call(walk: _Walk, data: Mapping[str, Any], kept: Mapping[str, Any]) -> None
     else:
         walk.findings.append(f"{data['tool']} was called, and not asked for")
     call = Call(data["tool"], kept["arguments"], data["valid"], data["digest"])
+    held = data["outcome"] == HELD and call.tool in walk.rules.tools
+    if held and kept.get("rows") != law.sources(walk.rules, walk.spent, call):
+        walk.findings.append(f"{call.tool} was shown with other rows than were read")
     facts = Now(**data["now"])
     again = law.judge(walk.rules, walk.allowed, walk.case, walk.spent, facts, call)
     recorded = Verdict(data["outcome"], data["reason"])
@@ -176,21 +199,51 @@ def _said(verdict: Verdict) -> str:
     return f"{verdict.outcome} {verdict.reason}".strip()
 
 
-def _effects(events: Events) -> list[str]:
-    """Each effect was proposed, approved by another person in time, and took place once."""
-    ledger, findings = Ledger(), []
-    for event in events:
+def effects(events: Events) -> list[tuple[str, str]]:
+    """Where not: each run began, and each effect was proposed, approved by another person who may
+    in time, and took place once. By run, over the whole log, since two runs may do the same.
+
+    A run that is older than what retention has left cannot be checked.
+    """
+    ledger, findings, laws = Ledger(), [], _laws(events)
+    for place, event in enumerate(events, 1):
         data = event["data"]
-        kind, known = data.get("kind"), ledger.proposals.get(data.get("proposal", ""))
-        if kind == "approval" and data["outcome"] in (APPROVED, REJECTED):
-            findings += _odd_approval(event, known)
-        if kind in ("effect", "done"):
-            findings += _odd_effect(event, known)
-        if not _whole(data):
-            findings.append(f"{data['tool']} was held, and not as a proposal")
-        elif known is not None or kind not in ("approval", "done"):
+        kind, run = data.get("kind"), str(data.get("run", ""))
+        if kind in OF_RUNS and run not in ledger.runs:
+            if int(event["sequence"]) <= place:
+                findings.append((run, f"{kind} without a run that has begun"))
+            elif kind == "done":
+                ledger.take(event)
+            continue
+        findings += [(run, said) for said in _odd(event, ledger, laws)]
+        known = data.get("proposal", "") in ledger.proposals
+        if _whole(data) and (known or kind not in ("approval", "done", "void")):
             ledger.take(event)
     return findings
+
+
+def _odd(event: Mapping[str, Any], ledger: Ledger, laws: Laws) -> list[str]:
+    """What is wrong with one event, after those before it."""
+    data = event["data"]
+    kind, known = data.get("kind"), ledger.proposals.get(data.get("proposal", ""))
+    if kind == "approval" and data["outcome"] in (APPROVED, REJECTED):
+        return _odd_approval(event, known, laws)
+    if kind in ("effect", "done"):
+        return _odd_effect(event, known, ledger.done)
+    return [] if _whole(data) else [f"{data['tool']} was held, and not as a proposal"]
+
+
+def _laws(events: Events) -> Laws:
+    """By digest, the rules and the access that the log holds."""
+    return {
+        event["subject"]: _law(event["data"])
+        for event in events
+        if event["data"].get("kind") == "rules"
+    }
+
+
+def _law(texts: Mapping[str, Any]) -> tuple[Rules, Access]:
+    return Rules.of(json.loads(texts["rules"])), _access(json.loads(texts["access"]))
 
 
 def _whole(data: Mapping[str, Any]) -> bool:
@@ -199,7 +252,7 @@ def _whole(data: Mapping[str, Any]) -> bool:
     return not held or {"proposal", "key", "requester", "rules", "expires", "amount"} <= set(data)
 
 
-def _odd_approval(event: Mapping[str, Any], held: Proposal | None) -> list[str]:
+def _odd_approval(event: Mapping[str, Any], held: Proposal | None, laws: Laws) -> list[str]:
     data = event["data"]
     if held is None:
         return [f"{data['proposal']} was decided, and never proposed"]
@@ -208,17 +261,33 @@ def _odd_approval(event: Mapping[str, Any], held: Proposal | None) -> list[str]:
         ("was decided by who asked for it", data["actor"] == held.requester),
         ("was decided for another call", data["digest"] != held.digest),
         ("was decided too late", event["time"] >= held.expires),
+        (
+            "was approved by roles that may not",
+            data["outcome"] == APPROVED and not _entitled(held, data.get("roles", ()), laws),
+        ),
     )
     return [f"{held.id} {fault}" for fault, broken in faults if broken]
 
 
-def _odd_effect(event: Mapping[str, Any], held: Proposal | None) -> list[str]:
+def _entitled(held: Proposal, roles: Iterable[str], laws: Laws) -> bool:
+    """Whether these roles might approve it, under the rules that it was proposed under."""
+    if held.rules not in laws:
+        return False
+    rules, access = laws[held.rules]
+    tool = rules.tools.get(held.tool)
+    return tool is not None and access.may(roles, law.APPROVE, tool.class_)
+
+
+def _odd_effect(
+    event: Mapping[str, Any], held: Proposal | None, done: Collection[str]
+) -> list[str]:
     data = event["data"]
     if held is None:
         return [f"{data['proposal']} took effect, and was never proposed"]
     faults = (
         ("took effect without an approval", held.state not in (APPROVED, DONE)),
         ("took effect twice", held.state == DONE),
+        ("took effect as another one had", held.state != DONE and data["key"] in done),
         ("took effect as another tool", data["tool"] != held.tool),
         ("took effect under another key", data["key"] != held.key),
         ("took effect as another call", data["digest"] != held.digest),
@@ -244,8 +313,8 @@ def of_log(log: Path, wanted: Iterable[str] = ()) -> list[Replay]:
     chosen = list(wanted)
     if chosen:
         return [replay(events, payload, run) for run in chosen]
-    whole = Replay("sums of days", log.name, False, 0, tuple(sums(events)))
-    return [*replay_all(events, payload), whole]
+    *found, whole = replay_all(events, payload)
+    return [*found, replace(whole, agent=log.name)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -264,7 +333,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wrong = [one for one in found if not one.same]
     print("\n".join(map(str, wrong if not options.runs else found)) or "nothing differs")
     replayed = sum(one.verdicts for one in found)
+    erased = sum(one.erased for one in found)
     print(f"{len(found)} replayed, {replayed} verdicts, {len(wrong)} not the same")
+    print(f"{erased} runs were erased: their approvals and effects were checked, no verdicts")
     return 1 if failed or wrong or not found else 0
 
 

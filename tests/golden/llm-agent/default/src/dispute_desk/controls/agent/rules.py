@@ -47,6 +47,7 @@ REASONS = {
     "NOT_ENTITLED": "this role may not approve it",
     "OTHER_CALL": "what was looked at is not what would be done",
     "OTHER_RULES": "the rules have changed since it was proposed",
+    "OVERRIDDEN": "the decision that it belongs to was overridden",
 }
 
 
@@ -59,7 +60,9 @@ class Tool:
     """One tool: what it does to the world, on which class of data, how often, with how much money.
 
     `bound` says for an argument where its value has to come from: the `case`, or the results of
-    a tool, in which a field of that name must have held it.
+    a tool, in which a field of that name must have held it; what is bound to one tool has to
+    stand in one row of its results. `once` names the arguments of a write by which an effect is
+    the same effect: it takes place once, whatever the case and the other arguments.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Tool:
     bound: Mapping[str, str] = field(default_factory=dict)
     amount: str = ""
     most: int = 0
+    once: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +115,20 @@ class Rules:
         return cls(tools, limits)
 
 
+# A row of a result: by the name of a field, its value, or its values where it is a list.
+Row = Mapping[str, tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a run has used up so far, and which values its tools have shown it."""
+    """What a run has used up so far, and which rows its tools have shown it."""
 
     steps: int = 0
     tokens: int = 0
     cost: float = 0.0
     amount: int = 0
     calls: Mapping[str, int] = field(default_factory=dict)
-    seen: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    seen: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     proposed: frozenset[str] = frozenset()
 
 
@@ -248,11 +256,20 @@ def after_call(
         return replace(spent, amount=amount, proposed=spent.proposed | {call.digest})
     if verdict.outcome != ALLOWED:
         return spent
-    seen = dict(spent.seen)
-    for name, value in _scalars(result):
-        place = f"{call.tool}.{name}"
-        seen[place] = seen.get(place, frozenset()) | {str(value)}
-    return replace(spent, seen=seen)
+    before = spent.seen.get(call.tool, ())
+    rows = [row for row in _rows(result, {}) if row not in before]
+    return replace(spent, seen={**spent.seen, call.tool: (*before, *rows)})
+
+
+def sources(rules: Rules, spent: Spent, call: Call) -> dict[str, dict[str, Any]]:
+    """By tool, the row of its results that the arguments of a call have been taken from."""
+    tool = rules.tools[call.tool]
+    found = {one: _source(tool, one, spent, call.arguments) for one in tool.bound.values()}
+    return {
+        source: {name: said[0] if len(said) == 1 else list(said) for name, said in row.items()}
+        for source, row in found.items()
+        if row is not None
+    }
 
 
 def amount_of(tool: Tool, arguments: Mapping[str, Any]) -> int:
@@ -273,28 +290,42 @@ def _first(*checks: tuple[str, bool]) -> str:
 def _from_source(
     tool: Tool, case: Mapping[str, str], spent: Spent, arguments: Mapping[str, Any]
 ) -> bool:
-    """Each bound argument has a value that the case or the named tool has given."""
-    for name, source in tool.bound.items():
-        value = arguments.get(name)
-        if source == CASE:
-            known = frozenset({case[name]}) if name in case else frozenset()
-        else:
-            known = spent.seen.get(f"{source}.{name}", frozenset())
-        if value is not None and str(value) not in known:
-            return False
-    return True
+    """What is bound to the case is of the case; what is bound to a tool is of one row it gave."""
+    own = {name for name, source in tool.bound.items() if source == CASE}
+    if any(name not in case or str(arguments.get(name)) != case[name] for name in own):
+        return False
+    tools = set(tool.bound.values()) - {CASE}
+    return all(_source(tool, one, spent, arguments) is not None for one in tools)
 
 
-def _scalars(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Each text or number of a result, with the name of the field that it stands in."""
+def _source(tool: Tool, source: str, spent: Spent, arguments: Mapping[str, Any]) -> Row | None:
+    """The first row of a tool that holds each argument that is bound to it."""
+    wanted = {name: str(arguments.get(name)) for name, one in tool.bound.items() if one == source}
+    for row in spent.seen.get(source, ()):
+        if all(value in row.get(name, ()) for name, value in wanted.items()):
+            return row
+    return None
+
+
+def _rows(value: Any, around: Row) -> Iterator[Row]:
+    """Each mapping of a result as a row, with the fields of the mappings that it stands in."""
     if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _scalars(item, str(key))
+        row = {**around, **{str(name): tuple(_plain(item)) for name, item in value.items()}}
+        yield {name: values for name, values in row.items() if values}
+        for item in value.values():
+            yield from _rows(item, row)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _scalars(item, name)
+            yield from _rows(item, around)
+
+
+def _plain(value: Any) -> Iterator[str]:
+    """The text or number of a field, or those of a list."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _plain(item)
     elif isinstance(value, str | int | float):
-        yield name, value
+        yield str(value)
 
 
 def _limits(given: Mapping[str, Any]) -> Limits:
@@ -310,14 +341,18 @@ def _limits(given: Mapping[str, Any]) -> Limits:
 
 
 def _tool(name: str, given: Mapping[str, Any]) -> Tool:
-    known = {"effect", "class", "calls", "bound", "amount", "most"}
+    known = {"effect", "class", "calls", "bound", "amount", "most", "once"}
     if unknown := set(given) - known:
         raise ValueError(f"{name} has unknown words: {', '.join(sorted(unknown))}")
     bound = {str(argument): str(source) for argument, source in given.get("bound", {}).items()}
     amount, most = str(given.get("amount", "")), given.get("most", 0)
     if type(given["calls"]) is not int or type(most) is not int:
         raise ValueError(f"{name}: `calls` and `most` are whole numbers")
-    return Tool(name, given["effect"], str(given["class"]), given["calls"], bound, amount, most)
+    once = given.get("once", [])
+    if not isinstance(once, list):
+        raise ValueError(f"{name}: `once` is a list of arguments")
+    own = (bound, amount, most, tuple(map(str, once)))
+    return Tool(name, given["effect"], str(given["class"]), given["calls"], *own)
 
 
 def _refuse_odd(tool: Tool, tools: Mapping[str, Tool], limits: Limits) -> None:
@@ -331,6 +366,7 @@ def _refuse_odd(tool: Tool, tools: Mapping[str, Tool], limits: Limits) -> None:
             "a write has an argument that is bound to the case",
             tool.effect == WRITE and CASE not in tool.bound.values(),
         ),
+        ("`once` says what makes a write the same", tool.effect == WRITE and not tool.once),
         ("`amount` and `most` go together", bool(tool.amount) != (tool.most > 0)),
         ("only a write moves money", bool(tool.amount) and tool.effect != WRITE),
         ("`most` is within the limit of a case", tool.most > limits.amount),

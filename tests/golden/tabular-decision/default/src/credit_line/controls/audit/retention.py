@@ -7,7 +7,7 @@ does the rest. An event that goes leaves its hash behind, so that chain and proo
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from .log import locked, open_log
 from .privacy import Payloads
 from .settings import Rule, Settings, settings
 
-WRITER = "operations"
+WRITER, ERASURE = "operations", "erasure request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,27 @@ def due(paths: Paths, now: datetime) -> list[Disposal]:
 
 
 def erasure(paths: Paths, subject: str) -> list[Disposal]:
-    """The payloads about one person (a pseudonym), in all logs; ValueError if a hold stops it."""
-    if subject in settings(paths.ops / "audit.yaml").holds:
+    """The payloads about one person (a pseudonym), in all logs, and the files of their decisions.
+
+    A file is such a one if a rule names it and it is called by the id of the decision. ValueError
+    if a hold stops it.
+    """
+    chosen = settings(paths.ops / "audit.yaml")
+    if subject in chosen.holds:
         raise ValueError(f"{subject} is on hold (ops/audit.yaml): nothing is erased")
-    found = []
+    found, decisions = [], set()
     for log in sorted(paths.audit.glob("*.jsonl")):
         about = set(Payloads.of(log).events_of(subject))
-        places = [int(e["sequence"]) for e in read_events(log) if e["id"] in about]
+        events = list(read_events(log))
+        places = [int(e["sequence"]) for e in events if e["id"] in about]
+        decisions |= {e["data"].get("decision_id") for e in events if e["subject"] == subject}
         if places:
-            found.append(Disposal("erasure request", "payloads", log.name, tuple(places)))
-    return found
+            found.append(Disposal(ERASURE, "payloads", log.name, tuple(places)))
+    rules = [rule for rule in chosen.retention if rule.what == "files"]
+    stored = {path for rule in rules for path in paths.root.glob(rule.files)}
+    kept = [path for path in sorted(stored) if path.stem in decisions]
+    names = tuple(path.relative_to(paths.root).as_posix() for path in kept)
+    return [*found, Disposal(ERASURE, "files", files=names)] if names else found
 
 
 def dispose(paths: Paths, disposals: Iterable[Disposal]) -> None:
@@ -83,6 +94,38 @@ def dispose(paths: Paths, disposals: Iterable[Disposal]) -> None:
         with open_log(paths, WRITER) as log:
             log.record(EventType.DISPOSAL, disposal.record, disposal.content())
         _do(paths, disposal)
+
+
+def early(log: Path, rules: Sequence[Rule]) -> list[str]:
+    """Events that went before their rule's time, as far as that can be told.
+
+    A gap does not say when its event was, but the events before it were not later.
+    """
+    kept = {rule.record: rule.keep_days for rule in rules if rule.what == "events"}
+    gone = _when_disposed(log, kept)
+    found, last = [], None
+    for place, line in enumerate(split(log.read_bytes())[0] if log.is_file() else [], start=1):
+        event = json.loads(line)
+        if event.keys() != STUB:
+            last = datetime.fromisoformat(event["time"])
+        elif last and place in gone and last > gone[place]:
+            found.append(f"event {place} went before its rule allows")
+    return found
+
+
+def _when_disposed(log: Path, kept: Mapping[str, int]) -> dict[int, datetime]:
+    """Before when each event that is gone had to be; a rule that is none counts as the shortest."""
+    found: dict[int, datetime] = {}
+    for other in sorted(log.parent.glob("*.jsonl")):
+        for event in read_events(other):
+            data = event["data"]
+            if event["type"] == EventType.DISPOSAL and data.get("log") == log.name:
+                days = kept.get(data.get("record"), min(kept.values(), default=0))
+                before = datetime.fromisoformat(event["time"]) - timedelta(days=days)
+                if data.get("what") == "events":
+                    spans = [range(first, last + 1) for first, last in data["sequences"]]
+                    found |= {place: before for span in spans for place in span}
+    return found
 
 
 def ranges(places: Sequence[int]) -> list[list[int]]:

@@ -3,7 +3,8 @@
 `verify`: are they intact?  `checkpoint`: state and sign their ends.  `keygen`: a signing key.
 `prove`: show one event, or that a log only grew, without showing the rest; `check` such a proof.
 `deliver`: send what sinks have not got.  `backlog`: how much that is, for Prometheus.
-`dispose`: apply the retention rule.  `erase`: destroy the payloads about one person.
+`dispose`: apply the retention rule.  `erase`: destroy the payloads about one person,
+and the stored cases of their decisions.
 """
 
 import argparse
@@ -45,7 +46,8 @@ def _verify(paths: Paths, options: Options) -> int:
     known: dict[str, list[Checkpoint]] = {}
     for point in checkpoints.read(options.against) if options.against else []:
         known.setdefault(point.log, []).append(point)
-    keys = _settings(paths).checkpoint_keys
+    chosen = _settings(paths)
+    keys = chosen.checkpoint_keys
     there = {state.path.name: state for state in verify_folder(paths.audit, keys)}
     logs = sorted(there.keys() | known.keys())
     states = [
@@ -58,7 +60,16 @@ def _verify(paths: Paths, options: Options) -> int:
         )
         return 2
     shown = [_show(state, signed=bool(keys)) for state in states]
-    return 0 if all(shown) else 1
+    early = [text for state in states for text in _early(state, chosen)]
+    print("".join(f"{text}\n" for text in early), end="", file=sys.stderr)
+    return 0 if all(shown) and not early else 1
+
+
+def _early(state: Verification, chosen: Settings) -> list[str]:
+    """What went too soon; a log that is damaged says nothing of times."""
+    sound = state.intact and state.disposed
+    found = retention.early(state.path, chosen.retention) if sound else []
+    return [f"{state.path.name}: {text}" for text in found]
 
 
 def _checkpoint(paths: Paths, options: Options) -> int:
@@ -160,7 +171,11 @@ def _erase(paths: Paths, options: Options) -> int:
     """Say what there is about a person; with --apply, destroy it."""
     chosen = _settings(paths)
     subject = privacy_from(os.environ, chosen.identifying_fields).pseudonym(options.subject)
-    return _disposed(paths, retention.erasure(paths, subject), options.apply)
+    found = retention.erasure(paths, subject)
+    if not found:
+        print("nothing is found of this person under the present key", file=sys.stderr)
+        return 1
+    return _disposed(paths, found, options.apply)
 
 
 def _disposed(paths: Paths, found: list[Disposal], apply: bool) -> int:
@@ -187,9 +202,10 @@ def _bytes(text: str) -> bytes:
 
 def _show(state: Verification, signed: bool) -> bool:
     verdict = "intact" if state.intact else "NOT INTACT"
+    gone = f", {state.disposed} of them disposed of" if state.disposed else ""
     since = f", {state.events - state.checked} since the last checkpoint" if state.checked else ""
     word = "" if signed or not state.checked else " (signatures not checked: no checkpoint_keys)"
-    print(f"{state.path}: {verdict}, {state.events} events{since}{word}", file=sys.stderr)
+    print(f"{state.path}: {verdict}, {state.events} events{gone}{since}{word}", file=sys.stderr)
     for finding in state.findings:
         print(f"  {finding.kind}: {finding.message}", file=sys.stderr)
     return state.intact

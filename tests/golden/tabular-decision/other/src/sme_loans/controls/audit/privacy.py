@@ -40,7 +40,7 @@ IDENTIFYING_FIELDS = frozenset(
 IDENTIFYING_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 IDENTIFYING_NUMBER = re.compile(
     r"(?<!\w)(?:"
-    r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"
+    r"[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){3,7}(?:[ -]?[A-Z0-9]{1,3})?\b"
     r"|\d{3}-\d{2}-\d{4}\b"
     r"|(?<![.:-])\+?\d(?:[ -]?\d){8,18}(?![\w:-]|\.\d))"
 )
@@ -85,6 +85,11 @@ class Privacy:
         if isinstance(subject, Pseudonym):
             return subject
         return Pseudonym(f"person:{self._keyed(b'subject', subject.encode())[:32]}")
+
+    def actor(self, address: str) -> Pseudonym:
+        """The pseudonym of a person who acts, however they write their address."""
+        known = isinstance(address, Pseudonym)
+        return self.pseudonym(address if known else address.strip().casefold())
 
     def digest(self, value: object) -> str:
         """A keyed digest of a JSON value: proves which input was used, reveals nothing of it."""
