@@ -338,7 +338,7 @@ def test_a_release_can_come_back(copied: Product) -> None:
     assert copied.run().code == 0
     after = copied.evidence("model")["version"]
     assert after != before
-    back = f".venv/bin/python -m {PACKAGE}.controls.rollback back --reason 'a wrong limit' --actor duty@example.org"
+    back = f".venv/bin/python -m {PACKAGE}.controls.releases back --reason 'a wrong limit' --actor duty@example.org"
     assert f"* {before} (serves)" in copied.shell.must(back)
 
 
