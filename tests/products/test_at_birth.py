@@ -19,7 +19,8 @@ from tests.shell import BIN
 
 MOST_FILES = 130
 ZIZMOR = ("zizmor", "--offline", "--no-config", "--pedantic", "--strict-collection")
-LOOSE = re.compile(r"\b(?:TODO|FIXME|XXX)\b|\{%|(?<!\$)\{\{(?! \$)|\{#")  # `${{ }}` is GitHub's, `{{ $` Prometheus's
+# `${{ }}` is GitHub's, `{{ $`, `{{ (`, `{{ with`, `{{ range` and `{{ end` Prometheus's; `"{{"` only speaks of it.
+LOOSE = re.compile(r"\b(?:TODO|FIXME|XXX)\b|\{%|(?<!\$)\{\{(?! [$(]| with | range | end |\")|\{#")
 BUILT = ("docs/model-card.md", "evidence/", "var/")  # what the project's own run writes, links to it included
 
 

@@ -124,17 +124,9 @@ def gate(paths: Paths) -> str:
 
 
 def package(paths: Paths) -> str:
-    """Let the model that passed the gate score, and record that in the audit log."""
+    """Let the model that passed the gate serve, and record that in the audit log."""
     version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
-    before = packages.serving(paths)
-    packages.activate(paths, version)
-    ready = packages.load(paths, version)
-    content = {"version": version, "model": ready.digest, "facts": ready.facts}
-    evidence.write(paths, "model", content, [_file(paths, "history")])
-    if before != version:
-        with audit.open_log(paths, writer="pipeline") as log:
-            log.record(EventType.DEPLOYMENT, version, {"model": ready.digest, "before": before})
-    return f"{version} scores" if before != version else f"{version} scores already"
+    return packages.promote(paths, packages.load(paths, version), [_file(paths, "history")])
 
 
 def score(paths: Paths) -> str:

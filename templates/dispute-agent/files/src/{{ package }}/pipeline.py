@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +33,6 @@ from .controls import (
 from .controls.agent import replay
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
-from .controls.governance import release_findings
 from .controls.lineage import RELEASED, Flow
 from .controls.monitoring import Measurement, Plan
 from .controls.paths import Paths
@@ -154,17 +153,8 @@ def gate(paths: Paths) -> str:
 def package(paths: Paths) -> str:
     """Let the release that passed the gate serve, and record that in the audit log."""
     version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
-    _refuse_unapproved(paths, version)
-    before = releases.serving(paths)
-    ready = _loaded(lambda: releases.load(paths, version))
-    releases.activate(paths, version)
-    content = {"version": version, "model": ready.digest, "facts": ready.facts}
     sources = [_rules(paths), _roles(paths), paths.evals / "thresholds.yaml"]
-    evidence.write(paths, "model", content, sources)
-    if before != version:
-        with audit.open_log(paths, writer="pipeline") as log:
-            log.record(EventType.DEPLOYMENT, version, {"model": ready.digest, "before": before})
-    return f"{version} serves" if before != version else f"{version} serves already"
+    return releases.promote(paths, _loaded(lambda: releases.load(paths, version)), sources)
 
 
 def work(paths: Paths) -> str:
@@ -388,21 +378,6 @@ def _newest_tasks(found: Book) -> list[Task]:
 def _newest(frame: pl.DataFrame) -> pl.DataFrame:
     week = pl.col("day").dt.truncate("1w")
     return frame.filter(week == week.max())
-
-
-def _refuse_unapproved(
-    paths: Paths, version: str, environment: Mapping[str, str] = os.environ
-) -> None:
-    """In production only the release of the evidence is let serve, with approvals that hold."""
-    if not audit.in_production(environment):
-        return
-    findings = release_findings(paths, datetime.now(UTC).date())
-    found = [f"{finding.subject}: {finding.message}" for finding in findings]
-    file = paths.evidence / "model.json"
-    if not file.exists() or evidence.read(paths, "model")["content"]["version"] != version:
-        found.append(f"{version} is not the release of evidence/model.json, which was approved")
-    if found:
-        raise StageFailed("; ".join(["not released for production", *found]))
 
 
 def _loaded(use: Callable[[], Found]) -> Found:

@@ -10,28 +10,24 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from .checks import Register
-from .controls.audit import AuditUnavailable, EventType, in_production, open_log, read_events
+from .controls.audit import EventType, open_log, read_events
 from .controls.documents.reader import Bounds
 from .controls.documents.records import OriginalChanged, OriginalGone
-from .controls.governance import check_serving, release_findings
+from .controls.governance import refuse_unapproved
 from .controls.paths import Paths
-from .controls.release import Decide, Desk, Metrics, NotReleased, UnknownDecision
+from .controls.release import Decide, Desk, Metrics, UnknownDecision
 from .controls.releases import ReleaseRefused
 from .controls.review import (
     Item,
@@ -44,15 +40,13 @@ from .controls.review import (
     unqueued,
     watch,
 )
+from .controls.service import Actor, Text, service
 from .controls.switch import switch_of
 from .intake import RELEASE, Processor, processor, reader_of
 from .review import OUTCOMES, Correction, CorrectionRefused, corrected, review_item
 
 SYSTEM = __package__ or "system"
-REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 LARGEST = Bounds().size
-Text = Annotated[str, AfterValidator(lambda text: text.encode().decode())]
-Actor = Annotated[str, Header(min_length=3, max_length=100)]
 
 
 class Verdict(BaseModel):
@@ -66,10 +60,6 @@ class Verdict(BaseModel):
     corrections: Annotated[
         dict[Text, Annotated[Text, Field(max_length=300)] | None], Field(max_length=40)
     ] = {}
-
-
-class NotApproved(RuntimeError):
-    """In production only a version serves whose approvals hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +81,19 @@ class Office:
 
 def create(paths: Paths | None = None) -> FastAPI:
     """The application; uvicorn calls it. It opens model, queue and audit log when it starts."""
-    app = FastAPI(title=f"Documents of {SYSTEM}", lifespan=_lifespan(paths or Paths.here()))
-    app.middleware("http")(_with_request_id)
-    for error, status, text in (
-        (NotReleased, 503, ""),
-        (AuditUnavailable, 503, "it cannot be recorded, so it does not count"),
-        (ReleaseRefused, 409, ""),
-        (NotYours, 409, ""),
-        (OriginalChanged, 409, "the original was changed: tell security"),
-        (UnknownDecision, 404, "there is no such document"),
-        (UnknownTask, 404, "there is no such case"),
-        (OriginalGone, 410, "the original was deleted"),
-        (CorrectionRefused, 422, ""),
-    ):
-        app.add_exception_handler(error, _answer(status, text))
-    app.add_exception_handler(RequestValidationError, _malformed)
+    answers = {
+        ReleaseRefused: (409, ""),
+        NotYours: (409, ""),
+        OriginalChanged: (409, "the original was changed: tell security"),
+        UnknownDecision: (404, "there is no such document"),
+        UnknownTask: (404, "there is no such case"),
+        OriginalGone: (410, "the original was deleted"),
+        CorrectionRefused: (422, ""),
+    }
+    title, lifespan = f"Documents of {SYSTEM}", _lifespan(paths or Paths.here())
+    app = service(title, lifespan, answers, [Verdict])
     _documents(app)
     _reviews(app)
-    _operations(app)
     return app
 
 
@@ -120,8 +105,7 @@ def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[N
             log = opened.enter_context(open_log(paths, "service"))
             register = Register(paths.var / "register.db")
             serving = processor(paths, reader, log.privacy, register=register)
-            if in_production(os.environ):
-                _refuse_unapproved(paths, serving)
+            refuse_unapproved(paths, serving.version, serving.digest)
             switch = switch_of(paths)
             desk = Desk(
                 log=log,
@@ -138,7 +122,7 @@ def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[N
             office = Office(desk, serving, queue)
             reconcile(queue, list(read_events(log.path)), _item(desk))
             watch(desk.metrics.registry, SYSTEM, queue, office.lost)
-            app.state.office = office
+            app.state.desk, app.state.office = desk, office
             facts = {"action": "service started", "model": serving.digest}
             log.record(EventType.DEPLOYMENT, serving.version, facts)
             yield
@@ -161,12 +145,6 @@ def _item(desk: Desk) -> Callable[[Mapping[str, Any]], Item]:
     return item
 
 
-def _refuse_unapproved(paths: Paths, serving: Processor) -> None:
-    found = release_findings(paths, datetime.now(UTC).date())
-    if found := [*found, *check_serving(paths, serving.version, serving.digest)]:
-        raise NotApproved("\n".join(["not released for production:", *map(str, found)]))
-
-
 def _documents(app: FastAPI) -> None:
     """Hand in a document, look it up."""
 
@@ -180,7 +158,7 @@ def _documents(app: FastAPI) -> None:
     @app.get("/documents/{decision_id}")
     def look_up(decision_id: uuid.UUID, request: Request, replay: bool = False) -> dict[str, Any]:
         """The record without anything in clear; with `replay` the same version reads again."""
-        desk: Desk = request.app.state.office.desk
+        desk: Desk = request.app.state.desk
         return desk.replay(str(decision_id)) if replay else desk.recorded(str(decision_id))
 
 
@@ -283,51 +261,3 @@ def _decided(office: Office, id: str, body: Verdict, actor: str) -> dict[str, An
     if done.outcome != RELEASE:
         return answer
     return {**answer, "document_class": made.document_class, "values": dict(made.values)}
-
-
-def _operations(app: FastAPI) -> None:
-    """Health, readiness and metrics."""
-
-    @app.get("/health")
-    def health() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "ok"}
-
-    @app.get("/ready")
-    def ready(request: Request) -> dict[str, Any]:
-        """Model, queue and audit log are open; `stopped`: people read every document."""
-        office: Office = request.app.state.office
-        return {"status": "ready", "stopped": office.desk.switch.state().stopped}
-
-    @app.get("/metrics")
-    def metrics(request: Request) -> Response:
-        """Metrics in Prometheus' text format."""
-        office: Office = request.app.state.office
-        text = generate_latest(office.desk.metrics.registry)
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
-
-
-async def _with_request_id(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    """Take the caller's X-Request-ID if it is a plain word, else make one; send it back."""
-    given = request.headers.get("x-request-id", "")
-    request.state.id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
-    response = await call_next(request)
-    response.headers["X-Request-ID"] = request.state.id
-    return response
-
-
-def _answer(status: int, text: str = "") -> Callable[[Request, Exception], JSONResponse]:
-    def answer(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": text or str(error)}, status)
-
-    return answer
-
-
-def _malformed(request: Request, error: Exception) -> JSONResponse:
-    """What is wrong where, without what was sent: it may identify a person."""
-    known = {*Verdict.model_fields, "id", "decision_id", "replay", "x-actor", "most"}
-    faults = error.errors() if isinstance(error, RequestValidationError) else []
-    places = {(fault["type"], *known.intersection(fault["loc"])) for fault in faults}
-    return JSONResponse({"detail": sorted(": ".join(place) for place in places)}, 422)

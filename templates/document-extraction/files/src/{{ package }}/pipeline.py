@@ -7,7 +7,6 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ from .controls.audit import EventType, Privacy
 from .controls.card import CardRefused, write_card
 from .controls.documents.reader import ReadRefused
 from .controls.documents.records import Tokens
-from .controls.governance import release_findings
 from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
 from .controls.review import (
@@ -226,16 +224,8 @@ def gate(paths: Paths) -> str:
 def package(paths: Paths) -> str:
     """Let the version that passed the gate serve, and record that in the audit log."""
     version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
-    _refuse_unapproved(paths, version)
-    before = packages.serving(paths)
-    packages.activate(paths, version)
     ready = packages.load(paths, version)
-    content = {"version": version, "model": ready.digest, "facts": ready.facts}
-    evidence.write(paths, "model", content, [_file(paths, "documents"), _file(paths, "labels")])
-    if before != version:
-        with audit.open_log(paths, writer="pipeline") as log:
-            log.record(EventType.DEPLOYMENT, version, {"model": ready.digest, "before": before})
-    return f"{version} serves" if before != version else f"{version} serves already"
+    return packages.promote(paths, ready, [_file(paths, "documents"), _file(paths, "labels")])
 
 
 def intake(paths: Paths) -> str:
@@ -427,21 +417,6 @@ def _decided(paths: Paths) -> list[bool]:
 def _privacy(paths: Paths) -> Privacy:
     chosen = audit.settings(paths.ops / "audit.yaml")
     return audit.privacy_from(os.environ, chosen.identifying_fields)
-
-
-def _refuse_unapproved(
-    paths: Paths, version: str, environment: Mapping[str, str] = os.environ
-) -> None:
-    """In production only the version of the evidence is let serve, with approvals that hold."""
-    if not audit.in_production(environment):
-        return
-    findings = release_findings(paths, datetime.now(UTC).date())
-    found = [f"{finding.subject}: {finding.message}" for finding in findings]
-    file = paths.evidence / "model.json"
-    if not file.exists() or evidence.read(paths, "model")["content"]["version"] != version:
-        found.append(f"{version} is not the model of evidence/model.json, which was approved")
-    if found:
-        raise StageFailed("; ".join(["not released for production", *found]))
 
 
 def _candidates(paths: Paths) -> Path:

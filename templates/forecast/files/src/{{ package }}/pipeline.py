@@ -8,9 +8,7 @@ watch from the first run on. The forecast to plan with is made after the newest 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +37,6 @@ from .controls import (
 )
 from .controls.audit import AuditLog, EventType
 from .controls.card import CardRefused, write_card
-from .controls.governance import release_findings
 from .controls.lineage import RELEASED, Flow
 from .controls.overrides import Override
 from .controls.panel import Panel, first_day, month_number
@@ -189,16 +186,7 @@ def gate(paths: Paths) -> str:
 def package(paths: Paths) -> str:
     """Let the model that passed the gate serve, and record that in the audit log."""
     version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
-    _refuse_unapproved(paths, version)
-    before = packages.serving(paths)
-    packages.activate(paths, version)
-    ready = packages.load(paths, version)
-    content = {"version": version, "model": ready.digest, "facts": ready.facts}
-    evidence.write(paths, "model", content, _sources(paths))
-    if before != version:
-        with audit.open_log(paths, writer="pipeline") as log:
-            log.record(EventType.DEPLOYMENT, version, {"model": ready.digest, "before": before})
-    return f"{version} serves" if before != version else f"{version} serves already"
+    return packages.promote(paths, packages.load(paths, version), _sources(paths))
 
 
 def publish(paths: Paths) -> str:
@@ -528,21 +516,6 @@ def _served(paths: Paths) -> packages.Package:
         return packages.load(paths)
     except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
-
-
-def _refuse_unapproved(
-    paths: Paths, version: str, environment: Mapping[str, str] = os.environ
-) -> None:
-    """In production only the model of the evidence is let serve, with approvals that hold."""
-    if not audit.in_production(environment):
-        return
-    findings = release_findings(paths, datetime.now(UTC).date())
-    found = [f"{finding.subject}: {finding.message}" for finding in findings]
-    file = paths.evidence / "model.json"
-    if not file.exists() or evidence.read(paths, "model")["content"]["version"] != version:
-        found.append(f"{version} is not the model of evidence/model.json, which was approved")
-    if found:
-        raise StageFailed("; ".join(["not released for production", *found]))
 
 
 def _sources(paths: Paths) -> list[Path]:

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from document_intake import api, data
-from document_intake.controls import switch
+from document_intake.controls import governance, switch
 from document_intake.controls.audit import (
     AuditLog,
     AuditUnavailable,
@@ -303,11 +303,11 @@ def test_in_production_it_starts_only_with_approvals(
     """Without, it says what is missing; with them it starts."""
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 40)
-    refused = pytest.raises(api.NotApproved, match="not released for production")
+    refused = pytest.raises(governance.NotApproved, match="not released for production")
     with refused, TestClient(api.create(rebuilt)):
         pass
     assert os.environ["ENVIRONMENT"] == "production"
-    monkeypatch.setattr(api, "release_findings", lambda *_: [])
+    monkeypatch.setattr(governance, "release_findings", lambda *_: [])
     with TestClient(api.create(rebuilt)) as client:
         assert client.get("/health").json() == {"status": "ok"}
 

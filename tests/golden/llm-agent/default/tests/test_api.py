@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from dispute_desk import api, cases
-from dispute_desk.controls import switch
+from dispute_desk.controls import governance, switch
 from dispute_desk.controls.agent import Guard, replay
 from dispute_desk.controls.audit import AuditUnavailable, read_events
 from dispute_desk.controls.paths import Paths
@@ -246,5 +246,5 @@ def test_production_needs_approvals(rebuilt: Paths, monkeypatch: pytest.MonkeyPa
     """The service does not start with a release that nobody approved."""
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("AUDIT_KEY", "a-secret-of-more-than-thirty-two-characters")
-    with pytest.raises(api.NotReady, match="approv"), TestClient(api.create(rebuilt)):
+    with pytest.raises(governance.NotApproved, match="approv"), TestClient(api.create(rebuilt)):
         pass

@@ -16,7 +16,6 @@ from dispute_desk.controls import (
     audit,
     evidence,
     lineage,
-    releases,
     stages,
     switch,
 )
@@ -219,11 +218,11 @@ def test_an_endpoint_that_is_not_there_stops_the_evaluation(
         pipeline.evaluate(rebuilt)
 
 
-def test_production_needs_approvals(rebuilt: Paths) -> None:
+def test_production_needs_approvals(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has approved this project."""
-    version = releases.serving(rebuilt) or ""
+    monkeypatch.setenv("ENVIRONMENT", "Production")
     with pytest.raises(stages.StageFailed, match="not released for production"):
-        pipeline._refuse_unapproved(rebuilt, version, {"ENVIRONMENT": "Production"})
+        pipeline.package(rebuilt)
 
 
 def test_the_command_runs_one_stage(

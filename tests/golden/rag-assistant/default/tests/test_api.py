@@ -317,7 +317,7 @@ def test_production_starts_only_when_released(
     """A new project has no approvals: in production it refuses, and says what is missing."""
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
-    refused = pytest.raises(api.NotApproved, match="approval of the risk: missing")
+    refused = pytest.raises(governance.NotApproved, match="approval of the risk: missing")
     with refused, TestClient(api.create(rebuilt)):
         pass
 
@@ -352,7 +352,8 @@ def test_production_refuses_wider_access_than_was_approved(
     file.write_text(file.read_text().replace("employee: { read: [public, internal] }", wider))
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
-    refused = pytest.raises(api.NotApproved, match=r"governance/access\.yaml has changed since")
+    changed = r"governance/access\.yaml has changed since"
+    refused = pytest.raises(governance.NotApproved, match=changed)
     with refused, TestClient(api.create(approved)):
         pass
 
@@ -366,7 +367,7 @@ def test_production_refuses_a_release_that_was_not_approved(
     releases.activate(approved, other)
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
-    refused = pytest.raises(api.NotApproved, match=f"serving model: {other} serves")
+    refused = pytest.raises(governance.NotApproved, match=f"serving model: {other} serves")
     with refused, TestClient(api.create(approved)):
         pass
 

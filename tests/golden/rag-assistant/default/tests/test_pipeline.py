@@ -16,6 +16,7 @@ from policy_assistant import corpus, pipeline, questions
 from policy_assistant.controls import (
     audit,
     evidence,
+    governance,
     lineage,
     releases,
     screening,
@@ -264,12 +265,12 @@ def test_in_production_only_an_approved_release_is_let_serve(
     (rebuilt.models / "serving.json").unlink()
     with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
         pipeline.package(rebuilt)
-    monkeypatch.setattr(pipeline, "release_findings", lambda *_: [])
+    monkeypatch.setattr(governance, "release_findings", lambda *_: [])
     file = rebuilt.evidence / "model.json"
     approved = file.read_text()
     version = json.loads(approved)["content"]["version"]
     file.write_text(approved.replace(version, "r-0"))
-    with pytest.raises(StageFailed, match=f"{version} is not the release of evidence"):
+    with pytest.raises(StageFailed, match=f"{version} serves, which is not the model"):
         pipeline.package(rebuilt)
     assert releases.serving(rebuilt) is None
     file.write_text(approved)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from credit_line import data, features, pipeline
-from credit_line.controls import audit, evidence, lineage, packages, stages
+from credit_line.controls import audit, evidence, governance, lineage, packages, stages
 from credit_line.controls.audit import EventType
 from credit_line.controls.paths import Paths
 from credit_line.controls.stages import StageFailed
@@ -194,12 +194,12 @@ def test_in_production_only_an_approved_model_is_let_serve(
     (rebuilt.models / "serving.json").unlink()
     with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
         pipeline.package(rebuilt)
-    monkeypatch.setattr(pipeline, "release_findings", lambda *_: [])
+    monkeypatch.setattr(governance, "release_findings", lambda *_: [])
     file = rebuilt.evidence / "model.json"
     approved = file.read_text()
     version = json.loads(approved)["content"]["version"]
     file.write_text(approved.replace(version, "r-0"))
-    with pytest.raises(StageFailed, match=f"{version} is not the model of evidence"):
+    with pytest.raises(StageFailed, match=f"{version} serves, which is not the model"):
         pipeline.package(rebuilt)
     assert packages.serving(rebuilt) is None
     file.write_text(approved)

@@ -309,7 +309,7 @@ def test_production_starts_only_when_released(
     """A new project has no approvals: in production it refuses, and says what is missing."""
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
-    refused = pytest.raises(api.NotApproved, match="approval of the risk: missing")
+    refused = pytest.raises(governance.NotApproved, match="approval of the risk: missing")
     with refused, TestClient(api.create(rebuilt), headers=ALL_ROLES):
         pass
 
@@ -343,7 +343,7 @@ def test_production_refuses_a_model_that_was_not_approved(
     packages.activate(approved, other)
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
-    refused = pytest.raises(api.NotApproved, match=f"serving model: {other} serves")
+    refused = pytest.raises(governance.NotApproved, match=f"serving model: {other} serves")
     with refused, TestClient(api.create(approved), headers=ALL_ROLES):
         pass
 

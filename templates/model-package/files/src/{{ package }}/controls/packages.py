@@ -13,7 +13,7 @@ from skops import io as skops
 
 from . import releases
 from .paths import Paths
-from .releases import ReleaseRefused, history, serving, versions
+from .releases import ReleaseRefused, history, promote, serving, versions
 
 __all__ = [
     "MODEL",
@@ -22,6 +22,7 @@ __all__ = [
     "activate",
     "history",
     "load",
+    "promote",
     "save",
     "serving",
     "versions",

@@ -9,18 +9,14 @@ the image on every address.
 from __future__ import annotations
 
 import os
-import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from . import assistant, records
 from .assistant import SEALED, Assistant
@@ -30,27 +26,21 @@ from .controls.access import AccessRefused
 from .controls.agent import Guard, NotApproved, replay
 from .controls.agent.rules import READ
 from .controls.audit import (
-    AuditUnavailable,
     PayloadErased,
     Pseudonym,
-    in_production,
     open_log,
     read_events,
 )
-from .controls.governance import check_serving, release_findings
+from .controls.governance import refuse_unapproved
 from .controls.paths import Paths
-from .controls.release import Decide, Desk, Erased, Metrics, NotReleased, UnknownDecision
+from .controls.release import Decide, Desk, Erased, Metrics, UnknownDecision
 from .controls.releases import ReleaseRefused
+from .controls.service import Actor, Roles, Text, overridden, service, split
 from .controls.switch import switch_of
 
 SYSTEM = __package__ or "system"
 OVERRIDE, CASES = "override", "cases"
 FORBIDDEN = ("SAME_PERSON", "NOT_ENTITLED")
-REQUEST_ID = re.compile(r"[\w.-]{1,64}")
-# What JSON carries exactly: the audit log takes no lone surrogates.
-Text = Annotated[str, AfterValidator(lambda text: text.encode().decode())]
-Actor = Annotated[str, Header(min_length=3, max_length=100)]
-Roles = Annotated[str, Header(min_length=1, max_length=200)]
 # The rest of a decision that no agent came to.
 ABSENT: Mapping[str, Any] = {"answer": {"summary": ""}, "proposals": [], "run": "", "agent": ""}
 
@@ -76,28 +66,20 @@ class Override(Reason):
     outcome: Text
 
 
-class NotReady(RuntimeError):
-    """In production only a release serves whose approvals hold."""
-
-
 def create(paths: Paths | None = None) -> FastAPI:
     """The application; uvicorn calls it. It opens release and audit log when it starts."""
-    app = FastAPI(title=f"Desk of {SYSTEM}", lifespan=_lifespan(paths or Paths.here()))
-    app.middleware("http")(_with_request_id)
-    for unrecorded in (NotReleased, AuditUnavailable):
-        app.add_exception_handler(
-            unrecorded, _answer(503, "it cannot be recorded, so it is withheld")
-        )
-    app.add_exception_handler(RequestValidationError, _malformed)
+    answers = {
+        AccessRefused: (403, "your roles allow nothing here"),
+        UnknownDecision: (404, "there is no such decision"),
+        Erased: (410, "the content was erased"),
+        PayloadErased: (410, "the content was erased"),
+        ReleaseRefused: (409, "this cannot be replayed here"),
+    }
+    title, lifespan = f"Desk of {SYSTEM}", _lifespan(paths or Paths.here())
+    app = service(title, lifespan, answers, [Decision, Override])
     app.add_exception_handler(NotApproved, _not_approved)
-    app.add_exception_handler(AccessRefused, _answer(403, "your roles allow nothing here"))
-    app.add_exception_handler(UnknownDecision, _answer(404, "there is no such decision"))
-    app.add_exception_handler(Erased, _answer(410, "the content was erased"))
-    app.add_exception_handler(PayloadErased, _answer(410, "the content was erased"))
-    app.add_exception_handler(ReleaseRefused, _answer(409, "this cannot be replayed here"))
     _decisions(app)
     _proposals(app)
-    _operations(app)
     return app
 
 
@@ -110,8 +92,7 @@ def _lifespan(paths: Paths) -> Callable[[FastAPI], AbstractAsyncContextManager[N
             switch = switch_of(paths)
             guard = assistant.guard_of(paths, log, switch, bank, traces)
             worker = assistant.of_release(paths, releases.load(paths), guard, bank, by)
-            if in_production(os.environ):
-                _refuse_unapproved(paths, worker)
+            refuse_unapproved(paths, worker.version, worker.digest)
             app.state.guard, app.state.bank = guard, bank
             app.state.desk = Desk(
                 log=log,
@@ -161,12 +142,6 @@ def _summary(guard: Guard, events: list[dict[str, Any]], run: str) -> str:
     return str(guard.log.payloads.read(own[-1]["id"])["output"].get("summary", ""))
 
 
-def _refuse_unapproved(paths: Paths, worker: Assistant) -> None:
-    found = release_findings(paths, datetime.now(UTC).date())
-    if found := [*found, *check_serving(paths, worker.version, worker.digest)]:
-        raise NotReady("\n".join(["not released for production:", *map(str, found)]))
-
-
 def _decisions(app: FastAPI) -> None:
     """Have a case prepared, look a decision up, replay it, override it."""
 
@@ -203,10 +178,7 @@ def _decisions(app: FastAPI) -> None:
         desk: Desk = request.app.state.desk
         guard: Guard = request.app.state.guard
         with guard.lock:
-            try:
-                said = desk.override(str(decision_id), body.outcome, body.reason, x_actor)
-            except ValueError as error:
-                raise HTTPException(422, str(error)) from error
+            said = overridden(desk, decision_id, body.outcome, body.reason, x_actor)
             run = desk.recorded(str(decision_id))["run"]
             void = guard.withdraw(run, x_actor, roles) if body.outcome == REFER else []
         return {**said, "withdrawn": void}
@@ -219,7 +191,7 @@ def _proposals(app: FastAPI) -> None:
     def waiting(request: Request, x_actor: Actor, x_roles: Roles) -> list[dict[str, Any]]:
         """The proposals that these roles may decide, and one's own, with their very arguments."""
         guard: Guard = request.app.state.guard
-        roles, who = _split(x_roles), guard.who(x_actor)
+        roles, who = split(x_roles), guard.who(x_actor)
         return [
             guard.shown(one)
             for one in guard.waiting()
@@ -234,7 +206,7 @@ def _proposals(app: FastAPI) -> None:
         guard: Guard = request.app.state.guard
         try:
             return guard.decide(
-                proposal, x_actor, _split(x_roles), body.digest, body.approve, body.reason
+                proposal, x_actor, split(x_roles), body.digest, body.approve, body.reason
             )
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
@@ -247,56 +219,13 @@ def _proposals(app: FastAPI) -> None:
         return guard.settle(x_actor, roles)
 
 
-def _split(roles: str) -> list[str]:
-    return [role.strip() for role in roles.split(",")]
-
-
 def _entitled(request: Request, roles: str, action: str) -> list[str]:
     """The roles, where they may do that with cases; else AccessRefused."""
-    held = _split(roles)
+    held = split(roles)
     guard: Guard = request.app.state.guard
     if not guard.access.may(held, action, CASES):
         raise AccessRefused(f"nobody with these roles may {action} cases")
     return held
-
-
-def _operations(app: FastAPI) -> None:
-    """Health, readiness and metrics."""
-
-    @app.get("/health")
-    def health() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "ok"}
-
-    @app.get("/ready")
-    def ready(request: Request) -> dict[str, Any]:
-        """Release and audit log are open; `stopped` tells whether people work alone at present."""
-        desk: Desk = request.app.state.desk
-        return {"status": "ready", "stopped": desk.switch.state().stopped}
-
-    @app.get("/metrics")
-    def metrics(request: Request) -> Response:
-        """Metrics in Prometheus' text format."""
-        desk: Desk = request.app.state.desk
-        return Response(generate_latest(desk.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _with_request_id(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    """Take the caller's X-Request-ID if it is a plain word, else make one; send it back."""
-    given = request.headers.get("x-request-id", "")
-    request.state.id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
-    response = await call_next(request)
-    response.headers["X-Request-ID"] = request.state.id
-    return response
-
-
-def _answer(status: int, text: str = "") -> Callable[[Request, Exception], JSONResponse]:
-    def answer(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": text or str(error)}, status)
-
-    return answer
 
 
 def _not_approved(request: Request, error: Exception) -> JSONResponse:
@@ -304,11 +233,3 @@ def _not_approved(request: Request, error: Exception) -> JSONResponse:
     reason = error.reason if isinstance(error, NotApproved) else ""
     status = 404 if reason == "NO_PROPOSAL" else 403 if reason in FORBIDDEN else 409
     return JSONResponse({"reason": reason, "detail": str(error)}, status)
-
-
-def _malformed(request: Request, error: Exception) -> JSONResponse:
-    """What is wrong where, without what was sent: it may identify a person."""
-    known = {"reason", "outcome", "digest", "approve", "decision_id", "x-actor", "x-roles"}
-    faults = error.errors() if isinstance(error, RequestValidationError) else []
-    places = {(fault["type"], *known.intersection(fault["loc"])) for fault in faults}
-    return JSONResponse({"detail": sorted(": ".join(place) for place in places)}, 422)

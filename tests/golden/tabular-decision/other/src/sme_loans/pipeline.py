@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +30,6 @@ from .controls import (
 )
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
-from .controls.governance import release_findings
 from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
 from .controls.stages import Stage, StageFailed
@@ -180,16 +178,8 @@ def gate(paths: Paths) -> str:
 def package(paths: Paths) -> str:
     """Let the model that passed the gate serve, and record that in the audit log."""
     version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
-    _refuse_unapproved(paths, version)
-    before = packages.serving(paths)
-    packages.activate(paths, version)
     ready = packages.load(paths, version)
-    content = {"version": version, "model": ready.digest, "facts": ready.facts}
-    evidence.write(paths, "model", content, [_file(paths, "features"), _file(paths, "outcomes")])
-    if before != version:
-        with audit.open_log(paths, writer="pipeline") as log:
-            log.record(EventType.DEPLOYMENT, version, {"model": ready.digest, "before": before})
-    return f"{version} serves" if before != version else f"{version} serves already"
+    return packages.promote(paths, ready, [_file(paths, "features"), _file(paths, "outcomes")])
 
 
 def score(paths: Paths) -> str:
@@ -320,21 +310,6 @@ def _refuse_other_features(package: packages.Package) -> None:
     if package.facts["registry"] != registry.rows(features.FEATURES):
         hint = "run the whole pipeline"
         raise StageFailed(f"{package.version} learnt from features that have changed since: {hint}")
-
-
-def _refuse_unapproved(
-    paths: Paths, version: str, environment: Mapping[str, str] = os.environ
-) -> None:
-    """In production only the model of the evidence is let serve, with approvals that hold."""
-    if not audit.in_production(environment):
-        return
-    findings = release_findings(paths, datetime.now(UTC).date())
-    found = [f"{finding.subject}: {finding.message}" for finding in findings]
-    file = paths.evidence / "model.json"
-    if not file.exists() or evidence.read(paths, "model")["content"]["version"] != version:
-        found.append(f"{version} is not the model of evidence/model.json, which was approved")
-    if found:
-        raise StageFailed("; ".join(["not released for production", *found]))
 
 
 def _scored(paths: Paths, package: packages.Package) -> pl.DataFrame:

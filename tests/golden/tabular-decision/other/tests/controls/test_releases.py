@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sme_loans.controls import releases
-from sme_loans.controls.audit import open_log, read_events
+from sme_loans.controls import evidence, governance, releases
+from sme_loans.controls.audit import AuditUnavailable, open_log, read_events
+from sme_loans.controls.governance import NotApproved
 from sme_loans.controls.paths import Paths
 from sme_loans.controls.releases import ReleaseRefused
 
@@ -71,6 +72,61 @@ def test_the_digest_of_one_file_is_its_own(paths: Paths) -> None:
     version = releases.save(paths, {"index.jsonl": b"{}\n"}, {})
     own = hashlib.sha256(b"{}\n").hexdigest()
     assert releases.load(paths, version).digest == f"sha256:{own}"
+
+
+def test_a_promotion_is_recorded_and_in_the_evidence(project: Paths) -> None:
+    """Once: the same release serves already."""
+    old = releases.load(project, releases.save(project, FILES, {"threshold": 0.25}))
+    new = releases.load(project, releases.save(project, {}, {}))
+    told = [releases.promote(project, ready, []) for ready in (old, new, new)]
+    assert told == [
+        f"{old.version} serves",
+        f"{new.version} serves",
+        f"{new.version} serves already",
+    ]
+    assert releases.history(project) == [old.version, new.version]
+    model = evidence.read(project, "model")["content"]
+    assert model == {"version": new.version, "model": new.digest, "facts": {}}
+    events = list(read_events(project.audit / "pipeline.jsonl"))
+    assert [(event["subject"], event["data"]["before"]) for event in events] == [
+        (old.version, None),
+        (new.version, old.version),
+    ]
+
+
+def test_what_cannot_be_recorded_does_not_serve(
+    project: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record comes first."""
+    ready = releases.load(project, releases.save(project, FILES, {}))
+
+    def unavailable(*_: object) -> None:
+        raise AuditUnavailable("disk full")
+
+    monkeypatch.setattr(releases, "open_log", unavailable)
+    with pytest.raises(AuditUnavailable):
+        releases.promote(project, ready, [])
+    assert releases.serving(project) is None
+
+
+def test_in_production_only_the_approved_release_is_promoted(
+    project: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without approvals none, and with them none but the one of the evidence."""
+    ready = releases.load(project, releases.save(project, FILES, {}))
+    other = releases.load(project, releases.save(project, {}, {}))
+    monkeypatch.setenv("ENVIRONMENT", "Production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    monkeypatch.setattr(governance, "release_findings", lambda *_: [])
+    evidence.write(project, "model", {"version": other.version, "model": other.digest}, [])
+    with pytest.raises(NotApproved, match=f"{ready.version} serves, which is not the model of"):
+        releases.promote(project, ready, [])
+    assert releases.serving(project) is None
+    assert releases.promote(project, other, []) == f"{other.version} serves"
+    missing = governance.Finding("approval of the risk", "missing", "approve it")
+    monkeypatch.setattr(governance, "release_findings", lambda *_: [missing])
+    with pytest.raises(NotApproved, match="not released for production; approval of the risk"):
+        releases.promote(project, other, [])
 
 
 def test_a_version_serves_once_in_a_row(paths: Paths) -> None:

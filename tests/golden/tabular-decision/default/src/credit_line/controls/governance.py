@@ -7,6 +7,7 @@ subjects of an approval, to paste into governance/approvals.yaml).
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +19,11 @@ from typing import Any
 import yaml
 
 from . import evidence
+from .audit import in_production
 from .card import CardRefused, card_text, disagreements, write_card
 from .paths import Paths
 from .required import EVIDENCE, QUESTIONS, ROLES, SUBJECTS
+from .stages import StageFailed
 
 # Who has committed to a file; None where that cannot be told.
 Committers = Callable[[str], set[str] | None]
@@ -145,7 +148,7 @@ def _well_formed(register: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], 
         if not _names(register, key)
     ]
     found += [
-        Finding(where, f"`{key}` lacks {name}", "put it back: a register may only ask for more")
+        Finding(where, f"`{key}` lacks {name}", "name it there: a register may only ask for more")
         for key, least in (("required_roles", ROLES), ("subjects", SUBJECTS))
         for name in least
         if _names(register, key) and name not in _names(register, key)
@@ -275,6 +278,25 @@ def check_serving(paths: Paths, version: str, digest: str) -> list[Finding]:
     message = f"{version} serves, which is not the model of evidence/model.json"
     hint = "serve the approved model, or bring back evidence and approvals of this one"
     return [] if same else [Finding("serving model", message, hint)]
+
+
+class NotApproved(StageFailed):
+    """In production only what its approvals cover may serve; the message says what is missing."""
+
+
+def refuse_unapproved(
+    paths: Paths, version: str, digest: str, environment: Mapping[str, str] = os.environ
+) -> None:
+    """Raises NotApproved in production, where approvals are missing or are those of another."""
+    if not in_production(environment):
+        return
+    findings = [
+        *release_findings(paths, datetime.now(UTC).date()),
+        *check_serving(paths, version, digest),
+    ]
+    if findings:
+        found = [f"{finding.subject}: {finding.message}" for finding in findings]
+        raise NotApproved("; ".join(["not released for production", *found]))
 
 
 def subjects(paths: Paths, register: Mapping[str, Any]) -> dict[str, str | None]:

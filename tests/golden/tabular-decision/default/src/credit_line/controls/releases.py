@@ -14,10 +14,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from . import evidence
 from .audit import AuditUnavailable, EventType, KeyRefused, open_log
 from .evidence import replace, rounded
+from .governance import refuse_unapproved
 from .paths import Paths
 
 CARD, SERVING = "model.json", "serving.json"
@@ -107,6 +109,34 @@ def activate(paths: Paths, version: str) -> None:
     load(paths, version)
     if serving(paths) != version:
         _remember(paths, [*history(paths), version])
+
+
+class Loaded(Protocol):
+    """A release that was loaded, as its files or as what was made of them."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+def promote(paths: Paths, ready: Loaded, sources: Sequence[Path]) -> str:
+    """Let a release serve: recorded before it does, and in `evidence/model.json` after.
+
+    Returns a line on it. Raises NotApproved where this is production and it is not approved.
+    """
+    refuse_unapproved(paths, ready.version, ready.digest)
+    before = serving(paths)
+    if before != ready.version:
+        with open_log(paths, "pipeline") as log:
+            data = {"model": ready.digest, "before": before}
+            log.record(EventType.DEPLOYMENT, ready.version, data)
+    activate(paths, ready.version)
+    content = {"version": ready.version, "model": ready.digest, "facts": ready.facts}
+    evidence.write(paths, "model", content, sources)
+    return f"{ready.version} serves" + (" already" if before == ready.version else "")
 
 
 def roll_back(paths: Paths, reason: str, actor: str) -> str:
