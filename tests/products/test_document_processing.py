@@ -183,6 +183,7 @@ STOPPED = {  # changes, the stage that stops the run, a word of its reason
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STOPPED)
 def test_the_run_stops(name: str, copied: Product) -> None:
     """What must not go on does not: the run ends at the named stage, with the reason."""
@@ -202,6 +203,7 @@ def _forget(product: Product) -> None:
             file.unlink()
 
 
+@pytest.mark.slow
 def test_a_value_in_clear_fails_a_test(copied: Product) -> None:
     """A field that is no longer called sensitive is found by the search for leaks, in whatever file it is."""
     copied.write(
@@ -247,6 +249,7 @@ def test_an_original_that_was_changed_is_not_read(copied: Product) -> None:
     assert "OriginalChanged" in done.text
 
 
+@pytest.mark.slow
 def test_a_queue_that_lost_a_case_is_mended_by_the_next_run(copied: Product) -> None:
     """The audit log says what was referred: the case is in the queue again."""
     place: Path = copied.folder / "var" / "review" / "queue.db"

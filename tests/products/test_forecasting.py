@@ -165,6 +165,7 @@ STOPPED = {  # changes, the stage that stops the run, a word of its reason
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STOPPED)
 def test_the_run_stops(name: str, copied: Product) -> None:
     """What must not go on does not: the run ends at the named stage, and the model that served still serves."""
@@ -177,6 +178,7 @@ def test_the_run_stops(name: str, copied: Product) -> None:
     assert copied.evidence("model")["version"] == serving
 
 
+@pytest.mark.slow
 def test_alerts_come_from_the_data(copied: Product) -> None:
     """Without the planted break there is no alert on bias, error or coverage; the project's own test notices that."""
     copied.write({f"{SOURCE}/data.py": ("BREAK_MONTHS = 3", "BREAK_MONTHS = 0")})
@@ -194,6 +196,7 @@ def _published(copied: Product) -> str:
     return next(line.split()[0] for line in reversed(lines) if line.startswith("f-") and "rehearsal" not in line)
 
 
+@pytest.mark.slow
 def test_a_changed_forecast_is_noticed(copied: Product) -> None:
     """One figure of what went out is turned, and the next run stops."""
     file = copied.folder / "var/forecasts" / _published(copied) / "issue.json"
@@ -215,6 +218,7 @@ def test_a_tampered_audit_log_is_noticed(copied: Product) -> None:
     assert copied.run().code != 0
 
 
+@pytest.mark.slow
 def test_a_planner_and_the_switch(copied: Product) -> None:
     """An override by command counts in what is planned with; while stopped, neither override nor forecast goes out."""
     name = _published(copied)

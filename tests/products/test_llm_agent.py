@@ -176,6 +176,7 @@ WEAKENED_OWN: Mapping[str, tuple[tuple[tuple[str, str, str], ...], str, str]] = 
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEAKENED_OWN)
 def test_the_data_and_the_bill_are_watched(name: str, copied: Product) -> None:
     """The team's own code is theirs to change; their tests notice."""
@@ -287,7 +288,7 @@ def _marked(name: str) -> object:
     return pytest.param(name, marks=pytest.mark.slow) if late else name
 
 
-@pytest.mark.parametrize("name", map(_marked, STOPPED))
+@pytest.mark.parametrize("name", [*map(_marked, STOPPED)])
 def test_the_run_stops(name: str, copied: Product) -> None:
     """What must not go on does not: the run ends at the named stage, and the release that served still serves."""
     changes, stage, word = STOPPED[name]
@@ -331,6 +332,7 @@ def test_other_rules_need_another_release(copied: Product) -> None:
     assert RULES in check.text
 
 
+@pytest.mark.slow
 def test_a_release_can_come_back(copied: Product) -> None:
     """Another limit is another version, evaluated and recorded, and the one before can come back."""
     before = copied.evidence("model")["version"]
@@ -342,6 +344,7 @@ def test_a_release_can_come_back(copied: Product) -> None:
     assert f"* {before} (serves)" in copied.shell.must(back)
 
 
+@pytest.mark.slow
 def test_it_can_move(ran: tuple[Product, str], tmp_path: Path) -> None:
     """The project works from another folder and from a fresh clone, to the same release."""
     product, _ = ran

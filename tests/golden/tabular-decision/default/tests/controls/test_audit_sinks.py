@@ -241,6 +241,7 @@ class _SyslogHandler(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         if self.server.broken:
+            self.request.recv(1)  # not before the client has begun: its TLS would lose its socket
             self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return
         context = self.server.context
