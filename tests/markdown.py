@@ -8,6 +8,7 @@ from posixpath import dirname, join, normpath
 from typing import NamedTuple
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>```+|~~~+)[ \t]*(?P<word>[\w-]*).*$")
+_NAMED = re.compile(r"(?:# |<!-- )(?P<path>[\w./-]+/[\w.-]+)(?: -->)?")  # the first line of a block that is a file
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 
 
@@ -50,6 +51,26 @@ def steps(text: str) -> list[Step]:
     return found
 
 
+def followed(text: str) -> list[Step]:
+    """All that a reader of the page does: its commands, its diffs applied, its files written, each as a command."""
+    found: list[Step] = []
+    for block in blocks(text):
+        named = _NAMED.fullmatch(block.lines[0]) if block.lines else None
+        if block.word == "console":
+            found += steps_of(block)
+        elif block.word == "diff":
+            found.append(Step(_fed("git apply", block.lines), "", block.line))
+        elif named:
+            path = named["path"]
+            written = _fed(f"mkdir -p {dirname(path)} && cat > {path}", block.lines[1:])
+            found.append(Step(written, "", block.line))
+    return found
+
+
+def _fed(command: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"{command} <<'END OF BLOCK'", *lines, "END OF BLOCK"])
+
+
 def steps_of(block: Block) -> Iterator[Step]:
     """The commands of one block."""
     command, start = "", 0
@@ -79,6 +100,14 @@ def prose(text: str) -> str:
         elif not fence:
             kept.append(re.sub(r"``.+?``|`[^`]+`", "", line))
     return "\n".join(kept)
+
+
+def code(text: str, first: str) -> list[str]:
+    """What stands in backquotes in the sentences of the page and begins so."""
+    fenced = {line for block in blocks(text) for line in range(block.line, block.line + len(block.lines))}
+    kept = "\n".join(line for number, line in enumerate(text.splitlines(), 1) if number not in fenced)
+    spans = re.findall(r"(?<!`)`([^`]+)`(?!`)", kept)
+    return [span.replace("\n", " ") for span in spans if span.startswith(first)]
 
 
 def links(text: str) -> list[str]:

@@ -162,14 +162,13 @@ def test_a_dead_link_is_seen() -> None:
 
 
 def test_commands_on_pages_exist(pages: dict[str, str]) -> None:
-    """Every `ai-factory …` in a console block names a command and options that there are."""
-    found = [
-        f"{page} line {step.line}: {problem}"
+    """Every `ai-factory …`, in a console block or in a sentence, names a command and options that there are."""
+    commands = [
+        (page, command)
         for page, text in sorted(pages.items())
-        for step in markdown.steps(text)
-        for problem in _unknown(step.command)
+        for command in [*(step.command for step in markdown.steps(text)), *markdown.code(text, "ai-factory ")]
     ]
-    assert found == []
+    assert [f"{page}: {problem}" for page, command in commands for problem in _unknown(command)] == []
 
 
 def _unknown(command: str) -> list[str]:
@@ -257,7 +256,7 @@ def _dense(text: str) -> str:
 def test_tutorial(path: Path, tmp_path: Path) -> None:
     """Following a tutorial from a fresh folder works, command by command, and prints what it shows."""
     shell = Shell(_folder(tmp_path / "work"), tmp_path / "home")
-    steps = markdown.steps(path.read_text("utf-8"))
+    steps = markdown.followed(path.read_text("utf-8"))
     assert steps
     for step in steps:
         _follow(shell, step, path.name)
@@ -307,13 +306,33 @@ Some prose.
 ```yaml
 $ not: a command
 ```
+
+```python
+# notes/one.py
+one = "$1"
+```
+
+```diff
+--- a/notes/one.py
++++ b/notes/one.py
+@@ -1 +1,2 @@
+ one = "$1"
++two = 2
+```
+
+```console
+$ cat notes/one.py
+one = "$1"
+two = 2
+```
 """
-    steps = markdown.steps(text)
+    steps = markdown.followed(text)
     assert steps[0].command == "mkdir a && cd a && export X=one"
-    assert [step.line for step in steps] == [4, 5, 7, 11, 14]
+    assert [step.line for step in steps] == [4, 5, 7, 11, 14, 23, 28, 36]
+    assert markdown.steps(text) == [*steps[:5], steps[7]]
     shell = Shell(_folder(tmp_path / "work"), tmp_path / "home")
     outcomes = [agrees(step.shown, shell.must(step.command)) for step in steps]
-    assert outcomes == [True, True, True, True, False]
+    assert outcomes == [True, True, True, True, False, True, True, True]
     assert shell.run("exit 3").code == 3
 
 
