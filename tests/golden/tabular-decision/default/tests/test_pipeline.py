@@ -12,7 +12,14 @@ import pytest
 import yaml
 
 from credit_line import data, features, pipeline
-from credit_line.controls import audit, evidence, governance, lineage, packages, stages
+from credit_line.controls import (
+    audit,
+    evidence,
+    governance,
+    lineage,
+    packages,
+    stages,
+)
 from credit_line.controls.audit import EventType
 from credit_line.controls.paths import Paths
 from credit_line.controls.stages import StageFailed

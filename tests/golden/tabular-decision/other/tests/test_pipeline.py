@@ -12,7 +12,14 @@ import pytest
 import yaml
 
 from sme_loans import data, features, pipeline
-from sme_loans.controls import audit, evidence, governance, lineage, packages, stages
+from sme_loans.controls import (
+    audit,
+    evidence,
+    governance,
+    lineage,
+    packages,
+    stages,
+)
 from sme_loans.controls.audit import EventType
 from sme_loans.controls.paths import Paths
 from sme_loans.controls.stages import StageFailed
