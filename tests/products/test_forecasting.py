@@ -207,6 +207,7 @@ def test_a_changed_forecast_is_noticed(copied: Product) -> None:
     assert (done.code != 0, "was changed since it went out" in done.text) == (True, True)
 
 
+@pytest.mark.slow
 def test_a_tampered_audit_log_is_noticed(copied: Product) -> None:
     """An override is taken out of the log: `make verify-audit` and the next run say so."""
     log = copied.folder / "var/audit/pipeline.jsonl"

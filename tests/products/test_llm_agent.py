@@ -282,13 +282,8 @@ STOPPED: Mapping[str, tuple[tuple[Change, ...], str, str]] = {  # changes, the s
 }
 
 
-def _marked(name: str) -> object:
-    """Those that work all cases before the gate stops them take half a minute each; one of them is quick enough."""
-    late = STOPPED[name][1] == "gate" and name != "a policy that obeys a text"
-    return pytest.param(name, marks=pytest.mark.slow) if late else name
-
-
-@pytest.mark.parametrize("name", [*map(_marked, STOPPED)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STOPPED)
 def test_the_run_stops(name: str, copied: Product) -> None:
     """What must not go on does not: the run ends at the named stage, and the release that served still serves."""
     changes, stage, word = STOPPED[name]
@@ -309,6 +304,7 @@ TAMPERED: Mapping[str, Callable[[list[str]], list[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TAMPERED)
 def test_a_tampered_trail_is_noticed(name: str, copied: Product) -> None:
     """By `make verify-audit`, by `make replay`, and by the next run, which ends with it."""

@@ -229,6 +229,7 @@ STOPPED = {  # changes, the stage that stops the run, a word of its reason
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STOPPED)
 def test_the_run_stops(name: str, copied: Product) -> None:
     """What must not go on does not: the run ends at the named stage, and the release that served still serves."""
@@ -279,6 +280,7 @@ TAMPERED: Mapping[str, Callable[[list[str]], list[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TAMPERED)
 def test_a_tampered_audit_log_is_noticed(name: str, copied: Product) -> None:
     """By `make verify-audit`, and by the next run, which ends with it."""

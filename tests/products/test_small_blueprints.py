@@ -106,6 +106,7 @@ def test_the_run_stops(name: str, copy_of: Make) -> None:
     ("blueprint", "log"),
     [("blank", "pipeline.jsonl"), ("service-component", "intake.jsonl"), ("batch-scoring", "batch.jsonl")],
 )
+@pytest.mark.slow
 def test_a_tampered_audit_log_is_noticed(blueprint: str, log: str, copy_of: Make) -> None:
     """By `make verify-audit`, and by the next run."""
     copied = copy_of(blueprint)
@@ -126,14 +127,3 @@ def test_a_night_that_was_meddled_with_is_noticed(copy_of: Make) -> None:
     done = copied.run()
     assert done.code != 0
     assert "does not agree" in done.text
-
-
-def test_a_blank_project_takes_more_components(copy_of: Make) -> None:
-    """As docs/growing.md says: named under `with`, they come with a sync, and all that was there still holds."""
-    copied = copy_of("blank")
-    copied.write({".ai-factory/project.yaml": ("", "with: [evaluation]\n")})
-    copied.shell.must("git add -A && git -c user.name=t -c user.email=t@example.org commit -qm more")
-    copied.shell.must("ai-factory sync")
-    copied.shell.must("make --no-print-directory lint", TEST_SECONDS)
-    copied.shell.must(".venv/bin/python -m pytest -q tests/controls", TEST_SECONDS)
-    assert copied.check() == (0, [])
