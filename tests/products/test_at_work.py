@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import coverage
 import pytest
 
 from tests import golden
@@ -14,6 +15,7 @@ from tests.products.product import TEST_SECONDS, Make, Product, opened
 
 pytestmark = pytest.mark.product
 FEWEST_TESTS = 60
+LEAST_COVERED = 90  # percent of the lines under controls/
 
 
 @pytest.fixture(params=golden.BLUEPRINTS)
@@ -54,6 +56,18 @@ def all_pass(product: Product) -> None:
     found = re.fullmatch(r"=* ?(\d+) passed in .*", text.strip().splitlines()[-1])
     assert found, text[-3000:]
     assert int(found[1]) >= FEWEST_TESTS
+
+
+@pytest.mark.slow
+def test_its_own_tests_reach_the_controls(born: Product, tmp_path: Path) -> None:
+    """They run through nearly all lines that the factory answers for; the tool is ours, not the project's."""
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "coverage").symlink_to(Path(coverage.__file__).parent)
+    copied = born.copy(tmp_path)
+    measured = f"PYTHONPATH={tmp_path / 'tools'}:$PYTHONPATH .venv/bin/python -m coverage"
+    copied.shell.must(f"{measured} run --source=src/{copied.package}/controls -m pytest -q", TEST_SECONDS)
+    report = copied.shell.must(f"{measured} report --precision=1")
+    assert float(report.split()[-1].rstrip("%")) >= LEAST_COVERED, report
 
 
 @pytest.mark.slow
