@@ -16,6 +16,7 @@ import re
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -135,8 +136,9 @@ def _broken(product: Product, blueprint: str, python: str, options: str) -> bool
 
 
 def requirements() -> list[str]:
-    """What the projects of all components together may depend on, whatever is answered."""
-    found: set[str] = set()
+    """What the projects of all components together may depend on, whatever is answered, and what builds them."""
+    project = golden.target("blank", {}).rendered.tree["pyproject.toml"].content.decode()
+    found: set[str] = set(tomllib.loads(project)["build-system"]["requires"])
     for place in sorted(golden.ROOT.glob("templates/*/component.yaml")):
         given = documents.load(place.read_bytes(), str(place)).get("contributes", {})
         rows = [*given.get("dependencies", []), *given.get("dev_dependencies", [])]

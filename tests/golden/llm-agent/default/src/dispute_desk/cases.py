@@ -12,6 +12,7 @@ import json
 import random
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
@@ -241,6 +242,7 @@ class Bank:
         self._policies = book.policies
         self._lock = threading.Lock()
         self._effects = sqlite3.connect(file or ":memory:", check_same_thread=False)
+        weakref.finalize(self, self._effects.close)
         self._effects.execute(
             "CREATE TABLE IF NOT EXISTS effect "
             "(key TEXT PRIMARY KEY, tool TEXT, case_id TEXT, arguments TEXT)"

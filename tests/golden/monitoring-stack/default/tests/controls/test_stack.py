@@ -117,6 +117,8 @@ def test_a_system_leaves(here: Paths, tmp_path: Path) -> None:
         ([{**targets()[0], "targets": ["http://one:8000"]}], "form host:port"),
         ([{**targets()[0], "targets": ["user@one:8000"]}], "form host:port"),
         ([{**targets()[0], "targets": ["one"]}], "form host:port"),
+        ([{**targets()[0], "targets": ["one:65536"]}], "form host:port"),
+        ([{**targets()[0], "targets": ["one:0"]}], "form host:port"),
         ({"targets": []}, "cannot be read"),
         ([{"targets": ["one:1"]}], "cannot be read"),
         ("text", "cannot be read"),

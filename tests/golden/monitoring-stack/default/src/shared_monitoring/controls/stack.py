@@ -35,7 +35,7 @@ GROUP = {"name", "rules"}
 RULE = {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 FILE = re.compile(r"targets\.json|alerts[A-Za-z0-9_-]*\.yml")
-TARGET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?:\d{1,5}")
+TARGET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?:(?P<port>[1-9]\d{0,4})")
 # What a text may take from its alert. All else is refused: templates can ask for any series.
 TAKEN = re.compile(r"\{\{\s*\$(labels\.\w+|value)(\s*\|\s*humanize\w*)?\s*\}\}")
 FROM_SERIES = re.compile(r"\{\{\s*\$labels\.severity\s*\}\}")
@@ -175,9 +175,14 @@ def _targets(groups: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
             findings.append("targets.json: no team that is told when a target is down")
         if not _is_text(group["labels"]) or not isinstance(group["targets"], list):
             findings.append("targets.json: targets are a list, and labels have a text each")
-        wrong = [str(name) for name in group["targets"] if not TARGET.fullmatch(str(name))]
+        wrong = [str(name) for name in group["targets"] if not _is_target(str(name))]
         findings += [f"targets.json: {name} is not of the form host:port" for name in wrong]
     return system, findings
+
+
+def _is_target(name: str) -> bool:
+    found = TARGET.fullmatch(name)
+    return found is not None and int(found["port"]) < 2**16
 
 
 def _rules(text: str) -> list[Mapping[str, Any]]:
