@@ -37,9 +37,11 @@ class Image(NamedTuple):
     app: Path
     dockerfile: str
 
-    def start(self, command: list[str], folder: Path, root: Path) -> subprocess.Popen[str]:
-        """Without any power over files that are not writable, and with no more than the image's own environment."""
+    def start(self, command: list[str], folder: Path, root: Path, **told: str) -> subprocess.Popen[str]:
+        """Without power over files that are not writable, with no more than the image's environment and `told`."""
+        (environment,) = re.findall(r"^ENV ENVIRONMENT=(\S+)$", self.dockerfile, re.MULTILINE)
         known = {"PATH": f"{self.python.parent}:/usr/bin:/bin", "HOME": str(root), "OMP_NUM_THREADS": "1"}
+        known |= {"ENVIRONMENT": environment, **told}
         return subprocess.Popen(
             [*POWERLESS, *command],
             cwd=folder,
@@ -87,14 +89,29 @@ def image(has_run: Callable[[str], tuple[Product, str]]) -> Iterator[Image]:
     shutil.rmtree(place)
 
 
+def served(image: Image, port: str) -> list[str]:
+    """The image's command, on a port of this machine only."""
+    anywhere = "0.0.0.0"  # noqa: S104 - where the image listens, and this test does not
+    stage = image.dockerfile[image.dockerfile.rindex("FROM ") :]
+    (command,) = re.findall(r"^CMD (\[.*\])$", stage, re.MULTILINE)
+    found: list[str] = json.loads(command.replace("8000", port).replace(anywhere, "127.0.0.1"))
+    return found
+
+
+def test_an_image_is_production_unless_it_is_told_otherwise(image: Image) -> None:
+    """A plain `docker run` does not serve what nobody approved, under a key that everybody knows."""
+    process = image.start(served(image, str(free_port())), image.app, image.app)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "not released for production" in text, text
+
+
 def test_the_service_starts_and_is_healthy(image: Image) -> None:
     """The image's command, where nothing but `var/` can be written; then what its check asks."""
-    port, anywhere = str(free_port()), "0.0.0.0"  # noqa: S104 - where the image listens, and this test does not
+    port = str(free_port())
     stage = image.dockerfile[image.dockerfile.rindex("FROM ") :]
-    (served,) = re.findall(r"^CMD (\[.*\])$", stage, re.MULTILINE)
     (check,) = re.findall(r"^ +CMD (\[.*\])$", stage, re.MULTILINE)
-    command = json.loads(served.replace("8000", port).replace(anywhere, "127.0.0.1"))
-    process = image.start(command, image.app, image.app)
+    process = image.start(served(image, port), image.app, image.app, ENVIRONMENT="development")
     codes: list[int] = []
     try:
         end = time.monotonic() + 90
@@ -128,7 +145,7 @@ def test_the_scheduled_job_runs_on_a_copy(image: Image, tmp_path: Path) -> None:
     shutil.move(image.app / "var", work / "var")  # the volume is mounted there now
     before = {path: path.read_bytes() for path in code.rglob("*") if path.is_file()}
     script = compose[-1].replace("/app/.", f"{code}/.")
-    process = image.start([*compose[:-1], script], work, work)
+    process = image.start([*compose[:-1], script], work, work, ENVIRONMENT="development")
     text, _ = process.communicate(timeout=300)
     assert process.returncode == 0, text
     assert "nothing sent" in text
