@@ -122,7 +122,7 @@ def _answers(app: FastAPI) -> None:
         desk: Desk = request.app.state.desk
         classes = sorted(_cleared(request, x_roles, READ))
         case = {"question": desk.log.privacy.redact_text(body.question), "classes": classes}
-        return desk.release(x_actor, case, request.state.id)
+        return desk.release(desk.log.privacy.actor(x_actor), case, request.state.id)
 
     @app.get("/answers/{answer_id}")
     def look_up(
@@ -175,7 +175,7 @@ def _recorded(request: Request, answer_id: uuid.UUID, actor: str, roles: str) ->
     desk: Desk = request.app.state.desk
     cleared = _cleared(request, roles, READ)
     recorded = desk.recorded(str(answer_id))
-    own = recorded["subject"] == desk.log.privacy.pseudonym(actor)
+    own = recorded["subject"] == desk.log.privacy.actor(actor)
     concerned = own or _may_override(request, recorded, roles)
     if not concerned or not set(recorded["cleared"]) <= cleared:
         raise UnknownDecision(str(answer_id))

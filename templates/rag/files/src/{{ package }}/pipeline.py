@@ -238,7 +238,7 @@ def answer(paths: Paths) -> str:
             found = _asked(lambda t=text, c=classes: assistant.answer(t, c))  # type: ignore[misc]
             content = found.content(assistant, classes)
             data = {**sealed(log.privacy, content, SEALED), "input": log.privacy.digest(text)}
-            events.append((EventType.DECISION, asked["asker"], data))
+            events.append((EventType.DECISION, log.privacy.actor(asked["asker"]), data))
             rows.append(_answer_row(asked["question_id"], content))
             seconds.append(time.perf_counter() - started)
         log.record_all(events)
