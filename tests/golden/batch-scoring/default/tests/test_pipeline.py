@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -197,3 +198,21 @@ def test_tight_limits_refuse_the_drifted_night(rebuilt: Paths) -> None:
         (rebuilt.var / "batches" / str(LAST) / name).unlink()
     with pytest.raises(StageFailed, match="unlike the training"):
         pipeline.score_night(rebuilt, LAST, None)
+
+
+def test_in_production_an_unapproved_model_scores_no_night(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody approved it: by stage, by command and with a reason, and nothing was written."""
+    monkeypatch.setenv("ENVIRONMENT", "Production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    shutil.rmtree(rebuilt.var / "batches" / str(LAST))
+    before = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    refused = r"not released for production; .*approval of the risk"
+    with pytest.raises(StageFailed, match=refused):
+        pipeline.score(rebuilt)
+    for why in (None, batch.Why("mended", "duty@example.org")):
+        with pytest.raises(StageFailed, match=refused):
+            pipeline.score_night(rebuilt, LAST, why)
+    after = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    assert after == before

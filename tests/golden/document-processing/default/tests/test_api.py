@@ -239,6 +239,50 @@ def test_what_cannot_be_recorded_is_not_released(
     assert id in {task["id"] for task in client.get("/reviews").json()}
 
 
+def test_the_original_of_a_case_that_is_not_recorded_does_not_stay(
+    client: TestClient, extract: data.Extract, rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing would lead to it again; one that was there before stays."""
+    content = pick(extract, "wrong total")[0]
+    hand_in(client, content)
+    before = {one.digest for one in originals_of(rebuilt).all()}
+
+    def broken(*_: object) -> None:
+        raise AuditUnavailable("disk full")
+
+    monkeypatch.setattr(AuditLog, "record", broken)
+    for one in (content, pick(extract, None, "motor")[0]):
+        assert client.post("/documents", content=one).status_code == 503
+    assert {one.digest for one in originals_of(rebuilt).all()} == before
+
+
+def test_a_document_of_the_pipeline_is_looked_up_as_it_was_decided(
+    client: TestClient, rebuilt: Paths
+) -> None:
+    """Its decision is in another log; what people decided comes after it, not in its place."""
+    task = next(task for task in client.get("/reviews").json() if task["reviewers"] == 1)
+    before = client.get(f"/documents/{task['id']}").json()
+    assert (before["outcome"], before["overrides"]) == ("refer", [])
+    client.post(f"/reviews/{task['id']}/claim", headers=ANNE)
+    body = {"outcome": "reject", "reason": WHY}
+    client.post(f"/reviews/{task['id']}/decision", json=body, headers=ANNE)
+    after = client.get(f"/documents/{task['id']}").json()
+    (override,) = after.pop("overrides")
+    assert {**after, "overrides": []} == before
+    assert (override["from"], override["to"]) == ("refer", "reject")
+    assert client.get(f"/documents/{task['id']}?replay=true").status_code == 410
+
+
+def test_a_reason_of_blanks_is_refused(client: TestClient, extract: data.Extract) -> None:
+    """In words, as other reasons that are none; the case stays."""
+    id = hand_in(client, pick(extract, "wrong total")[0])["decision_id"]
+    client.post(f"/reviews/{id}/claim", headers=ANNE)
+    body = {"outcome": "reject", "reason": " " * 20}
+    response = client.post(f"/reviews/{id}/decision", json=body, headers=ANNE)
+    assert (response.status_code, response.json()) == (422, {"detail": ["too_short: reason"]})
+    assert client.get("/reviews").json() != []
+
+
 def test_a_referral_that_a_crash_lost_is_queued_at_the_next_start(
     extract: data.Extract, rebuilt: Paths
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from document_intake import data, model, pipeline, retention
+from document_intake.checks import OnFile
 from document_intake.controls import audit, evidence, lineage, packages, stages
 from document_intake.controls.audit import EventType, Privacy
 from document_intake.controls.documents.page import Page, Word
@@ -333,6 +334,40 @@ def test_originals_end_when_their_time_is_over(rebuilt: Paths) -> None:
     assert retention.disposed(rebuilt, date(2025, 12, 31)) == []
 
 
+def test_a_hold_on_whom_it_is_about_keeps_the_original(rebuilt: Paths) -> None:
+    """Of a decision of the run, and of one of the service, whose document the stored case names."""
+    events = list(audit.read_events(rebuilt.audit / "pipeline.jsonl"))
+    first = next(e for e in events if e["type"] == EventType.DECISION and "document" in e["data"])
+    with audit.open_log(rebuilt, "service") as log:
+        other = log.record(EventType.DECISION, "D-served", {"decision_id": "served"})
+    case = rebuilt.var / "decisions" / "served.json"
+    case.parent.mkdir(exist_ok=True)
+    case.write_text('{"document": "' + "a" * 64 + '"}')
+    file = rebuilt.ops / "audit.yaml"
+    holds = [{"subject": str(one)} for one in (first["subject"], other.subject)]
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "holds": holds}))
+    kept = {first["data"]["document"], "a" * 64}
+    assert retention.held(rebuilt) == kept
+    assert kept.isdisjoint(retention.disposed(rebuilt, date(2031, 1, 1)))
+
+
+def test_a_retention_that_states_no_days_is_refused_in_a_sentence(
+    rebuilt: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is deleted; it names file and row."""
+    file = rebuilt.contracts / "documents.odcs.yaml"
+    content = yaml.safe_load(file.read_text())
+    (row,) = [row for row in content["slaProperties"] if row["property"] == "retention"]
+    for unit, value in (("y", 2), ("d", "x")):
+        row.update(unit=unit, value=value)
+        file.write_text(yaml.safe_dump(content))
+        assert retention.main(rebuilt) == 1
+        assert capsys.readouterr().err == (
+            f"documents.odcs.yaml: slaProperties, property: retention: {value}{unit} "
+            "is no whole number of days (unit: d)\n"
+        )
+
+
 @pytest.fixture(scope="module")
 def known(built: Paths) -> Iterator[Understanding]:
     """What serves after a run."""
@@ -421,7 +456,11 @@ def test_a_document_that_was_not_read_can_be_typed_in(
 
 @pytest.mark.parametrize(
     ("reasons", "reviewers"),
-    [(["low confidence"], 1), (["sender: another account than on file"], 2)],
+    [
+        (["low confidence"], 1),
+        (["sender: another account than on file"], 2),
+        (["sender: not on file", "low confidence"], 2),
+    ],
 )
 def test_two_people_decide_where_money_could_go_to_a_stranger(
     reasons: list[str], reviewers: int
@@ -444,9 +483,75 @@ def test_two_people_decide_on_an_account_that_a_person_gave(
     assert corrected(known, "unread", {}, dict(claim), "claim").reviewers == 2
 
 
+@pytest.fixture(scope="module")
+def bill() -> Mapping[str, str]:
+    """An invoice without defects, in clear."""
+    extract = data.extract(a_month=30)
+    spoiled = set(extract.planted["document_id"])
+    return next(
+        gold.values
+        for gold in extract.gold
+        if gold.document_class == "invoice" and gold.document_id not in spoiled
+    )
+
+
+def test_two_people_decide_on_a_document_of_another_class(
+    known: Understanding, bill: Mapping[str, str], claim: Mapping[str, str]
+) -> None:
+    """Else an invoice of a stranger would go out as a claim, for claims have no sender on file."""
+    strange = {**bill, "vendor_id": "VT000000000", "account_number": claim["account_number"]}
+    assert corrected(known, "invoice", strange, {}, None).reviewers == 2
+    rest = {name: value for name, value in claim.items() if name != "account_number"}
+    renamed = corrected(known, "invoice", strange, rest, "claim")
+    assert renamed.values["account_number"] == strange["account_number"]
+    assert renamed.changes[-2:] == (
+        {"field": "document_class", "from": "invoice", "to": "claim"},
+        {"finding": "sender: not on file", "stands": False},
+    )
+    assert renamed.reviewers == 2
+    plain = {"account_number": claim["account_number"]}
+    assert corrected(known, "other", plain, rest, "claim").reviewers == 2
+
+
+def test_two_people_decide_where_a_finding_is_gone_that_no_correction_was_about(
+    known: Understanding, bill: Mapping[str, str]
+) -> None:
+    """Another sender, on file, hides a stranger; a currency that was misread takes one person."""
+    account = Tokens(PRIVACY).token("account_number", bill["account_number"])
+    sender = OnFile("dmy", bill["currency"], account)
+    known = replace(known, on_file={bill["vendor_id"]: sender})
+    strange = {**bill, "vendor_id": "VT000000000"}
+    other = corrected(known, "invoice", strange, {"vendor_id": bill["vendor_id"]}, None)
+    assert other.changes == (
+        {"field": "vendor_id", "from": "VT000000000", "to": bill["vendor_id"]},
+        {"finding": "sender: not on file", "stands": False},
+    )
+    assert other.reviewers == 2
+    misread = {**bill, "currency": "USD" if bill["currency"] != "USD" else "EUR"}
+    assert corrected(known, "invoice", misread, {}, None).changes == (
+        {"finding": "sender: another currency than on file", "stands": True},
+    )
+    mended = corrected(known, "invoice", misread, {"currency": bill["currency"]}, None)
+    assert (len(mended.changes), mended.reviewers) == (1, 1)
+
+
 def test_hidden_text_sends_a_document_to_a_person(known: Understanding) -> None:
     """Whatever else was read."""
     word = Word("invoice", 50, 50, 90, 60)
     for hidden in (True, False):
         page = Page(595, 842, 0, 0, (word,), hidden=hidden)
         assert ("hidden text" in known.read([page]).findings) is hidden
+
+
+def test_in_production_an_unapproved_version_releases_nothing(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody approved it: it is refused by the stage itself, and nothing was written."""
+    monkeypatch.setenv("ENVIRONMENT", "Production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    (rebuilt.data / "released.parquet").unlink()
+    before = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
+        pipeline.intake(rebuilt)
+    after = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    assert after == before

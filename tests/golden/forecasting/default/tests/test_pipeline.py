@@ -322,3 +322,17 @@ def test_in_production_only_an_approved_model_is_let_serve(
     with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
         pipeline.package(rebuilt)
     assert packages.serving(rebuilt) is None
+
+
+def test_in_production_an_unapproved_model_publishes_nothing(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody approved it: it is refused by the stage itself, and nothing was written."""
+    monkeypatch.setenv("ENVIRONMENT", "Production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    (rebuilt.data / "forecasts.parquet").unlink()
+    before = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
+        pipeline.publish(rebuilt)
+    after = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    assert after == before

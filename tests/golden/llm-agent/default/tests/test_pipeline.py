@@ -233,3 +233,17 @@ def test_the_command_runs_one_stage(
     assert main(["cases"]) == 0
     assert "324 synthetic cases" in capsys.readouterr().out
     assert pl.read_parquet(rebuilt.data / "raw_cases.parquet").height == 324
+
+
+def test_in_production_an_unapproved_release_prepares_nothing(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody approved it: it is refused by the stage itself, and nothing was written."""
+    monkeypatch.setenv("ENVIRONMENT", "Production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    (rebuilt.data / "runs.parquet").unlink()
+    before = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    with pytest.raises(stages.StageFailed, match=r"not released for production; .*approval of"):
+        pipeline.work(rebuilt)
+    after = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    assert after == before

@@ -20,6 +20,7 @@ from policy_assistant.controls.audit import (
     AuditUnavailable,
     KeyRefused,
     read_events,
+    retention,
     verify_folder,
 )
 from policy_assistant.controls.llm import ModelUnavailable, Offline
@@ -144,6 +145,19 @@ def test_nobody_reads_what_a_colleague_asked(client: TestClient) -> None:
     assert client.get(where, headers=other).status_code == 404
     assert client.get(f"{where}?replay=true", headers=other).status_code == 404
     assert client.post(f"{where}/handover", json=REASON, headers=other).status_code == 404
+
+
+def test_whoever_asks_is_one_person_in_any_spelling(client: TestClient, rebuilt: Paths) -> None:
+    """They look up, hand over and have erased what they asked, however they write the address."""
+    asked = by("employee", actor="Jane.Doe@example.org")
+    answer = client.post("/answers", json={"question": PASSWORD}, headers=asked).json()
+    where = f"/answers/{answer['decision_id']}"
+    again = by("employee", actor=" jane.doe@example.org")
+    assert client.get(where, headers=again).status_code == 200
+    assert client.post(f"{where}/handover", json=REASON, headers=again).status_code == 201
+    subject = client.app.state.desk.log.privacy.actor("jane.doe@example.org")  # type: ignore[attr-defined]
+    (file,) = retention.erasure(rebuilt, {subject})
+    assert file.files == (f"var/decisions/{answer['decision_id']}.json",)
 
 
 def test_an_answer_is_looked_up_only_by_who_may_read_as_much(client: TestClient) -> None:
@@ -390,7 +404,7 @@ def approved(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
     approvals["approvals"] = [
         {
             "role": role,
-            "approver": f"{role}@example.org",
+            "approver": f"{role.replace(' ', '.')}@example.org",
             "author": "author@example.org",
             "decision": "approved",
             "approved_on": later - timedelta(days=30),

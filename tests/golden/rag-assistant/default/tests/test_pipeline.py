@@ -277,3 +277,17 @@ def test_in_production_only_an_approved_release_is_let_serve(
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
     pipeline.package(rebuilt)
     assert releases.serving(rebuilt) == version
+
+
+def test_in_production_an_unapproved_release_answers_nothing(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody approved it: it is refused by the stage itself, and nothing was written."""
+    monkeypatch.setenv("ENVIRONMENT", "Production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    (rebuilt.data / "answers.parquet").unlink()
+    before = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
+        pipeline.answer(rebuilt)
+    after = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    assert after == before

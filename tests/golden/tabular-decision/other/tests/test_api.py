@@ -89,6 +89,12 @@ def test_a_decision_has_an_outcome_reasons_and_a_record(client: TestClient, rebu
     assert all(state.findings == () for state in verify_folder(rebuilt.audit))
 
 
+def test_a_day_is_sent_as_text_and_replayed(client: TestClient) -> None:
+    """JSON has no dates; the contract has."""
+    number = decide(client, applied_on="2025-03-01")["decision_id"]
+    assert client.get(f"/decisions/{number}?replay=true").json()["same"] is True
+
+
 def test_a_replay_by_id_gives_the_same_answer(client: TestClient) -> None:
     """From the kept application, without identifiers."""
     decision = decide(client, **RISKY)
@@ -121,6 +127,7 @@ def test_an_override_is_recorded(client: TestClient, rebuilt: Paths) -> None:
     [
         ({"outcome": "decline", "reason": "the employer could not be confirmed"}, {}),
         ({"outcome": "decline", "reason": "no"}, ACTOR),
+        ({"outcome": "decline", "reason": " " * 20}, ACTOR),
         ({"outcome": "maybe", "reason": "the employer could not be confirmed"}, ACTOR),
         ({"outcome": "decline", "reason": "the employer is not \ud800"}, ACTOR),
     ],
@@ -165,7 +172,14 @@ def test_no_outcome_without_an_audit_event(
 
 @pytest.mark.parametrize(
     "change",
-    [{"utilisation": 1.7}, {"housing": "castle"}, {"income": None}, {"income": "much"}, {"x": 1}],
+    [
+        {"utilisation": 1.7},
+        {"housing": "castle"},
+        {"income": None},
+        {"income": "much"},
+        {"income": True},
+        {"x": 1},
+    ],
 )
 def test_an_application_outside_the_contract_is_refused(
     client: TestClient, rebuilt: Paths, change: dict[str, Any]
@@ -379,7 +393,7 @@ def approved(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
     approvals["approvals"] = [
         {
             "role": role,
-            "approver": f"{role}@example.org",
+            "approver": f"{role.replace(' ', '.')}@example.org",
             "author": "author@example.org",
             "decision": "approved",
             "approved_on": later - timedelta(days=30),

@@ -88,6 +88,9 @@ def test_cut_offs_belong_to_the_side_above(probability: float, follows: str) -> 
         ({"late_payments_12m": True}, "late_payments_12m: a value has the wrong type"),
         ({"late_payments_12m": "1"}, "late_payments_12m: a value has the wrong type"),
         ({"income": True}, "income: a value has the wrong type"),
+        ({"applied_on": "03/11/2025"}, "applied_on: not a date"),
+        ({"applied_on": "2025-02-30"}, "applied_on: not a date"),
+        ({"applied_on": 20250301}, "applied_on: a value has the wrong type"),
         ({"housing": 1}, "housing: a value has the wrong type"),
         ({"favourite_colour": "blue"}, "1 unknown fields"),
     ],
@@ -111,6 +114,11 @@ def test_age_and_sex_change_nothing(decider: Decider) -> None:
     """They may be sent, and are checked, but the decision is the same."""
     told = decider.decide({**BAD, "sex": "female", "age": 64})
     assert told == decider.decide({**BAD, "sex": "male", "age": 45}) == decider.decide(BAD)
+
+
+def test_a_day_may_come_as_text(decider: Decider) -> None:
+    """JSON has no dates."""
+    assert decider.decide({**GOOD, "applied_on": "2025-03-01"}) == decider.decide(GOOD)
 
 
 def test_a_decision_holds_no_identifier(decider: Decider) -> None:

@@ -240,3 +240,17 @@ def test_groups_stay_with_their_rows(rebuilt: Paths) -> None:
     pipeline.evaluate(rebuilt)
     after = evidence.read(rebuilt, "evaluation")["content"]["results"]
     assert [r["value"] for r in after] == [r["value"] for r in before]
+
+
+def test_in_production_an_unapproved_model_decides_nothing(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody approved it: it is refused by the stage itself, and nothing was written."""
+    monkeypatch.setenv("ENVIRONMENT", "Production")
+    monkeypatch.setenv("AUDIT_KEY", "s" * 32)
+    (rebuilt.data / "scores.parquet").unlink()
+    before = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
+        pipeline.score(rebuilt)
+    after = {file: file.read_bytes() for file in rebuilt.root.rglob("*") if file.is_file()}
+    assert after == before

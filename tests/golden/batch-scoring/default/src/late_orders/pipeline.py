@@ -26,6 +26,7 @@ from .controls import (
 from .controls.audit import EventType
 from .controls.batch import Night, Why
 from .controls.card import CardRefused, write_card
+from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
 from .controls.stages import Stage, StageFailed
@@ -228,6 +229,7 @@ def _scored(paths: Paths, day: date, why: Why | None) -> Night:
         scorer = model.scorer(paths)
     except packages.ReleaseRefused as reason:
         raise StageFailed(str(reason)) from reason
+    refuse_unapproved(paths, scorer.version, scorer.digest)
     rows = data.night(day)
     night = batch.run(paths, day, rows, table, scorer, rule, why)
     _write(paths, f"nights/{day}", rows)

@@ -90,6 +90,23 @@ def test_a_stop_holds_also_when_it_cannot_be_recorded(
         assert switch.switch_of(project).state().stopped
 
 
+@pytest.mark.parametrize("content", ["", "a: ["])
+def test_a_stop_holds_also_where_the_audit_settings_are_broken(
+    project: Paths,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+) -> None:
+    """It says what is broken in a sentence."""
+    monkeypatch.setenv("PROJECT_ROOT", str(project.root))
+    (project.ops / "audit.yaml").write_text(content)
+    assert switch.main(["stop", "--reason", "r", "--actor", "a"]) == 1
+    assert switch.switch_of(project).state().stopped
+    said = capsys.readouterr().err
+    assert said.startswith(f"stop: {project.ops / 'audit.yaml'}: ")
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", [["stop", "--reason", "r", "--actor", "a"], ["status"]])
 def test_elsewhere_the_switch_is_refused(
     paths: Paths,

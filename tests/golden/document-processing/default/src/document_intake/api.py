@@ -27,7 +27,14 @@ from .controls.documents.reader import Bounds
 from .controls.documents.records import OriginalChanged, OriginalGone
 from .controls.governance import refuse_unapproved
 from .controls.paths import Paths
-from .controls.release import Decide, Desk, Metrics, UnknownDecision
+from .controls.release import (
+    Decide,
+    Desk,
+    Erased,
+    Metrics,
+    NotReleased,
+    UnknownDecision,
+)
 from .controls.releases import ReleaseRefused
 from .controls.review import (
     Item,
@@ -40,7 +47,7 @@ from .controls.review import (
     unqueued,
     watch,
 )
-from .controls.service import Actor, Text, service
+from .controls.service import Actor, Reason, Text, service
 from .controls.switch import switch_of
 from .intake import RELEASE, Processor, processor, reader_of
 from .review import OUTCOMES, Correction, CorrectionRefused, corrected, review_item
@@ -55,7 +62,7 @@ class Verdict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     outcome: Text
-    reason: Annotated[Text, Field(min_length=10, max_length=2000)]
+    reason: Reason
     document_class: Text | None = None
     corrections: Annotated[
         dict[Text, Annotated[Text, Field(max_length=300)] | None], Field(max_length=40)
@@ -88,6 +95,7 @@ def create(paths: Paths | None = None) -> FastAPI:
         UnknownDecision: (404, "there is no such document"),
         UnknownTask: (404, "there is no such case"),
         OriginalGone: (410, "the original was deleted"),
+        Erased: (410, "the case is not kept here, so that it cannot be read again"),
         CorrectionRefused: (422, ""),
     }
     title, lifespan = f"Documents of {SYSTEM}", _lifespan(paths or Paths.here())
@@ -176,10 +184,18 @@ async def _body(request: Request) -> bytes:
 
 def _handed_in(office: Office, content: bytes, request: str) -> dict[str, Any]:
     """Keep the original, decide, record; queue what is referred, give out what is released."""
-    digest = office.serving.originals.put(content, datetime.now(UTC).date())
+    originals = office.serving.originals
+    new = not originals.holds(content)
+    digest = originals.put(content, datetime.now(UTC).date())
     document_id = str(uuid.uuid4())
     case = {"document_id": document_id, "document": digest}
-    decision = office.desk.release(document_id, case, request)
+    try:
+        decision = office.desk.release(document_id, case, request)
+    except NotReleased:
+        named = any(digest in kept.read_text() for kept in office.desk.store.glob("*.json"))
+        if new and not named:  # nothing on record leads to it, so that nobody would find it again
+            originals.forget(digest)
+        raise
     if decision["outcome"] == RELEASE:
         return {**_public(decision), "values": office.clear(case)}
     office.queue.put([review_item(document_id, {**decision, **case})])
@@ -254,7 +270,11 @@ def _decided(office: Office, id: str, body: Verdict, actor: str) -> dict[str, An
         made = corrected(
             known, made.document_class, proposed, body.corrections, body.document_class
         )
-    done = office.queue.decide(id, actor, body.outcome, body.reason, made.changes, made.reviewers)
+    given = (body.outcome, body.reason, made.changes, made.reviewers)
+    try:
+        done = office.queue.decide(id, actor, *given)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
     if done.outcome is not None:
         office.desk.metrics.overridden()
     answer = {"decision_id": id, "status": done.status, "outcome": done.outcome}

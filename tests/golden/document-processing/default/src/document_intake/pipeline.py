@@ -30,6 +30,7 @@ from .controls.audit import EventType, Privacy
 from .controls.card import CardRefused, write_card
 from .controls.documents.reader import ReadRefused
 from .controls.documents.records import Tokens
+from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
 from .controls.review import (
@@ -240,6 +241,7 @@ def intake(paths: Paths) -> str:
     documents = _read(paths, "documents")
     newest = model.split(documents).newest
     with audit.open_log(paths, writer="pipeline") as log, _served(paths, log.privacy) as serving:
+        refuse_unapproved(paths, serving.version, serving.digest)
         for one in documents.filter(pl.col("received_on") < newest["received_on"].min()).to_dicts():
             serving.process(one["document_id"], one["digest"])  # so that duplicates are known
         results = _processed(serving, newest)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,8 @@ class CorrectionRefused(ValueError):
 class Correction:
     """What a document says after a person has seen it: in clear, and what changed as it is stored.
 
-    `changes` also names each finding that the person lets stand.
+    `changes` also names each finding that the person lets stand, and each that is gone although no
+    correction was about it: the document is then read as another one.
     """
 
     document_class: str
@@ -34,11 +36,22 @@ class Correction:
 
     @property
     def reviewers(self) -> int:
-        """Two people where money would go to a stranger, or to an account that a person gave."""
-        stands = [str(change.get("finding", "")) for change in self.changes]
-        strange = any(word in finding for finding in stands for word in (STRANGER, UNKNOWN))
-        given = any(change.get("field") == "account_number" for change in self.changes)
-        return 2 if strange or given else 1
+        """Two people where money would go to a stranger, or to an account that a person gave.
+
+        And where the document is made another one: by its class, or so that a finding is gone.
+        """
+        found = [str(change.get("finding", "")) for change in self.changes]
+        strange = any(_strange(finding) for finding in found)
+        gone = any(change.get("stands") is False for change in self.changes)
+        given = any(
+            change.get("field") in ("account_number", "document_class") for change in self.changes
+        )
+        return 2 if strange or gone or given else 1
+
+
+def _strange(text: str) -> bool:
+    """Whether a finding says that sender or account are not those on file."""
+    return STRANGER in text or UNKNOWN in text
 
 
 def review_item(subject: str, data: Mapping[str, Any]) -> Item:
@@ -51,7 +64,7 @@ def review_item(subject: str, data: Mapping[str, Any]) -> Item:
         reasons,
         {**payload, "document_class": data.get("document_class")},
         priority=int(data.get("document_class") == CLAIM),
-        reviewers=2 if any(STRANGER in reason for reason in reasons) else 1,
+        reviewers=2 if any(map(_strange, reasons)) else 1,
     )
 
 
@@ -90,7 +103,13 @@ def corrected(
     ]
     if name != document_class:
         changes.append({"field": "document_class", "from": document_class, "to": name})
-    return Correction(name, values, (*changes, *_standing(understanding, name, values)))
+    stands = _standing(understanding, name, values)
+    before_it = _standing(understanding, document_class, proposed)
+    touched = {str(change["field"]) for change in changes}
+    gone = [one for one in before_it if one not in stands and not _about(one, touched)]
+    changes += [{"finding": one, "stands": True} for one in stands]
+    changes += [{"finding": one, "stands": False} for one in gone]
+    return Correction(name, values, tuple(changes))
 
 
 def _normalised(name: str, corrections: Mapping[str, str | None]) -> dict[str, str]:
@@ -104,10 +123,13 @@ def _normalised(name: str, corrections: Mapping[str, str | None]) -> dict[str, s
     return found
 
 
-def _standing(
-    understanding: Understanding, name: str, values: Mapping[str, str]
-) -> list[Mapping[str, Any]]:
-    """Findings that hold for the final values too; lines are the person's to compare."""
+def _standing(understanding: Understanding, name: str, values: Mapping[str, str]) -> list[str]:
+    """Findings that hold for these values; lines are the person's to compare."""
     token = understanding.tokens.token("account_number", values.get("account_number", ""))
     found = findings(name, values, [], understanding.on_file, token)
-    return [{"finding": one, "stands": True} for one in found if "lines" not in one]
+    return [one for one in found if "lines" not in one]
+
+
+def _about(finding: str, fields: Collection[str]) -> bool:
+    """Whether a finding names one of these fields: to correct that one is what mends it."""
+    return not set(re.findall(r"\w+", finding)).isdisjoint(fields)

@@ -423,6 +423,67 @@ def test_a_decision_can_ask_for_more_people_than_the_case_did(queue: Queue) -> N
     assert queue.decide("a", BEN, "release", WHY).status == "decided"
 
 
+def rolled_back(queue: Queue, log: AuditLog, copy: bytes) -> Queue:
+    """The queue as it starts on an older copy of its file."""
+    queue._path.write_bytes(copy)
+    return Queue(queue._path, log, ("release", "reject"), clock=queue._clock)
+
+
+def test_a_queue_that_was_rolled_back_closes_what_is_decided(queue: Queue, log: AuditLog) -> None:
+    """At its start, with the outcome, reason and person on record."""
+    taken(queue, "a")
+    copy = queue._path.read_bytes()
+    done = queue.decide("a", ANNE, "reject", WHY)
+    later = rolled_back(queue, log, copy)
+    assert later.task("a") == done
+    assert [task.id for task in later.waiting()] == ["b", "c"]
+
+
+def test_a_rollback_while_it_runs_lets_no_second_outcome_out(queue: Queue, log: AuditLog) -> None:
+    """It is told in the metric; to decide again is refused, and writes nothing."""
+    taken(queue, "a")
+    copy = queue._path.read_bytes()
+    done = queue.decide("a", ANNE, "reject", WHY)
+    queue._path.write_bytes(copy)
+    assert unqueued(queue, [event("a", "refer")]) == ["a"]
+    with pytest.raises(NotYours):
+        queue.decide("a", ANNE, "release", WHY)
+    assert (queue.task("a"), len(list(read_events(log.path)))) == (done, 1)
+    queue._path.write_bytes(copy)
+    assert queue.decide("a", ANNE, "reject", WHY) == done
+    queue._path.write_bytes(copy)
+    assert reconcile(queue, [event("a", "refer")], item) == 0
+    assert (queue.task("a"), len(list(read_events(log.path)))) == (done, 1)
+
+
+def test_votes_that_are_not_on_record_count_no_more(queue: Queue, log: AuditLog) -> None:
+    """A vote that was voided comes not back with an older copy; one that was lost is given anew."""
+    taken(queue, "a")
+    before = queue._path.read_bytes()
+    queue.decide("a", ANNE, "release", WHY, reviewers=2)
+    copy = queue._path.read_bytes()
+    lost = rolled_back(queue, log, before).task("a")
+    assert (lost.status, lost.votes, lost.reviewers) == ("claimed", (), 2)
+    queue._path.write_bytes(copy)
+    taken(queue, "a", BEN)
+    queue.decide("a", BEN, "reject", WHY)
+    later = rolled_back(queue, log, copy)
+    assert (later.task("a").status, later.task("a").votes) == ("open", ())
+    for actor, status in ((BEN, "open"), (ANNE, "decided")):
+        taken(later, "a", actor)
+        assert later.decide("a", actor, "release", WHY).status == status
+    assert later.task("a").outcome == "release"
+
+
+def test_nobody_decides_while_the_record_cannot_be_read(queue: Queue, log: AuditLog) -> None:
+    """It may be what settles the case."""
+    taken(queue, "a")
+    with log.path.open("ab") as file:
+        file.write(b'{"a": ai.system.override.v1\n')
+    with pytest.raises(AuditUnavailable, match="does not verify"):
+        Queue(queue._path, log, ("release",))
+
+
 def test_a_lost_queue_opens_no_decided_case_again(queue: Queue, log: AuditLog) -> None:
     """The logs say what people have decided; one vote of two is none, and both start anew."""
     queue.put([Item("two", "D4", ["account"], reviewers=2)])

@@ -37,6 +37,7 @@ from .controls import (
 )
 from .controls.audit import AuditLog, EventType
 from .controls.card import CardRefused, write_card
+from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.overrides import Override
 from .controls.panel import Panel, first_day, month_number
@@ -192,6 +193,7 @@ def package(paths: Paths) -> str:
 def publish(paths: Paths) -> str:
     """Publish the forecast to plan with; before the first one, a rehearsal."""
     served, whole = _served(paths), _panel(paths)
+    refuse_unapproved(paths, served.version, served.digest)
     until = month_number(datetime.fromisoformat(served.facts["trained_until"]))
     try:
         with audit.open_log(paths, writer="pipeline") as log:

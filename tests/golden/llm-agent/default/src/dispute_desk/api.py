@@ -12,11 +12,11 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from . import assistant, records
 from .assistant import SEALED, Assistant
@@ -35,7 +35,7 @@ from .controls.governance import refuse_unapproved
 from .controls.paths import Paths
 from .controls.release import Decide, Desk, Erased, Metrics, UnknownDecision
 from .controls.releases import ReleaseRefused
-from .controls.service import Actor, Roles, Text, overridden, service, split
+from .controls.service import Actor, Reason, Roles, Text, overridden, service, split
 from .controls.switch import switch_of
 
 SYSTEM = __package__ or "system"
@@ -45,22 +45,22 @@ FORBIDDEN = ("SAME_PERSON", "NOT_ENTITLED")
 ABSENT: Mapping[str, Any] = {"answer": {"summary": ""}, "proposals": [], "run": "", "agent": ""}
 
 
-class Reason(BaseModel):
+class Reasoned(BaseModel):
     """Why. Keep names out of it: it is logged."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[Text, Field(min_length=10, max_length=2000)]
+    reason: Reason
 
 
-class Decision(Reason):
+class Decision(Reasoned):
     """The digest of what was looked at, as GET /proposals shows it, and whether it may happen."""
 
     digest: Text
     approve: bool
 
 
-class Override(Reason):
+class Override(Reasoned):
     """What a person decided instead: propose or refer."""
 
     outcome: Text

@@ -33,6 +33,7 @@ from .controls import (
 from .controls.agent import replay
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
+from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.monitoring import Measurement, Plan
 from .controls.paths import Paths
@@ -166,12 +167,13 @@ def work(paths: Paths) -> str:
     switch = switch_of(paths)
     if (state := switch.state()).stopped:
         raise StageFailed(f"the kill switch is on ({state.reason}): nothing is prepared")
+    ready = _loaded(lambda: releases.load(paths))
+    refuse_unapproved(paths, ready.version, ready.digest)
     book = _book(paths)
     by, bank = assistant.connected(os.environ), Bank(book, paths.var / "bank.db")
     rows, seconds = [], []
     with llm.Traces(paths, SYSTEM) as traces, audit.open_log(paths, "pipeline") as log:
         guard = assistant.guard_of(paths, log, switch, bank, traces)
-        ready = _loaded(lambda: releases.load(paths))
         worker = _loaded(lambda: assistant.of_release(paths, ready, guard, bank, by))
         known = _prepared(log, ready.version)
         for task in _newest_tasks(book):

@@ -26,7 +26,7 @@ from .controls.governance import refuse_unapproved
 from .controls.paths import Paths
 from .controls.release import REFER, Decide, Desk, Erased, Metrics, UnknownDecision
 from .controls.releases import ReleaseRefused
-from .controls.service import Actor, Roles, Text, overridden, service, split
+from .controls.service import Actor, Reason, Roles, Text, overridden, service, split
 from .controls.switch import switch_of
 from .quality import READ
 
@@ -49,15 +49,15 @@ class Question(BaseModel):
     question: Annotated[Text, Field(min_length=3, max_length=1000)]
 
 
-class Reason(BaseModel):
+class Reasoned(BaseModel):
     """Why a person is to answer. Keep names out of it: it is logged."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[Text, Field(min_length=10, max_length=2000)]
+    reason: Reason
 
 
-class Override(Reason):
+class Override(Reasoned):
     """What a person decided instead: answered, abstained or refer."""
 
     outcome: Text
@@ -122,7 +122,7 @@ def _answers(app: FastAPI) -> None:
         desk: Desk = request.app.state.desk
         classes = sorted(_cleared(request, x_roles, READ))
         case = {"question": desk.log.privacy.redact_text(body.question), "classes": classes}
-        return desk.release(x_actor, case, request.state.id)
+        return desk.release(desk.log.privacy.actor(x_actor), case, request.state.id)
 
     @app.get("/answers/{answer_id}")
     def look_up(
@@ -139,7 +139,7 @@ def _answers(app: FastAPI) -> None:
 
     @app.post("/answers/{answer_id}/handover", status_code=201)
     def hand_over(
-        answer_id: uuid.UUID, body: Reason, request: Request, x_actor: Actor, x_roles: Roles
+        answer_id: uuid.UUID, body: Reasoned, request: Request, x_actor: Actor, x_roles: Roles
     ) -> dict[str, Any]:
         """Whoever asked wants a person to answer; recorded, and counted as an override."""
         _recorded(request, answer_id, x_actor, x_roles)
@@ -175,7 +175,7 @@ def _recorded(request: Request, answer_id: uuid.UUID, actor: str, roles: str) ->
     desk: Desk = request.app.state.desk
     cleared = _cleared(request, roles, READ)
     recorded = desk.recorded(str(answer_id))
-    own = recorded["subject"] == desk.log.privacy.pseudonym(actor)
+    own = recorded["subject"] == desk.log.privacy.actor(actor)
     concerned = own or _may_override(request, recorded, roles)
     if not concerned or not set(recorded["cleared"]) <= cleared:
         raise UnknownDecision(str(answer_id))

@@ -31,6 +31,7 @@ from .controls import (
 from .controls.access import Access
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
+from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.monitoring import Measurement, Plan
 from .controls.paths import Paths
@@ -229,6 +230,7 @@ def answer(paths: Paths) -> str:
     events, rows, seconds = [], [], []
     with llm.Traces(paths, SYSTEM) as traces, audit.open_log(paths, writer="pipeline") as log:
         assistant = _loaded(lambda: Assistant.of(paths, traces.watched(chat), None, embed))
+        refuse_unapproved(paths, assistant.version, assistant.digest)
         for asked in newest.to_dicts():
             started = time.perf_counter()
             classes = rules.cleared([asked["role"]], READ)
@@ -236,7 +238,7 @@ def answer(paths: Paths) -> str:
             found = _asked(lambda t=text, c=classes: assistant.answer(t, c))  # type: ignore[misc]
             content = found.content(assistant, classes)
             data = {**sealed(log.privacy, content, SEALED), "input": log.privacy.digest(text)}
-            events.append((EventType.DECISION, asked["asker"], data))
+            events.append((EventType.DECISION, log.privacy.actor(asked["asker"]), data))
             rows.append(_answer_row(asked["question_id"], content))
             seconds.append(time.perf_counter() - started)
         log.record_all(events)

@@ -23,7 +23,18 @@ from .controls.governance import refuse_unapproved
 from .controls.packages import ReleaseRefused
 from .controls.paths import Paths
 from .controls.release import Decide, Desk, Erased, Metrics, UnknownDecision
-from .controls.service import Actor, Real, Roles, Text, Whole, overridden, service, split
+from .controls.service import (
+    Actor,
+    Flag,
+    Real,
+    Reason,
+    Roles,
+    Text,
+    Whole,
+    overridden,
+    service,
+    split,
+)
 from .controls.switch import switch_of
 from .decision import APPROVE, DECLINE, ApplicationRefused, Decider
 
@@ -38,7 +49,7 @@ class Application(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     applicant: Annotated[Text, Field(min_length=1, max_length=100)]
-    application: dict[Text, Text | Whole | Real | None]
+    application: dict[Text, Text | Whole | Real | Flag | None]
 
 
 class Override(BaseModel):
@@ -47,7 +58,7 @@ class Override(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     outcome: Text
-    reason: Annotated[Text, Field(min_length=10, max_length=2000)]
+    reason: Reason
 
 
 def create(paths: Paths | None = None) -> FastAPI:

@@ -267,6 +267,10 @@ def test_settings_name_sinks_tier_and_rules(tmp_path: Path) -> None:
         plain + "retention: [{ record: r, what: events, keep_days: 1, types: [x] }]": "'x'",
         plain + "retention: [{ record: r, what: events, keep_days: 1, types: [disposal] }]": "no",
         plain.replace("source", "sauce"): "source",
+        "": "audit.yaml: it says nothing: give `source` and `sinks`",
+        "[]": "it says nothing",
+        "{}": "audit.yaml: KeyError",
+        "a: [": "audit.yaml: while parsing",
     }.items():
         path.write_text(wrong)
         with pytest.raises(ValueError, match=message):

@@ -1,6 +1,7 @@
 """Documents, approvals and evidence are checked; a model card cannot say what is not so."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -122,6 +123,19 @@ def test_an_approval_with_an_odd_field_is_a_finding(
     assert messages(paths) == expected
 
 
+@pytest.mark.parametrize("field", ["approver", "author"])
+@pytest.mark.parametrize(
+    "value",
+    ["Paula Zero <0@example.org>", "<0@example.org>", "Paula Zero", "0@x.org, 1@x.org", "0@x@y"],
+)
+def test_people_are_named_by_a_bare_address(paths: Paths, field: str, value: str) -> None:
+    """With a name around it, git's author and the approver would be two persons."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    register["approvals"][0][field] = value
+    save(paths, register)
+    assert messages(paths) == [f"approval 1 has no valid {field}", "missing"]
+
+
 @pytest.mark.parametrize("approvals", ["yes", ["yes"], [None]])
 def test_an_approval_that_is_none_is_a_finding(paths: Paths, approvals: object) -> None:
     """Whatever stands there, it is no approval."""
@@ -179,23 +193,162 @@ def test_a_missing_subject_is_named(paths: Paths) -> None:
     assert "the subject of an approval is missing" in messages(paths)
 
 
-def test_who_committed_to_a_subject_cannot_approve_it(
-    paths: Paths, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The history of the file counts, whatever `author` says."""
+Git = Callable[..., None]
+
+
+@pytest.fixture
+def git(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Git:
+    """Runs git in the project, as the author of its subject."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
+    plain = ["-c", "commit.gpgsign=false", "-c", "core.autocrlf=false"]
+    identity = ["-c", "user.name=someone", "-c", "user.email=author@example.org", *plain]
 
-    def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=someone", "-c", "user.email=0@example.org"]
+    def run(*arguments: str) -> None:
         command = ["git", "-C", str(paths.root), *identity, *arguments]
         subprocess.run(command, check=True, capture_output=True)
 
+    return run
+
+
+@pytest.fixture
+def committed(paths: Paths, git: Git) -> Paths:
+    """The project as a repository of two commits; both roles approve of what is in it."""
     git("init", "-q")
+    git("commit", "-qm", "start", "--no-verify", "--allow-empty")
     git("add", "evals")
-    git("-c", "commit.gpgsign=false", "commit", "-qm", "limits", "--no-verify")
-    found = messages(paths, governance.committers(paths.root))
+    git("commit", "-qm", "limits", "--no-verify")
+    return paths
+
+
+def told(paths: Paths) -> list[tuple[str, str, str]]:
+    """The findings on the history."""
+    return [(f.subject, f.message, f.hint) for f in governance.check_history(paths)]
+
+
+def test_who_committed_to_a_subject_cannot_approve_it(committed: Paths, git: Git) -> None:
+    """The history of the file counts, whatever `author` says."""
+    assert messages(committed, governance.committers(committed.root)) == []
+    git("-c", "user.email=0@example.org", "commit", "-qm", "x", "--no-verify", "--allow-empty")
+    assert messages(committed, governance.committers(committed.root)) == []
+    git("-c", "user.email=0@example.org", "rm", "-q", "--cached", "evals/thresholds.yaml")
+    git("-c", "user.email=0@example.org", "commit", "-qm", "gone", "--no-verify")
+    found = messages(committed, governance.committers(committed.root))
     assert found == ["the approver has changed evals/thresholds.yaml"]
+
+
+def test_a_whole_and_clean_checkout_has_no_finding(committed: Paths) -> None:
+    """Git knows who wrote each line of what lies there."""
+    assert told(committed) == []
+
+
+def test_what_is_not_committed_has_no_author(committed: Paths, git: Git) -> None:
+    """Also where git was told to look away from the file."""
+    expected = [
+        (
+            "evals/thresholds.yaml",
+            "it differs from what was committed: nobody knows who changed it",
+            "commit it",
+        )
+    ]
+    (committed.evals / "thresholds.yaml").write_text("auc: 0.6\n")
+    assert told(committed) == expected
+    git("update-index", "--assume-unchanged", "evals/thresholds.yaml")
+    assert told(committed) == expected
+
+
+def test_a_shallow_clone_is_a_finding(
+    committed: Paths, git: Git, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """There git knows the author of the tip, and would call the others innocent."""
+    git("add", "governance")
+    git("commit", "-qm", "approvals", "--no-verify")
+    clone = tmp_path_factory.mktemp("clone") / "project"
+    git("clone", "-q", "--depth", "1", f"file://{committed.root}", str(clone))
+    hint = "`git fetch --unshallow`; in CI, check out with the whole history"
+    expected = [("git", "the clone is shallow: most authors are unknown", hint)]
+    assert told(Paths.of(clone)) == expected
+
+
+@pytest.fixture
+def image(
+    committed: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Paths:
+    """The committed project as an image holds it: with its authors written down, without git."""
+    monkeypatch.setenv("PROJECT_ROOT", str(committed.root))
+    assert governance.main(["authors"]) == 0
+    folder = tmp_path_factory.mktemp("image") / "app"
+    shutil.copytree(committed.root, folder, ignore=shutil.ignore_patterns(".git"))
+    monkeypatch.setenv("PATH", "")
+    return Paths.of(folder)
+
+
+def test_an_image_knows_the_authors_without_git(image: Paths) -> None:
+    """Digest and addresses of each subject; approvals hold as where git was asked."""
+    record = evidence.read(image, "authors")
+    subject = "evals/thresholds.yaml"
+    assert record["content"] == {subject: ["author@example.org"]}
+    assert record["inputs"] == {subject: evidence.digest(image.root / subject)}
+    assert len(record["commit"]) == 40
+    assert messages(image, governance.committers(image.root)) == []
+    assert told(image) == []
+    register = yaml.safe_load((image.governance / "approvals.yaml").read_text())
+    register["approvals"][0] |= {"approver": "author@example.org", "author": "x@example.org"}
+    save(image, register)
+    found = messages(image, governance.committers(image.root))
+    assert found == ["the approver has changed evals/thresholds.yaml"]
+
+
+def test_a_subject_that_changed_in_an_image_has_no_known_author(image: Paths) -> None:
+    """What is written down is of the file as it was; approvals are void anyway."""
+    (image.evals / "thresholds.yaml").write_text("auc: 0.6\n")
+    assert messages(image, governance.committers(image.root)) == [
+        "git does not say who changed it",
+        *["evals/thresholds.yaml has changed since"] * 2,
+    ]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"inputs": {}, "content": 1}', "{}"])
+def test_authors_that_cannot_be_read_are_unknown(image: Paths, text: str) -> None:
+    """Nobody is taken for innocent."""
+    (image.evidence / "authors.json").write_text(text)
+    found = messages(image, governance.committers(image.root))
+    assert found == ["git does not say who changed it"]
+
+
+def test_a_repository_does_not_read_what_is_written_down(committed: Paths, image: Paths) -> None:
+    """Taking git away from a checkout opens no way round it."""
+    assert (committed.evidence / "authors.json").exists()
+    found = messages(committed, governance.committers(committed.root))
+    assert found == ["git does not say who changed it"]
+
+
+def test_authors_are_only_written_in_a_whole_and_clean_checkout(
+    committed: Paths,
+    git: Git,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Not with uncommitted subjects, in a shallow clone, or without a repository."""
+    assert governance.write_authors(committed) == []
+    git("add", "governance")
+    git("commit", "-qm", "approvals", "--no-verify")
+    place = tmp_path_factory.mktemp("other")
+    git("clone", "-q", "--depth", "1", f"file://{committed.root}", str(place / "clone"))
+    plain = shutil.ignore_patterns(".git")
+    shutil.copytree(committed.root, place / "plain", ignore=plain)
+    (committed.evals / "thresholds.yaml").write_text("auc: 0.6\n")
+    expected = {
+        committed.root: "it differs from what was committed: nobody knows who changed it",
+        place / "clone": "the clone is shallow: most authors are unknown",
+        place / "plain": "there is no repository to ask for authors",
+    }
+    for folder, message in expected.items():
+        found = governance.write_authors(Paths.of(folder))
+        assert [finding.message for finding in found] == [message]
+        assert not (folder / "evidence" / "authors.json").exists()
+    monkeypatch.setenv("PROJECT_ROOT", str(place / "plain"))
+    assert governance.main(["authors"]) == 1
 
 
 def test_a_later_approval_heals_an_expired_one(paths: Paths) -> None:

@@ -13,6 +13,7 @@ import yaml
 from credit_line.controls.audit import (
     AuditLog,
     AuditUnavailable,
+    EventType,
     FileConnector,
     MemoryConnector,
     Privacy,
@@ -24,7 +25,9 @@ from credit_line.controls.release import (
     Erased,
     Metrics,
     NotReleased,
+    RecordChanged,
     UnknownDecision,
+    Unreadable,
 )
 from credit_line.controls.switch import KillSwitch
 
@@ -312,6 +315,73 @@ def test_a_request_id_that_is_no_uuid_is_logged_as_a_digest(desk: Desk) -> None:
     desk.release("A100001", CASE, request="Orsa.Wexling-PN000000018")
     (event,) = read_events(desk.log.path)
     assert event["data"]["request_id"] == desk.log.privacy.digest("Orsa.Wexling-PN000000018")
+
+
+def another_log(desk: Desk) -> AuditLog:
+    """What another process of the same system writes."""
+    return AuditLog(desk.log.path.with_name("b.jsonl"), "/s", desk.log.privacy)
+
+
+def test_a_decision_of_another_process_is_found(desk: Desk) -> None:
+    """By every log of the folder; an override alone is no decision."""
+    with another_log(desk) as other:
+        other.record(EventType.OVERRIDE, "A1", {"decision_id": UNKNOWN, "to": "approve"})
+        with pytest.raises(UnknownDecision):
+            desk.recorded(UNKNOWN)
+        decision = {**decide(CASE), "decision_id": UNKNOWN, "mode": "model"}
+        other.record(EventType.DECISION, "A1", decision)
+        other.record(EventType.NOTICE, "A1", {"decision_id": UNKNOWN})
+    desk.override(UNKNOWN, "decline", "income is not proven", "anna@example.org")
+    recorded = desk.recorded(UNKNOWN)
+    assert decision.items() <= recorded.items()
+    assert [one["to"] for one in recorded["overrides"]] == ["approve", "decline"]
+    with pytest.raises(Erased):
+        desk.replay(UNKNOWN)
+
+
+def test_a_record_that_was_changed_is_not_told(desk: Desk) -> None:
+    """Nor overridden or replayed; what is wrong with other lines harms no look-up."""
+    changed, other = (desk.release("A100001", CASE)["decision_id"] for _ in "ab")
+    first, second = desk.log.path.read_bytes().splitlines(keepends=True)
+    forged = first.replace(b'"approve"', b'"decline"')
+    desk.log.path.write_bytes(forged + b"no event\n" + second)
+    assert desk.recorded(other)["outcome"] == "approve"
+    for ask in (desk.recorded, desk.replay):
+        with pytest.raises(RecordChanged, match="tell security"):
+            ask(changed)
+    with pytest.raises(RecordChanged):
+        desk.override(changed, "approve", "because", "handler")
+    desk.log.path.write_bytes(changed.encode() + b"\n" + second)
+    with pytest.raises(RecordChanged):
+        desk.recorded(changed)
+
+
+@pytest.mark.parametrize("left", ['{"income": 30', "[]", ""])
+def test_a_case_that_was_cut_short_cannot_be_replayed(desk: Desk, left: str) -> None:
+    """It is said so, and the decision is still told, without what is sealed."""
+    sealing = dataclasses.replace(desk, sealed=("reasons",))
+    for one in (desk, sealing):
+        number = one.release("A100001", CASE)["decision_id"]
+        (desk.store / f"{number}.json").write_text(left)
+        with pytest.raises(Unreadable):
+            one.replay(number)
+        assert one.recorded(number)["outcome"] == "approve"
+
+
+def test_a_case_that_no_decision_names_is_deleted_at_the_start(desk: Desk) -> None:
+    """A kill left it before its event; what is named, also by another log, stays."""
+    number = desk.release("A100001", CASE)["decision_id"]
+    with another_log(desk) as other:
+        other.record(EventType.DECISION, "A1", {"decision_id": UNKNOWN, "outcome": "approve"})
+    left = "00000000-0000-4000-8000-00000000000f"
+    for name in (UNKNOWN, left, "notes"):
+        (desk.store / f"{name}.json").write_text("{}")
+    dataclasses.replace(desk, metrics=Metrics(SYSTEM, desk.switch))
+    assert {file.stem for file in desk.store.iterdir()} == {number, UNKNOWN, "notes"}
+    (desk.store / f"{left}.json").write_text("{}")
+    desk.log.path.with_name("c.jsonl").write_text("no event\n")
+    dataclasses.replace(desk, metrics=Metrics(SYSTEM, desk.switch))
+    assert (desk.store / f"{left}.json").exists()
 
 
 def test_a_person_who_overrides_is_one_person(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -22,6 +23,7 @@ from .model import Floats, matrix, predict
 
 APPROVE, REFER, DECLINE = "approve", "refer", "decline"
 PYTHON = {"boolean": bool, "date": date, "string": str}
+ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class ApplicationRefused(ValueError):
@@ -107,6 +109,7 @@ class Decider:
         if unknown := set(application) - set(self.table.columns):
             raise ApplicationRefused(f"{len(unknown)} unknown fields")
         table = narrowed(self.table, application)
+        application = {n: _dated(table.columns[n], value) for n, value in application.items()}
         for name, value in application.items():
             _refuse_unlike(table.columns[name], value)
         types = {column.name: POLARS[column.type] for column in table.columns.values()}
@@ -118,6 +121,18 @@ class Decider:
         if found.quarantined.height:
             raise ApplicationRefused(found.quarantined["reasons"].item())
         return frame
+
+
+def _dated(column: Column, value: Any) -> Any:
+    """The day that a text names where the contract has a date: JSON knows none."""
+    if column.type != "date" or not isinstance(value, str):
+        return value
+    try:
+        if ISO_DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ApplicationRefused(f"{column.name}: not a date, written YYYY-MM-DD")
 
 
 def _refuse_unlike(column: Column, value: Any) -> None:

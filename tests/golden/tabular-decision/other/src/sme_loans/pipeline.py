@@ -30,6 +30,7 @@ from .controls import (
 )
 from .controls.audit import EventType
 from .controls.card import CardRefused, write_card
+from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
 from .controls.stages import Stage, StageFailed
@@ -194,6 +195,7 @@ def score(paths: Paths) -> str:
     newest = _newest(_read(paths, "features"))
     decider = _served(Decider.of, paths)
     _refuse_other_features(decider.package)
+    refuse_unapproved(paths, decider.package.version, decider.package.digest)
     decisions = decider.decide_all(newest)
     ids = newest["application_id"].to_list()
     events = [

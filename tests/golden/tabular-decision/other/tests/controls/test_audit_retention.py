@@ -349,6 +349,25 @@ def test_a_hold_stops_everything(home: Paths) -> None:
     assert len(Payloads.of(state(home).path).digests()) == 3
 
 
+def test_a_hold_keeps_the_stored_cases(home: Paths) -> None:
+    """The case of whoever is on hold stays, that of another goes and the event says which."""
+    with log_of(home, OLD) as log:
+        log.record(EventType.DECISION, "A-1", {"decision_id": "1"})
+        log.record(EventType.DECISION, "A-2", {"decision_id": "2"})
+    other = home.var / "cases" / "2.json"
+    other.write_text("{}")
+    os.utime(other, (OLD.timestamp(), OLD.timestamp()))
+    held = PRIVACY.pseudonym("A-1")
+    plan = PLAN + "holds: [{ subject: '" + held + "', reason: dispute }]\n"
+    (home.ops / "audit.yaml").write_text(plan)
+    files = [due for due in retention.due(home, NEW) if due.what == "files"]
+    assert files == [retention.Disposal("cases", "files", files=("var/cases/2.json",))]
+    retention.dispose(home, files)
+    assert [file.name for file in (home.var / "cases").iterdir()] == ["1.json"]
+    (logged,) = audit.read_events(home.audit / "operations.jsonl")
+    assert logged["data"] == {"record": "cases", "what": "files", "files": 1, "ids": ["2"]}
+
+
 def test_nothing_is_disposed_of_that_a_sink_has_not_got(home: Paths) -> None:
     """The log is the spool: what waits in it stays."""
     (home.ops / "audit.yaml").write_text(PLAN.replace("[file]", "[file, stdout]"))
@@ -401,6 +420,85 @@ def test_erasure_takes_the_stored_cases_and_says_where_there_is_nothing(
         assert main(["erase", "--subject", "nobody", *apply]) == 1
         said = capsys.readouterr().err
         assert "nothing is found" in said and "done" not in said
+
+
+def test_erasure_finds_a_person_by_the_identifier_and_by_the_address(home: Paths) -> None:
+    """Whom a record is about is taken as given, who asked by their address in any spelling."""
+    with log_of(home) as log:
+        log.record(EventType.DECISION, "Jane.Doe@x.org", {}, payload={"n": 1})
+        asker = PRIVACY.actor("Jane.Doe@x.org")
+        log.record(EventType.DECISION, asker, {"decision_id": "5"}, payload={"n": 2})
+    (home.var / "cases" / "5.json").write_text("{}")
+    assert main(["erase", "--subject", " jane.doe@x.org", "--apply"]) == 0
+    assert len(Payloads.of(state(home).path).digests()) == 4
+    assert not (home.var / "cases" / "5.json").exists()
+    assert main(["erase", "--subject", "Jane.Doe@x.org", "--apply"]) == 0
+    assert len(Payloads.of(state(home).path).digests()) == 3
+    held = PLAN + "holds: [{ subject: '" + asker + "', reason: dispute }]\n"
+    (home.ops / "audit.yaml").write_text(held)
+    assert main(["erase", "--subject", "JANE.DOE@x.org", "--apply"]) == 1
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "3", '{"root": 1}', '{"root": "", "size": 1}'])
+def test_what_is_no_proof_is_refused_in_a_sentence(
+    signing: Path, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It names the file."""
+    (tmp_path / "proof.json").write_text(content)
+    assert main(["check", str(tmp_path / "proof.json")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"audit check: {tmp_path}/proof.json is no proof that `prove` printed: ")
+    assert said.count("\n") == 1
+
+
+def test_a_proof_is_of_a_tree_that_there_is(
+    signing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sizes and places begin at 1, and none is larger than the log."""
+    for option in ("--size", "--sequence", "--since"):
+        for number in ("0", "-1"):
+            asked = [option, number, *(["--sequence", "1"] if option == "--size" else [])]
+            with pytest.raises(SystemExit) as refused:
+                main(["prove", "--log", "service", *asked])
+            assert refused.value.code == 2
+            assert f"argument {option}: {number} is below 1" in capsys.readouterr().err
+    assert main(["prove", "--log", "service", "--sequence", "1", "--size", "7"]) == 1
+    said = capsys.readouterr()
+    wanted = "audit prove: service.jsonl has 6 events: there is no tree of 7\n"
+    assert (said.out, said.err) == ("", wanted)
+
+
+def test_delivery_passes_over_a_log_in_use_and_goes_on(
+    home: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The logs behind it get their turn; its own writer delivers it, so that is no failure."""
+    log_of(home).close()
+    with AuditLog(home.audit / "zz.jsonl", "/systems/test", PRIVACY) as log:
+        log.record(EventType.DEPLOYMENT, "model 1", {})
+    (home.ops / "audit.yaml").write_text(PLAN.replace("[file]", "[file, stdout]"))
+    with log_of(home):
+        assert main(["deliver"]) == 0
+        said = capsys.readouterr()
+        assert said.err == "service: in use, passed over: its writer delivers it itself\n"
+        assert said.out.encode() == (home.audit / "zz.jsonl").read_bytes()
+    assert main(["deliver"]) == 0
+    said = capsys.readouterr()
+    assert (said.out.encode(), said.err) == ((home.audit / "service.jsonl").read_bytes(), "")
+
+
+def test_delivery_goes_on_behind_a_log_that_does_not_verify(
+    home: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That is a failure, but none of the other logs."""
+    with AuditLog(home.audit / "zz.jsonl", "/systems/test", PRIVACY) as log:
+        log.record(EventType.DEPLOYMENT, "model 1", {})
+    (home.ops / "audit.yaml").write_text(PLAN.replace("[file]", "[file, stdout]"))
+    damaged = home.audit / "service.jsonl"
+    damaged.write_bytes(damaged.read_bytes().replace(b"decline", b"approve"))
+    assert main(["deliver"]) == 1
+    said = capsys.readouterr()
+    assert said.out.encode() == (home.audit / "zz.jsonl").read_bytes()
+    assert said.err.splitlines()[1:] == ["stdout: 4 events of service wait"]
 
 
 def test_a_disposal_before_its_time_is_reported(

@@ -353,3 +353,19 @@ def test_the_metrics_name_this_system(project: Paths) -> None:
     subprocess.run(command, env=here, check=True, capture_output=True)
     shown = (project.metrics / "notices.prom").read_text()
     assert 'system="sme_loans"' in shown
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "a: ["])
+def test_a_broken_file_is_refused_by_name(
+    project: Paths,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+) -> None:
+    """Of the system and of the monitoring plan: which file it is stands in a sentence."""
+    monkeypatch.setenv("PROJECT_ROOT", str(project.root))
+    for file in (project.ops / "monitoring.yaml", project.governance / "system.yaml"):
+        file.write_text(content)
+        assert notices.main(["open"]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("open: ") and file.name in said.split(": ")[1]

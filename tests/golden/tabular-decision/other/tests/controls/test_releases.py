@@ -212,3 +212,20 @@ def test_there_is_no_way_back_from_the_first_release(
     assert releases.main(["back", "--reason", "r", *WHO]) == 1
     assert "no earlier version" in capsys.readouterr().err
     assert releases.main(["list"]) == 0
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
+def test_a_damaged_list_of_what_served_is_named(
+    released: tuple[Paths, list[str]], capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    """A sentence for the person at night; nothing is rolled back."""
+    paths, _ = released
+    (paths.models / "serving.json").write_text(content)
+    capsys.readouterr()
+    for command in (["list"], ["back", "--reason", "r", *WHO]):
+        assert releases.main(command) == 1
+        said = capsys.readouterr()
+        lines = said.err.splitlines()
+        assert said.out == ""
+        assert lines and all("serving.json does not say what served: " in one for one in lines)
+    assert (paths.models / "serving.json").read_text() == content

@@ -16,11 +16,16 @@ from sme_loans.controls.release import (
     Desk,
     Metrics,
     NotReleased,
+    RecordChanged,
     UnknownDecision,
+    Unreadable,
 )
 from sme_loans.controls.service import (
+    FAILED,
     Actor,
+    Flag,
     Real,
+    Reason,
     Roles,
     Text,
     Whole,
@@ -47,6 +52,13 @@ class Letter(BaseModel):
     figures: dict[Text, Text | Whole | Real] = {}
 
 
+class Note(BaseModel):
+    """What a person says of one."""
+
+    reason: Reason
+    urgent: Flag = False
+
+
 def decide(case: Mapping[str, Any]) -> dict[str, Any]:
     """Always the same."""
     return {"outcome": "answered", "model_version": "v1"}
@@ -69,9 +81,13 @@ def routes(app: FastAPI) -> None:
         desk: Desk = request.app.state.desk
         return overridden(desk, letter_id, body.subject, "seen on the page", "desk@example.org")
 
+    @app.post("/notes")
+    def note(body: Note) -> dict[str, Any]:
+        return body.model_dump()
+
     @app.get("/failing/{error}")
     def fail(error: str) -> None:
-        known = (NotReleased, AuditUnavailable, Closed)
+        known = (NotReleased, AuditUnavailable, Closed, RecordChanged, Unreadable, KeyError)
         raise {one.__name__: one for one in known}[error]("its own words")
 
 
@@ -98,7 +114,7 @@ def client(desk: Desk) -> Iterator[TestClient]:
         UnknownDecision: (404, "there is no such letter"),
         Closed: (409, ""),
     }
-    app = service("Letters", lifespan, answers, [Letter])
+    app = service("Letters", lifespan, answers, [Letter, Note])
     routes(app)
     with TestClient(app, headers=WHO) as running:
         yield running
@@ -133,6 +149,8 @@ def test_health_readiness_and_metrics(client: TestClient, desk: Desk) -> None:
         ("NotReleased", 503, "its own words"),
         ("AuditUnavailable", 503, "it cannot be recorded, so it does not count"),
         ("Closed", 409, "its own words"),
+        ("RecordChanged", 503, "its own words"),
+        ("Unreadable", 410, "what was kept of the case cannot be read any more"),
     ],
 )
 def test_errors_have_a_status_and_words(
@@ -141,6 +159,41 @@ def test_errors_have_a_status_and_words(
     """Those of the use case, and those of every service."""
     response = client.get(f"/failing/{error}")
     assert (response.status_code, response.json()) == (status, {"detail": detail})
+
+
+def test_an_error_that_nobody_expected_is_in_the_log_under_its_request(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller gets the request id, and nothing of the error."""
+    response = client.get("/failing/KeyError", headers={"X-Request-ID": "r-7"})
+    assert (response.status_code, response.headers["X-Request-ID"]) == (500, "r-7")
+    assert response.json() == {"detail": FAILED}
+    (logged,) = [record for record in caplog.records if record.name.endswith("controls.service")]
+    assert logged.getMessage() == "request r-7 failed" and logged.exc_info
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ({"reason": "  seen on the page  "}, {"reason": "seen on the page", "urgent": False}),
+        ({"reason": "seen, page 1", "urgent": True}, {"reason": "seen, page 1", "urgent": True}),
+        ({"reason": " " * 20}, {"detail": ["too_short: reason"]}),
+        ({"reason": "   seen   " + " " * 9}, {"detail": ["too_short: reason"]}),
+        ({"reason": "seen on the page", "urgent": 1}, {"detail": ["bool_type: urgent"]}),
+    ],
+)
+def test_a_reason_is_words_and_a_flag_is_no_figure(
+    client: TestClient, body: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    """Blanks are no reason."""
+    assert client.post("/notes", json=body).json() == answer
+
+
+def test_yes_and_no_are_no_figures(client: TestClient) -> None:
+    """A `true` would be recorded as a 1."""
+    for figure in (True, False):
+        response = client.post("/letters", json={"subject": "rates", "figures": {"a": figure}})
+        assert response.status_code == 422
 
 
 def test_what_is_not_there(client: TestClient) -> None:

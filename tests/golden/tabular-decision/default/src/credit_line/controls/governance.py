@@ -1,13 +1,16 @@
 """Checks what people have to decide before a release: facts, risks, and approvals that still hold.
 
 Commands: `check` (what is missing for a release), `card` (write the model card), `digests` (the
-subjects of an approval, to paste into governance/approvals.yaml).
+subjects of an approval, to paste into governance/approvals.yaml), `authors` (write down for an
+image, which has no git, who has committed to the subjects).
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +30,10 @@ from .stages import StageFailed
 
 # Who has committed to a file; None where that cannot be told.
 Committers = Callable[[str], set[str] | None]
+# A name around an address would make two persons of one.
+ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]+@[^\s<>()\[\],;:\"@]+")
+PEOPLE = ("approver", "author")
+AUTHORS = "authors"  # evidence/authors.json: written for an image, and by no run
 # What an approval must say, and as what.
 FIELDS = {
     **dict.fromkeys(("role", "approver", "author", "decision"), str),
@@ -53,6 +60,7 @@ def release_findings(paths: Paths, today: date) -> list[Finding]:
         *check_system(_load(paths.governance / "system.yaml")),
         *check_risks(_load(paths.governance / "risk-assessment.yaml"), today),
         *check_approvals(paths, today, committers(paths.root)),
+        *check_history(paths),
         *check_evidence(paths),
         *check_card(paths),
     ]
@@ -122,13 +130,7 @@ def check_approvals(paths: Paths, today: date, committers: Committers) -> list[F
     approvals, found = _well_formed(register)
     current = subjects(paths, register)
     authors = {name: committers(name) for name in current}
-    for name, digest in current.items():
-        if digest is None:
-            hint = "`make run` writes it"
-            found.append(Finding(name, "the subject of an approval is missing", hint))
-        elif authors[name] is None:
-            hint = "install git and commit the subject: its authors may not approve it"
-            found.append(Finding(name, "git does not say who changed it", hint))
+    found += _unknown(current, authors)
     for role in _names(register, "required_roles"):
         held = [approval for approval in approvals if approval["role"] == role]
         gaps = [_approval_gaps(approval, current, today, authors) for approval in held]
@@ -137,6 +139,41 @@ def check_approvals(paths: Paths, today: date, committers: Committers) -> list[F
             hint = f"the {role} reviews the subjects and approves them anew"
             found += [Finding(f"approval of the {role}", reason, hint) for reason in reasons]
     return found + _one_person_two_roles(approvals)
+
+
+def check_history(paths: Paths) -> list[Finding]:
+    """Where git is asked, it knows the whole history, and each subject is as it was committed."""
+    if not _in_repository(paths.root):
+        return []
+    if (shallow := _git(paths.root, "rev-parse", "--is-shallow-repository")) is None:
+        return []  # git does not answer: no subject has an author then, which is a finding
+    found = []
+    if shallow.strip() != b"false":
+        hint = "`git fetch --unshallow`; in CI, check out with the whole history"
+        found.append(Finding("git", "the clone is shallow: most authors are unknown", hint))
+    register = _load(paths.governance / "approvals.yaml")
+    for name, digest in subjects(paths, register).items():
+        committed = _git(paths.root, "cat-file", "blob", f"HEAD:./{name}")
+        if None not in (digest, committed) and _digest(committed or b"") != digest:
+            message = "it differs from what was committed: nobody knows who changed it"
+            found.append(Finding(name, message, "commit it"))
+    return found
+
+
+def _unknown(
+    current: Mapping[str, str | None], authors: Mapping[str, set[str] | None]
+) -> list[Finding]:
+    """Subjects that are missing, or of which nobody knows who changed them."""
+    found = []
+    for name, digest in current.items():
+        if digest is None:
+            hint = "`make run` writes it"
+            found.append(Finding(name, "the subject of an approval is missing", hint))
+        elif authors[name] is None:
+            hint = "install git and commit the subject: its authors may not approve it"
+            hint += "; for an image, `make image` writes them down"
+            found.append(Finding(name, "git does not say who changed it", hint))
+    return found
 
 
 def _well_formed(register: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Finding]]:
@@ -176,7 +213,9 @@ def _odd_fields(approval: object) -> list[str]:
         return list(FIELDS)
     given = {name: approval.get(name) for name in FIELDS}
     blank = {name for name, value in given.items() if isinstance(value, str) and not value.strip()}
-    return [name for name, kind in FIELDS.items() if type(given[name]) is not kind or name in blank]
+    named = {name for name in PEOPLE if not ADDRESS.fullmatch(str(given[name]).strip())}
+    odd = {name for name, kind in FIELDS.items() if type(given[name]) is not kind}
+    return [name for name in FIELDS if name in odd | blank | named]
 
 
 def _approval_gaps(
@@ -310,17 +349,73 @@ def subjects(paths: Paths, register: Mapping[str, Any]) -> dict[str, str | None]
 
 
 def committers(root: Path) -> Committers:
-    """Who has committed to a file, by e-mail; None where git is missing or knows no commit."""
+    """Who has committed to a file, by e-mail; None where that is not known.
+
+    Git says it where there is a repository, else `evidence/authors.json` of those files that are
+    still what they were when it was written.
+    """
+    if not _in_repository(root):
+        return _written_down(Paths.of(root))
 
     def found(name: str) -> set[str] | None:
-        command = ["git", "-C", str(root), "log", "--format=%ae%n%ce", "--", name]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except OSError:
-            return None
-        return set(done.stdout.split()) or None
+        told = _git(root, "log", "--format=%ae%n%ce", "--", name)
+        return set((told or b"").decode("utf-8", "replace").split()) or None
 
     return found
+
+
+def write_authors(paths: Paths) -> list[Finding]:
+    """Write `evidence/authors.json`; or return what stands against it, and leave no such file.
+
+    It takes a repository with the whole history, whose subjects are all there and committed.
+    """
+    (paths.evidence / f"{AUTHORS}.json").unlink(missing_ok=True)
+    if not _in_repository(paths.root):
+        hint = "write it in a checkout of the repository"
+        return [Finding("git", "there is no repository to ask for authors", hint)]
+    current = subjects(paths, _load(paths.governance / "approvals.yaml"))
+    ask = committers(paths.root)
+    people = {name: ask(name) for name in current}
+    found = [*_unknown(current, people), *check_history(paths)]
+    if not found:
+        content = {name: sorted(people[name] or ()) for name in current}
+        evidence.write(paths, AUTHORS, content, [paths.root / name for name in current])
+    return found
+
+
+def _written_down(paths: Paths) -> Committers:
+    """The authors of `evidence/authors.json`, for files whose digest is the one that it gives."""
+    try:
+        record = evidence.read(paths, AUTHORS)
+        digests, people = dict(record["inputs"]), dict(record["content"])
+    except (OSError, ValueError, LookupError, TypeError):
+        digests, people = {}, {}
+
+    def found(name: str) -> set[str] | None:
+        file = paths.root / name
+        same = name in digests and file.is_file() and digests[name] == evidence.digest(file)
+        return set(people.get(name) or ()) or None if same else None
+
+    return found
+
+
+def _in_repository(root: Path) -> bool:
+    """Whether git is to be asked here; a git that does not answer changes nothing about it."""
+    return any((folder / ".git").exists() for folder in (root, *root.resolve().parents))
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
+    """What git says; None where it is missing or refuses."""
+    try:
+        command = ["git", "-C", str(root), *arguments]
+        done = subprocess.run(command, capture_output=True, check=False)
+    except OSError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -331,9 +426,9 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0: nothing in the way; 1: findings, or a card that may not be written."""
+    """Exit code 0: nothing in the way; 1: findings, or a file that may not be written."""
     parser = argparse.ArgumentParser(prog="governance", description=__doc__)
-    parser.add_argument("command", choices=["check", "card", "digests"])
+    parser.add_argument("command", choices=["check", "card", "digests", "authors"])
     command = parser.parse_args(arguments).command
     paths = Paths.here()
     if command == "card":
@@ -342,8 +437,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         register = _load(paths.governance / "approvals.yaml")
         print(yaml.safe_dump({"covers": subjects(paths, register)}))
         return 0
-    found = release_findings(paths, datetime.now(UTC).date())
-    print("\n".join(map(str, found)) or "nothing stands in the way of a release")
+    if command == "authors":
+        found, good = write_authors(paths), f"evidence/{AUTHORS}.json is written"
+    else:
+        found = release_findings(paths, datetime.now(UTC).date())
+        good = "nothing stands in the way of a release"
+    print("\n".join(map(str, found)) or good)
     return 1 if found else 0
 
 

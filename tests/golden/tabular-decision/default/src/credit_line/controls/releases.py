@@ -96,12 +96,17 @@ def serving(paths: Paths) -> str | None:
 
 
 def history(paths: Paths) -> list[str]:
-    """The versions that were activated and not rolled back, oldest first."""
+    """The versions that were activated and not rolled back, oldest first.
+
+    ReleaseRefused where the file that says so cannot be read.
+    """
     file = paths.models / SERVING
     if not file.exists():
         return []
-    activated: list[str] = json.loads(file.read_text("utf-8"))["activated"]
-    return activated
+    try:
+        return [str(version) for version in json.loads(file.read_text("utf-8"))["activated"]]
+    except (KeyError, OSError, TypeError, ValueError) as error:
+        raise ReleaseRefused(f"{file.name} does not say what served: {error!r}") from error
 
 
 def activate(paths: Paths, version: str) -> None:
@@ -166,12 +171,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "back":
             version = roll_back(paths, options.reason, options.actor)
             print(f"{version} serves: restart the service, so that it loads it")
-    except (ReleaseRefused, AuditUnavailable, KeyRefused) as error:
+        done = 0
+    except (ReleaseRefused, AuditUnavailable, KeyRefused, OSError, ValueError) as error:
         print(f"back: {error}", file=sys.stderr)
-        return 1
-    finally:
+        done = 1
+    try:
         print("\n".join(_lines(paths)))
-    return 0
+    except ReleaseRefused as error:
+        print(f"list: {error}", file=sys.stderr)
+        return 1
+    return done
 
 
 def _remember(paths: Paths, activated: list[str]) -> None:

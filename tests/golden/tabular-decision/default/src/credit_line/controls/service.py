@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -15,16 +16,22 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, BaseModel, Field
 
 from .audit import AuditUnavailable
-from .release import Desk, NotReleased
+from .release import Desk, NotReleased, RecordChanged, Unreadable
 
 # What JSON carries exactly (no lone surrogates, NaN or infinity): the audit log takes nothing else.
 Text = Annotated[str, AfterValidator(lambda text: text.encode().decode())]
-Whole = Annotated[int, Field(ge=1 - 2**53, le=2**53 - 1)]
-Real = Annotated[float, Field(allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True, ge=1 - 2**53, le=2**53 - 1)]
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+# Yes or no, which is no figure: `true` must not become a 1.
+Flag = Annotated[bool, Field(strict=True)]
+# Why a person decided: blanks around it do not count. Keep names out of it: it is logged.
+Reason = Annotated[Text, AfterValidator(str.strip), Field(min_length=10, max_length=2000)]
 # Who calls, and their roles, separated by commas: set by the gateway, and trusted.
 Actor = Annotated[str, Header(min_length=3, max_length=100)]
 Roles = Annotated[str, Header(min_length=1, max_length=200)]
 REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+LOGGER = logging.getLogger(__name__)
+FAILED = "something went wrong here; the service's log has it under this request id"
 # The parts of a request whose names the service gave; a body may hold names of its sender.
 DECLARED = ("path", "query", "header")
 
@@ -32,6 +39,8 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Answers = Mapping[type[Exception], tuple[int, str]]
 UNRECORDED: Answers = {
     NotReleased: (503, ""),
+    RecordChanged: (503, ""),
+    Unreadable: (410, "what was kept of the case cannot be read any more"),
     AuditUnavailable: (503, "it cannot be recorded, so it does not count"),
 }
 
@@ -92,10 +101,17 @@ def _operations(app: FastAPI) -> None:
 async def _with_request_id(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
-    """Take the caller's X-Request-ID if it is a plain word, else make one; send it back."""
+    """Take the caller's X-Request-ID if it is a plain word, else make one; send it back.
+
+    An error that nobody expected is logged under it, and says nothing of itself to the caller.
+    """
     given = request.headers.get("x-request-id", "")
     request.state.id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
-    response = await call_next(request)
+    try:
+        response = await call_next(request)
+    except Exception:
+        LOGGER.exception("request %s failed", request.state.id)
+        response = JSONResponse({"detail": FAILED}, 500)
     response.headers["X-Request-ID"] = request.state.id
     return response
 

@@ -188,7 +188,12 @@ def jurisdictions(paths: Paths) -> list[str]:
 
     NoticeRefused for one that no regime knows: nothing would say what people there are told.
     """
-    stated = _parsed((paths.governance / "system.yaml").read_text("utf-8"))["jurisdictions"] or []
+    try:
+        stated = _parsed((paths.governance / "system.yaml").read_text("utf-8"))["jurisdictions"]
+    except (KeyError, OSError, TypeError, yaml.YAMLError) as error:
+        why = " ".join(str(error).split())
+        raise NoticeRefused(f"governance/system.yaml: no jurisdictions: {why}") from error
+    stated = stated or []
     known = sorted({place for one in load(paths).regimes for place in one.where})
     if not isinstance(stated, list) or not all(place in known for place in stated):
         hint = f"give a list of {', '.join(known)}, or add what applies to governance/notices.yaml"

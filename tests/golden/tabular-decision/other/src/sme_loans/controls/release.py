@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import time
@@ -25,6 +26,7 @@ from .audit import (
     canonical,
     read_events,
 )
+from .audit.events import chained_hash
 from .switch import KillSwitch
 
 # What is decided about: an application, a document, a question.
@@ -33,6 +35,10 @@ Case = Mapping[str, Any]
 Decide = Callable[[Case], Mapping[str, Any]]
 
 REFER = "refer"
+LOGGER = logging.getLogger(__name__)
+CHANGED = "the record of this decision was changed: keep the log, tell security"
+# What the store calls a case: the id of its decision.
+NAMED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What a caller may call a request and find in the log as it is: a UUID, which names nobody.
 REQUEST_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
@@ -41,12 +47,20 @@ class NotReleased(RuntimeError):
     """The outcome was withheld, because its audit event could not be made durable."""
 
 
+class RecordChanged(RuntimeError):
+    """What the log holds of a decision is not what was written: nobody may rely on it."""
+
+
 class UnknownDecision(LookupError):
     """No decision has this id."""
 
 
 class Erased(LookupError):
     """The case of this decision was deleted, so that it cannot be replayed."""
+
+
+class Unreadable(Erased):
+    """The case of this decision was kept, and what is left of it cannot be read."""
 
 
 def sealed(privacy: Privacy, answer: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -149,6 +163,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.metrics.watch(self.log)
+        self._forget_unrecorded()
 
     def release(self, person: str, case: Case, request: str = "") -> dict[str, Any]:
         """Decide, record, and only then return the decision with its id.
@@ -210,6 +225,7 @@ class Desk:
 
         `subject` is the pseudonym of whom it is about, or of who asked for it.
         What is sealed comes from beside the case; of a case that was deleted, its digest is left.
+        Raises RecordChanged too.
         """
         decision, *overrides = self._events(decision_id)
         return {
@@ -221,18 +237,36 @@ class Desk:
         }
 
     def _events(self, decision_id: str) -> list[dict[str, Any]]:
-        """The decision event and its overrides, from the log: the one source of what happened."""
-        events = read_events(self.log.path)
-        found = [event for event in events if event["data"].get("decision_id") == decision_id]
-        if not found:
+        """The decision event, then its overrides in order of time, by every log of the folder.
+
+        The logs are the one source of what happened; another process may have decided.
+        """
+        found = sorted(_about(self.log.path.parent, decision_id), key=lambda event: event["time"])
+        decided = [event for event in found if event["type"] == EventType.DECISION]
+        if not decided:
             raise UnknownDecision(decision_id)
-        return found
+        return decided[:1] + [event for event in found if event["type"] == EventType.OVERRIDE]
+
+    def _forget_unrecorded(self) -> None:
+        """Delete cases that no decision names: a crash left them before the event was written.
+
+        Nobody was told an outcome of theirs, and no erasure would find them. Where a line of a log
+        cannot be read nothing is deleted: it may be the one that names a case.
+        """
+        kept = {file for file in self.store.glob("*.json") if NAMED.fullmatch(file.stem)}
+        if not kept:
+            return
+        known = _decided(self.log.path.parent)
+        for file in sorted(kept) if known is not None else ():
+            if known is not None and file.stem not in known:
+                file.unlink(missing_ok=True)
+                LOGGER.warning("deleted the case %s: no decision on record names it", file.stem)
 
     def replay(self, decision_id: str) -> dict[str, Any]:
         """Let the recorded model decide again on the kept case: is the answer the `same`?
 
         `same` is None where the model did not decide (`mode` is stopped or fault). Raises
-        UnknownDecision, and Erased where the case was deleted.
+        UnknownDecision, RecordChanged, Erased where the case was deleted, and Unreadable.
         """
         recorded = self.recorded(decision_id)
         if recorded["mode"] != "model":
@@ -245,7 +279,7 @@ class Desk:
         logged = self._events(decision_id)[0]["data"]
         again = self._as_logged(sealed(self.log.privacy, answer, self.sealed))
         same = all(logged.get(name) == value for name, value in again.items())
-        unchanged = self.log.privacy.digest(case) == recorded["input"]
+        unchanged = self.log.privacy.digest(case) == recorded.get("input")
         replayed = {**self._as_logged(answer), **{n: answer[n] for n in self.sealed}}
         return {"recorded": recorded, "replayed": replayed, "same": same and unchanged}
 
@@ -255,16 +289,23 @@ class Desk:
         return found
 
     def _kept(self, decision_id: str) -> dict[str, Any] | None:
-        """What the store holds of a decision; None where it was deleted."""
+        """What the store holds of a decision; None where it was deleted. Raises Unreadable."""
         try:
-            kept: dict[str, Any] = json.loads(self._file(decision_id).read_bytes())
+            kept = json.loads(self._file(decision_id).read_bytes())
         except FileNotFoundError:
             return None
+        except ValueError as error:
+            raise Unreadable(decision_id) from error
+        if not isinstance(kept, dict) or (self.sealed and "case" not in kept):
+            raise Unreadable(decision_id)
         return kept
 
     def _unsealed(self, logged: Mapping[str, Any]) -> dict[str, Any]:
         """The sealed fields as they went out, as far as they are kept and their digests agree."""
-        kept = self._kept(logged["decision_id"]) if self.sealed else None
+        try:
+            kept = self._kept(logged["decision_id"]) if self.sealed else None
+        except Unreadable:
+            kept = None
         known = {name: kept[name] for name in self.sealed if name in kept} if kept else {}
         digests = sealed(self.log.privacy, known, self.sealed)
         return {name: value for name, value in known.items() if logged[name] == digests[name]}
@@ -272,7 +313,8 @@ class Desk:
     def override(self, decision_id: str, outcome: str, reason: str, actor: str) -> dict[str, Any]:
         """Record that a person decided otherwise, and why.
 
-        Raises UnknownDecision, NotReleased, and ValueError for an outcome or reason that is none.
+        Raises UnknownDecision, RecordChanged, NotReleased, and ValueError for an outcome or reason
+        that is none.
         """
         known = (*self.outcomes, REFER)
         if outcome not in known or not reason.strip():
@@ -296,6 +338,46 @@ class Desk:
 
     def _file(self, decision_id: str) -> Path:
         return self.store / f"{uuid.UUID(decision_id)}.json"
+
+
+def _about(folder: Path, decision_id: str) -> Iterator[dict[str, Any]]:
+    """What the logs of a folder hold of one decision, each event proved by its own hash.
+
+    Lines that do not name the decision are not looked into. Raises RecordChanged.
+    """
+    for log in sorted(folder.glob("*.jsonl")):
+        with log.open("rb") as lines:
+            for line in lines:
+                if decision_id.encode() in line and line.endswith(b"\n"):
+                    event = _sound(line)
+                    if event["data"].get("decision_id") == decision_id:
+                        yield event
+
+
+def _sound(line: bytes) -> dict[str, Any]:
+    """The event of a line, if its hash is its own."""
+    try:
+        event: dict[str, Any] = json.loads(line)
+        bare = {name: value for name, value in event.items() if name != "hash"}
+        if chained_hash(bare) == event["hash"] and {"type", "time", "subject"} <= event.keys():
+            event["data"].get("decision_id")
+            return event
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordChanged(CHANGED) from error
+    raise RecordChanged(CHANGED)
+
+
+def _decided(folder: Path) -> set[str] | None:
+    """The ids of all decisions in the logs of a folder; None where a line cannot be read."""
+    try:
+        return {
+            str(event["data"].get("decision_id"))
+            for log in sorted(folder.glob("*.jsonl"))
+            for event in read_events(log)
+            if event["type"] == EventType.DECISION
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _write_durably(file: Path, content: bytes) -> None:

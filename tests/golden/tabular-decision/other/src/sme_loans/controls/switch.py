@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.command in ("stop", "resume"):
             act = stop if options.command == "stop" else resume
             act(paths, options.reason, options.actor)
-    except (AuditUnavailable, KeyRefused, RuntimeError) as error:
+    except (AuditUnavailable, KeyRefused, OSError, RuntimeError, ValueError) as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
     finally:

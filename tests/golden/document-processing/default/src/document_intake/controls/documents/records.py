@@ -77,6 +77,15 @@ class Originals:
         known = self._known(digest)
         return date.fromisoformat(known.received if known else _day(self._files(digest)))
 
+    def holds(self, content: bytes) -> bool:
+        """Whether this content is kept already."""
+        return bool(self._files(hashlib.sha256(content).hexdigest()))
+
+    def forget(self, digest: str) -> None:
+        """Delete an original that nothing on record names: its case was not recorded."""
+        for file in self._files(digest):
+            file.unlink(missing_ok=True)
+
     def get(self, digest: str) -> bytes:
         """The original. Raises OriginalGone and OriginalChanged."""
         try:

@@ -1,14 +1,16 @@
 """A durable queue of cases that a person has to decide: claim, decide, give a reason.
 
-One SQLite file. A decision is in the audit log before it counts: should the machine fail between
-the two, the case is open again and decided again, and the later event is the one that holds. The
-queue holds no person's name: subjects and actors are pseudonyms, and what is put in is redacted.
+One SQLite file. A decision is in the audit log before it counts, and the log is what holds: should
+the machine fail between the two, or an older copy of the file be put back, the case is closed with
+what is on record, at the next start or before anybody decides on it a second time. The queue holds
+no person's name: subjects and actors are pseudonyms, and what is put in is redacted.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +20,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from ..audit import AuditLog, EventType, Pseudonym, read_events
+from ..audit import AuditLog, AuditUnavailable, EventType, Pseudonym
 from ..audit.log import now
 from ..paths import Paths
 
@@ -26,6 +28,7 @@ OPEN, CLAIMED, DECIDED = "open", "claimed", "decided"
 REFER = "refer"
 DISAGREEMENT = "reviewers disagree"
 SHORTEST_REASON = 10
+LOGGER = logging.getLogger(__name__)
 TABLE = """
 create table if not exists tasks (
   id text primary key, subject text not null, reasons text not null, payload text not null,
@@ -37,6 +40,12 @@ create table if not exists tasks (
 
 
 ADD = "insert or ignore into tasks values (?,?,?,?,?,?,?,'open',null,null,'[]',null,null)"
+CLOSE = (
+    "update tasks set status = 'decided', votes = ?, outcome = ?, decided = ?,"
+    " claimed_by = null, claimed_until = null where id = ?"
+)
+ANEW = "update tasks set votes = '[]' where id = ?"
+RAISE = "update tasks set reviewers = max(reviewers, 2) where id = ?"
 TAKE = "update tasks set status = 'claimed', claimed_by = ?, claimed_until = ? where id = ?"
 COLUMNS = (
     *("id", "subject", "reasons", "payload", "priority", "reviewers"),
@@ -114,6 +123,7 @@ class Queue:
         self._path, self._log, self._lease, self._clock = path, log, lease, clock
         with self._opened() as database:
             database.execute(TABLE)
+        self.settle()
 
     def put(self, items: Iterable[Item]) -> int:
         """Add cases, durably, and return how many were new: an id that is known is left alone."""
@@ -195,8 +205,9 @@ class Queue:
 
         `changes` says what the person corrected, as rows of plain data without identifiers. With
         several reviewers it counts when as many agree on outcome and changes; who differs sends
-        the case back to the start. `reviewers` raises how many the case needs, where the decision
-        asks for more than the case did; it never lowers it. The same decision by the same person
+        the case back to the start. A case that is decided on record is closed with that, and not
+        decided again. `reviewers` raises how many the case needs, where the decision asks for more
+        than the case did; it never lowers it. The same decision by the same person
         again is no error. Raises UnknownTask, NotYours, ValueError, and AuditUnavailable, after
         which nothing has changed.
         """
@@ -208,6 +219,7 @@ class Queue:
         who = self._log.privacy.actor(actor)
         given = {"outcome": outcome, "changes": list(changes), "reason": reason}
         vote = {**self._log.privacy.redact(given), "actor": str(who)}
+        self.settle(id)
         with self._opened() as database:
             task = _task(database, id)
             if task.votes and task.last["actor"] == who and _same(task.last, vote):
@@ -250,12 +262,57 @@ class Queue:
 
     def settled(self) -> set[str]:
         """The decisions that people have overridden for good, by every log beside the queue's."""
-        return {
-            event["data"]["decision_id"]
-            for log in sorted(self._log.path.parent.glob("*.jsonl"))
-            for event in read_events(log)
-            if event["type"] == EventType.OVERRIDE and event["data"].get("to", REFER) != REFER
-        }
+        return {id for id, told in self._on_record().items() if _final(told)}
+
+    def settle(self, id: str | None = None) -> list[str]:
+        """Close waiting cases that are decided on record; the ids of those that were.
+
+        That happens where the queue is behind its record: put back from an older copy, or left so
+        by a crash. Votes that are not the last ones on record count no more: their people vote
+        anew, and still two have to agree.
+        """
+        waiting = {task.id for task in self.waiting()}
+        if not waiting or (id is not None and id not in waiting):
+            return []
+        with self._opened() as database:
+            told = self._on_record(id)
+            tasks = _tasks(database, "where status != 'decided'")
+            known = [(task, told[task.id]) for task in tasks if task.id in told]
+            for task, events in known:
+                self._agree(database, task, events)
+        closed = sorted(task.id for task, events in known if _final(events))
+        if closed:
+            LOGGER.error("the queue was behind its record: closed %s", ", ".join(closed))
+        return closed
+
+    def _agree(
+        self, database: sqlite3.Connection, task: Task, events: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Write what the record says of a waiting case."""
+        final, voted = _final(events), _votes(events)
+        if final:
+            outcome = str(final["data"]["to"])
+            votes = json.dumps([{**vote, "outcome": outcome} for vote in voted], sort_keys=True)
+            database.execute(CLOSE, (votes, outcome, final["time"], task.id))
+            return
+        cast, known = ([_signed(vote) for vote in some] for some in (task.votes, voted))
+        if cast and known[-len(cast) :] != cast:
+            database.execute(ANEW, (task.id,))
+        database.execute(RAISE, (task.id,))
+
+    def _on_record(self, id: str | None = None) -> dict[str, list[dict[str, Any]]]:
+        """The overrides of each decision, or of this one, in order of time, by all logs.
+
+        Raises AuditUnavailable where that cannot be told.
+        """
+        wanted = (id or EventType.OVERRIDE).encode()
+        found: dict[str, list[dict[str, Any]]] = {}
+        for log in sorted(self._log.path.parent.glob("*.jsonl")):
+            with log.open("rb") as lines:
+                named = [line for line in lines if wanted in line and line.endswith(b"\n")]
+            for event in _overrides(log, named):
+                found.setdefault(str(event["data"].get("decision_id")), []).append(event)
+        return {name: sorted(told, key=lambda e: str(e["time"])) for name, told in found.items()}
 
     def oldest_seconds(self) -> float:
         """For how long the oldest case has waited; 0 where nothing waits."""
@@ -331,6 +388,34 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     )
 
 
+def _overrides(log: Path, lines: Iterable[bytes]) -> list[dict[str, Any]]:
+    try:
+        events = [json.loads(line) for line in lines]
+        return [e for e in events if e["type"] == EventType.OVERRIDE and "decision_id" in e["data"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise AuditUnavailable(f"{log} does not verify: nobody decides before it does") from error
+
+
+def _final(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The last override that leaves nothing to decide, if there is one."""
+    found = [event for event in events if event["data"].get("to", REFER) != REFER]
+    return found[-1] if found else None
+
+
+def _votes(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The votes on record since people last disagreed, without the outcome of those that wait."""
+    votes: list[dict[str, Any]] = []
+    for data in (event["data"] for event in events):
+        vote = {name: data.get(name) for name in ("reason", "actor")}
+        kept = {**vote, "changes": data.get("changes", [])}
+        votes = [] if data.get("review") == DISAGREEMENT else [*votes, kept]
+    return votes
+
+
+def _signed(vote: Mapping[str, Any]) -> tuple[Any, ...]:
+    return vote["actor"], vote["reason"]
+
+
 def referred(events: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """The recorded decisions that refer a case to a person, by id."""
     found = (event for event in events if event["type"] == EventType.DECISION)
@@ -342,12 +427,14 @@ def referred(events: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]
 def unqueued(queue: Queue, events: Iterable[Mapping[str, Any]]) -> list[str]:
     """Recorded referrals that are in no queue, sorted: what a crash left between the two.
 
-    What the logs say people have decided is none, so that a queue that was lost opens no case a
-    second time. A case that waited for another vote starts anew.
+    Also cases that wait although they are decided on record: those of a queue that was put back
+    from an older copy. Of what is in no queue, that which people have decided is none, so that a
+    queue that was lost opens no case a second time. One that waited for another vote starts anew.
     """
-    known = {task.id for task in (*queue.waiting(), *queue.decided())}
-    missing = referred(events).keys() - known
-    return sorted(missing - queue.settled()) if missing else []
+    waiting = {task.id for task in queue.waiting()}
+    missing = referred(events).keys() - waiting - {task.id for task in queue.decided()}
+    settled = queue.settled() if waiting or missing else set()
+    return sorted((missing - settled) | (waiting & settled))
 
 
 def reconcile(
@@ -355,10 +442,12 @@ def reconcile(
 ) -> int:
     """Queue every recorded referral that is in no queue; returns how many there were.
 
+    Cases that are decided on record are closed first.
     `item` makes a case for the queue of the decision event that referred it.
     """
+    queue.settle()
     by_id = referred(events)
-    return queue.put(item(by_id[id]) for id in unqueued(queue, events))
+    return queue.put(item(by_id[id]) for id in unqueued(queue, events) if id in by_id)
 
 
 def released_unreviewed(

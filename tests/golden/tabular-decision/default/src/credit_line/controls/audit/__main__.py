@@ -15,6 +15,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..paths import Paths
 from . import checkpoints, retention
@@ -22,7 +23,7 @@ from .chain import Verification, leaves, split, verify, verify_folder
 from .checkpoints import SIGNING_KEY, Checkpoint, Signer, signer_from
 from .delivery import Backlog, backlogs, metrics
 from .events import canonical, leaf
-from .log import AuditUnavailable, now, open_log
+from .log import AuditUnavailable, WriterBusy, now, open_log
 from .privacy import KeyRefused, privacy_from
 from .retention import Disposal
 from .settings import Settings, settings
@@ -101,11 +102,13 @@ def _prove(paths: Paths, options: Options) -> int:
     """A proof as JSON: of one event, or of growth from an earlier size."""
     log = paths.audit / f"{options.log}.jsonl"
     known = leaves(log)
-    size = options.size or len(known)
+    size = len(known) if options.size is None else options.size
+    if size > len(known):
+        raise ValueError(f"{log.name} has {len(known)} events: there is no tree of {size}")
     tree = known[:size]
     root = _text(checkpoints.root(tree))
     proof: dict[str, object] = {"log": log.name, "size": size, "root": root}
-    if options.since:
+    if options.since is not None:
         path = checkpoints.consistency(tree, options.since)
         first = _text(checkpoints.root(tree[: options.since]))
         proof |= {"first": options.since, "first_root": first}
@@ -120,18 +123,26 @@ def _prove(paths: Paths, options: Options) -> int:
 
 def _check(paths: Paths, options: Options) -> int:
     """Check a proof; what is left to do is to compare its roots with a signed checkpoint."""
-    proof = json.loads(options.proof.read_text(encoding="utf-8"))
+    try:
+        proof = json.loads(options.proof.read_text(encoding="utf-8"))
+        holds = _holds(proof)
+        said = f"{proof['size']} events, {proof['root']}"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{options.proof} is no proof that `prove` printed: {error!r}") from error
+    print(f"{'holds' if holds else 'DOES NOT HOLD'} for {said}")
+    return 0 if holds else 1
+
+
+def _holds(proof: Mapping[str, Any]) -> bool:
+    """Whether a proof shows what it says. KeyError, TypeError, ValueError where it is none."""
     root = _bytes(proof["root"])
     if "consistency" in proof:
         path = [_bytes(step) for step in proof["consistency"]]
         first = _bytes(proof["first_root"])
-        holds = checkpoints.consistent(proof["first"], proof["size"], path, first, root)
-    else:
-        path = [_bytes(step) for step in proof["inclusion"]]
-        own = _leaf(proof["event"])
-        holds = checkpoints.included(own, proof["sequence"] - 1, proof["size"], path, root)
-    print(f"{'holds' if holds else 'DOES NOT HOLD'} for {proof['size']} events, {proof['root']}")
-    return 0 if holds else 1
+        return checkpoints.consistent(proof["first"], proof["size"], path, first, root)
+    path = [_bytes(step) for step in proof["inclusion"]]
+    own = _leaf(proof["event"])
+    return checkpoints.included(own, proof["sequence"] - 1, proof["size"], path, root)
 
 
 def _leaf(line: str) -> bytes:
@@ -142,13 +153,29 @@ def _leaf(line: str) -> bytes:
 
 
 def _deliver(paths: Paths, options: Options) -> int:
-    """Open each log that nobody writes, so that its sinks get what waits; 1 if some still does."""
-    for log in sorted(paths.audit.glob("*.jsonl")):
-        open_log(paths, log.stem).close()
-    waiting = [one for one in _backlogs(paths) if one.events]
+    """Open each log that nobody writes, so that its sinks get what waits; 1 if some still does.
+
+    A log in use is passed over: its writer started the deliveries when it opened it.
+    """
+    names = [log.stem for log in sorted(paths.audit.glob("*.jsonl"))]
+    states = {name: _delivered(paths, name) for name in names}
+    waiting = [one for one in _backlogs(paths) if one.events and states.get(one.log) != "busy"]
     for one in waiting:
         print(f"{one.sink}: {one.events} events of {one.log} wait", file=sys.stderr)
-    return 1 if waiting else 0
+    return 1 if waiting or "refused" in states.values() else 0
+
+
+def _delivered(paths: Paths, name: str) -> str:
+    """Open and close one log: done, busy or refused, so that the logs behind it get their turn."""
+    try:
+        open_log(paths, name).close()
+    except WriterBusy:
+        print(f"{name}: in use, passed over: its writer delivers it itself", file=sys.stderr)
+        return "busy"
+    except AuditUnavailable as error:
+        print(f"audit deliver: {error}", file=sys.stderr)
+        return "refused"
+    return "done"
 
 
 def _backlog(paths: Paths, options: Options) -> int:
@@ -169,9 +196,10 @@ def _dispose(paths: Paths, options: Options) -> int:
 
 def _erase(paths: Paths, options: Options) -> int:
     """Say what there is about a person; with --apply, destroy it."""
-    chosen = _settings(paths)
-    subject = privacy_from(os.environ, chosen.identifying_fields).pseudonym(options.subject)
-    found = retention.erasure(paths, subject)
+    privacy = privacy_from(os.environ, _settings(paths).identifying_fields)
+    # A record about a person has the one, what a person asked for by an address has the other.
+    subjects = {privacy.pseudonym(options.subject), privacy.actor(options.subject)}
+    found = retention.erasure(paths, subjects)
     if not found:
         print("nothing is found of this person under the present key", file=sys.stderr)
         return 1
@@ -224,16 +252,24 @@ COMMANDS: Mapping[str, Callable[[Paths, Options], int]] = {
 }
 
 
+def _count(text: str) -> int:
+    """A number of events or a place among them: both begin at 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="audit", description="Look after the audit logs.")
     commands = parser.add_subparsers(dest="command", required=True)
     made = {name: commands.add_parser(name, help=run.__doc__) for name, run in COMMANDS.items()}
     made["verify"].add_argument("--against", type=Path, help="file of checkpoints kept elsewhere")
     made["prove"].add_argument("--log", required=True, help="name of the writer, such as service")
-    made["prove"].add_argument("--size", type=int, help="size of the tree; all events by default")
+    made["prove"].add_argument("--size", type=_count, help="size of the tree (default: all events)")
     one = made["prove"].add_mutually_exclusive_group(required=True)
-    one.add_argument("--sequence", type=int, help="the event to show")
-    one.add_argument("--since", type=int, help="the earlier size from which the log grew")
+    one.add_argument("--sequence", type=_count, help="the event to show")
+    one.add_argument("--since", type=_count, help="the earlier size from which the log grew")
     made["check"].add_argument("proof", type=Path, help="what `prove` printed")
     made["erase"].add_argument("--subject", required=True, help="the person, as given to `record`")
     for name in ("dispose", "erase"):

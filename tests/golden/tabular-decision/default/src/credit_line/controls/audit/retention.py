@@ -2,12 +2,13 @@
 
 A disposal is recorded before it is done, by the writer `operations`; run again after a crash, it
 does the rest. An event that goes leaves its hash behind, so that chain and proofs hold, and
-`verify` accepts the gap only because the disposal is on record. Holds stop everything.
+`verify` accepts the gap only because the disposal is on record. Holds stop everything: whoever
+keeps files elsewhere asks `decisions_of` for those of the people on hold.
 """
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,8 +43,12 @@ class Disposal:
         return f"{self.record}: {self.what} of {len(self.places)} events in {self.log} ({spans})"
 
     def content(self) -> dict[str, Any]:
-        """What the disposal event says."""
-        named = {"log": self.log, "sequences": ranges(self.places)} if self.places else {}
+        """What the disposal event says; a file goes by its id, which is that of its decision."""
+        named: dict[str, Any] = {}
+        if self.places:
+            named = {"log": self.log, "sequences": ranges(self.places)}
+        if self.files:
+            named = {"ids": [Path(file).stem for file in self.files]}
         return {"record": self.record, "what": self.what, "files": len(self.files), **named}
 
 
@@ -51,31 +56,40 @@ def due(paths: Paths, now: datetime) -> list[Disposal]:
     """What the rules of ops/audit.yaml dispose of today; nothing is touched."""
     chosen = settings(paths.ops / "audit.yaml")
     found: list[Disposal] = []
+    held = decisions_of(paths, chosen.holds)
     for rule in chosen.retention:
         before = now - timedelta(days=rule.keep_days)
         if rule.what == "files":
-            found += _files(paths, rule, before)
+            found += _files(paths, rule, before, held)
         else:
             for log in sorted(paths.audit.glob("*.jsonl")):
                 found += _places(log, rule, before, chosen)
     return found
 
 
-def erasure(paths: Paths, subject: str) -> list[Disposal]:
-    """The payloads about one person (a pseudonym), in all logs, and the files of their decisions.
+def decisions_of(paths: Paths, subjects: Collection[str]) -> set[str]:
+    """The ids of the decisions about these people (pseudonyms), as all logs say."""
+    if not subjects:
+        return set()
+    events = (event for log in sorted(paths.audit.glob("*.jsonl")) for event in read_events(log))
+    about = (event["data"] for event in events if event["subject"] in subjects)
+    return {str(data["decision_id"]) for data in about if "decision_id" in data}
 
-    A file is such a one if a rule names it and it is called by the id of the decision. ValueError
-    if a hold stops it.
+
+def erasure(paths: Paths, subjects: Collection[str]) -> list[Disposal]:
+    """The payloads about one person, in all logs, and the files of their decisions.
+
+    `subjects` are the pseudonyms that the person has. A file is of a decision if a rule names it
+    and it is called by its id. ValueError if a hold stops it.
     """
     chosen = settings(paths.ops / "audit.yaml")
-    if subject in chosen.holds:
-        raise ValueError(f"{subject} is on hold (ops/audit.yaml): nothing is erased")
-    found, decisions = [], set()
+    if held := sorted(chosen.holds.intersection(subjects)):
+        raise ValueError(f"{held[0]} is on hold (ops/audit.yaml): nothing is erased")
+    found, decisions = [], decisions_of(paths, subjects)
     for log in sorted(paths.audit.glob("*.jsonl")):
-        about = set(Payloads.of(log).events_of(subject))
-        events = list(read_events(log))
-        places = [int(e["sequence"]) for e in events if e["id"] in about]
-        decisions |= {e["data"].get("decision_id") for e in events if e["subject"] == subject}
+        payloads = Payloads.of(log)
+        about = {event for subject in subjects for event in payloads.events_of(subject)}
+        places = [int(e["sequence"]) for e in read_events(log) if e["id"] in about]
         if places:
             found.append(Disposal(ERASURE, "payloads", log.name, tuple(places)))
     rules = [rule for rule in chosen.retention if rule.what == "files"]
@@ -139,12 +153,14 @@ def ranges(places: Sequence[int]) -> list[list[int]]:
     return found
 
 
-def _files(paths: Paths, rule: Rule, before: datetime) -> list[Disposal]:
-    """Files last written before then, by their own time stamps."""
+def _files(paths: Paths, rule: Rule, before: datetime, held: Collection[str]) -> list[Disposal]:
+    """Files last written before then, by their own time stamps, but none of a held decision."""
     old = [
         path.relative_to(paths.root).as_posix()
         for path in sorted(paths.root.glob(rule.files))
-        if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before
+        if path.is_file()
+        and path.stem not in held
+        and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before
     ]
     return [Disposal(rule.record, "files", files=tuple(old))] if old else []
 

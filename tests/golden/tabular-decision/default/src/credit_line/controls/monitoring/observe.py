@@ -58,7 +58,12 @@ def load(path: Path, required: Collection[str] = ()) -> Plan:
 
     `required` are the metrics that the caller measures: one without a check would alert nobody.
     """
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+    if not isinstance(content, Mapping) or "checks" not in content:
+        raise ValueError(f"{path}: it has no `checks`")
     checks = [_check(path, row) for row in content["checks"]]
     if missing := set(required) - {check.metric for check in checks}:
         raise ValueError(f"{path}: no check for {', '.join(sorted(missing))}")

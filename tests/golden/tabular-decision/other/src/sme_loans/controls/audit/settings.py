@@ -50,12 +50,14 @@ class Settings:
 
 def settings(path: Path) -> Settings:
     """Read `ops/audit.yaml`; ValueError names what is wrong in it."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    unknown = set(content["sinks"]) - {"file", *SINKS}
-    if unknown:
-        known = ", ".join(["file", *SINKS])
-        raise ValueError(f"{path}: unknown sink {', '.join(sorted(unknown))} ({known})")
     try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(content, Mapping):
+            raise ValueError("it says nothing: give `source` and `sinks`")
+        unknown = set(content["sinks"]) - {"file", *SINKS}
+        if unknown:
+            known = ", ".join(["file", *SINKS])
+            raise ValueError(f"unknown sink {', '.join(sorted(unknown))} ({known})")
         return Settings(
             source=content["source"],
             sinks=tuple(content["sinks"]),
@@ -67,7 +69,9 @@ def settings(path: Path) -> Settings:
             retention=tuple(map(_rule, content.get("retention") or ())),
             holds=frozenset(hold["subject"] for hold in content.get("holds") or ()),
         )
-    except (KeyError, TypeError) as error:
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: {error!r}") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
