@@ -139,10 +139,10 @@ REALISTIC = [
     edit("constraints.txt", "wcwidth==0.9.4\n", "xgboost==3.1\n", "wheel==0.47\n"),
     Edit(
         "constraints.txt",
-        "numpy==2.4.6 ; python_version < '3.12'\nnumpy==2.5.5 ; python_version >= '3.12'\n",
-        "numpy==2.4.5 ; python_version < '3.12'\nnumpy==2.5.5 ; python_version >= '3.12'\n",
-        "numpy==2.4.6 ; python_version < '3.12'\nnumpy==2.5.6 ; python_version >= '3.12'\n",
-        "numpy==2.4.5 ; python_version < '3.12'\nnumpy==2.5.6 ; python_version >= '3.12'\n",
+        "numpy==2.4.6 ; python_full_version < '3.12'\nnumpy==2.5.5 ; python_full_version >= '3.12'\n",
+        "numpy==2.4.5 ; python_full_version < '3.12'\nnumpy==2.5.5 ; python_full_version >= '3.12'\n",
+        "numpy==2.4.6 ; python_full_version < '3.12'\nnumpy==2.5.6 ; python_full_version >= '3.12'\n",
+        "numpy==2.4.5 ; python_full_version < '3.12'\nnumpy==2.5.6 ; python_full_version >= '3.12'\n",
     ),
     edit(
         "contracts/applications.odcs.yaml",
