@@ -515,6 +515,28 @@ def test_stale_evidence_is_found(paths: Paths) -> None:
     assert [f.subject for f in governance.check_evidence(paths)] == ["evidence/evaluation.json"]
 
 
+def test_new_data_is_in_the_way_of_a_release_and_not_of_what_serves(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data comes in while an approved model works; a changed threshold stops it all the same."""
+    monkeypatch.setattr(governance, "_decision_findings", lambda *_: [])
+    serving = (paths, "m-1", "sha256:1", {"ENVIRONMENT": "production"})
+    history, nights = paths.var / "history.csv", paths.evidence / "nights.json"
+    threshold = paths.evals / "thresholds.yaml"
+    paths.var.mkdir()
+    write_evidence(paths)
+    for file, name in ((history, "data-quality"), (nights, "monitoring")):
+        file.write_text("before\n")
+        evidence.write(paths, name, {}, [file])
+        file.write_text("after\n")
+    stopped = [finding.subject for finding in governance.release_findings(paths, TODAY)]
+    assert stopped == ["evidence/data-quality.json", "evidence/monitoring.json"]
+    governance.refuse_unapproved(*serving)
+    threshold.write_text("auc: 0.1\n")
+    with pytest.raises(governance.NotApproved, match=r"stale: evals/thresholds.yaml changed"):
+        governance.refuse_unapproved(*serving)
+
+
 def test_the_registers_of_this_project_can_be_read() -> None:
     """Risks have distinct ids, and each register parses as the checks expect."""
     register = yaml.safe_load((ROOT / "governance" / "risk-assessment.yaml").read_text())
