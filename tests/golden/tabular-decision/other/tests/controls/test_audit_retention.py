@@ -328,6 +328,11 @@ def test_the_rule_disposes_of_what_is_due_and_says_so(
     with log_of(home) as again:
         assert again.record(EventType.DECISION, "A-9", {}).sequence == 5
     assert retention.due(home, NEW) == []
+    capsys.readouterr()
+    assert main(["prove", "--log", "service", "--sequence", "2"]) == 0
+    assert main(["prove", "--log", "service", "--sequence", "1"]) == 1
+    wanted = "audit prove: event 1 of service.jsonl was disposed of: only its hash is left\n"
+    assert capsys.readouterr().err == wanted
 
 
 def test_an_event_that_vanished_without_a_record_is_found(home: Paths) -> None:

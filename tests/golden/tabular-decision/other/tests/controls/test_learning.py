@@ -256,7 +256,9 @@ def test_a_handover_asks_for_people_and_deeds(
 def test_whoever_approves_has_learnt_it(project: Paths) -> None:
     """An approver without a valid quiz in the role of the approval is named."""
     file = project.governance / "approvals.yaml"
-    row = "approvals: [{role: independent validation, approver: Val@example.org}]"
+    people = "role: independent validation, approver: Val@example.org, author: ann@example.org"
+    told = "decision: approved, approved_on: 2026-03-01, expires: 2026-12-31, covers: {}"
+    row = f"approvals: [{{{people}, {told}}}]"
     edit(file, lambda text: text.replace("approvals: []", row))
     pass_quiz(project, "builder", "val@example.org")
     assert "Val@example.org approved without a valid quiz as validator" in said(project)
@@ -298,6 +300,52 @@ def test_packs_that_cannot_be_used_are_refused(
     with pytest.raises(curriculum.PacksRefused, match=says) as why:
         curriculum.load(project)
     assert str(why.value).startswith("docs/learn/packs.yaml: ")
+
+
+@pytest.mark.parametrize(
+    "file", ["governance/approvals.yaml", "governance/system.yaml", "ops/audit.yaml"]
+)
+@pytest.mark.parametrize("text", ["- [", "- a list"])
+def test_a_broken_file_is_named(
+    project: Paths,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    text: str,
+) -> None:
+    """Whatever is taught is read from files; the one that is broken is the one that is blamed."""
+    monkeypatch.setenv("PROJECT_ROOT", str(project.root))
+    (project.root / file).write_text(text)
+    for command in (["check"], ["quiz", "overseer", "--person", "p-1"]):
+        assert learning.main(command) == 1
+        assert capsys.readouterr().err.startswith(f"{command[0]}: {file}: ")
+
+
+def test_an_approval_that_is_none_is_left_to_the_release_check(project: Paths) -> None:
+    """What governance finds is not found a second time, and stops no other finding."""
+    before = said(project)
+    approvals = project.governance / "approvals.yaml"
+    content = yaml.safe_load(approvals.read_text())
+    approvals.write_text(yaml.safe_dump({**content, "approvals": [{"role": "risk"}]}))
+    assert said(project) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["quiz", "visitor", "--person", "p-1"], "quiz: no such role: visitor (executive,"),
+        (
+            ["done", "juggling", "--person", "p-1", "--witness", "p-2", "--seen", "x"],
+            "done: no such checkpoint: juggling (",
+        ),
+    ],
+)
+def test_a_name_that_is_unknown_is_answered_with_those_there_are(
+    project: Paths, capsys: pytest.CaptureFixture[str], command: list[str], says: str
+) -> None:
+    """Nobody has to look them up."""
+    assert learning.main(command) == 1
+    assert capsys.readouterr().err.startswith(says)
 
 
 def test_a_sentence_with_a_colon_is_refused_in_words(project: Paths) -> None:

@@ -104,8 +104,10 @@ class Curriculum:
 def load(paths: Paths) -> Curriculum:
     """The curriculum of this project; PacksRefused names what is wrong."""
     try:
-        return _curriculum(_yaml(paths.docs / "learn" / "packs.yaml"), facts(paths))
-    except (AttributeError, KeyError, OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        return _curriculum(mapping_in(paths, paths.docs / "learn" / "packs.yaml"), facts(paths))
+    except PacksRefused:
+        raise
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise PacksRefused(f"docs/learn/packs.yaml: {reason}") from error
 
@@ -113,17 +115,19 @@ def load(paths: Paths) -> Curriculum:
 def facts(paths: Paths) -> Facts:
     """What the files of this project say; a file that this kind of system lacks says nothing."""
     runbook = paths.ops / "runbook.md"
+    alerts = sorted(paths.ops.glob("alerts*.yml"))
+    contracts = sorted(paths.contracts.glob("*.odcs.yaml"))
     return {
         "package": __name__.split(".")[0],
-        "system": _yaml(paths.governance / "system.yaml"),
-        "scope": _yaml(paths.governance / "scope.yaml"),
-        "risks": _yaml(paths.governance / "risk-assessment.yaml").get("risks", []),
-        "approvals": _yaml(paths.governance / "approvals.yaml"),
-        "thresholds": _yaml(paths.evals / "thresholds.yaml").get("thresholds", []),
-        "checks": _yaml(paths.ops / "monitoring.yaml").get("checks", []),
-        "audit": _yaml(paths.ops / "audit.yaml"),
-        "alerts": [rule for file in sorted(paths.ops.glob("alerts*.yml")) for rule in _rules(file)],
-        "contracts": [_yaml(file) for file in sorted(paths.contracts.glob("*.odcs.yaml"))],
+        "system": mapping_in(paths, paths.governance / "system.yaml"),
+        "scope": mapping_in(paths, paths.governance / "scope.yaml"),
+        "risks": mapping_in(paths, paths.governance / "risk-assessment.yaml").get("risks", []),
+        "approvals": mapping_in(paths, paths.governance / "approvals.yaml"),
+        "thresholds": mapping_in(paths, paths.evals / "thresholds.yaml").get("thresholds", []),
+        "checks": mapping_in(paths, paths.ops / "monitoring.yaml").get("checks", []),
+        "audit": mapping_in(paths, paths.ops / "audit.yaml"),
+        "alerts": [rule for file in alerts for rule in _rules(paths, file)],
+        "contracts": [mapping_in(paths, file) for file in contracts],
         "runbook": runbook.read_text("utf-8") if runbook.exists() else "",
     }
 
@@ -421,19 +425,29 @@ def _plain(summary: str) -> str:
     return " ".join(re.sub(r"\{\{.*?\}\}", "…", summary).split())
 
 
-def _rules(file: Path) -> list[Mapping[str, Any]]:
-    return [rule for group in _yaml(file)["groups"] for rule in group["rules"] if "alert" in rule]
+def _rules(paths: Paths, file: Path) -> list[Mapping[str, Any]]:
+    groups = mapping_in(paths, file)["groups"]
+    return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 
 
-def _yaml(file: Path) -> Mapping[str, Any]:
-    return _parsed(file.read_text("utf-8")) if file.exists() else {}
+def mapping_in(paths: Paths, file: Path) -> Mapping[str, Any]:
+    """The mapping in a file, and an empty one where there is none; PacksRefused names the file."""
+    if not file.exists():
+        return {}
+    name = file.relative_to(paths.root).as_posix()
+    try:
+        content = _parsed(file.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PacksRefused(f"{name}: {' '.join(str(error).split())}") from error
+    if not isinstance(content, Mapping):
+        raise PacksRefused(f"{name}: it is no mapping")
+    return content
 
 
 @lru_cache(maxsize=64)
-def _parsed(text: str) -> Mapping[str, Any]:
+def _parsed(text: str) -> object:
     """Reading YAML is slow, and the same few files are read again and again."""
-    content: Mapping[str, Any] = yaml.safe_load(text)
-    return content
+    return yaml.safe_load(text)
 
 
 def _sha(text: str) -> str:

@@ -27,8 +27,8 @@ from .audit import (
     privacy_from,
     read_events,
 )
-from .curriculum import Checkpoint, Curriculum, Pack, PacksRefused, load
-from .governance import Finding
+from .curriculum import Checkpoint, Curriculum, Pack, PacksRefused, load, mapping_in
+from .governance import Finding, well_formed
 from .paths import Paths
 
 Entry = Mapping[str, Any]
@@ -63,10 +63,10 @@ def quiz(
 ) -> tuple[float, list[str]]:
     """Grade letters, one a question; record it if it is enough. Returns the share and what to read.
 
-    Raises NotRecorded for another number of letters, or where too few are right.
+    Raises NotRecorded for an unknown role, another number of letters, or too few right ones.
     """
     plan = load(paths)
-    pack = plan.packs[role]
+    pack = _pack(plan, role)
     if len(answers) != len(pack.questions):
         raise NotRecorded(f"{len(pack.questions)} questions, {len(answers)} answers")
     pairs = zip(pack.questions, answers, strict=True)
@@ -86,10 +86,12 @@ def done(paths: Paths, name: str, person: str, witness: str, seen: str, today: d
 
     `seen` is the id of the audit event that it left; where none is asked for, it says where the
     deed can be looked up.
-    Raises NotRecorded if the event is none of this system or of another kind, or if nobody watched.
+    Raises NotRecorded for an unknown checkpoint, if the event is none of this system or of another
+    kind, or if nobody watched.
     """
     plan = load(paths)
-    step = plan.checkpoints[name]
+    if (step := plan.checkpoints.get(name)) is None:
+        raise NotRecorded(f"no such checkpoint: {name} ({', '.join(plan.checkpoints)})")
     if _same(person, witness):
         raise NotRecorded("the witness is another person")
     if not seen.strip():
@@ -159,6 +161,12 @@ def write_packs(paths: Paths) -> list[str]:
     return [_file(role) for role in plan.packs]
 
 
+def _pack(plan: Curriculum, role: str) -> Pack:
+    if (pack := plan.packs.get(role)) is None:
+        raise NotRecorded(f"no such role: {role} ({', '.join(plan.packs)})")
+    return pack
+
+
 def _asked(number: int, question: Any) -> str:
     options = question.options()
     lines = [f"   - {chr(97 + place)}) {option}" for place, option in enumerate(options)]
@@ -183,7 +191,7 @@ def _record(paths: Paths, plan: Curriculum, entry: dict[str, Any], today: date) 
     whole = {**entry, "on": today.isoformat(), "expires": until.isoformat()}
     with open_log(paths, "learning") as log:
         said = {name: value for name, value in whole.items() if name != "person"}
-        said |= {"witness": log.privacy.pseudonym(said["witness"])} if "witness" in said else {}
+        said |= {"witness": log.privacy.actor(said["witness"])} if "witness" in said else {}
         event = log.record(EventType.LITERACY, whole["person"], {**said, "entry": _digest(whole)})
     file = paths.governance / "literacy.yaml"
     head = HEAD.replace("PACKAGE", (__package__ or "").split(".")[0])
@@ -237,16 +245,16 @@ def _on_trail(paths: Paths, entry: Entry) -> bool:
 
 def _approvers(paths: Paths, plan: Curriculum, held: Sequence[Entry]) -> list[Finding]:
     """Whoever approves has learnt the role that the approval stands for."""
-    file = paths.governance / "approvals.yaml"
-    given = yaml.safe_load(file.read_text("utf-8")).get("approvals") or []
+    given, _ = well_formed(mapping_in(paths, paths.governance / "approvals.yaml"))
     privacy = privacy_from(os.environ)
     known = {(str(e["person"]).casefold(), e["role"]) for e in held if e["did"] == QUIZ}
     found = []
     for approval in given:
         role = plan.approves_as.get(approval["role"])
-        names = (approval["approver"].casefold(), privacy.pseudonym(approval["approver"]))
+        approver = approval["approver"]
+        names = (approver.casefold(), privacy.pseudonym(approver), privacy.actor(approver))
         if role and not any((name, role) in known for name in names):
-            message = f"{approval['approver']} approved without a valid quiz as {role}"
+            message = f"{approver} approved without a valid quiz as {role}"
             found.append(Finding(f"approval of the {approval['role']}", message, "`learning quiz`"))
     return found
 
@@ -283,9 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths, today = Paths.here(), datetime.now(UTC).date()
     try:
         return COMMANDS[options.command](paths, options, today)
-    except KeyError as error:
-        print(f"no such role or checkpoint: {error}", file=sys.stderr)
-    except (AuditUnavailable, KeyRefused, NotRecorded, PacksRefused) as error:
+    except (AuditUnavailable, KeyRefused, NotRecorded, OSError, ValueError) as error:
         print(f"{options.command}: {error}", file=sys.stderr)
     return 1
 
@@ -301,7 +307,7 @@ def _packs(paths: Paths, options: argparse.Namespace, today: date) -> int:
 def _quiz(paths: Paths, options: argparse.Namespace, today: date) -> int:
     """Ask one question after the other; the letters are read from the standard input."""
     answers = []
-    for number, question in enumerate(load(paths).packs[options.role].questions, start=1):
+    for number, question in enumerate(_pack(load(paths), options.role).questions, start=1):
         print(_asked(number, question))
         answers.append(sys.stdin.readline().strip())
     share, missed = quiz(paths, options.role, options.person, answers, today)

@@ -133,7 +133,7 @@ def check_approvals(paths: Paths, today: date, committers: Committers) -> list[F
     changed since, an expiry in the past or more than a year away, and one person in two roles.
     """
     register = _load(paths.governance / "approvals.yaml")
-    approvals, found = _well_formed(register)
+    approvals, found = well_formed(register)
     current = subjects(paths, register)
     authors = {name: committers(name) for name in current}
     found += _unknown(current, authors)
@@ -182,7 +182,7 @@ def _unknown(
     return found
 
 
-def _well_formed(register: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Finding]]:
+def well_formed(register: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Finding]]:
     """The approvals that can be judged, and what is wrong with the register and the others."""
     where = "governance/approvals.yaml"
     found = [

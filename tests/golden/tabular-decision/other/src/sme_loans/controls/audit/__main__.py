@@ -19,7 +19,7 @@ from typing import Any
 
 from ..paths import Paths
 from . import checkpoints, retention
-from .chain import Verification, leaves, split, verify, verify_folder
+from .chain import STUB, Verification, leaves, split, verify, verify_folder
 from .checkpoints import SIGNING_KEY, Checkpoint, Signer, signer_from
 from .delivery import Backlog, backlogs, metrics
 from .events import canonical, leaf
@@ -115,10 +115,18 @@ def _prove(paths: Paths, options: Options) -> int:
         proof |= {"consistency": [_text(step) for step in path]}
     else:
         path = checkpoints.inclusion(tree, options.sequence - 1)
-        event = split(log.read_bytes())[0][options.sequence - 1].decode()
+        event = _event(log, options.sequence)
         proof |= {"event": event, "sequence": options.sequence, "inclusion": list(map(_text, path))}
     print(json.dumps(proof, indent=2))
     return 0
+
+
+def _event(log: Path, sequence: int) -> str:
+    """The line of an event, from which others compute its leaf."""
+    line = split(log.read_bytes())[0][sequence - 1].decode()
+    if json.loads(line).keys() == STUB:
+        raise ValueError(f"event {sequence} of {log.name} was disposed of: only its hash is left")
+    return line
 
 
 def _check(paths: Paths, options: Options) -> int:
