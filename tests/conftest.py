@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import settings
 from tests import kit
 
 os.environ.pop("CI", None)  # what a run in CI refuses has tests of its own; before any fixture of a module is made
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born deaf to it; tests interrupt
 
 # the same examples each time, so that a failure is the doing of the change at hand; more and others with EXAMPLES=N
 settings.register_profile("repeatable", derandomize="EXAMPLES" not in os.environ, deadline=None)
