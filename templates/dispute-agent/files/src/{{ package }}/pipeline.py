@@ -32,7 +32,7 @@ from .controls import (
 )
 from .controls.agent import replay
 from .controls.audit import EventType
-from .controls.card import CardRefused, write_card
+from .controls.card import write_card
 from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.monitoring import Measurement, Plan
@@ -155,7 +155,7 @@ def package(paths: Paths) -> str:
     """Let the release that passed the gate serve, and record that in the audit log."""
     version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
     sources = [_rules(paths), _roles(paths), paths.evals / "thresholds.yaml"]
-    return releases.promote(paths, _loaded(lambda: releases.load(paths, version)), sources)
+    return releases.promote(paths, releases.load(paths, version), sources)
 
 
 def work(paths: Paths) -> str:
@@ -167,14 +167,14 @@ def work(paths: Paths) -> str:
     switch = switch_of(paths)
     if (state := switch.state()).stopped:
         raise StageFailed(f"the kill switch is on ({state.reason}): nothing is prepared")
-    ready = _loaded(lambda: releases.load(paths))
+    ready = releases.load(paths)
     refuse_unapproved(paths, ready.version, ready.digest)
     book = _book(paths)
     by, bank = assistant.connected(os.environ), Bank(book, paths.var / "bank.db")
     rows, seconds = [], []
     with llm.Traces(paths, SYSTEM) as traces, audit.open_log(paths, "pipeline") as log:
         guard = assistant.guard_of(paths, log, switch, bank, traces)
-        worker = _loaded(lambda: assistant.of_release(paths, ready, guard, bank, by))
+        worker = assistant.of_release(paths, ready, guard, bank, by)
         known = _prepared(log, ready.version)
         for task in _newest_tasks(book):
             case = task.case
@@ -236,18 +236,9 @@ def monitor(paths: Paths) -> str:
     )
     report = monitoring.joined(report, _of_runs(paths, plan))
     seen = [_file(paths, name) for name in ("cases", "payments", "runs")]
-    sources = [paths.ops / "monitoring.yaml", _rules(paths), *seen]
-    evidence.write(paths, "monitoring", report.content(), sources)
-    timed = monitoring.joined(report, _slowness(paths, plan))
-    monitoring.write_metrics(timed, paths.metrics / "monitoring.prom", system=SYSTEM)
-    label = assistant.connected(os.environ).label
-    title = f"Monitoring of {SYSTEM} ({cases.ORIGIN} data, {label})"
-    monitoring.write_html(timed, paths.reports / "monitoring.html", title)
-    with audit.open_log(paths, writer="pipeline") as log:
-        log.record_all(
-            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in timed.alerts
-        )
-    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+    origin = f"{cases.ORIGIN} data, {assistant.connected(os.environ).label}"
+    timed = _slowness(paths, plan)
+    return monitoring.publish(paths, report, [_rules(paths), *seen], origin, timed=timed)
 
 
 def document(paths: Paths) -> str:
@@ -255,16 +246,9 @@ def document(paths: Paths) -> str:
     sources = [AGREED, LIMITS, ATTACKS, RULES, ROLES]
     datasets = lineage.record(paths, FLOWS, SYSTEM, sources, (POLICIES, ATTACKS))
     bom.write(paths, SYSTEM, datasets, _steering(paths), _services(paths))
-    try:
-        write_card(paths)
-    except CardRefused as reason:
-        raise StageFailed(str(reason)) from reason
-    checked = audit.verify_folder(paths.audit)
-    broken = [str(finding) for log in checked for finding in log.findings]
-    if broken:
-        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
-    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
-    return f"model card written, audit log intact, evidence: {', '.join(files)}"
+    write_card(paths)
+    audit.refuse_broken(paths)
+    return f"model card written, audit log intact, evidence: {', '.join(evidence.names(paths))}"
 
 
 PLAIN = (
@@ -287,7 +271,7 @@ def _steering(paths: Paths) -> dict[str, str]:
     the rules and roles as written, the code of the tools, and of the policy where it chooses.
     """
     released = evidence.read(paths, "model")["content"]
-    files = _loaded(lambda: releases.load(paths, released["version"])).files
+    files = releases.load(paths, released["version"]).files
     found = {name: f"sha256:{hashlib.sha256(text).hexdigest()}" for name, text in files.items()}
     found |= {name: evidence.digest(paths.root / name) for name in (RULES, ROLES)}
     chosen_by = [] if released["facts"]["generated"] else [policy]
@@ -380,14 +364,6 @@ def _newest_tasks(found: Book) -> list[Task]:
 def _newest(frame: pl.DataFrame) -> pl.DataFrame:
     week = pl.col("day").dt.truncate("1w")
     return frame.filter(week == week.max())
-
-
-def _loaded(use: Callable[[], Found]) -> Found:
-    """What a release gives; StageFailed if there is none, it was changed, or it is unlike."""
-    try:
-        return use()
-    except releases.ReleaseRefused as reason:
-        raise StageFailed(str(reason)) from reason
 
 
 def _asked(use: Callable[[], Found]) -> Found:

@@ -13,7 +13,6 @@ from .controls.monitoring.statistics import rate_of_chance
 from .controls.paths import Paths
 from .controls.stages import Stage, StageFailed
 
-SYSTEM = __package__ or "system"
 METRICS = ("review_rate", "override_rate", "mean_score")
 
 
@@ -50,25 +49,14 @@ def monitor(paths: Paths) -> str:
         raise StageFailed("nothing to compare with: the feed holds less than two months")
     found = tuple(_compared(plan, metric, before, now) for metric in METRICS)
     report = monitoring.Report(newest, _decisions(before), _decisions(now), found, plan)
-    sources = [paths.ops / "monitoring.yaml", paths.evidence / "intake.json"]
-    evidence.write(paths, "monitoring", report.content(), sources)
-    monitoring.write_metrics(report, paths.metrics / "monitoring.prom", system=SYSTEM)
-    title = f"Monitoring of {SYSTEM} ({feed.ORIGIN} feed)"
-    monitoring.write_html(report, paths.reports / "monitoring.html", title)
-    with audit.open_log(paths, writer="pipeline") as log:
-        log.record_all(
-            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
-        )
-    return f"{newest}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+    sources = [paths.evidence / "intake.json"]
+    return monitoring.publish(paths, report, sources, f"{feed.ORIGIN} feed")
 
 
 def document(paths: Paths) -> str:
     """Prove that the audit log is whole, and name the evidence of this run."""
-    checked = audit.verify_folder(paths.audit)
-    if broken := [str(finding) for log in checked for finding in log.findings]:
-        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
-    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
-    return f"audit log intact, evidence: {', '.join(files)}"
+    audit.refuse_broken(paths)
+    return f"audit log intact, evidence: {', '.join(evidence.names(paths))}"
 
 
 STAGES = (

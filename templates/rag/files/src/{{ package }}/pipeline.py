@@ -30,7 +30,7 @@ from .controls import (
 )
 from .controls.access import Access
 from .controls.audit import EventType
-from .controls.card import CardRefused, write_card
+from .controls.card import write_card
 from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.monitoring import Measurement, Plan
@@ -185,7 +185,7 @@ def evaluate(paths: Paths) -> str:
     plan = evaluation.load(paths.evals / "thresholds.yaml")
     version = json.loads(_candidate(paths).read_text("utf-8"))["version"]
     chat, embed = answering.connected(os.environ)
-    assistant = _loaded(lambda: Assistant.of(paths, chat, version, embed))
+    assistant = Assistant.of(paths, chat, version, embed)
     sets = [paths.evals / f"{name}.jsonl" for name in ("questions", "injections")]
     given, attacks = quality.questions(sets[0]), quality.injections(sets[1])
     digest = evidence.digest(sets[0])
@@ -217,7 +217,7 @@ def package(paths: Paths) -> str:
     """Let the release that passed the gate serve, and record that in the audit log."""
     version: str = evidence.read(paths, "evaluation")["content"]["model_version"]
     sources = [_passages(paths), paths.evals / "thresholds.yaml", paths.evals / "questions.jsonl"]
-    return releases.promote(paths, _loaded(lambda: releases.load(paths, version)), sources)
+    return releases.promote(paths, releases.load(paths, version), sources)
 
 
 def answer(paths: Paths) -> str:
@@ -229,7 +229,7 @@ def answer(paths: Paths) -> str:
     chat, embed = answering.connected(os.environ)
     events, rows, seconds = [], [], []
     with llm.Traces(paths, SYSTEM) as traces, audit.open_log(paths, writer="pipeline") as log:
-        assistant = _loaded(lambda: Assistant.of(paths, traces.watched(chat), None, embed))
+        assistant = Assistant.of(paths, traces.watched(chat), None, embed)
         refuse_unapproved(paths, assistant.version, assistant.digest)
         for asked in newest.to_dicts():
             started = time.perf_counter()
@@ -258,7 +258,7 @@ def monitor(paths: Paths) -> str:
     """
     plan = monitoring.load(paths.ops / "monitoring.yaml", required=WATCHED)
     chat, embed = answering.connected(os.environ)
-    assistant = _loaded(lambda: Assistant.of(paths, chat, None, embed))
+    assistant = Assistant.of(paths, chat, None, embed)
     every = _traits(assistant, _rules(paths), _read(paths, "questions"))
     newest = _newest(every)
     before = every.filter(pl.col("asked_on") < newest["asked_on"].dt.truncate("1w").min())
@@ -272,17 +272,9 @@ def monitor(paths: Paths) -> str:
     )
     told = _of_corpus(paths, plan, newest) + _of_answers(paths, plan, before, newest)
     report = monitoring.joined(report, told)
-    sources = [paths.ops / "monitoring.yaml", _file(paths, "questions"), _file(paths, "answers")]
-    evidence.write(paths, "monitoring", report.content(), [*sources, _passages(paths)])
-    timed = monitoring.joined(report, [_slowness(paths, plan)])
-    monitoring.write_metrics(timed, paths.metrics / "monitoring.prom", system=SYSTEM)
-    title = f"Monitoring of {SYSTEM} ({corpus.ORIGIN} data, {chat.label})"
-    monitoring.write_html(timed, paths.reports / "monitoring.html", title)
-    with audit.open_log(paths, writer="pipeline") as log:
-        log.record_all(
-            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in timed.alerts
-        )
-    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+    sources = [_file(paths, "questions"), _file(paths, "answers"), _passages(paths)]
+    origin = f"{corpus.ORIGIN} data, {chat.label}"
+    return monitoring.publish(paths, report, sources, origin, timed=[_slowness(paths, plan)])
 
 
 def document(paths: Paths) -> str:
@@ -291,16 +283,9 @@ def document(paths: Paths) -> str:
     sources = [*policies, AGREED, LIMITS, RULES, ASKED]
     datasets = lineage.record(paths, FLOWS, SYSTEM, sources, (POLICIES, INDEX))
     bom.write(paths, SYSTEM, datasets, {PROMPT_FILE: _prompt(paths)})
-    try:
-        write_card(paths)
-    except CardRefused as reason:
-        raise StageFailed(str(reason)) from reason
-    checked = audit.verify_folder(paths.audit)
-    broken = [str(finding) for log in checked for finding in log.findings]
-    if broken:
-        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
-    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
-    return f"model card written, audit log intact, evidence: {', '.join(files)}"
+    write_card(paths)
+    audit.refuse_broken(paths)
+    return f"model card written, audit log intact, evidence: {', '.join(evidence.names(paths))}"
 
 
 PLAIN = (
@@ -383,14 +368,6 @@ def _answer_row(question_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _loaded(use: Callable[[], Found]) -> Found:
-    """What a release gives; StageFailed if there is none, it was changed, or it is unlike."""
-    try:
-        return use()
-    except releases.ReleaseRefused as reason:
-        raise StageFailed(str(reason)) from reason
-
-
 def _asked(use: Callable[[], Found]) -> Found:
     """What the model gives; StageFailed if it does not answer."""
     try:
@@ -401,7 +378,7 @@ def _asked(use: Callable[[], Found]) -> Found:
 
 def _prompt(paths: Paths) -> str:
     """The digest of the prompt that serves."""
-    ready = _loaded(lambda: releases.load(paths))
+    ready = releases.load(paths)
     return "sha256:" + hashlib.sha256(ready.files[PROMPT_FILE]).hexdigest()
 
 

@@ -12,12 +12,10 @@ import polars as pl
 
 from . import data
 from .controls import audit, contract, evidence, monitoring, validation
-from .controls.audit import EventType
 from .controls.paths import Paths
-from .controls.stages import Stage, StageFailed
+from .controls.stages import Stage
 
 CONTRACT = "records.odcs.yaml"
-SYSTEM = __package__ or "system"
 # Watched besides the drift of each column: the share of records above this many minutes.
 SLOW_MINUTES = 30.0
 
@@ -58,25 +56,13 @@ def monitor(paths: Paths) -> str:
         threshold=SLOW_MINUTES,
         window=str(newest["received_on"].dt.strftime("%Y-%m").max()),
     )
-    sources = [paths.ops / "monitoring.yaml", _file(paths, "records")]
-    evidence.write(paths, "monitoring", report.content(), sources)
-    monitoring.write_metrics(report, paths.metrics / "monitoring.prom", system=SYSTEM)
-    title = f"Monitoring of {SYSTEM} ({data.ORIGIN} data)"
-    monitoring.write_html(report, paths.reports / "monitoring.html", title)
-    with audit.open_log(paths, writer="pipeline") as log:
-        log.record_all(
-            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
-        )
-    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+    return monitoring.publish(paths, report, [_file(paths, "records")], f"{data.ORIGIN} data")
 
 
 def document(paths: Paths) -> str:
     """Prove that the audit log is whole, and name the evidence of this run."""
-    checked = audit.verify_folder(paths.audit)
-    if broken := [str(finding) for log in checked for finding in log.findings]:
-        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
-    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
-    return f"audit log intact, evidence: {', '.join(files)}"
+    audit.refuse_broken(paths)
+    return f"audit log intact, evidence: {', '.join(evidence.names(paths))}"
 
 
 STAGES = (

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -29,7 +27,7 @@ from .controls import (
     validation,
 )
 from .controls.audit import EventType
-from .controls.card import CardRefused, write_card
+from .controls.card import write_card
 from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
@@ -39,7 +37,6 @@ from .decision import Decider
 
 CONTRACT = "applications.odcs.yaml"
 SYSTEM = __package__ or "system"
-Served = TypeVar("Served")
 
 # What each stage reads and writes. A file that is missing here is missing in the lineage.
 AGREED, LIMITS = f"contracts/{CONTRACT}", "evals/thresholds.yaml"
@@ -193,7 +190,7 @@ def score(paths: Paths) -> str:
     if switch.stopped:
         raise StageFailed(f"the kill switch is on ({switch.reason}): the model decides on nobody")
     newest = _newest(_read(paths, "features"))
-    decider = _served(Decider.of, paths)
+    decider = Decider.of(paths)
     _refuse_other_features(decider.package)
     refuse_unapproved(paths, decider.package.version, decider.package.digest)
     decisions = decider.decide_all(newest)
@@ -225,7 +222,7 @@ def monitor(paths: Paths) -> str:
     matter of today: they go to the metrics, and not into evidence.
     """
     plan = monitoring.load(paths.ops / "monitoring.yaml", required=monitoring.KINDS)
-    package = _served(packages.load, paths)
+    package = packages.load(paths)
     _refuse_other_features(package)
     every = _scored(paths, package)
     newest, mature = _newest(every), _mature(every, plan.minimum_rows)
@@ -243,39 +240,19 @@ def monitor(paths: Paths) -> str:
         window=_month(newest),
         outcome_window=_month(mature),
     )
-    sources = [paths.ops / "monitoring.yaml", _file(paths, "features"), _file(paths, "groups")]
-    evidence.write(paths, "monitoring", report.content(), sources)
-    monitoring.write_metrics(report, paths.metrics / "monitoring.prom", system=SYSTEM)
-    title = f"Monitoring of {SYSTEM} ({data.ORIGIN} data)"
-    monitoring.write_html(report, paths.reports / "monitoring.html", title)
-    with audit.open_log(paths, writer="pipeline") as log:
-        log.record_all(
-            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
-        )
-    try:
-        due = notices.watch(paths, datetime.now(UTC).date(), SYSTEM)
-    except notices.NoticeRefused as reason:
-        raise StageFailed(str(reason)) from reason
-    return (
-        f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html; "
-        f"{len(due)} notices are due"
-    )
+    sources = [_file(paths, "features"), _file(paths, "groups")]
+    line = monitoring.publish(paths, report, sources, f"{data.ORIGIN} data")
+    due = notices.watch(paths, datetime.now(UTC).date(), SYSTEM)
+    return f"{line}; {len(due)} notices are due"
 
 
 def document(paths: Paths) -> str:
     """Write lineage, bills of materials and the model card; prove that the audit log is whole."""
     datasets = lineage.record(paths, FLOWS, SYSTEM, [*RAW, AGREED, LIMITS])
     bom.write(paths, SYSTEM, datasets)
-    try:
-        write_card(paths)
-    except CardRefused as reason:
-        raise StageFailed(str(reason)) from reason
-    checked = audit.verify_folder(paths.audit)
-    broken = [str(finding) for log in checked for finding in log.findings]
-    if broken:
-        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
-    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
-    return f"model card written, audit log intact, evidence: {', '.join(files)}"
+    write_card(paths)
+    audit.refuse_broken(paths)
+    return f"model card written, audit log intact, evidence: {', '.join(evidence.names(paths))}"
 
 
 PLAIN = (
@@ -297,14 +274,6 @@ def _labelled(paths: Paths) -> pl.DataFrame:
     """Features with the outcomes that are known."""
     outcomes = _read(paths, "outcomes").select("application_id", "observed_on", model.TARGET)
     return _read(paths, "features").join(outcomes, on="application_id", maintain_order="left")
-
-
-def _served(use: Callable[[Paths], Served], paths: Paths) -> Served:
-    """What is made of the model that serves; StageFailed if there is none, or it was changed."""
-    try:
-        return use(paths)
-    except packages.ReleaseRefused as reason:
-        raise StageFailed(str(reason)) from reason
 
 
 def _refuse_other_features(package: packages.Package) -> None:

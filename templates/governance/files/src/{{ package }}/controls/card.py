@@ -13,6 +13,7 @@ from typing import Any
 
 from . import evidence
 from .paths import Paths
+from .stages import StageFailed
 
 PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 STEP = re.compile(r"\[([^\]]+)\]|([^.\[\]]+)")
@@ -22,7 +23,7 @@ CLAIM = re.compile(r"(?<![\w.])(\d+\.\d+%?|\d+ ?%)(?![\w]|\.\d)")
 Read = Callable[[str], Mapping[str, Any]]
 
 
-class CardRefused(ValueError):
+class CardRefused(StageFailed):
     """The card cannot be written: it would say something that no evidence supports."""
 
 

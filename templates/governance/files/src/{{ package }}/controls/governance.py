@@ -310,7 +310,7 @@ def check_card(paths: Paths) -> list[Finding]:
     card = paths.docs / "model-card.md"
     try:
         same = card.read_text(encoding="utf-8") == card_text(paths)
-    except (OSError, ValueError):
+    except (CardRefused, OSError, ValueError):
         same = False
     message = "it is not what the evidence says"
     return [] if same else [Finding("docs/model-card.md", message, "`make run` writes it")]

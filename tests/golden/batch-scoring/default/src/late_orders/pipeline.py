@@ -23,9 +23,8 @@ from .controls import (
     reference,
     validation,
 )
-from .controls.audit import EventType
 from .controls.batch import Night, Why
-from .controls.card import CardRefused, write_card
+from .controls.card import write_card
 from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.paths import Paths
@@ -174,33 +173,19 @@ def monitor(paths: Paths) -> str:
         window=newest.day,
     )
     report = monitoring.joined(report, _of_nights(plan, nights))
-    sources = [paths.ops / "monitoring.yaml", paths.evidence / "batches.json"]
-    evidence.write(paths, "monitoring", report.content(), sources)
-    monitoring.write_metrics(report, paths.metrics / "monitoring.prom", system=SYSTEM)
-    title = f"Monitoring of {SYSTEM} ({data.ORIGIN} data)"
-    monitoring.write_html(report, paths.reports / "monitoring.html", title)
-    with audit.open_log(paths, writer="pipeline") as log:
-        log.record_all(
-            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
-        )
-    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+    sources = [paths.evidence / "batches.json"]
+    return monitoring.publish(paths, report, sources, f"{data.ORIGIN} data")
 
 
 def document(paths: Paths) -> str:
     """Write lineage, bills of materials and card; prove that audit log and nights are whole."""
     datasets = lineage.record(paths, FLOWS, SYSTEM, [RAW, AGREED, LIMITS])
     bom.write(paths, SYSTEM, datasets)
-    try:
-        write_card(paths)
-    except CardRefused as reason:
-        raise StageFailed(str(reason)) from reason
-    checked = audit.verify_folder(paths.audit)
-    if broken := [str(finding) for log in checked for finding in log.findings]:
-        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
+    write_card(paths)
+    audit.refuse_broken(paths)
     if odd := batch.disagreements(paths):
         raise StageFailed("; ".join(odd))
-    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
-    return f"model card written, audit log intact, evidence: {', '.join(files)}"
+    return f"model card written, audit log intact, evidence: {', '.join(evidence.names(paths))}"
 
 
 PLAIN = (
@@ -225,10 +210,7 @@ def _scored(paths: Paths, day: date, why: Why | None) -> Night:
         raise StageFailed(f"the source has no night of {day}")
     table = contract.load(paths.contracts / CONTRACT).tables["orders"]
     rule = batch.load(paths.ops / "batch.yaml")
-    try:
-        scorer = model.scorer(paths)
-    except packages.ReleaseRefused as reason:
-        raise StageFailed(str(reason)) from reason
+    scorer = model.scorer(paths)
     refuse_unapproved(paths, scorer.version, scorer.digest)
     rows = data.night(day)
     night = batch.run(paths, day, rows, table, scorer, rule, why)

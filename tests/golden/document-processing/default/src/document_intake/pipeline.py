@@ -27,7 +27,7 @@ from .controls import (
     validation,
 )
 from .controls.audit import EventType, Privacy
-from .controls.card import CardRefused, write_card
+from .controls.card import write_card
 from .controls.documents.reader import ReadRefused
 from .controls.documents.records import Tokens
 from .controls.governance import refuse_unapproved
@@ -298,34 +298,19 @@ def monitor(paths: Paths) -> str:
     window = str(parts.newest["received_on"].dt.strftime("%Y-%m").max())
     report = measure.observed(before, after, plan, limit, window)
     report = monitoring.joined(report, measure.overridden(plan, _decided(paths)))
-    sources = [paths.ops / "monitoring.yaml", _file(paths, "documents"), _file(paths, "vendors")]
-    evidence.write(paths, "monitoring", report.content(), sources)
-    monitoring.write_metrics(report, paths.metrics / "monitoring.prom", system=SYSTEM)
-    title = f"Monitoring of {SYSTEM} ({data.ORIGIN} data)"
-    monitoring.write_html(report, paths.reports / "monitoring.html", title)
-    with audit.open_log(paths, writer="pipeline") as log:
-        log.record_all(
-            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
-        )
-    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+    sources = [_file(paths, "documents"), _file(paths, "vendors")]
+    return monitoring.publish(paths, report, sources, f"{data.ORIGIN} data")
 
 
 def document(paths: Paths) -> str:
     """Write lineage, bills of materials and card; prove that nothing slipped through."""
     datasets = lineage.record(paths, FLOWS, SYSTEM, [*RAW, AGREED, LIMITS])
     bom.write(paths, SYSTEM, datasets)
-    try:
-        write_card(paths)
-    except CardRefused as reason:
-        raise StageFailed(str(reason)) from reason
-    checked = audit.verify_folder(paths.audit)
-    broken = [str(finding) for log in checked for finding in log.findings]
-    if broken:
-        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
+    write_card(paths)
+    audit.refuse_broken(paths)
     if slipped := _slipped(paths):
         raise StageFailed("; ".join(slipped))
-    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
-    return f"model card written, audit log intact, evidence: {', '.join(files)}"
+    return f"model card written, audit log intact, evidence: {', '.join(evidence.names(paths))}"
 
 
 def _slipped(paths: Paths) -> list[str]:
@@ -393,13 +378,10 @@ def _labelled(paths: Paths, documents: pl.DataFrame) -> list[Labelled]:
 
 @contextmanager
 def _served(paths: Paths, privacy: Privacy) -> Iterator[Processor]:
-    """The processor of the version that serves; StageFailed if there is none, or it was changed."""
+    """The processor of the version that serves; ReleaseRefused if there is none that is sound."""
     register = Register(paths.var / "register.db")
     with reader_of(os.environ) as reader:
-        try:
-            yield processor(paths, reader, privacy, register=register, memo=_READ)
-        except packages.ReleaseRefused as reason:
-            raise StageFailed(str(reason)) from reason
+        yield processor(paths, reader, privacy, register=register, memo=_READ)
 
 
 def _decided(paths: Paths) -> list[bool]:

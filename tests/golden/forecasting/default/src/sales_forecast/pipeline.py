@@ -35,8 +35,8 @@ from .controls import (
     publication,
     validation,
 )
-from .controls.audit import AuditLog, EventType
-from .controls.card import CardRefused, write_card
+from .controls.audit import AuditLog
+from .controls.card import write_card
 from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
 from .controls.overrides import Override
@@ -192,7 +192,7 @@ def package(paths: Paths) -> str:
 
 def publish(paths: Paths) -> str:
     """Publish the forecast to plan with; before the first one, a rehearsal."""
-    served, whole = _served(paths), _panel(paths)
+    served, whole = packages.load(paths), _panel(paths)
     refuse_unapproved(paths, served.version, served.digest)
     until = month_number(datetime.fromisoformat(served.facts["trained_until"]))
     try:
@@ -235,7 +235,7 @@ def monitor(paths: Paths) -> str:
         paths.ops / "monitoring.yaml",
         required=["bias", "group_bias", "error_drift", "coverage_drop", "stale_series"],
     )
-    served, whole = _served(paths), _panel(paths)
+    served, whole = packages.load(paths), _panel(paths)
     watched = _watched(paths, whole)
     months = sorted(watched["period"].unique().to_list())
     report = monitoring.Report(
@@ -249,41 +249,24 @@ def monitor(paths: Paths) -> str:
         ),
         plan=plan,
     )
-    evidence.write(
-        paths, "monitoring", report.content(), [paths.ops / "monitoring.yaml", *_sources(paths)]
-    )
-    monitoring.write_metrics(report, paths.metrics / "monitoring.prom", system=SYSTEM)
-    title = f"Monitoring of {SYSTEM} ({data.ORIGIN} data)"
-    monitoring.write_html(report, paths.reports / "monitoring.html", title)
-    with audit.open_log(paths, writer="pipeline") as log:
-        log.record_all(
-            (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in report.alerts
-        )
-    return f"{report.window}: {len(report.alerts)} alerts, see var/reports/monitoring.html"
+    return monitoring.publish(paths, report, _sources(paths), f"{data.ORIGIN} data")
 
 
 def document(paths: Paths) -> str:
     """Write lineage, bills and card; make the newest forecast again; the log has to be whole."""
     datasets = lineage.record(paths, FLOWS, SYSTEM, [*RAW, AGREED, LIMITS])
     bom.write(paths, SYSTEM, datasets)
-    try:
-        write_card(paths)
-    except CardRefused as reason:
-        raise StageFailed(str(reason)) from reason
-    checked = audit.verify_folder(paths.audit)
-    if broken := [str(finding) for log in checked for finding in log.findings]:
-        raise StageFailed(f"the audit log is not intact: {'; '.join(broken)}")
+    write_card(paths)
+    audit.refuse_broken(paths)
     newest = list(publication.recorded(paths))[-1]
     try:
         same = publication.reproduced(paths, newest, lambda *made: again(paths, *made))
-    except (NotOnRecord, packages.ReleaseRefused) as reason:
+    except NotOnRecord as reason:
         raise StageFailed(str(reason)) from reason
     if not same:
         raise StageFailed(f"{newest} cannot be made again: model or libraries have changed")
-    files = sorted(path.stem for path in paths.evidence.glob("*.json"))
-    return (
-        f"model card written, {newest} made again, audit log intact, evidence: {', '.join(files)}"
-    )
+    known = ", ".join(evidence.names(paths))
+    return f"model card written, {newest} made again, audit log intact, evidence: {known}"
 
 
 PLAIN = (
@@ -510,14 +493,6 @@ def _coverage(paths: Paths) -> float:
     """How often the actual value shall lie in the interval."""
     document = yaml.safe_load((paths.evals / "thresholds.yaml").read_text("utf-8"))
     return float(document["interval"]["coverage"])
-
-
-def _served(paths: Paths) -> packages.Package:
-    """The model that serves; StageFailed if there is none, or it was changed."""
-    try:
-        return packages.load(paths)
-    except packages.ReleaseRefused as reason:
-        raise StageFailed(str(reason)) from reason
 
 
 def _sources(paths: Paths) -> list[Path]:

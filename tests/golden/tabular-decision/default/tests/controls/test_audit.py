@@ -529,3 +529,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     (tmp_path / "ops" / "audit.yaml").write_text(settings.read_text())
     monkeypatch.delenv("AUDIT_DIR", raising=False)
     return Paths.of(tmp_path)
+
+
+def test_a_log_that_is_broken_stops_a_pipeline(project: Paths) -> None:
+    """Evidence of a run is worth as much as the trail that it left."""
+    with audit.open_log(project, "pipeline") as log:
+        log.record(EventType.DECISION, "A-1", {"outcome": "approve"})
+    audit.refuse_broken(project)
+    file = project.audit / "pipeline.jsonl"
+    file.write_bytes(file.read_bytes().replace(b"approve", b"decline"))
+    with pytest.raises(audit.LogBroken) as why:
+        audit.refuse_broken(project)
+    found = "pipeline.jsonl: line 1 was changed: its hash differs"
+    assert str(why.value) == f"the audit log is not intact: {found}"

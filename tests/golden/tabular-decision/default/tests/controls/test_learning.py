@@ -258,7 +258,7 @@ def test_whoever_approves_has_learnt_it(project: Paths) -> None:
     file = project.governance / "approvals.yaml"
     people = "role: independent validation, approver: Val@example.org, author: ann@example.org"
     told = "decision: approved, approved_on: 2026-03-01, expires: 2026-12-31, covers: {}"
-    row = f"approvals: [{{{people}, {told}}}]"
+    row = "approvals: [{" + f"{people}, {told}" + "}]"
     edit(file, lambda text: text.replace("approvals: []", row))
     pass_quiz(project, "builder", "val@example.org")
     assert "Val@example.org approved without a valid quiz as validator" in said(project)

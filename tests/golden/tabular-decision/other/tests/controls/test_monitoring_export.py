@@ -14,8 +14,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from sme_loans.controls import monitoring, stages
+from sme_loans.controls import evidence, monitoring, stages
+from sme_loans.controls.audit import EventType, read_events
 from sme_loans.controls.monitoring import KINDS, Check, Plan, Report
+from sme_loans.controls.paths import Paths
 
 SYSTEM = "sme_loans"
 ROOT = Path(__file__).parents[2]
@@ -122,6 +124,37 @@ def test_the_report_needs_no_script_and_no_other_file(report: Report, tmp_path: 
     assert "x<y" not in page
     assert "Monitoring of a &lt;test&gt;" in page
     assert f"{len(report.alerts)} alerts" in page
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A project of its own, with this one's plan and audit settings."""
+    monkeypatch.delenv("AUDIT_DIR", raising=False)
+    paths = Paths.of(tmp_path)
+    paths.ops.mkdir()
+    for name in ("monitoring.yaml", "audit.yaml"):
+        (paths.ops / name).write_bytes((ROOT / "ops" / name).read_bytes())
+    return paths
+
+
+def test_a_report_reaches_machines_people_and_auditors(project: Paths, report: Report) -> None:
+    """The evidence is the same however long it took; whatever alerts is shown and on record."""
+    source = project.root / "window.csv"
+    source.write_text("x\n")
+    slow = monitoring.judge(PLAN, "psi", 5.0, 1000)
+    line = monitoring.publish(project, report, [source], "made-up data", timed=[slow])
+    shown = monitoring.joined(report, [slow])
+    record = evidence.read(project, "monitoring")
+    assert line == f"2026-01: {len(shown.alerts)} alerts, see var/reports/monitoring.html"
+    assert record["content"] == evidence.rounded(report.content())
+    assert sorted(record["inputs"]) == ["ops/monitoring.yaml", "window.csv"]
+    figures = monitoring.write_metrics(shown, project.root / "expected.prom", SYSTEM).read_text()
+    assert (project.metrics / "monitoring.prom").read_text() == figures
+    page = (project.reports / "monitoring.html").read_text()
+    assert f"<h1>Monitoring of {SYSTEM} (made-up data)</h1>" in page
+    logged = list(read_events(project.audit / "pipeline.jsonl"))
+    assert [event["subject"] for event in logged] == [a.check.metric for a in shown.alerts]
+    assert {event["type"] for event in logged} == {str(EventType.DRIFT_ALERT)}
 
 
 def test_the_same_report_gives_the_same_bytes(report: Report, tmp_path: Path) -> None:

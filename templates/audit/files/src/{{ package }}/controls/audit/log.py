@@ -21,7 +21,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..paths import Paths
-from .chain import Verification, head_path, split, verify
+from ..stages import StageFailed
+from .chain import Verification, head_path, split, verify, verify_folder
 from .delivery import SINKS, Backlog, Connection, Connector, Delivery, FileConnector
 from .events import ABOUT_PEOPLE, GENESIS, PAYLOAD, Draft, Event, EventType, Sealed
 from .privacy import Payloads, Privacy, privacy_from
@@ -57,6 +58,22 @@ def open_log(paths: Paths, writer: str, environment: Mapping[str, str] = os.envi
         on_failure=chosen.on_failure,
         hold=chosen.hold_events,
     )
+
+
+class LogBroken(StageFailed):
+    """An audit log is not what was written; the message says what was found."""
+
+
+def refuse_broken(paths: Paths) -> None:
+    """Raises LogBroken unless each log is whole, and signed by the keys of `ops/audit.yaml`."""
+    keys = settings(paths.ops / "audit.yaml").checkpoint_keys
+    broken = [
+        f"{state.path.name}: {finding.message}"
+        for state in verify_folder(paths.audit, keys)
+        for finding in state.findings
+    ]
+    if broken:
+        raise LogBroken(f"the audit log is not intact: {'; '.join(broken)}")
 
 
 def opened(chosen: Settings, root: Path, environment: Mapping[str, str]) -> dict[str, Connector]:

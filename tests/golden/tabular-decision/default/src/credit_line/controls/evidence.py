@@ -59,6 +59,11 @@ def stale(paths: Paths, name: str) -> list[str]:
     return sorted(path for path, was in inputs.items() if _changed(paths, path, was))
 
 
+def names(paths: Paths) -> list[str]:
+    """The names of all evidence that there is, sorted."""
+    return sorted(path.stem for path in paths.evidence.glob("*.json"))
+
+
 def replace(target: Path, text: str) -> None:
     """Write a text file in one step: readers see the old or the new content, never a part."""
     target.parent.mkdir(parents=True, exist_ok=True)

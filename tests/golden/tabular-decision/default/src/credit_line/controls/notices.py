@@ -33,6 +33,7 @@ from .audit import (
 )
 from .monitoring.export import DUTY, METRICS
 from .paths import Paths
+from .stages import StageFailed
 
 SPOKEN = frozenset({EventType.DECISION, EventType.OVERRIDE, EventType.NOTICE})
 METRIC = "notice_age_days"
@@ -44,7 +45,7 @@ REHEARSAL = "rehearsal"
 DRAFT = "DRAFT: no counsel has reviewed this text (governance/notices.yaml)."
 
 
-class NoticeRefused(Exception):
+class NoticeRefused(StageFailed):
     """There is no notice to write or to record; the message says why, and what mends it."""
 
 

@@ -21,11 +21,12 @@ from .audit import AuditUnavailable, EventType, KeyRefused, open_log
 from .evidence import replace, rounded
 from .governance import refuse_unapproved
 from .paths import Paths
+from .stages import StageFailed
 
 CARD, SERVING = "model.json", "serving.json"
 
 
-class ReleaseRefused(Exception):
+class ReleaseRefused(StageFailed):
     """A release is missing, or was changed after it was saved."""
 
 

@@ -13,6 +13,7 @@ from .observe import (
     load,
     observe,
 )
+from .publish import publish
 from .statistics import kolmogorov_smirnov, missing_rate, psi
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "observe",
     "otlp",
     "psi",
+    "publish",
     "send_metrics",
     "write_html",
     "write_metrics",

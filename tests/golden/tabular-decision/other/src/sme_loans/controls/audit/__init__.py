@@ -10,7 +10,7 @@ from .delivery import (
     StdoutConnector,
 )
 from .events import ABOUT_PEOPLE, Event, EventType, canonical
-from .log import AuditLog, AuditUnavailable, WriterBusy, open_log
+from .log import AuditLog, AuditUnavailable, LogBroken, WriterBusy, open_log, refuse_broken
 from .privacy import (
     REDACTED,
     KeyRefused,
@@ -35,6 +35,7 @@ __all__ = [
     "FileConnector",
     "Finding",
     "KeyRefused",
+    "LogBroken",
     "MemoryConnector",
     "OnFailure",
     "PayloadErased",
@@ -50,6 +51,7 @@ __all__ = [
     "open_log",
     "privacy_from",
     "read_events",
+    "refuse_broken",
     "settings",
     "verify",
     "verify_folder",
