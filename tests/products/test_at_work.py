@@ -95,6 +95,7 @@ def test_evidence_names_its_inputs(ran: Product) -> None:
         assert ran.evidence("evaluation")["gate"] == {"failures": [], "passed": True}
 
 
+@pytest.mark.slow
 def test_a_second_run_gives_the_same_bytes(ran: Product) -> None:
     """Run again, every produced file is the same to the byte, and git sees nothing but produced files."""
     before = ran.produced()

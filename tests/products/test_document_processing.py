@@ -142,6 +142,7 @@ WEAKENED = {  # file, what is put over it, the tests that must notice, the contr
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEAKENED)
 def test_a_weakened_control_is_noticed_twice(name: str, copied: Product) -> None:
     """By the project's own tests, and by `check`, which names file and control; `restore` heals it to the byte."""

@@ -101,6 +101,7 @@ WEAKENED = {  # file below `controls/`, what is put over it, the tests that must
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEAKENED)
 def test_a_weakened_control_is_noticed_twice(name: str, copied: Product) -> None:
     """By the project's own tests, and by `check`, which names file and control."""

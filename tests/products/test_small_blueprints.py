@@ -61,6 +61,7 @@ WEAKENED = {  # blueprint, file below the package, what is put over it, the test
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEAKENED)
 def test_a_weakened_control_is_noticed_twice(name: str, copy_of: Make) -> None:
     """By the project's own tests, and by `check`, which names file and control."""

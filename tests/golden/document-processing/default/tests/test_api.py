@@ -351,7 +351,7 @@ def test_in_production_it_starts_only_with_approvals(
     with refused, TestClient(api.create(rebuilt)):
         pass
     assert os.environ["ENVIRONMENT"] == "production"
-    monkeypatch.setattr(governance, "release_findings", lambda *_: [])
+    monkeypatch.setattr(governance, "production_findings", lambda *_: [])
     with TestClient(api.create(rebuilt)) as client:
         assert client.get("/health").json() == {"status": "ok"}
 

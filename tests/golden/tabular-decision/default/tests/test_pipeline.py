@@ -201,7 +201,7 @@ def test_in_production_only_an_approved_model_is_let_serve(
     (rebuilt.models / "serving.json").unlink()
     with pytest.raises(StageFailed, match=r"not released for production; .*approval of the risk"):
         pipeline.package(rebuilt)
-    monkeypatch.setattr(governance, "release_findings", lambda *_: [])
+    monkeypatch.setattr(governance, "production_findings", lambda *_: [])
     file = rebuilt.evidence / "model.json"
     approved = file.read_text()
     version = json.loads(approved)["content"]["version"]

@@ -531,6 +531,7 @@ def test_new_data_is_in_the_way_of_a_release_and_not_of_what_serves(
         file.write_text("after\n")
     stopped = [finding.subject for finding in governance.release_findings(paths, TODAY)]
     assert stopped == ["evidence/data-quality.json", "evidence/monitoring.json"]
+    assert governance.production_findings(paths, TODAY) == []
     governance.refuse_unapproved(*serving)
     threshold.write_text("auc: 0.1\n")
     with pytest.raises(governance.NotApproved, match=r"stale: evals/thresholds.yaml changed"):

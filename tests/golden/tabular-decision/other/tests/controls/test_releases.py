@@ -117,14 +117,14 @@ def test_in_production_only_the_approved_release_is_promoted(
     other = releases.load(project, releases.save(project, {}, {}))
     monkeypatch.setenv("ENVIRONMENT", "Production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
-    monkeypatch.setattr(governance, "release_findings", lambda *_: [])
+    monkeypatch.setattr(governance, "production_findings", lambda *_: [])
     evidence.write(project, "model", {"version": other.version, "model": other.digest}, [])
     with pytest.raises(NotApproved, match=f"{ready.version} serves, which is not the model of"):
         releases.promote(project, ready, [])
     assert releases.serving(project) is None
     assert releases.promote(project, other, []) == f"{other.version} serves"
     missing = governance.Finding("approval of the risk", "missing", "approve it")
-    monkeypatch.setattr(governance, "release_findings", lambda *_: [missing])
+    monkeypatch.setattr(governance, "production_findings", lambda *_: [missing])
     with pytest.raises(NotApproved, match="not released for production; approval of the risk"):
         releases.promote(project, other, [])
 

@@ -61,6 +61,15 @@ def release_findings(paths: Paths, today: date) -> list[Finding]:
     return [*_decision_findings(paths, today), *check_evidence(paths)]
 
 
+def production_findings(paths: Paths, today: date) -> list[Finding]:
+    """What keeps a system from working in production on `today`; less than blocks a release.
+
+    New data makes no evidence stale here: it comes every night, and what serves is held to its
+    approval by its digest.
+    """
+    return [*_decision_findings(paths, today), *check_evidence(paths, moving=WORKING)]
+
+
 def _decision_findings(paths: Paths, today: date) -> list[Finding]:
     """What blocks a release whatever the state of the evidence."""
     return [
@@ -335,16 +344,11 @@ class NotApproved(StageFailed):
 def refuse_unapproved(
     paths: Paths, version: str, digest: str, environment: Mapping[str, str] = os.environ
 ) -> None:
-    """Raises NotApproved in production, where approvals are missing or are those of another.
-
-    Stricter is the check before a release: here new data makes no evidence stale. It comes every
-    night, and what serves is held to its approval by its digest.
-    """
+    """Raises NotApproved in production, where approvals are missing or are those of another."""
     if not in_production(environment):
         return
     findings = [
-        *_decision_findings(paths, datetime.now(UTC).date()),
-        *check_evidence(paths, moving=WORKING),
+        *production_findings(paths, datetime.now(UTC).date()),
         *check_serving(paths, version, digest),
     ]
     if findings:
