@@ -10,7 +10,15 @@ from .delivery import (
     StdoutConnector,
 )
 from .events import ABOUT_PEOPLE, Event, EventType, canonical
-from .log import AuditLog, AuditUnavailable, LogBroken, WriterBusy, open_log, refuse_broken
+from .log import (
+    AuditLog,
+    AuditUnavailable,
+    LogBroken,
+    WriterBusy,
+    identifying,
+    open_log,
+    refuse_broken,
+)
 from .privacy import (
     REDACTED,
     KeyRefused,
@@ -47,6 +55,7 @@ __all__ = [
     "Verification",
     "WriterBusy",
     "canonical",
+    "identifying",
     "in_production",
     "open_log",
     "privacy_from",

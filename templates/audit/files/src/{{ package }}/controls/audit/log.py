@@ -25,7 +25,7 @@ from ..stages import StageFailed
 from .chain import Verification, head_path, split, verify, verify_folder
 from .delivery import SINKS, Backlog, Connection, Connector, Delivery, FileConnector
 from .events import ABOUT_PEOPLE, GENESIS, PAYLOAD, Draft, Event, EventType, Sealed
-from .privacy import Payloads, Privacy, privacy_from
+from .privacy import IDENTIFYING_FIELDS, Payloads, Privacy, privacy_from
 from .settings import OnFailure, Settings, settings
 
 Entry = tuple[EventType, str, Mapping[str, Any]]
@@ -58,6 +58,12 @@ def open_log(paths: Paths, writer: str, environment: Mapping[str, str] = os.envi
         on_failure=chosen.on_failure,
         hold=chosen.hold_events,
     )
+
+
+def identifying(paths: Paths) -> frozenset[str]:
+    """Names of fields, in small letters, that identify people: logged nowhere, seen by no model."""
+    own = settings(paths.ops / "audit.yaml").identifying_fields
+    return IDENTIFYING_FIELDS | {name.lower() for name in own}
 
 
 class LogBroken(StageFailed):
