@@ -1,0 +1,89 @@
+"""Which duties and controls apply to a system on a day, and why: verdicts with their reason chains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from ai_factory.governance.conditions import Facts, Found, Leaf
+from ai_factory.governance.regulation import TIERS, Control, Regulation, Requirement
+
+
+class Verdict(StrEnum):
+    """What a control is to a system; the first that holds, in this order."""
+
+    REQUIRED = "required now"
+    LATER = "required by"
+    RECOMMENDED = "recommended"
+    NONE = "does not apply"
+
+
+class Duty(NamedTuple):
+    """A requirement and whether it applies, with the facts that decided; `started` on the day asked about."""
+
+    requirement: Requirement
+    applies: bool
+    started: bool
+    because: tuple[Leaf, ...]
+
+    @property
+    def binds(self) -> bool:
+        """It applies, and it is law."""
+        return self.applies and self.requirement.instrument.binding
+
+
+class Judgement(NamedTuple):
+    """A control's verdict: since when or by when, the duties behind it, and what narrowed it or the tier that asks."""
+
+    control: Control
+    verdict: Verdict
+    date: str
+    duties: tuple[Duty, ...]
+    because: tuple[Leaf, ...]
+    by_tier: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Applicability:
+    """All verdicts for one system, on one day, by one map."""
+
+    as_of: str
+    tier: str
+    duties: Mapping[str, Duty]
+    controls: Mapping[str, Judgement]
+
+
+def applicability(regulation: Regulation, facts: Facts, tier: str, as_of: str) -> Applicability:
+    """What applies to a system of these facts and this inherent tier; `as_of` is an ISO date."""
+    duties = {name: _duty(regulation, row, facts, as_of) for name, row in regulation.requirements.items()}
+    controls = {name: _judged(regulation, row, facts, tier, duties) for name, row in regulation.controls.items()}
+    return Applicability(as_of, tier, duties, controls)
+
+
+def _duty(regulation: Regulation, row: Requirement, facts: Facts, as_of: str) -> Duty:
+    found = regulation.conditions.find(row.when, facts)
+    return Duty(row, found.holds, row.applies_from <= as_of, found.because)
+
+
+def _judged(regulation: Regulation, row: Control, facts: Facts, tier: str, duties: Mapping[str, Duty]) -> Judgement:
+    behind = tuple(duties[name] for name in row.refs)
+    narrowed = regulation.conditions.find(row.only_if, facts) if row.only_if else Found(True, ())
+    if not narrowed.holds:
+        return Judgement(row, Verdict.NONE, "", (), narrowed.because, by_tier=False)
+    by_tier = TIERS.index(tier) >= TIERS.index(row.tier_floor)
+    verdict, date = _verdict(behind, by_tier)
+    return Judgement(row, verdict, date, behind, narrowed.because, by_tier)
+
+
+def _verdict(behind: Iterable[Duty], by_tier: bool) -> tuple[Verdict, str]:
+    """Law that has started, or the tier, requires now; law to come requires by its day; the rest recommends."""
+    law = [duty for duty in behind if duty.binds]
+    if by_tier or any(duty.started for duty in law):
+        return Verdict.REQUIRED, min((duty.requirement.applies_from for duty in law if duty.started), default="")
+    if law:
+        return Verdict.LATER, min(duty.requirement.applies_from for duty in law)
+    if any(duty.applies for duty in behind):
+        return Verdict.RECOMMENDED, ""
+    return Verdict.NONE, ""

@@ -1,0 +1,95 @@
+"""The map: instruments, requirements and controls, as the rows of a factory's `controls/` say them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ai_factory.governance.conditions import Conditions
+
+TIERS = ("low", "medium", "high", "critical")
+
+
+class Instrument(NamedTuple):
+    """A law, guideline or standard; `binding` where it is law."""
+
+    id: str
+    title: str
+    binding: bool
+    status: str
+    verified: str
+
+
+class Requirement(NamedTuple):
+    """A duty: what triggers it, and the ISO date from which it applies ("" for none of its own)."""
+
+    id: str
+    instrument: Instrument
+    cite: str
+    topic: str
+    when: Any
+    applies_from: str
+    verified: str
+
+
+class Control(NamedTuple):
+    """What a system does about duties; `only_if` narrows it, `tier_floor` is the tier that requires it anyhow."""
+
+    id: str
+    title: str
+    intent: str
+    tier_floor: str
+    owner: str
+    refs: tuple[str, ...]
+    only_if: Any
+    by_machine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Regulation:
+    """The whole map."""
+
+    as_of: str
+    conditions: Conditions
+    requirements: Mapping[str, Requirement]
+    controls: Mapping[str, Control]
+
+
+def regulation(documents: Mapping[str, Any]) -> Regulation:
+    """The map from its documents (facts, conditions, instruments, requirements, controls), parsed and checked."""
+    instruments = {
+        name: Instrument(name, row["title"], row["binding"], row["status"], row["verified"])
+        for name, row in documents["instruments"]["instruments"].items()
+    }
+    facts = documents["facts"]["facts"]
+    orders = {name: tuple(row["values"]) for name, row in facts.items() if row["type"] == "ordered"}
+    return Regulation(
+        as_of=documents["requirements"]["as_of"],
+        conditions=Conditions(documents["conditions"]["conditions"], orders),
+        requirements={
+            name: _requirement(name, row, instruments)
+            for name, row in documents["requirements"]["requirements"].items()
+        },
+        controls={row["id"]: _control(row) for row in documents["controls"]["controls"]},
+    )
+
+
+def _requirement(name: str, row: Mapping[str, Any], instruments: Mapping[str, Instrument]) -> Requirement:
+    start = row["applies_from"] or ""
+    return Requirement(
+        name, instruments[row["instrument"]], row["cite"], row["topic"], row["when"], start, row["verified"]
+    )
+
+
+def _control(row: Mapping[str, Any]) -> Control:
+    return Control(
+        row["id"],
+        row["title"],
+        row["intent"],
+        row["tier_floor"],
+        row["owner"],
+        tuple(row["refs"]),
+        row.get("only_if"),
+        row["verify"]["by"] == "machine",
+    )
