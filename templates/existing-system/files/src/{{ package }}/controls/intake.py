@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from .audit import AuditLog, EventType, open_log, read_events
+from .audit import AuditLog, EventType, Privacy, open_log, read_events
 from .evidence import replace
 from .paths import Paths
 
@@ -42,9 +42,10 @@ class Report:
     outcome: str
     score: float | None = None
 
-    def data(self) -> dict[str, Any]:
-        """What the audit event says, besides whom it is about."""
-        return {name: value for name, value in asdict(self).items() if name != "subject"}
+    def data(self, privacy: Privacy) -> dict[str, Any]:
+        """What the audit event says, besides whom it is about; an id that may identify is keyed."""
+        said = {name: value for name, value in asdict(self).items() if name != "subject"}
+        return said | {"id": privacy.name(self.id)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,11 @@ def take_in(paths: Paths, lines: Iterable[str]) -> Counts:
                 refused[str(reason)] = refused.get(str(reason), 0) + 1
                 aside.append(json.dumps({"reason": str(reason), "line": total}))
                 continue
-            if report.id in seen:
+            name = log.privacy.name(report.id)
+            if name in seen:
                 repeated += 1
                 continue
-            seen.add(report.id)
+            seen.add(name)
             batch.append(report)
             if len(batch) == BATCH:
                 recorded += _record(log, batch)
@@ -113,7 +115,7 @@ def take_in(paths: Paths, lines: Iterable[str]) -> Counts:
 
 
 def taken(paths: Paths) -> set[str]:
-    """The ids of the reports that are in the audit log."""
+    """The ids of the reports that are in the audit log, as `Privacy.name` writes them."""
     return {str(event["data"].get("id")) for event in reported(paths)}
 
 
@@ -127,7 +129,9 @@ def reported(paths: Paths) -> Iterator[dict[str, Any]]:
 
 def _record(log: AuditLog, batch: list[Report]) -> int:
     """Record the batch with one fsync, and empty it."""
-    events = log.record_all((KINDS[report.kind], report.subject, report.data()) for report in batch)
+    events = log.record_all(
+        (KINDS[report.kind], report.subject, report.data(log.privacy)) for report in batch
+    )
     batch.clear()
     return len(events)
 

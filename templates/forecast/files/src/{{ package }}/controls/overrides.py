@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -17,6 +17,7 @@ import polars as pl
 
 from . import evaluation, publication
 from .audit import AuditLog, AuditUnavailable, EventType, KeyRefused, open_log
+from .audit.privacy import Name
 from .evaluation import Plan, Result, Rows
 from .hierarchy import SERIES, TOTAL
 from .paths import Paths
@@ -52,14 +53,15 @@ def record(paths: Paths, log: AuditLog, override: Override, actor: str) -> bool:
     """
     issue = publication.read(paths, override.forecast)
     last = {(item.node, item.period): item for item in of(paths, override.forecast)}
-    if last.get((override.node, override.period)) == override:
+    written = replace(override, reason=log.privacy.redact_text(override.reason))
+    if last.get((override.node, override.period)) == written:
         return False
     if refused := _refused(paths, issue, override, actor):
         raise OverrideRefused(refused)
     cell = _cell(issue, override)
     data = {
         "forecast": override.forecast,
-        "node": override.node,
+        "node": Name(override.node),
         "period": str(override.period),
         "value": override.value,
         "point": cell["point"],
@@ -193,6 +195,7 @@ def judged(paths: Paths, actuals: pl.DataFrame) -> pl.DataFrame:
         rows += [
             (name, node, period, o.kind, points[node, period], float(o.value))
             for (node, period), o in last.items()
+            if (node, period) in points  # a node that an older version wrote redacted
         ]
     schema = {
         "forecast": pl.String,
