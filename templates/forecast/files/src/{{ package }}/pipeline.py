@@ -253,20 +253,20 @@ def monitor(paths: Paths) -> str:
 
 
 def document(paths: Paths) -> str:
-    """Write lineage, bills and card; make the newest forecast again; the log has to be whole."""
+    """Write lineage, bills and card; remake the forecast planned with; the log has to be whole."""
     datasets = lineage.record(paths, FLOWS, SYSTEM, [*RAW, AGREED, LIMITS])
     bom.write(paths, SYSTEM, datasets)
     write_card(paths)
     audit.refuse_broken(paths)
-    newest = list(publication.recorded(paths))[-1]
+    planned = publication.planned_with(paths) or "the forecast to plan with"
     try:
-        same = publication.reproduced(paths, newest, lambda *made: again(paths, *made))
+        same = publication.reproduced(paths, planned, lambda *made: again(paths, *made))
     except NotOnRecord as reason:
         raise StageFailed(str(reason)) from reason
     if not same:
-        raise StageFailed(f"{newest} cannot be made again: model or libraries have changed")
+        raise StageFailed(f"{planned} cannot be made again: model or libraries have changed")
     known = ", ".join(evidence.names(paths))
-    return f"model card written, {newest} made again, audit log intact, evidence: {known}"
+    return f"model card written, {planned} made again, audit log intact, evidence: {known}"
 
 
 PLAIN = (
@@ -339,14 +339,15 @@ def _actuals(whole: Panel) -> pl.DataFrame:
 
 
 def _watched(paths: Paths, whole: Panel) -> pl.DataFrame:
-    """Published months of series in the window with what came true; of several the newest."""
+    """Published months of series in the window with what came true; of several the last one."""
     since = first_day(whole.origin - WATCHED + 1)
     issues = [publication.read(paths, name) for name in publication.recorded(paths)]
     cells = [issue.cells.with_columns(origin=pl.lit(issue.origin)) for issue in issues]
     if not cells:
         raise StageFailed("nothing was published yet: run the stage `publish` first")
     series = pl.concat(cells).filter(pl.col("level") == "series", pl.col("period") >= since)
-    newest = series.sort("origin").unique(["node", "period"], keep="last", maintain_order=True)
+    by_age = series.sort("origin", maintain_order=True)
+    newest = by_age.unique(["node", "period"], keep="last", maintain_order=True)
     parted = [pl.col("node").str.extract(rf"(?:^|\|){d}=([^|]*)").alias(d) for d in DIMENSIONS]
     known = newest.join(_actuals(whole), on=["node", "period"], maintain_order="left")
     return known.with_columns(*parted, weight=pl.col("actual").mean().over("node"))

@@ -99,12 +99,6 @@ def _most(issue: Issue, override: Override) -> float:
     return max(LARGEST * float(_cell(issue, override)["high"]), float(together))
 
 
-def planned_with(paths: Paths) -> str | None:
-    """The forecast that is planned with: the newest one that is no rehearsal."""
-    issued = publication.recorded(paths).items()
-    return next((name for name, data in reversed(issued) if data["purpose"] == LIVE), None)
-
-
 def _known_until(paths: Paths) -> str:
     """The newest month that any published forecast knew."""
     return str(max(item["origin"] for item in publication.recorded(paths).values()))
@@ -269,16 +263,17 @@ def _set(paths: Paths, options: argparse.Namespace) -> None:
     )
     with open_log(paths, "planning") as log:
         new = record(paths, log, override, options.actor)
-    counts = override.forecast == planned_with(paths)
+    counts = override.forecast == publication.planned_with(paths)
     effect = "it counts from now on" if counts else "it is judged, but nothing is planned with it"
     print(f"recorded: {effect}" if new else "it is on record already")
 
 
 def _lines(paths: Paths) -> list[str]:
-    lines = []
+    lines, planned = [], publication.planned_with(paths)
     for name, data in publication.recorded(paths).items():
         count = len(of(paths, name))
         note = "" if data["purpose"] == LIVE else f" ({data['purpose']})"
+        note = ", planned with" if name == planned else note
         lines.append(
             f"{name}  after {data['origin']}  by {data['model_version']}  "
             f"{data['cells']} cells, {count} overrides{note}"

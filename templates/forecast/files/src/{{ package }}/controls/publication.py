@@ -60,6 +60,7 @@ def publish(
 ) -> str:
     """Record a forecast, then let it out; returns its id. One that is on record stays as it is.
 
+    One that another forecast has replaced is recorded again: from then on it is planned with.
     `model` is version and digest. Raises NotPublished while the kill switch is on, and for cells
     that do not add up or whose interval does not hold the point; AuditUnavailable if it cannot be
     recorded: then no file is left.
@@ -70,10 +71,13 @@ def publish(
     digest = _digest(issue)
     name = f"f-{digest.removeprefix('sha256:')[:12]}"
     folder = paths.var / "forecasts" / name
-    if name in recorded(paths):
+    known = name in recorded(paths)
+    if known:
         if not (folder / ISSUE).exists():  # a crash came between the record and the files
             _let_out(folder, issue, inputs)
-        return read(paths, name).id
+        read(paths, name)
+        if purpose != LIVE or planned_with(paths) == name:
+            return name
     data = {
         "forecast": name,
         "digest": digest,
@@ -81,6 +85,7 @@ def publish(
         "origin": str(_origin(cells)),
         "purpose": purpose,
         "cells": cells.height,
+        "again": known,
     }
     log.record(EventType.PUBLICATION, f"forecast:{name}", data)
     _let_out(folder, issue, inputs)
@@ -145,12 +150,20 @@ def events(paths: Paths) -> Iterator[Mapping[str, Any]]:
 
 
 def recorded(paths: Paths) -> dict[str, Mapping[str, Any]]:
-    """What the audit log says of each forecast that went out, by id, in order."""
-    return {
-        event["data"]["forecast"]: event["data"]
-        for event in events(paths)
-        if event["type"] == EventType.PUBLICATION and "digest" in event["data"]
-    }
+    """What the audit log says of each forecast, by id, in the order in which they last went out."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for event in events(paths):
+        data = event["data"]
+        if event["type"] == EventType.PUBLICATION and "digest" in data:
+            found.pop(data["forecast"], None)
+            found[data["forecast"]] = data
+    return found
+
+
+def planned_with(paths: Paths) -> str | None:
+    """The forecast that is planned with: of those that are no rehearsal, what last went out."""
+    issued = recorded(paths).items()
+    return next((name for name, data in reversed(issued) if data["purpose"] == LIVE), None)
 
 
 def read(paths: Paths, name: str) -> Issue:
