@@ -195,19 +195,19 @@ def publish(paths: Paths) -> str:
     served, whole = packages.load(paths), _panel(paths)
     refuse_unapproved(paths, served.version, served.digest)
     until = month_number(datetime.fromisoformat(served.facts["trained_until"]))
+    before = publication.planned_with(paths)
     try:
         with audit.open_log(paths, writer="pipeline") as log:
-            if until < whole.origin and not _is_live(paths):
+            if until < whole.origin and before is None:
                 rehearsed = _publish(paths, log, served, whole.until(until), REHEARSAL)
                 _rehearse(paths, log, rehearsed)
             name = _publish(paths, log, served, whole, LIVE)
     except NotPublished as reason:
         raise StageFailed(str(reason)) from reason
-    planned = overrides.effective(paths, name).with_columns(forecast=pl.lit(name))
-    columns = ["forecast", "node", "level", "period", "point", "low", "high", "final"]
-    table = contract.load(paths.contracts / CONTRACT).tables["forecasts"]
-    _write(paths, "forecasts", validation.guard(paths, planned.select(columns), table).clean)
-    return f"{name}: {planned.height} cells after {first_day(whole.origin)}, on record"
+    planned = _plan_with(paths, name)
+    told = f"{name}: {planned.height} cells after {first_day(whole.origin)}, on record"
+    left = overrides.left_behind(paths, name) if name != before else ""
+    return f"{told}; {left}" if left else told
 
 
 def judge_overrides(paths: Paths) -> str:
@@ -306,8 +306,13 @@ def _publish(
     return publication.publish(paths, log, cells, cut.text(), model_of, DIMENSIONS, purpose)
 
 
-def _is_live(paths: Paths) -> bool:
-    return any(item["purpose"] == LIVE for item in publication.recorded(paths).values())
+def _plan_with(paths: Paths, name: str) -> pl.DataFrame:
+    """Write what to plan with: the forecast with its overrides."""
+    planned = overrides.effective(paths, name).with_columns(forecast=pl.lit(name))
+    columns = ["forecast", "node", "level", "period", "point", "low", "high", "final"]
+    table = contract.load(paths.contracts / CONTRACT).tables["forecasts"]
+    _write(paths, "forecasts", validation.guard(paths, planned.select(columns), table).clean)
+    return planned
 
 
 def _rehearse(paths: Paths, log: AuditLog, forecast: str) -> None:

@@ -26,6 +26,7 @@ from .switch import switch_of
 
 KINDS = ("event", "market", "promotion", "supply", "other")
 SHORTEST_REASON = 10
+NAMED = 5  # cells that a line names
 LARGEST = 10  # times the top of the interval: beyond, it is taken for a slip of the keyboard
 
 
@@ -132,6 +133,19 @@ def of(paths: Paths, forecast: str) -> list[Override]:
         )
         if data.get("forecast") == forecast
     ]
+
+
+def left_behind(paths: Paths, name: str) -> str:
+    """What planners have to know when this forecast took the place of one that they had changed."""
+    data = publication.recorded(paths)[name]
+    cells = [f"{cell['node']} of {cell['period']}" for cell in data.get("left_behind", ())]
+    if not cells:
+        return ""
+    more = f" and {len(cells) - NAMED} more" if len(cells) > NAMED else ""
+    return (
+        f"overrides of {data['replaces']} do not carry over, set them again with "
+        f"`overrides set {name}`: {', '.join(cells[:NAMED])}{more}"
+    )
 
 
 def effective(paths: Paths, name: str) -> pl.DataFrame:
