@@ -67,7 +67,7 @@ def parse(line: str) -> Report:
     """Read one line; LineRefused if it is no report."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise LineRefused("no JSON") from None
     if not isinstance(found, dict):
         raise LineRefused("no JSON object")
@@ -137,7 +137,12 @@ def _record(log: AuditLog, batch: list[Report]) -> int:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and len(value.strip()) > 0 and len(value) <= 200
+    return isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= 200 and _whole(value)
+
+
+def _whole(text: str) -> bool:
+    """Whether UTF-8 can carry it: half of a surrogate pair, as after a cut, it cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _is_time(text: str) -> bool:
