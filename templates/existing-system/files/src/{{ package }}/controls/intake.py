@@ -23,6 +23,7 @@ KINDS = {
     "incident": EventType.INCIDENT,
 }
 FIELDS = ("id", "kind", "at", "subject", "version", "outcome")
+NO_TIME = "at is no time with an offset"
 BATCH = 500
 
 
@@ -77,9 +78,8 @@ def parse(line: str) -> Report:
         raise LineRefused(f"{len(unknown)} unknown fields")
     if found["kind"] not in KINDS:
         raise LineRefused(f"kind is none of {', '.join(KINDS)}")
-    if not _is_time(found["at"]):
-        raise LineRefused("at is no time with an offset")
-    return Report(**{**found, "score": _score(found.get("score"))})
+    at, score = _time(found["at"]), _score(found.get("score"))
+    return Report(**{**found, "at": at, "score": score})
 
 
 def take_in(paths: Paths, lines: Iterable[str]) -> Counts:
@@ -145,11 +145,15 @@ def _whole(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _is_time(text: str) -> bool:
+def _time(text: str) -> str:
+    """In the one form that is read back by its parts; some others look like a phone number."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
+        found = datetime.fromisoformat(text)
     except ValueError:
-        return False
+        raise LineRefused(NO_TIME) from None
+    if found.tzinfo is None:
+        raise LineRefused(NO_TIME)
+    return found.isoformat()
 
 
 def _score(value: object) -> float | None:
