@@ -8,6 +8,7 @@ a trail has no gaps. Each sink is a class in `stores.py` or `streams.py`; client
 the standard library are imported when a sink is opened.
 """
 
+import base64
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from .chain import split
 from .events import Event
 
 BATCH = 500
+KEY_BYTES = 24
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 LOGGER = logging.getLogger(__name__)
 
@@ -110,6 +112,18 @@ class Connection:
             raise ValueError(f"set {name}: a sink in ops/audit.yaml needs it")
         return self.environment[name]
 
+    def key(self) -> bytes:
+        """The bytes of a secret of standardwebhooks.com; ValueError where it is none."""
+        text = self.secret().removeprefix("whsec_")
+        try:
+            key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except ValueError:
+            key = b""
+        if len(key) < KEY_BYTES:
+            wanted = f"{KEY_BYTES} bytes or more in base64, with or without `whsec_` before it"
+            raise ValueError(f"{self.options['secret']} must be {wanted}")
+        return key
+
 
 SINKS: Mapping[str, Callable[[Connection], Connector]] = {
     "stdout": lambda to: StdoutConnector(),
@@ -126,7 +140,7 @@ SINKS: Mapping[str, Callable[[Connection], Connector]] = {
     ),
     "otlp": lambda to: streams.OtlpConnector(to.options["url"], to.options["headers"]),
     "splunk": lambda to: streams.SplunkConnector(to.options["url"], to.secret()),
-    "webhook": lambda to: streams.WebhookConnector(to.options["url"], to.secret()),
+    "webhook": lambda to: streams.WebhookConnector(to.options["url"], to.key()),
 }
 
 

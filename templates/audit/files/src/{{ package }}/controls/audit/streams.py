@@ -249,10 +249,13 @@ class SplunkConnector:
 
 
 class WebhookConnector:
-    """A batch of CloudEvents by POST, signed with HMAC-SHA-256 as standardwebhooks.com says."""
+    """A batch of CloudEvents by POST, signed with HMAC-SHA-256 as standardwebhooks.com says.
 
-    def __init__(self, url: str, secret: str) -> None:
-        self._url, self._key = url, secret.encode()
+    `key` is the secret once it is decoded from base64.
+    """
+
+    def __init__(self, url: str, key: bytes) -> None:
+        self._url, self._key = url, key
 
     def write(self, events: Sequence[Event]) -> None:
         body = b"[" + b",".join(event.encoded for event in events) + b"]"
