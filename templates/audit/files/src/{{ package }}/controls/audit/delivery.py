@@ -105,9 +105,15 @@ class Connection:
     root: Path
     environment: Mapping[str, str]
 
+    def option(self, name: str) -> Any:
+        """A value of the entry; ValueError if it is not there."""
+        if not isinstance(self.options, Mapping) or name not in self.options:
+            raise ValueError(f"`connections` in ops/audit.yaml does not say `{name}`")
+        return self.options[name]
+
     def secret(self) -> str:
         """The secret; ValueError if the variable is not set."""
-        name = str(self.options["secret"])
+        name = str(self.option("secret"))
         if not self.environment.get(name):
             raise ValueError(f"set {name}: a sink in ops/audit.yaml needs it")
         return self.environment[name]
@@ -121,27 +127,39 @@ class Connection:
             key = b""
         if len(key) < KEY_BYTES:
             wanted = f"{KEY_BYTES} bytes or more in base64, with or without `whsec_` before it"
-            raise ValueError(f"{self.options['secret']} must be {wanted}")
+            raise ValueError(f"{self.option('secret')} must be {wanted}")
         return key
 
 
 SINKS: Mapping[str, Callable[[Connection], Connector]] = {
     "stdout": lambda to: StdoutConnector(),
-    "sqlite": lambda to: stores.SqliteConnector(to.root / to.options["path"]),
+    "sqlite": lambda to: stores.SqliteConnector(to.root / to.option("path")),
     "postgres": lambda to: stores.PostgresConnector(to.secret()),
     "s3": lambda to: stores.S3Connector(
-        to.options["bucket"], to.options["prefix"], to.options["keep_days"], to.options["endpoint"]
+        to.option("bucket"), to.option("prefix"), to.option("keep_days"), to.option("endpoint")
     ),
     "kafka": lambda to: streams.KafkaConnector(
-        to.options["topic"], to.options["client"], to.secret() if to.options["secret"] else ""
+        to.option("topic"), to.option("client"), to.secret() if to.option("secret") else ""
     ),
     "syslog": lambda to: streams.SyslogConnector(
-        to.options["host"], to.options["port"], to.options["tls"], to.options["authorities"]
+        to.option("host"), to.option("port"), to.option("tls"), to.option("authorities")
     ),
-    "otlp": lambda to: streams.OtlpConnector(to.options["url"], to.options["headers"]),
-    "splunk": lambda to: streams.SplunkConnector(to.options["url"], to.secret()),
-    "webhook": lambda to: streams.WebhookConnector(to.options["url"], to.key()),
+    "otlp": lambda to: streams.OtlpConnector(to.option("url"), to.option("headers")),
+    "splunk": lambda to: streams.SplunkConnector(to.option("url"), to.secret()),
+    "webhook": lambda to: streams.WebhookConnector(to.option("url"), to.key()),
 }
+
+
+def connect(name: str, to: Connection) -> Connector:
+    """Open the sink of this name; ValueError says what it lacks."""
+    try:
+        return SINKS[name](to)
+    except ModuleNotFoundError as error:
+        cure = "add it to the dependencies in pyproject.toml"
+        lacks = f"the package {error.name} is not installed: {cure}"
+        raise ValueError(f"sink {name}: {lacks}") from error
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"sink {name}: {' '.join(str(error).split())}") from error
 
 
 @dataclass(frozen=True, slots=True)
