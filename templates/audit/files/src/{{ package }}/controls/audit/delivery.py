@@ -118,6 +118,11 @@ class Connection:
             raise ValueError(f"set {name}: a sink in ops/audit.yaml needs it")
         return self.environment[name]
 
+    def token(self) -> str:
+        """The secret, or nothing where the entry names none."""
+        named = isinstance(self.options, Mapping) and self.options.get("secret")
+        return self.secret() if named else ""
+
     def key(self) -> bytes:
         """The bytes of a secret of standardwebhooks.com; ValueError where it is none."""
         text = self.secret().removeprefix("whsec_")
@@ -138,13 +143,11 @@ SINKS: Mapping[str, Callable[[Connection], Connector]] = {
     "s3": lambda to: stores.S3Connector(
         to.option("bucket"), to.option("prefix"), to.option("keep_days"), to.option("endpoint")
     ),
-    "kafka": lambda to: streams.KafkaConnector(
-        to.option("topic"), to.option("client"), to.secret() if to.option("secret") else ""
-    ),
+    "kafka": lambda to: streams.KafkaConnector(to.option("topic"), to.option("client"), to.token()),
     "syslog": lambda to: streams.SyslogConnector(
         to.option("host"), to.option("port"), to.option("tls"), to.option("authorities")
     ),
-    "otlp": lambda to: streams.OtlpConnector(to.option("url"), to.option("headers")),
+    "otlp": lambda to: streams.OtlpConnector(to.option("url"), to.option("headers"), to.token()),
     "splunk": lambda to: streams.SplunkConnector(to.option("url"), to.secret()),
     "webhook": lambda to: streams.WebhookConnector(to.option("url"), to.key()),
 }
