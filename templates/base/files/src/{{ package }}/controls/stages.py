@@ -1,16 +1,20 @@
 """Runs the stages of a pipeline in order, times each, and stops at the first that fails.
 
 What a run has cost, and whether it failed, is written to `var/metrics/run.prom` for Prometheus'
-text file collector: that is how a run that costs too much, or breaks off, raises an alert.
+text file collector: that is how a run that costs too much, or breaks off, raises an alert. From its
+start a run counts as failed and as unfinished, so that also one that is killed is known.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from .evidence import replace
@@ -23,7 +27,9 @@ METRICS = {
     "run_seconds": "time of a stage in the last run",
     "run_compute_seconds": "processor seconds of a stage in the last run, its child processes too",
     "run_failed": "1 if the last run did not come to its end",
+    "run_unfinished": "1 while a run is going on, or was killed",
 }
+FLAGS = ("run_failed", "run_unfinished")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +89,68 @@ def run(
 ) -> int:
     """Run the stages, one line each; return 0, or 1 after naming the stage that failed and why.
 
-    However it ends, what each stage has cost is written for Prometheus.
+    However it ends, what each stage has cost is written for Prometheus; 1 also where it cannot be.
     """
     chosen = wanted(stages, target)
+    try:
+        return _told(chosen, paths, say)
+    except StageFailed as reason:
+        say(f"FAILED  {reason}")
+        return 1
+
+
+def _told(chosen: Sequence[Stage], paths: Paths, say: Callable[[str], object]) -> int:
+    """Run the stages, and keep `run.prom` up to date before and after."""
+    file = paths.metrics / "run.prom"
     spent: dict[str, Spent] = {}
-    code = 1
+    with _writing(file):
+        _begin(file)
     try:
         code = _each(chosen, paths, say, spent)
-    finally:
-        paths.metrics.mkdir(parents=True, exist_ok=True)
-        replace(paths.metrics / "run.prom", exposition(spent, bool(code)))
+    except BaseException:
+        with suppress(StageFailed):
+            _end(file, exposition(spent, failed=True))
+        raise
+    _end(file, exposition(spent, bool(code)))
     return code
+
+
+def _begin(file: Path) -> None:
+    """Count the run as failed until it has ended well."""
+    if file.is_file() and b"\nrun_unfinished{" in file.read_bytes():
+        _mark(file, failed=True, unfinished=True)
+    else:
+        replace(file, exposition({}, failed=True, unfinished=True))
+
+
+def _end(file: Path, text: str) -> None:
+    """Write how the run ended; where there is no room for it, that it failed."""
+    try:
+        with _writing(file):
+            replace(file, text)
+    except StageFailed:
+        with suppress(OSError):
+            _mark(file, failed=True, unfinished=False)
+        raise
+
+
+def _mark(file: Path, failed: bool, unfinished: bool) -> None:
+    """Change the two flags where they stand: for that even a full disk has room."""
+    content = file.read_bytes()
+    with file.open("r+b") as there:
+        for name, value in zip(FLAGS, (failed, unfinished), strict=True):
+            if flag := re.search(rb"^%b\{.*\} (?=[01]$)" % name.encode(), content, re.MULTILINE):
+                there.seek(flag.end())
+                there.write(b"%d" % value)
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    """What the machine refuses is a reason to stop, in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise StageFailed(f"{file} cannot be written: {error}") from error
 
 
 def _each(
@@ -105,7 +162,7 @@ def _each(
         began = Spent.until_now()
         try:
             found = stage.run(paths)
-        except StageFailed as reason:
+        except (StageFailed, OSError) as reason:
             say(f"{label}  FAILED  {reason}")
             return 1
         finally:
@@ -115,13 +172,16 @@ def _each(
     return 0
 
 
-def exposition(spent: Mapping[str, Spent], failed: bool, system: str = SYSTEM) -> str:
+def exposition(
+    spent: Mapping[str, Spent], failed: bool, system: str = SYSTEM, unfinished: bool = False
+) -> str:
     """The costs in Prometheus' text format; names of systems and stages are plain words."""
     lines, name = [], f'system="{system}"'
+    flags = dict(zip(FLAGS, (failed, unfinished), strict=True))
     for metric, help_text in METRICS.items():
         lines += [f"# HELP {metric} {help_text}", f"# TYPE {metric} gauge"]
-        if metric == "run_failed":
-            lines.append(metric + "{" + name + "} " + str(int(failed)))
+        if metric in flags:
+            lines.append(metric + "{" + name + "} " + str(int(flags[metric])))
             continue
         for stage, cost in spent.items():
             value = cost.seconds if metric == "run_seconds" else cost.compute
