@@ -8,6 +8,7 @@ start a run counts as failed and as unfinished, so that also one that is killed 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import re
 import time
@@ -42,7 +43,10 @@ class Stage:
 
 
 class StageFailed(Exception):
-    """A stage refused to go on; the message is the reason, in words for the person at the desk."""
+    """A stage refused to go on; the message is the reason, in words for the person at the desk.
+
+    So are other exceptions that the project defines, OSError and ValueError.
+    """
 
 
 def wanted(stages: Sequence[Stage], target: str | None) -> list[Stage]:
@@ -89,14 +93,37 @@ def run(
 ) -> int:
     """Run the stages, one line each; return 0, or 1 after naming the stage that failed and why.
 
-    However it ends, what each stage has cost is written for Prometheus; 1 also where it cannot be.
+    However it ends, what each stage has cost is written for Prometheus; 1 also where it cannot be,
+    and where another run is going on.
     """
     chosen = wanted(stages, target)
     try:
-        return _told(chosen, paths, say)
+        with _alone(paths.metrics / "run.lock"):
+            return _told(chosen, paths, say)
     except StageFailed as reason:
         say(f"FAILED  {reason}")
         return 1
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Keep a second run away, which would write the same files; the kernel ends a dead one's."""
+    with _writing(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with _writing(lock):
+            _lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StageFailed("a run is going on already: wait until it has ended") from error
 
 
 def _told(chosen: Sequence[Stage], paths: Paths, say: Callable[[str], object]) -> int:
@@ -162,7 +189,9 @@ def _each(
         began = Spent.until_now()
         try:
             found = stage.run(paths)
-        except (StageFailed, OSError) as reason:
+        except Exception as error:
+            if (reason := _reason(error)) is None:
+                raise
             say(f"{label}  FAILED  {reason}")
             return 1
         finally:
@@ -170,6 +199,20 @@ def _each(
         say(f"{label} {spent[stage.name].seconds:5.1f} s  {found}")
     say(f"done in {Spent.until_now().since(started).seconds:.1f} s")
     return 0
+
+
+def _reason(error: Exception) -> str | None:
+    """Why a stage ended, in a sentence; None for a bug, which keeps its traceback.
+
+    What the project raises by a name of its own is meant; OSError and ValueError come from the
+    machine and from data.
+    """
+    own = type(error).__module__.partition(".")[0] == SYSTEM
+    if isinstance(error, StageFailed):
+        return str(error)
+    if own or isinstance(error, (OSError, ValueError)):
+        return " ".join(str(error).split()) or type(error).__name__
+    return None
 
 
 def exposition(
