@@ -16,8 +16,7 @@ from typing import Any
 import polars as pl
 
 from . import evaluation, publication
-from .audit import AuditLog, AuditUnavailable, EventType, KeyRefused, open_log
-from .audit.privacy import Name
+from .audit import AuditLog, AuditUnavailable, EventType, KeyRefused, Name, open_log
 from .evaluation import Plan, Result, Rows
 from .hierarchy import SERIES, TOTAL
 from .paths import Paths

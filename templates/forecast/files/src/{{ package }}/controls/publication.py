@@ -18,7 +18,7 @@ import polars as pl
 
 from . import hierarchy
 from .audit import AuditLog, EventType, read_events, verify_folder
-from .audit.privacy import Name
+from .audit import Name
 from .evidence import replace
 from .paths import Paths
 from .switch import switch_of

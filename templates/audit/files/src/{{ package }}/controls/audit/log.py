@@ -23,7 +23,7 @@ from typing import Any, Self
 from ..paths import Paths
 from ..stages import StageFailed
 from .chain import Verification, head_path, split, verify, verify_folder
-from .delivery import SINKS, Backlog, Connection, Connector, Delivery, FileConnector
+from .delivery import Backlog, Connection, Connector, Delivery, FileConnector, connect
 from .events import ABOUT_PEOPLE, GENESIS, PAYLOAD, Draft, Event, EventType, Sealed
 from .privacy import IDENTIFYING_FIELDS, Payloads, Privacy, privacy_from
 from .settings import OnFailure, Settings, settings
@@ -83,10 +83,10 @@ def refuse_broken(paths: Paths) -> None:
 
 
 def opened(chosen: Settings, root: Path, environment: Mapping[str, str]) -> dict[str, Connector]:
-    """The sinks besides the file, by name."""
+    """The sinks besides the file, by name; ValueError where one is not set up."""
     names = [name for name in chosen.sinks if name != "file"]
     to = {name: Connection(chosen.connections.get(name, {}), root, environment) for name in names}
-    return {name: SINKS[name](to[name]) for name in names}
+    return {name: connect(name, to[name]) for name in names}
 
 
 def now() -> datetime:
