@@ -17,8 +17,7 @@ from typing import Any
 import polars as pl
 
 from . import hierarchy
-from .audit import AuditLog, EventType, read_events, verify_folder
-from .audit import Name
+from .audit import AuditLog, EventType, Name, read_events, verify_folder
 from .evidence import replace
 from .paths import Paths
 from .switch import switch_of
