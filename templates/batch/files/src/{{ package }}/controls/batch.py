@@ -1,9 +1,10 @@
 """Scores the rows of one night: every row is scored, known already, or set aside with its reason.
 
 A night is published by one rename, after its event is in the audit log. The same rows by the same
-model give the same bytes, and running them again changes nothing. Other rows, or another model,
-for a night that is on record need a reason, and that is an event as well. A night that counts rows
-as known which no night holds any more, since another was replaced, is scored again.
+model give the same bytes, and running them again changes nothing. A published night stays as it
+is, whatever model serves later. Other rows for it, or another model, need a reason, and that is an
+event as well. A night that counts rows as known which no night holds any more, since another was
+replaced, is scored again.
 """
 
 from __future__ import annotations
@@ -122,25 +123,42 @@ def run(
 ) -> Night:
     """Score the rows of a night and publish it; one published from the same stays as it is.
 
-    Raises NightRefused where the rows are not such as the model was trained on, and for a night
-    that is on record from other rows or by another model, unless `replace` says why.
+    Raises NightRefused where the rows are not such as the model was trained on, for a night that
+    is on record from other rows, and for one that has to be scored again by the model that it is
+    on record with, unless `replace` says why.
     """
     _restore(paths)
-    before = published(paths, day)
-    known = _on_record(paths).get(str(day)) or before
-    made_of = (_digest(rows), scorer.version)
-    same = known is not None and (known.input, known.version) == made_of
-    if same and before and (before.input, before.version) == made_of:
-        if before not in stale(paths):
-            return before
-        replace = Why(MOVED, "")
-    if known and not same and replace is None:
-        raise NightRefused(f"the night of {day} was scored from other rows or by another model")
+    known = on_record(paths, day)
+    same = known is not None and (known.input, known.version) == (_digest(rows), scorer.version)
+    if known and (same or replace is None):
+        if night := kept(paths, day, rows):
+            return night
+        if not same:
+            hint = f"is on record by {known.version}, and {scorer.version} needs a reason"
+            raise NightRefused(f"the night of {day} {hint}")
+        replace = Why(MOVED, "") if _there(paths, known) else replace
     night, frames = _scored(paths, day, rows, table, scorer, rule)
     if not night.reconciled:
         raise NightRefused(f"the rows of {day} do not add up: one is missing or counted twice")
     _publish(paths, night, frames, known, replace)
     return night
+
+
+def kept(paths: Paths, day: date, rows: pl.DataFrame) -> Night | None:
+    """The published night of these rows, whoever scored it; None if it has to be scored.
+
+    Raises NightRefused for a night that is on record from other rows.
+    """
+    known = on_record(paths, day)
+    if known and known.input != _digest(rows):
+        raise NightRefused(f"the night of {day} was scored from other rows")
+    there = _there(paths, known) if known else None
+    return None if there in stale(paths) else there
+
+
+def on_record(paths: Paths, day: date) -> Night | None:
+    """The night of a day as the audit log last has it, else as it was published."""
+    return _on_record(paths).get(str(day)) or published(paths, day)
 
 
 def published(paths: Paths, day: date) -> Night | None:
@@ -195,6 +213,13 @@ def _changed(folder: Path, night: Night) -> list[str]:
         if not same:
             found.append(f"the {what} of {night.day} do not agree with their digest")
     return found
+
+
+def _there(paths: Paths, known: Night) -> Night | None:
+    """The published night, where it is of the same rows by the same model as on record."""
+    night = published(paths, date.fromisoformat(known.day))
+    same = night and (night.input, night.version) == (known.input, known.version)
+    return night if same else None
 
 
 def _on_record(paths: Paths) -> dict[str, Night]:
