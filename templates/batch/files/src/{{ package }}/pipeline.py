@@ -159,6 +159,7 @@ def monitor(paths: Paths) -> str:
     """Compare the newest night with the training; alerts are a finding, not a failure.
 
     Both are scored by the model that scored the night, which may have been retrained since.
+    Nothing is trained or deployed.
     """
     plan = monitoring.load(paths.ops / "monitoring.yaml", required=WATCHED)
     nights = batch.nights(paths)
@@ -199,9 +200,9 @@ PLAIN = (
     Stage("evaluate", evaluate, ("train",)),
     Stage("gate", gate, ("evaluate",)),
     Stage("package", package, ("gate",)),
-    Stage("nights", score, ("package",)),
-    Stage("monitor", monitor, ("nights",)),
-    Stage("evidence", document, ("monitor",)),
+    Stage("nights", score),
+    Stage("monitor", monitor, ("validate", "nights")),
+    Stage("evidence", document, ("package", "monitor")),
 )
 STAGES = lineage.traced(PLAIN, FLOWS, SYSTEM)
 
