@@ -130,6 +130,8 @@ def run(
     is on record from other rows, and for one that has to be scored again by the model that it is
     on record with, unless `replace` says why; and while another process scores a night.
     """
+    if replace and not (replace.reason.strip() and replace.actor.strip()):
+        raise NightRefused("a night is replaced for a reason, by somebody: blanks are neither")
     with _alone(paths):
         _restore(paths)
         known = on_record(paths, day)
