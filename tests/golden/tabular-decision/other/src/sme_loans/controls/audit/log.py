@@ -23,9 +23,9 @@ from typing import Any, Self
 from ..paths import Paths
 from ..stages import StageFailed
 from .chain import Verification, head_path, split, verify, verify_folder
-from .delivery import SINKS, Backlog, Connection, Connector, Delivery, FileConnector
+from .delivery import Backlog, Connection, Connector, Delivery, FileConnector, connect
 from .events import ABOUT_PEOPLE, GENESIS, PAYLOAD, Draft, Event, EventType, Sealed
-from .privacy import Payloads, Privacy, privacy_from
+from .privacy import IDENTIFYING_FIELDS, Payloads, Privacy, privacy_from
 from .settings import OnFailure, Settings, settings
 
 Entry = tuple[EventType, str, Mapping[str, Any]]
@@ -60,6 +60,12 @@ def open_log(paths: Paths, writer: str, environment: Mapping[str, str] = os.envi
     )
 
 
+def identifying(paths: Paths) -> frozenset[str]:
+    """Names of fields, in small letters, that identify people: logged nowhere, seen by no model."""
+    own = settings(paths.ops / "audit.yaml").identifying_fields
+    return IDENTIFYING_FIELDS | {name.lower() for name in own}
+
+
 class LogBroken(StageFailed):
     """An audit log is not what was written; the message says what was found."""
 
@@ -77,10 +83,10 @@ def refuse_broken(paths: Paths) -> None:
 
 
 def opened(chosen: Settings, root: Path, environment: Mapping[str, str]) -> dict[str, Connector]:
-    """The sinks besides the file, by name."""
+    """The sinks besides the file, by name; ValueError where one is not set up."""
     names = [name for name in chosen.sinks if name != "file"]
     to = {name: Connection(chosen.connections.get(name, {}), root, environment) for name in names}
-    return {name: SINKS[name](to[name]) for name in names}
+    return {name: connect(name, to[name]) for name in names}
 
 
 def now() -> datetime:
