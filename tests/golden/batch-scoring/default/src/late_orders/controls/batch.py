@@ -207,8 +207,9 @@ def disagreements(paths: Paths) -> list[str]:
 @contextmanager
 def _alone(paths: Paths) -> Iterator[None]:
     """Keep every other process from scoring a night; the lock goes when this one ends."""
-    paths.var.mkdir(parents=True, exist_ok=True)
-    handle = os.open(paths.var / "batches.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    folder = paths.var / "batches"
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
     try:
         _lock(handle)
         yield
