@@ -116,10 +116,15 @@ class Privacy:
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of `data` with identifying fields and identifying text replaced."""
-        found = {}
+        found, fields = {}, self.fields
         for name, value in data.items():
             shown, lower = _field(name)
-            found[shown] = REDACTED if lower in self.fields else self._value(value)
+            if lower in fields:
+                found[shown] = REDACTED
+            elif type(value) is str:
+                found[shown] = _hidden(value)
+            else:
+                found[shown] = value if type(value) in HARMLESS else self._value(value)
         return found
 
     def redact_text(self, text: str) -> str:
