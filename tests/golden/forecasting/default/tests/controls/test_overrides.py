@@ -13,7 +13,12 @@ import polars as pl
 import pytest
 
 from sales_forecast.controls import overrides, publication
-from sales_forecast.controls.audit import AuditLog, AuditUnavailable, EventType, open_log
+from sales_forecast.controls.audit import (
+    AuditLog,
+    AuditUnavailable,
+    EventType,
+    open_log,
+)
 from sales_forecast.controls.evaluation import Plan
 from sales_forecast.controls.overrides import Override, OverrideRefused
 from sales_forecast.controls.paths import Paths
