@@ -76,7 +76,17 @@ CASES = {
     "MonitoringBreached": Case(monitored("0 0 1 1"), monitored("1 1 0 0"), 3),
     "MonitoringMissing": Case(aged("-172000x120"), aged("-100000x120"), 110),
     "MonitoringMissing, all gone": Case({}, aged("-100000x120"), 110),
-    "RunFailed": Case({"run_failed{S}": "0 1 1"}, {"run_failed{S}": "1 0 0"}, 2),
+    "RunFailed": Case(
+        {"run_failed{S}": "0 1 1", "run_unfinished{S}": "0 1 0"},
+        {"run_failed{S}": "1 0 0", "run_unfinished{S}": "0x2"},
+        2,
+    ),
+    "RunFailed, going on": Case({"run_failed{S}": "1x9"}, {"run_failed{S}": "1x9", "run_unfinished{S}": "1x9"}, 5),
+    "RunUnfinished": Case(
+        {"run_failed{S}": "1x200", "run_unfinished{S}": "1x200"},
+        {"run_failed{S}": "0x59 1x90 0x90", "run_unfinished{S}": "0x59 1x90 0x90"},
+        125,
+    ),
     "RunOverBudget": Case(
         {'run_compute_seconds{S, stage="train"}': "400x5", 'run_compute_seconds{S, stage="score"}': "300x5"},
         {'run_compute_seconds{S, stage="train"}': "400x5", 'run_compute_seconds{S, stage="score"}': "100x5"},

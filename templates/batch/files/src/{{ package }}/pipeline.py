@@ -23,7 +23,7 @@ from .controls import (
     reference,
     validation,
 )
-from .controls.batch import Night, Why
+from .controls.batch import Night, Scorer, Why
 from .controls.card import write_card
 from .controls.governance import refuse_unapproved
 from .controls.lineage import RELEASED, Flow
@@ -130,7 +130,7 @@ def package(paths: Paths) -> str:
 
 
 def score(paths: Paths) -> str:
-    """Score every night that there is; one that was published from the same rows stays as it is."""
+    """Score every night that was not published; those that were stay, whatever model serves."""
     for day in data.days():
         _scored(paths, day, None)
     done = batch.nights(paths)
@@ -156,11 +156,15 @@ def score_night(paths: Paths, day: date, why: Why | None) -> str:
 
 
 def monitor(paths: Paths) -> str:
-    """Compare the newest night with the training; alerts are a finding, not a failure."""
+    """Compare the newest night with the training; alerts are a finding, not a failure.
+
+    Both are scored by the model that scored the night, which may have been retrained since.
+    Nothing is trained or deployed.
+    """
     plan = monitoring.load(paths.ops / "monitoring.yaml", required=WATCHED)
     nights = batch.nights(paths)
     newest = nights[-1]
-    before = _with_scores(paths, model.split(_read(paths, "history")).train)
+    before = _learned_from(paths, newest.version)
     day = date.fromisoformat(newest.day)
     now = _read(paths, f"nights/{day}").join(batch.scores(paths, day), on="order_id", how="inner")
     columns = [*model.INPUTS, "score"]
@@ -174,7 +178,8 @@ def monitor(paths: Paths) -> str:
     )
     report = monitoring.joined(report, _of_nights(plan, nights))
     sources = [paths.evidence / "batches.json"]
-    return monitoring.publish(paths, report, sources, f"{data.ORIGIN} data")
+    origin = f"{data.ORIGIN} data, scored by {newest.version}"
+    return monitoring.publish(paths, report, sources, origin)
 
 
 def document(paths: Paths) -> str:
@@ -195,9 +200,9 @@ PLAIN = (
     Stage("evaluate", evaluate, ("train",)),
     Stage("gate", gate, ("evaluate",)),
     Stage("package", package, ("gate",)),
-    Stage("nights", score, ("package",)),
-    Stage("monitor", monitor, ("nights",)),
-    Stage("evidence", document, ("monitor",)),
+    Stage("nights", score),
+    Stage("monitor", monitor, ("validate", "nights")),
+    Stage("evidence", document, ("package", "monitor")),
 )
 STAGES = lineage.traced(PLAIN, FLOWS, SYSTEM)
 
@@ -210,12 +215,21 @@ def _scored(paths: Paths, day: date, why: Why | None) -> Night:
         raise StageFailed(f"the source has no night of {day}")
     table = contract.load(paths.contracts / CONTRACT).tables["orders"]
     rule = batch.load(paths.ops / "batch.yaml")
-    scorer = model.scorer(paths)
-    refuse_unapproved(paths, scorer.version, scorer.digest)
     rows = data.night(day)
-    night = batch.run(paths, day, rows, table, scorer, rule, why)
+    night = None if why else batch.kept(paths, day, rows)
+    if night is None:
+        scorer = _scorer(paths, day, why)
+        night = batch.run(paths, day, rows, table, scorer, rule, why)
     _write(paths, f"nights/{day}", rows)
     return night
+
+
+def _scorer(paths: Paths, day: date, why: Why | None) -> Scorer:
+    """The model that serves; for a night on record the one that scored it, unless one says why."""
+    known = None if why else batch.on_record(paths, day)
+    scorer = model.scorer(paths, known.version if known else None)
+    refuse_unapproved(paths, scorer.version, scorer.digest)
+    return scorer
 
 
 def _of_nights(plan: monitoring.Plan, nights: list[Night]) -> list[monitoring.Measurement]:
@@ -233,8 +247,11 @@ def _of_nights(plan: monitoring.Plan, nights: list[Night]) -> list[monitoring.Me
     ]
 
 
-def _with_scores(paths: Paths, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(score=model.scorer(paths).score(frame))
+def _learned_from(paths: Paths, version: str) -> pl.DataFrame:
+    """The history that a model was trained on, with its own scores."""
+    until = date.fromisoformat(packages.load(paths, version).facts["trained_until"])
+    frame = _read(paths, "history").filter(pl.col("ordered_on") <= until)
+    return frame.with_columns(score=model.scorer(paths, version).score(frame))
 
 
 def _told(night: Night) -> dict[str, object]:

@@ -21,14 +21,16 @@ def fetch(paths: Paths) -> str:
     lines = list(feed.lines())
     paths.data.mkdir(parents=True, exist_ok=True)
     file = paths.data / "feed.jsonl"
-    file.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
+    text = "".join(f"{line}\n" for line in lines)
+    file.write_text(text, "utf-8", errors="surrogateescape", newline="\n")
     return f"{len(lines):,} {feed.ORIGIN} lines"
 
 
 def take_in(paths: Paths) -> str:
     """Record each report once in the audit log; count what became of every line."""
     file = paths.data / "feed.jsonl"
-    counts = intake.take_in(paths, file.read_text("utf-8").splitlines())
+    with file.open(encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
+        counts = intake.take_in(paths, lines)
     if not counts.reconciled:
         raise StageFailed("the counts do not add up: a line is missing or counted twice")
     known = len(intake.taken(paths))

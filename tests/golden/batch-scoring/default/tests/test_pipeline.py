@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from late_orders import data, pipeline
+from late_orders import data, model, pipeline
 from late_orders.__main__ import main
 from late_orders.controls import (
     audit,
@@ -18,6 +19,7 @@ from late_orders.controls import (
     lineage,
     monitoring,
     packages,
+    releases,
     stages,
 )
 from late_orders.controls.audit import EventType
@@ -102,6 +104,97 @@ def test_a_night_without_drift_raises_none(rebuilt: Paths, monkeypatch: pytest.M
     assert evidence.read(rebuilt, "monitoring")["content"]["alerts"] == []
 
 
+def _retrained(paths: Paths, patch: pytest.MonkeyPatch) -> str:
+    """Another history, a whole run on it; the version that serves then."""
+    other = data.history(seed=4)
+    patch.setattr(data, "history", lambda: other)
+    assert stages.run(pipeline.STAGES, paths, say=lambda _: None) == 0
+    serving = packages.serving(paths)
+    assert serving
+    return serving
+
+
+def test_a_retrained_model_leaves_published_nights(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It serves and has its evidence; it scores the next night, and no other."""
+    (old,) = packages.history(rebuilt)
+    folder, days = rebuilt.var / "batches", data.days()
+    before = {file: file.read_bytes() for file in folder.rglob("*.*") if file.is_file()}
+    new = _retrained(rebuilt, monkeypatch)
+    assert new != old
+    assert {file: file.read_bytes() for file in folder.rglob("*.*") if file.is_file()} == before
+    assert evidence.read(rebuilt, "model")["content"]["version"] == new
+    assert f"model:{new}" in evidence.read(rebuilt, "bom")["content"]["components"]
+    assert new in (rebuilt.docs / "model-card.md").read_text()
+    monkeypatch.setattr(data, "days", lambda: [*days, LAST + timedelta(days=1)])
+    assert stages.run(pipeline.STAGES, rebuilt, "monitor", say=lambda _: None) == 0
+    told = evidence.read(rebuilt, "batches")["content"]["nights"]
+    assert [night["version"] for night in told] == [old] * data.NIGHTS + [new]
+
+
+def test_another_model_for_a_night_needs_a_reason(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one, even a night that has to come back is scored by the model on record."""
+    (old,) = packages.history(rebuilt)
+    new = _retrained(rebuilt, monkeypatch)
+    shutil.rmtree(rebuilt.var / "batches" / str(LAST))
+    assert f"{LAST} by {old}" in pipeline.score_night(rebuilt, LAST, None)
+    why = batch.Why("the old model was wrong", "duty@example.org")
+    assert f"{LAST} by {new}" in pipeline.score_night(rebuilt, LAST, why)
+    assert batch.disagreements(rebuilt) == []
+
+
+def test_a_night_is_compared_by_the_model_that_scored_it(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what that model learned from, though another serves and the history has grown."""
+    before = evidence.read(rebuilt, "monitoring")["content"]
+    facts = {**packages.load(rebuilt).facts, "trained_until": "2025-08-02"}
+    weak = model.fit(model.split(data.history()).train.head(40))
+    packages.activate(rebuilt, packages.save(rebuilt, weak, facts))
+    grown = data.history().vstack(data.history().with_columns(ordered_on=pl.lit(LAST)))
+    grown.write_parquet(rebuilt.data / "history.parquet")
+    pipeline.monitor(rebuilt)
+    assert evidence.read(rebuilt, "monitoring")["content"] == before
+
+
+def test_daily_work_leaves_a_rollback_alone(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nights and monitoring go on with the model that serves, also when the history has grown."""
+    (old,) = packages.history(rebuilt)
+    days, grown = data.days(), data.history(seed=5)
+    _retrained(rebuilt, monkeypatch)
+    releases.roll_back(rebuilt, "worse at night", "duty@example.org")
+    monkeypatch.setattr(data, "history", lambda: grown)
+    monkeypatch.setattr(data, "days", lambda: [*days, LAST + timedelta(days=1)])
+    saved = packages.versions(rebuilt)
+    assert stages.run(pipeline.STAGES, rebuilt, "monitor", say=lambda _: None) == 0
+    assert (packages.history(rebuilt), packages.versions(rebuilt)) == ([old], saved)
+    assert {night.version for night in batch.nights(rebuilt)} == {old}
+
+
+@pytest.mark.parametrize(
+    ("target", "names"),
+    [
+        ("nights", ["nights"]),
+        ("monitor", ["data", "validate", "nights", "monitor"]),
+        ("evidence", [stage.name for stage in pipeline.STAGES]),
+    ],
+)
+def test_only_the_whole_run_trains(target: str, names: list[str]) -> None:
+    """The stages before this one."""
+    assert [stage.name for stage in stages.wanted(pipeline.STAGES, target)] == names
+
+
+def test_without_a_model_that_serves_no_night_is_scored(project: Paths) -> None:
+    """It fails in words."""
+    with pytest.raises(StageFailed, match="nothing serves yet: run the pipeline first"):
+        pipeline.score(project)
+
+
 def test_each_night_is_one_event(built: Paths) -> None:
     """The log of the nights is whole, and holds no key of an order."""
     text = (built.audit / "batch.jsonl").read_text()
@@ -149,6 +242,9 @@ def test_a_night_is_replaced_by_command(
     monkeypatch.setattr(data, "night", lambda day: other)
     assert main(["night", "--day", str(LAST)]) == 1
     assert "from other rows" in capsys.readouterr().err
+    assert main(["night", "--day", str(LAST), "--reason", " ", "--actor", " "]) == 1
+    told = "night: a night is replaced for a reason, by somebody: blanks are neither\n"
+    assert capsys.readouterr().err == told
     assert main(["night", "--day", str(LAST), "--reason", "the source was mended", *WHO]) == 0
     night = batch.published(rebuilt, LAST)
     assert night

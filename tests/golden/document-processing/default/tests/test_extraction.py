@@ -267,6 +267,11 @@ def test_dates(text: str, order: str, value: str | None) -> None:
         ("12.5", None),
         ("l,234.50", None),
         ("-3.00", None),
+        ("31.12.25", None),
+        ("12,345,67", None),
+        ("1,234,567.00", "1234567.00"),
+        ("1.23.456,00", None),
+        ("\u0661\u0662.\u0663\u0664", None),
     ],
 )
 def test_amounts(text: str, value: str | None) -> None:

@@ -52,7 +52,9 @@ def _content(paths: Paths, name: str) -> dict[str, Any]:
 
 
 def _live(paths: Paths) -> str:
-    return list(publication.recorded(paths))[-1]
+    name = publication.planned_with(paths)
+    assert name is not None
+    return name
 
 
 def test_a_run_leaves_its_evidence(built: Paths) -> None:
@@ -187,11 +189,19 @@ def test_a_planner_changes_the_forecast(rebuilt: Paths) -> None:
     change = Override(name, node, first["period"], 100, "supply", "the supplier cannot deliver")
     with audit.open_log(rebuilt, "planning") as log:
         assert overrides.record(rebuilt, log, change, "planner@example.org")
-    pipeline.publish(rebuilt)
+    assert pipeline.publish(rebuilt).endswith("on record")
     after = pl.read_parquet(rebuilt.data / "forecasts.parquet")
     month = pl.col("period") == first["period"]
     moved = [f.filter(month, pl.col("node") == "total")["final"].item() for f in (before, after)]
     assert moved[0] - moved[1] == first["point"] - 100
+    candidates = json.loads((rebuilt.models / "candidates.json").read_text())
+    packages.activate(rebuilt, candidates["challenger"])
+    told, other = pipeline.publish(rebuilt), _live(rebuilt)
+    assert told.endswith(
+        f"on record; overrides of {name} do not carry over, set them again with "
+        f"`overrides set {other}`: {node} of {first['period']}"
+    )
+    assert pipeline.publish(rebuilt).endswith("on record")
 
 
 def test_the_past_cannot_be_overridden(rebuilt: Paths) -> None:
@@ -276,7 +286,7 @@ def test_while_stopped_nothing_is_published(rebuilt: Paths) -> None:
 
 def test_a_rollback_is_left_alone_and_forecasts_with_the_version_before(rebuilt: Paths) -> None:
     """Daily stages run on the model that serves; the forecast names it."""
-    champion = packages.serving(rebuilt)
+    champion, first = packages.serving(rebuilt), _live(rebuilt)
     candidates = json.loads((rebuilt.models / "candidates.json").read_text())
     packages.activate(rebuilt, candidates["challenger"])
     pipeline.publish(rebuilt)
@@ -285,6 +295,9 @@ def test_a_rollback_is_left_alone_and_forecasts_with_the_version_before(rebuilt:
     for target in ("publish", "monitor"):
         assert stages.run(pipeline.STAGES, rebuilt, target, say=_quiet) == 0
     assert packages.serving(rebuilt) == champion
+    planned = pl.read_parquet(rebuilt.data / "forecasts.parquet")["forecast"].unique().to_list()
+    assert planned == [first] == [_live(rebuilt)]
+    assert f"{first} made again" in pipeline.document(rebuilt)
 
 
 @pytest.mark.parametrize("stage", [pipeline.publish, pipeline.monitor])

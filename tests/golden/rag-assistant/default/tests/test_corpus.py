@@ -107,6 +107,33 @@ def test_a_policy_can_replace_one_of_another_number(checked: validation.Validate
     }
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"review_by": date(2024, 7, 1)}, corpus.INTERRUPTED),
+        ({"effective_on": None}, corpus.INTERRUPTED),
+        ({"version": None}, corpus.INTERRUPTED),
+        ({"document_id": "LEA-1"}, corpus.INTERRUPTED),
+        ({"effective_on": date(2026, 4, 1), "owner": None}, corpus.IN_FORCE),
+        ({"version": 0, "supersedes": None}, corpus.IN_FORCE),
+    ],
+)
+def test_a_version_in_quarantine_ends_the_one_before(
+    documents: pl.DataFrame, change: dict[str, object], found: str
+) -> None:
+    """Unless it is to come, or is none that replaces it."""
+    table = contract.load(ROOT / "contracts" / "corpus.odcs.yaml").tables["documents"]
+    newer = pl.col("key") == "LEA-01.v2"
+    spoiled = documents.with_columns(
+        pl.when(newer).then(pl.lit(value, dtype=corpus.SCHEMA[name])).otherwise(name).alias(name)
+        for name, value in change.items()
+    )
+    clean = validation.validate(spoiled, table).clean
+    leave = clean.filter(pl.col("key").is_in(["LEA-01.v1", "LEA-01.v2"]))
+    told = corpus.status(leave, corpus.EXTRACTED_ON, spoiled)
+    assert dict(told.select("key", "status").iter_rows()) == {"LEA-01.v1": found}
+
+
 def test_passages_are_sections_that_can_be_found_again(live: pl.DataFrame) -> None:
     """Each with an id of its own that names document, version and heading."""
     found = corpus.passages(live)

@@ -128,6 +128,21 @@ def test_a_corpus_that_was_cared_for_raises_none(
     assert _alerts(rebuilt) == ABOUT_QUESTIONS
 
 
+def test_a_policy_that_quarantine_interrupts_is_told(rebuilt: Paths) -> None:
+    """Its new version is mistyped: nothing answers from the old one, and everybody is told."""
+    file = rebuilt.root / "corpus" / "people.md"
+    file.write_text(file.read_text().replace("review_by: 2027-01-01", "review_by: 2024-07-01", 1))
+    said: list[str] = []
+    assert stages.run(pipeline.STAGES, rebuilt, "monitor", say=said.append) == 0
+    line = "43 documents are in force, 7 in quarantine, which interrupts LEA-01.v1"
+    assert said[1].endswith(f"  {line}")
+    told = evidence.read(rebuilt, "corpus")["content"]["interrupted"]
+    assert told == [{"key": "LEA-01.v1", "owner": "people-policy"}]
+    held = corpus.loaded((rebuilt.data / "passages.jsonl").read_bytes())
+    assert [one.id for one in held if one.document_id == "LEA-01"] == []
+    assert "interrupted_policies" in _alerts(rebuilt)
+
+
 def test_an_old_extract_is_told(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers may quote what no longer holds."""
     monkeypatch.setattr(corpus, "EXTRACTED_ON", corpus.EXTRACTED_ON.replace(day=1))

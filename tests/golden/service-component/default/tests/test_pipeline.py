@@ -38,6 +38,15 @@ def test_every_line_is_accounted_for(built: Paths) -> None:
     assert found["reports"] == found["lines"] - 25 - len(feed.BROKEN)
 
 
+def test_a_line_ends_at_a_newline_only(project: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A separator of paragraphs in a text does not; a byte that is no UTF-8 spoils one line."""
+    report = json.loads(next(feed.lines())) | {"subject": "first\u2028second"}
+    lines = [json.dumps(report, ensure_ascii=False), '{"id": "\udcff"}']
+    monkeypatch.setattr(feed, "lines", lambda: iter(lines))
+    pipeline.fetch(project)
+    assert pipeline.take_in(project) == "1 recorded, 0 known already, 1 refused"
+
+
 def test_the_planted_month_raises_alerts(built: Paths) -> None:
     """Scores, outcomes and overrides have all moved."""
     found = evidence.read(built, "monitoring")["content"]

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from .audit import AuditLog, EventType, open_log, read_events
+from .audit import AuditLog, EventType, Privacy, open_log, read_events
 from .evidence import replace
 from .paths import Paths
 
@@ -23,6 +23,7 @@ KINDS = {
     "incident": EventType.INCIDENT,
 }
 FIELDS = ("id", "kind", "at", "subject", "version", "outcome")
+NO_TIME = "at is no time with an offset"
 BATCH = 500
 
 
@@ -42,9 +43,10 @@ class Report:
     outcome: str
     score: float | None = None
 
-    def data(self) -> dict[str, Any]:
-        """What the audit event says, besides whom it is about."""
-        return {name: value for name, value in asdict(self).items() if name != "subject"}
+    def data(self, privacy: Privacy) -> dict[str, Any]:
+        """What the audit event says, besides whom it is about; an id that may identify is keyed."""
+        said = {name: value for name, value in asdict(self).items() if name != "subject"}
+        return said | {"id": privacy.name(self.id)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def parse(line: str) -> Report:
     """Read one line; LineRefused if it is no report."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise LineRefused("no JSON") from None
     if not isinstance(found, dict):
         raise LineRefused("no JSON object")
@@ -76,9 +78,8 @@ def parse(line: str) -> Report:
         raise LineRefused(f"{len(unknown)} unknown fields")
     if found["kind"] not in KINDS:
         raise LineRefused(f"kind is none of {', '.join(KINDS)}")
-    if not _is_time(found["at"]):
-        raise LineRefused("at is no time with an offset")
-    return Report(**{**found, "score": _score(found.get("score"))})
+    at, score = _time(found["at"]), _score(found.get("score"))
+    return Report(**{**found, "at": at, "score": score})
 
 
 def take_in(paths: Paths, lines: Iterable[str]) -> Counts:
@@ -100,10 +101,11 @@ def take_in(paths: Paths, lines: Iterable[str]) -> Counts:
                 refused[str(reason)] = refused.get(str(reason), 0) + 1
                 aside.append(json.dumps({"reason": str(reason), "line": total}))
                 continue
-            if report.id in seen:
+            name = log.privacy.name(report.id)
+            if name in seen:
                 repeated += 1
                 continue
-            seen.add(report.id)
+            seen.add(name)
             batch.append(report)
             if len(batch) == BATCH:
                 recorded += _record(log, batch)
@@ -113,7 +115,7 @@ def take_in(paths: Paths, lines: Iterable[str]) -> Counts:
 
 
 def taken(paths: Paths) -> set[str]:
-    """The ids of the reports that are in the audit log."""
+    """The ids of the reports that are in the audit log, as `Privacy.name` writes them."""
     return {str(event["data"].get("id")) for event in reported(paths)}
 
 
@@ -127,20 +129,31 @@ def reported(paths: Paths) -> Iterator[dict[str, Any]]:
 
 def _record(log: AuditLog, batch: list[Report]) -> int:
     """Record the batch with one fsync, and empty it."""
-    events = log.record_all((KINDS[report.kind], report.subject, report.data()) for report in batch)
+    events = log.record_all(
+        (KINDS[report.kind], report.subject, report.data(log.privacy)) for report in batch
+    )
     batch.clear()
     return len(events)
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and len(value.strip()) > 0 and len(value) <= 200
+    return isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= 200 and _whole(value)
 
 
-def _is_time(text: str) -> bool:
+def _whole(text: str) -> bool:
+    """Whether UTF-8 can carry it: half of a surrogate pair, as after a cut, it cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _time(text: str) -> str:
+    """In the one form that is read back by its parts; some others look like a phone number."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
+        found = datetime.fromisoformat(text)
     except ValueError:
-        return False
+        raise LineRefused(NO_TIME) from None
+    if found.tzinfo is None:
+        raise LineRefused(NO_TIME)
+    return found.isoformat()
 
 
 def _score(value: object) -> float | None:

@@ -21,6 +21,7 @@ from .paths import Paths
 
 # The longest that a stop may take to reach every process, in seconds.
 LIMIT_SECONDS = 5.0
+UNSAID = "not stated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,22 @@ def switch_of(paths: Paths) -> KillSwitch:
 
 
 def stop(paths: Paths, reason: str, actor: str) -> None:
-    """Stop first, then record it: a broken audit log must not keep a bad model running."""
-    switch_of(paths).stop(reason, actor)
-    _record(paths, "stopped", reason, actor)
+    """Stop first, then record it: a broken audit log must not keep a bad model running.
+
+    A stop is never refused: a blank reason or actor is on record as not stated.
+    """
+    said, who = reason.strip() or UNSAID, actor.strip() or UNSAID
+    switch_of(paths).stop(said, who)
+    _record(paths, "stopped", said, who)
 
 
 def resume(paths: Paths, reason: str, actor: str) -> None:
-    """Record first, then resume: what cannot be recorded does not go back to work."""
+    """Record first, then resume: what cannot be recorded does not go back to work.
+
+    ValueError for a blank reason or actor.
+    """
+    if not reason.strip() or not actor.strip():
+        raise ValueError("say why and who you are: neither --reason nor --actor may be blank")
     _record(paths, "resumed", reason, actor)
     switch_of(paths).resume(reason, actor)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -112,16 +114,47 @@ def test_two_runs_of_the_same_rows_give_the_same_bytes(project: Paths, tmp_path:
     assert [name for name in one if one[name] != two[name]] == ["var/audit/batch.jsonl"]
 
 
+def test_other_rows_are_refused_without_a_reason(project: Paths) -> None:
+    """Whoever asks, and nothing changes."""
+    run(project, rows())
+    before = snapshot(project)
+    for by in (scorer(), scorer(0.06, "m-2")):
+        with pytest.raises(NightRefused, match=f"^the night of {DAY} was scored from other rows$"):
+            run(project, rows(39), by=by)
+    assert snapshot(project) == before
+
+
+def test_a_published_night_stays_whatever_model_serves(project: Paths) -> None:
+    """A retrained model scores what was not published; one that has to come back it does not."""
+    night, by = run(project, rows()), scorer(0.06, "m-2")
+    before = snapshot(project)
+    assert (batch.kept(project, DAY, rows()), run(project, rows(), by=by)) == (night, night)
+    assert snapshot(project) == before
+    shutil.rmtree(project.var / "batches" / str(DAY))
+    told = f"^the night of {DAY} is on record by m-1, and m-2 needs a reason$"
+    with pytest.raises(NightRefused, match=told):
+        run(project, rows(), by=by)
+    assert (batch.kept(project, DAY, rows()), batch.on_record(project, DAY)) == (None, night)
+    assert run(project, rows()) == night
+
+
+@pytest.mark.parametrize("why", [Why(" ", WHY.actor), Why(WHY.reason, "\t"), Why("", "")])
+def test_blanks_are_no_reason_and_nobody(project: Paths, why: Why) -> None:
+    """Nothing is replaced for them."""
+    run(project, rows())
+    before = snapshot(project)
+    told = "^a night is replaced for a reason, by somebody: blanks are neither$"
+    with pytest.raises(NightRefused, match=told):
+        run(project, rows(39), replace=why)
+    assert snapshot(project) == before
+
+
 @pytest.mark.parametrize("what", ["rows", "model"])
-def test_another_night_in_its_place_needs_a_reason(project: Paths, what: str) -> None:
-    """Refused without one; with one the event names what was replaced, and by whom."""
+def test_another_night_in_its_place_says_why(project: Paths, what: str) -> None:
+    """The event names what was replaced, and by whom."""
     first = run(project, rows())
     frame = rows(39) if what == "rows" else rows()
     by = scorer(0.06, "m-2") if what == "model" else scorer()
-    before = snapshot(project)
-    with pytest.raises(NightRefused, match="from other rows or by another model"):
-        run(project, frame, by=by)
-    assert snapshot(project) == before
     night = run(project, frame, by=by, replace=WHY)
     assert batch.published(project, DAY) == night != first
     event = list(read_events(project.audit / "batch.jsonl"))[-1]["data"]
@@ -322,6 +355,63 @@ def test_a_row_that_was_corrected_is_set_aside(project: Paths) -> None:
     assert (night.repeated, night.scored, night.dead) == (1, 40, {batch.CHANGED: 2})
     dead = pl.read_parquet(project.var / "batches" / str(later) / "dead.parquet")
     assert dead["key"].to_list() == ["K0", "K1"]
+
+
+def test_nights_scored_at_once_share_no_row(project: Paths) -> None:
+    """The second is refused while the first one scores, and finds the row known afterwards."""
+    later, told = DAY + timedelta(days=1), []
+    sent = pl.concat([rows(40, 100, later), rows(3)])
+
+    def meanwhile(frame: pl.DataFrame) -> pl.Series:
+        with pytest.raises(NightRefused) as refused:
+            run(project, sent, day=later)
+        told.append(str(refused.value))
+        return scorer().score(frame)
+
+    run(project, rows(), by=replace(scorer(), score=meanwhile))
+    assert told == ["another process scores a night: try again when it is done"]
+    assert run(project, sent, day=later).repeated == 3
+    assert batch.disagreements(project) == []
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+from late_orders.controls import batch
+from late_orders.controls.paths import Paths
+
+with batch._alone(Paths.of(Path(sys.argv[1]))):
+    os._exit(9)
+"""
+
+
+def test_a_process_that_died_keeps_nobody_out(project: Paths) -> None:
+    """Its lock has gone with it."""
+    done = subprocess.run([sys.executable, "-c", DYING, str(project.root)], check=False)
+    assert done.returncode == 9
+    assert run(project, rows()).scored == 40
+
+
+@pytest.mark.parametrize("change", [0.0, 1.0])
+def test_a_row_that_two_nights_scored_is_found(
+    project: Paths, monkeypatch: pytest.MonkeyPatch, change: float
+) -> None:
+    """By its key, whatever else it holds; with a reason the later night is scored without it."""
+    later = DAY + timedelta(days=1)
+    sent = pl.concat([rows(40, 100, later), rows(3).with_columns(pl.col("x") + change)])
+    run(project, rows())
+
+    def blind(_: Paths, __: date, given: pl.DataFrame, ___: str) -> tuple[pl.DataFrame, ...]:
+        return given, given.clear(), given.clear().with_columns(reasons=pl.lit(""))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "_compared", blind)
+        assert run(project, sent, day=later).scored == 43
+    told = f"the night of {later} scored what another has: 3 with {DAY}"
+    assert batch.disagreements(project) == [told]
+    assert run(project, sent, day=later).scored == 43
+    assert run(project, sent, day=later, replace=WHY).scored == 40
+    assert batch.disagreements(project) == []
 
 
 TEXT = (

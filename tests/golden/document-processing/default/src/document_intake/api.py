@@ -99,7 +99,7 @@ def create(paths: Paths | None = None) -> FastAPI:
         CorrectionRefused: (422, ""),
     }
     title, lifespan = f"Documents of {SYSTEM}", _lifespan(paths or Paths.here())
-    app = service(title, lifespan, answers, [Verdict])
+    app = service(title, lifespan, answers, [Verdict], LARGEST)
     _documents(app)
     _reviews(app)
     return app
@@ -171,15 +171,9 @@ def _documents(app: FastAPI) -> None:
 
 
 async def _body(request: Request) -> bytes:
-    """The body, as long as it is not too large."""
-    content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > LARGEST:
-            raise HTTPException(413, f"more than {LARGEST} bytes")
-    if not content:
-        raise HTTPException(422, "the body is a PDF file")
-    return bytes(content)
+    if content := await request.body():
+        return content
+    raise HTTPException(422, "the body is a PDF file")
 
 
 def _handed_in(office: Office, content: bytes, request: str) -> dict[str, Any]:

@@ -23,6 +23,14 @@ IDENTIFIER, DATE, AMOUNT, CURRENCY, ACCOUNT, TEXT = (
 CURRENCIES = ("EUR", "GBP", "INR", "USD")
 # Accounts, and the numbers of policies and claims as this business gives them.
 OF_PEOPLE = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}|(?:PN|CL)\d{8,}")
+# Thousands in threes, or as in India in twos before the last three; never parted like the decimals.
+WRITTEN_AMOUNT = re.compile(
+    r"\d+[.,]\d{2}"
+    r"|\d{1,3}(?:,\d{3})+\.\d{2}"
+    r"|\d{1,3}(?:\.\d{3})+,\d{2}"
+    r"|\d{1,2}(?:,\d{2})*,\d{3}\.\d{2}",
+    re.ASCII,
+)
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
@@ -104,8 +112,8 @@ def normal(kind: str, text: str, order: str = "dmy") -> str | None:
 
 
 def parsed_amount(text: str) -> Decimal | None:
-    """1,234.50 or 1.234,50 or 1234.50; the last separator before two digits is the decimal one."""
-    if not re.fullmatch(r"\d{1,3}(?:[.,]\d{2,3})*[.,]\d{2}|\d+[.,]\d{2}", text):
+    """1,234.50 or 1.234,50 or 12,34,567.50 or 1234.50; None for anything else, such as a date."""
+    if not WRITTEN_AMOUNT.fullmatch(text):
         return None
     try:
         return Decimal(re.sub(r"[.,]", "", text[:-3]) + "." + text[-2:])

@@ -195,19 +195,19 @@ def publish(paths: Paths) -> str:
     served, whole = packages.load(paths), _panel(paths)
     refuse_unapproved(paths, served.version, served.digest)
     until = month_number(datetime.fromisoformat(served.facts["trained_until"]))
+    before = publication.planned_with(paths)
     try:
         with audit.open_log(paths, writer="pipeline") as log:
-            if until < whole.origin and not _is_live(paths):
+            if until < whole.origin and before is None:
                 rehearsed = _publish(paths, log, served, whole.until(until), REHEARSAL)
                 _rehearse(paths, log, rehearsed)
             name = _publish(paths, log, served, whole, LIVE)
     except NotPublished as reason:
         raise StageFailed(str(reason)) from reason
-    planned = overrides.effective(paths, name).with_columns(forecast=pl.lit(name))
-    columns = ["forecast", "node", "level", "period", "point", "low", "high", "final"]
-    table = contract.load(paths.contracts / CONTRACT).tables["forecasts"]
-    _write(paths, "forecasts", validation.guard(paths, planned.select(columns), table).clean)
-    return f"{name}: {planned.height} cells after {first_day(whole.origin)}, on record"
+    planned = _plan_with(paths, name)
+    told = f"{name}: {planned.height} cells after {first_day(whole.origin)}, on record"
+    left = overrides.left_behind(paths, name) if name != before else ""
+    return f"{told}; {left}" if left else told
 
 
 def judge_overrides(paths: Paths) -> str:
@@ -253,20 +253,20 @@ def monitor(paths: Paths) -> str:
 
 
 def document(paths: Paths) -> str:
-    """Write lineage, bills and card; make the newest forecast again; the log has to be whole."""
+    """Write lineage, bills and card; remake the forecast planned with; the log has to be whole."""
     datasets = lineage.record(paths, FLOWS, SYSTEM, [*RAW, AGREED, LIMITS])
     bom.write(paths, SYSTEM, datasets)
     write_card(paths)
     audit.refuse_broken(paths)
-    newest = list(publication.recorded(paths))[-1]
+    planned = publication.planned_with(paths) or "the forecast to plan with"
     try:
-        same = publication.reproduced(paths, newest, lambda *made: again(paths, *made))
+        same = publication.reproduced(paths, planned, lambda *made: again(paths, *made))
     except NotOnRecord as reason:
         raise StageFailed(str(reason)) from reason
     if not same:
-        raise StageFailed(f"{newest} cannot be made again: model or libraries have changed")
+        raise StageFailed(f"{planned} cannot be made again: model or libraries have changed")
     known = ", ".join(evidence.names(paths))
-    return f"model card written, {newest} made again, audit log intact, evidence: {known}"
+    return f"model card written, {planned} made again, audit log intact, evidence: {known}"
 
 
 PLAIN = (
@@ -306,8 +306,13 @@ def _publish(
     return publication.publish(paths, log, cells, cut.text(), model_of, DIMENSIONS, purpose)
 
 
-def _is_live(paths: Paths) -> bool:
-    return any(item["purpose"] == LIVE for item in publication.recorded(paths).values())
+def _plan_with(paths: Paths, name: str) -> pl.DataFrame:
+    """Write what to plan with: the forecast with its overrides."""
+    planned = overrides.effective(paths, name).with_columns(forecast=pl.lit(name))
+    columns = ["forecast", "node", "level", "period", "point", "low", "high", "final"]
+    table = contract.load(paths.contracts / CONTRACT).tables["forecasts"]
+    _write(paths, "forecasts", validation.guard(paths, planned.select(columns), table).clean)
+    return planned
 
 
 def _rehearse(paths: Paths, log: AuditLog, forecast: str) -> None:
@@ -339,14 +344,15 @@ def _actuals(whole: Panel) -> pl.DataFrame:
 
 
 def _watched(paths: Paths, whole: Panel) -> pl.DataFrame:
-    """Published months of series in the window with what came true; of several the newest."""
+    """Published months of series in the window with what came true; of several the last one."""
     since = first_day(whole.origin - WATCHED + 1)
     issues = [publication.read(paths, name) for name in publication.recorded(paths)]
     cells = [issue.cells.with_columns(origin=pl.lit(issue.origin)) for issue in issues]
     if not cells:
         raise StageFailed("nothing was published yet: run the stage `publish` first")
     series = pl.concat(cells).filter(pl.col("level") == "series", pl.col("period") >= since)
-    newest = series.sort("origin").unique(["node", "period"], keep="last", maintain_order=True)
+    by_age = series.sort("origin", maintain_order=True)
+    newest = by_age.unique(["node", "period"], keep="last", maintain_order=True)
     parted = [pl.col("node").str.extract(rf"(?:^|\|){d}=([^|]*)").alias(d) for d in DIMENSIONS]
     known = newest.join(_actuals(whole), on=["node", "period"], maintain_order="left")
     return known.with_columns(*parted, weight=pl.col("actual").mean().over("node"))

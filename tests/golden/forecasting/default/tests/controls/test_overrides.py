@@ -13,7 +13,12 @@ import polars as pl
 import pytest
 
 from sales_forecast.controls import overrides, publication
-from sales_forecast.controls.audit import AuditLog, AuditUnavailable, open_log
+from sales_forecast.controls.audit import (
+    AuditLog,
+    AuditUnavailable,
+    EventType,
+    open_log,
+)
 from sales_forecast.controls.evaluation import Plan
 from sales_forecast.controls.overrides import Override, OverrideRefused
 from sales_forecast.controls.paths import Paths
@@ -39,10 +44,11 @@ def _cells(month: date = MONTH) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=list(publication.CELL), orient="row")
 
 
-def _out(paths: Paths, month: date = MONTH, purpose: str = publication.LIVE) -> str:
+def _out(
+    paths: Paths, month: date = MONTH, purpose: str = publication.LIVE, version: str = "m-1"
+) -> str:
     with open_log(paths, "pipeline") as log:
-        model = ("m-1", "sha256:1")
-        made = (_cells(month), "{}", model, ("product", "region"))
+        made = (_cells(month), "{}", (version, "sha256:1"), ("product", "region"))
         return publication.publish(paths, log, *made, purpose)
 
 
@@ -87,6 +93,32 @@ def test_an_override_counts_and_adds_up(desk: Paths) -> None:
     moved = {SERIES: 12.0, "product=b": 12.0, "region=x": 32.0, "total": 32.0}
     assert _finals(desk) == {**{n: p for n, (_, p) in POINTS.items()}, **moved}
     assert publication.read(desk, _name(desk)).cells.equals(_cells())
+
+
+def test_a_node_with_a_long_number_counts(desk: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key such as an EAN is the series' name: it is on record as it is, once, and is judged."""
+    node = "product=4006381333931|region=x"
+    monkeypatch.setitem(POINTS, "product=4006381333931", ("product", 30.0))
+    monkeypatch.setitem(POINTS, node, ("series", 30.0))
+    monkeypatch.delitem(POINTS, "product=b")
+    monkeypatch.delitem(POINTS, SERIES)
+    name = _out(desk)
+    change = _change(desk, forecast=name, node=node, reason="their buyer 4006381333931 has left")
+    assert (_record(desk, change), _record(desk, change)) == (True, False)
+    finals = overrides.effective(desk, name).filter(pl.col("node") == node)["final"]
+    assert finals.to_list() == [12.0]
+    judged = overrides.judged(desk, _actuals(12.0).with_columns(node=pl.lit(node)))
+    assert judged.select("node", "gained").rows() == [(node, 18.0)]
+
+
+def test_a_node_that_was_once_redacted_stops_no_judgement(desk: Paths) -> None:
+    """An older log may hold one: it belongs to no series, and the others are judged."""
+    _record(desk, _change(desk))
+    data = {"forecast": _name(desk), "node": "product=[redacted]", "period": "2026-01-01"}
+    with open_log(desk, "planning") as log:
+        rest = {"value": 9, "kind": "market", "reason": "the largest customer has left"}
+        log.record(EventType.OVERRIDE, ACTOR, {**data, **rest})
+    assert overrides.judged(desk, _actuals(12.0))["node"].to_list() == [SERIES]
 
 
 def test_intervals_stay_the_models(desk: Paths) -> None:
@@ -167,6 +199,49 @@ def test_hindsight_is_refused(desk: Paths) -> None:
         _record(desk, change)
 
 
+def test_what_does_not_carry_over_is_named(desk: Paths) -> None:
+    """By the forecast that takes the place: each cell on record, the first ones in words."""
+    first, other = _name(desk), "product=a|region=x"
+    _record(desk, _change(desk))
+    _record(desk, _change(desk, node=other))
+    second = _out(desk, version="m-2")
+    assert _left(desk, second) == (first, [(SERIES, "2026-01-01"), (other, "2026-01-01")])
+    assert overrides.left_behind(desk, second) == (
+        f"overrides of {first} do not carry over, set them again with `overrides set {second}`: "
+        f"{SERIES} of 2026-01-01, {other} of 2026-01-01"
+    )
+    assert overrides.effective(desk, second)["final"].sum() == _cells()["point"].sum()
+
+
+def test_only_what_is_lost_is_named(desk: Paths) -> None:
+    """Neither what the other forecast has too, nor a month that it does not have."""
+    first = _name(desk)
+    _record(desk, _change(desk))
+    second = _out(desk, version="m-2")
+    _record(desk, _change(desk, forecast=second))
+    _record(desk, _change(desk, forecast=second, node="product=a|region=x"))
+    assert _out(desk) == first
+    assert _left(desk, first) == (second, [("product=a|region=x", "2026-01-01")])
+    later = _out(desk, date(2026, 2, 1))
+    assert _left(desk, later) == (first, [])
+    assert overrides.left_behind(desk, later) == ""
+
+
+def test_of_many_the_line_names_a_few(desk: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are on record."""
+    monkeypatch.setattr(overrides, "NAMED", 1)
+    _record(desk, _change(desk))
+    _record(desk, _change(desk, node="product=a|region=x"))
+    told = overrides.left_behind(desk, _out(desk, version="m-2"))
+    assert told.endswith(f": {SERIES} of 2026-01-01 and 1 more")
+
+
+def _left(paths: Paths, name: str) -> tuple[str, list[tuple[str, str]]]:
+    """What a forecast took the place of, and the cells that it left behind."""
+    data = publication.recorded(paths)[name]
+    return data["replaces"], [(cell["node"], cell["period"]) for cell in data["left_behind"]]
+
+
 def test_an_unknown_forecast_cannot_be_changed(desk: Paths) -> None:
     """It is not on record."""
     with pytest.raises(publication.NotOnRecord):
@@ -234,7 +309,7 @@ def test_the_command_line_records(
     assert overrides.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["recorded: it counts from now on", "it is on record already"]
-    assert lines[2] == f"{name}  after 2025-12-01  by m-1  6 cells, 1 overrides"
+    assert lines[2] == f"{name}  after 2025-12-01  by m-1  6 cells, 1 overrides, planned with"
 
 
 def test_the_command_line_says_what_nothing_is_planned_with(
@@ -243,10 +318,28 @@ def test_the_command_line_says_what_nothing_is_planned_with(
     """An override of a rehearsal is judged and has no other effect."""
     monkeypatch.setenv("PROJECT_ROOT", str(desk.root))
     live, rehearsal = _name(desk), _out(desk, purpose=publication.REHEARSAL)
-    assert overrides.planned_with(desk) == live
+    assert publication.planned_with(desk) == live
     assert overrides.main(_set(rehearsal)) == 0
     told = "recorded: it is judged, but nothing is planned with it\n"
     assert capsys.readouterr().out == told
+
+
+def test_after_a_rollback_the_command_line_says_what_counts(
+    desk: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The forecast that went out again is planned with, and not the one that came between."""
+    monkeypatch.setenv("PROJECT_ROOT", str(desk.root))
+    first = _name(desk)
+    second = _out(desk, version="m-2")
+    assert _out(desk) == first
+    assert overrides.main(_set(first)) == 0 and overrides.main(_set(second)) == 0
+    assert overrides.main(["list"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "recorded: it counts from now on",
+        "recorded: it is judged, but nothing is planned with it",
+        f"{second}  after 2025-12-01  by m-2  6 cells, 1 overrides",
+        f"{first}  after 2025-12-01  by m-1  6 cells, 1 overrides, planned with",
+    ]
 
 
 def test_the_command_line_refuses_in_words(

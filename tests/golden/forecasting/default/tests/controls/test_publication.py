@@ -87,6 +87,26 @@ def test_the_same_forecast_has_the_same_id(desk: Paths) -> None:
     assert len({out(desk), out(desk, model=("m-2", "sha256:2")), out(desk, cells(31.0, 51.0))}) == 3
 
 
+def test_one_that_goes_out_again_is_planned_with_again(desk: Paths) -> None:
+    """On record, once: a model that was rolled back made it before; a rehearsal changes nothing."""
+    assert publication.planned_with(desk) is None
+    first, second = out(desk), out(desk, model=("m-2", "sha256:2"))
+    assert (out(desk), out(desk)) == (first, first)
+    with open_log(desk, "pipeline") as log:
+        kind = publication.REHEARSAL
+        rehearsal = publish(desk, log, cells(), INPUTS, MODEL, ("product", "region"), kind)
+    told = [(data["forecast"], data["again"]) for data in map(_data, _log(desk))]
+    assert told == [(first, False), (second, False), (first, True), (rehearsal, False)]
+    assert list(publication.recorded(desk)) == [second, first, rehearsal]
+    assert publication.planned_with(desk) == first
+
+
+def _data(event: dict[str, object]) -> dict[str, object]:
+    data = event["data"]
+    assert isinstance(data, dict)
+    return data
+
+
 def test_nothing_goes_out_that_cannot_be_recorded(
     desk: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,8 @@ BORDER = re.compile(r"""^(?=---[ \t]*\n["']?[\w-]+["']?[ \t]*:\s)""", re.MULTILI
 DOCUMENT = re.compile(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n(.*)|)", re.DOTALL)
 SECTION = re.compile(r"^##[ \t]+([^\n]*)\n(.*?)(?=^##[ \t]|\Z)", re.DOTALL | re.MULTILINE)
 IN_FORCE, REPLACED, TO_COME = "in force", "replaced", "to come"
+INTERRUPTED = "interrupted"  # the version that replaced it is in quarantine
+UNREAD = 10**9  # the number of a version that does not say it: newer than any
 SCHEMA = {
     "key": pl.String,
     "document_id": pl.String,
@@ -85,18 +87,19 @@ def extract(folder: Path) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def status(documents: pl.DataFrame, on: date) -> pl.DataFrame:
-    """The documents with a `status` on that day: in force, replaced, or to come."""
-    started = documents.filter(pl.col("effective_on") <= on)
-    newest = started.group_by("document_id").agg(newest=pl.col("version").max())
-    gone = started["supersedes"].drop_nulls().implode()
-    old = (pl.col("version") < pl.col("newest")) | pl.col("key").is_in(gone)
-    return documents.join(newest, on="document_id", how="left", maintain_order="left").select(
-        *documents.columns,
+def status(documents: pl.DataFrame, on: date, fetched: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The documents with a `status` on that day: in force, replaced, to come, or interrupted.
+
+    A document is interrupted that one in quarantine replaced: `fetched` is all that came.
+    """
+    every = documents if fetched is None else fetched
+    return documents.with_columns(
         status=pl.when(pl.col("effective_on") > on)
         .then(pl.lit(TO_COME))
-        .when(old)
+        .when(_replaced(documents, documents, on))
         .then(pl.lit(REPLACED))
+        .when(_replaced(documents, every, on))
+        .then(pl.lit(INTERRUPTED))
         .otherwise(pl.lit(IN_FORCE)),
     )
 
@@ -142,6 +145,17 @@ def dumped(found: Iterable[Passage]) -> bytes:
 def loaded(content: bytes) -> list[Passage]:
     """The passages from JSON lines."""
     return [Passage(**json.loads(line)) for line in content.decode().splitlines()]
+
+
+def _replaced(documents: pl.DataFrame, by: pl.DataFrame, on: date) -> pl.Series:
+    """Which documents a newer version or another number replaces; one without a day has begun."""
+    started = by.filter(pl.col("effective_on").fill_null(on) <= on)
+    number = pl.col("version").fill_null(UNREAD)
+    newest = started.group_by("document_id").agg(newest=number.max())
+    gone = started["supersedes"].drop_nulls().implode()
+    known = documents.join(newest, on="document_id", how="left", maintain_order="left")
+    old = (pl.col("version") < pl.col("newest")) | pl.col("key").is_in(gone)
+    return known.select(old=old)["old"]
 
 
 def _documents(file: Path) -> list[tuple[str, Mapping[str, Any], str]]:

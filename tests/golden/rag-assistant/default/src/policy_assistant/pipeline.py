@@ -46,6 +46,7 @@ Found = TypeVar("Found")
 # What is measured besides the drift of questions; ops/monitoring.yaml has a check for each.
 OWN_METRICS = (
     "overdue_share",
+    "interrupted_policies",
     "extract_age_days",
     "contradictions",
     "withheld_passages",
@@ -95,14 +96,17 @@ def get_corpus(paths: Paths) -> str:
 def validate(paths: Paths) -> str:
     """Check every document against the contract; bad ones go to quarantine."""
     table = contract.load(paths.contracts / CONTRACT).tables["documents"]
-    checked = validation.guard(paths, _read(paths, "raw_documents"), table)
-    dated = corpus.status(checked.clean, corpus.EXTRACTED_ON)
+    fetched = _read(paths, "raw_documents")
+    checked = validation.guard(paths, fetched, table)
+    dated = corpus.status(checked.clean, corpus.EXTRACTED_ON, fetched)
     _write(paths, "documents", dated)
     content = {"documents": checked.report}
     sources = [paths.contracts / CONTRACT, _file(paths, "raw_documents")]
     evidence.write(paths, "data-quality", content, sources)
     live = dated.filter(pl.col("status") == corpus.IN_FORCE).height
-    return f"{live} documents are in force, {checked.report['quarantined']} in quarantine"
+    line = f"{live} documents are in force, {checked.report['quarantined']} in quarantine"
+    keys = sorted(dated.filter(pl.col("status") == corpus.INTERRUPTED)["key"])
+    return f"{line}, which interrupts {', '.join(keys)}" if keys else line
 
 
 def index(paths: Paths) -> str:
@@ -122,6 +126,7 @@ def index(paths: Paths) -> str:
         ]
     )
     overdue = live.filter(pl.col("review_by") < corpus.EXTRACTED_ON).sort("key")
+    broken = dated.filter(pl.col("status") == corpus.INTERRUPTED).sort("key")
     counted = dict(dated.group_by("status").len().sort("status").iter_rows())
     content = {
         "extracted_on": str(corpus.EXTRACTED_ON),
@@ -129,6 +134,7 @@ def index(paths: Paths) -> str:
         "passages": len(kept),
         "by_access": dict(live.group_by("access").len().sort("access").iter_rows()),
         "overdue": overdue.select("key", "owner", pl.col("review_by").cast(pl.String)).to_dicts(),
+        "interrupted": broken.select("key", "owner").to_dicts(),
         "withheld": [
             {"passage": item.passage, "owner": item.owner, "reasons": list(item.reasons)}
             for item in withheld
@@ -310,6 +316,7 @@ def _of_corpus(paths: Paths, plan: Plan, newest: pl.DataFrame) -> list[Measureme
     age = (newest["asked_on"].max() - corpus.EXTRACTED_ON).days  # type: ignore[operator, union-attr]
     measured = {
         "overdue_share": len(found["overdue"]) / live,
+        "interrupted_policies": float(len(found["interrupted"])),
         "extract_age_days": float(max(age, 0)),
         "contradictions": float(len(found["contradictions"])),
         "withheld_passages": float(len(found["withheld"])),

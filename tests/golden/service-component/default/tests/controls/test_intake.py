@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from claims_router.controls import audit, intake
+from claims_router.controls.audit import Privacy
 from claims_router.controls.intake import Counts, LineRefused, parse
 from claims_router.controls.paths import Paths
 
@@ -23,6 +24,9 @@ REPORT = {
 }
 
 
+NO_TEXT = "missing or no text: id, version, outcome"
+
+
 def line(**change: Any) -> str:
     """A line of the feed; None takes a field out."""
     return json.dumps({k: v for k, v in {**REPORT, **change}.items() if v is not None})
@@ -35,7 +39,8 @@ def log_of(paths: Paths) -> str:
 
 def test_a_report_is_read_whole() -> None:
     """The score may be left out."""
-    assert parse(line()).data() == {k: v for k, v in REPORT.items() if k != "subject"}
+    said = parse(line()).data(Privacy(b"k"))
+    assert said == {k: v for k, v in REPORT.items() if k != "subject"}
     assert parse(line(score=None)).score is None
 
 
@@ -47,6 +52,10 @@ def test_a_report_is_read_whole() -> None:
         (line(outcome=None), "missing or no text: outcome"),
         (line(id=" ", at=7), "missing or no text: id, at"),
         (line(subject="x" * 201), "missing or no text: subject"),
+        (line(subject="C\ud83d"), "missing or no text: subject"),
+        (line(id="\udc80", outcome="\udfff", version="\ud800"), NO_TEXT),
+        ("[" * 100_000, "no JSON"),
+        ("9" * 5_000, "no JSON"),
         (line(mood="good"), "1 unknown fields"),
         (line(kind="guess"), "kind is none of decision, override, incident"),
         (line(at="yesterday"), "at is no time with an offset"),
@@ -72,6 +81,14 @@ def test_every_line_is_counted_once(project: Paths) -> None:
     assert counts.reconciled
 
 
+def test_one_line_that_cannot_be_read_stops_no_other(project: Paths) -> None:
+    """It is set aside, and the lines around it are recorded; a whole emoji is text."""
+    lines = [line(), line(id="D-2", subject="C\ud83d"), "[" * 100_000, line(id="D-3 \U0001f600")]
+    refused = {"missing or no text: subject": 1, "no JSON": 1}
+    assert intake.take_in(project, lines) == Counts(4, 2, 0, refused)
+    assert intake.taken(project) == {"D-1", "D-3 \U0001f600"}
+
+
 def test_the_same_feed_again_records_nothing(project: Paths) -> None:
     """Also in another process: what was taken in is known by its id."""
     lines = [line(id=f"D-{number}") for number in range(1100)]
@@ -80,6 +97,18 @@ def test_the_same_feed_again_records_nothing(project: Paths) -> None:
     assert intake.take_in(project, lines) == Counts(1100, 0, 1100, {})
     assert log_of(project) == before
     assert len(intake.taken(project)) == 1100
+
+
+def test_ids_that_may_identify_are_known_again(project: Paths) -> None:
+    """Long numbers and addresses are keyed: told apart, found again, and never written."""
+    ids = ["20251100000001", "20251100000002", "case 4006381333931", "anna@b.example", "D-1"]
+    lines = [line(id=name) for name in ids]
+    assert intake.take_in(project, lines) == Counts(5, 5, 0, {})
+    before = log_of(project)
+    assert intake.take_in(project, lines) == Counts(5, 0, 5, {})
+    assert log_of(project) == before
+    assert intake.taken(project) == {audit.privacy_from({}).name(name) for name in ids}
+    assert [name for name in ids if name in before] == ["D-1"]
 
 
 def test_what_was_cut_off_goes_on(project: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +154,17 @@ def test_kinds_become_events_of_their_own(project: Paths) -> None:
     intake.take_in(project, [line(id=kind, kind=kind) for kind in kinds])
     found = [(event["type"], event["data"]["id"]) for event in intake.reported(project)]
     assert found == [(str(intake.KINDS[kind]), kind) for kind in kinds]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2025-11-03T09:12:44Z", "2025-11-03 091244+0000", "20251103T091244Z", "2025-W45-1T09:12:44Z"],
+)
+def test_a_time_is_written_in_one_form(text: str, project: Paths) -> None:
+    """What is read back by its month must not be redacted, and begins with the year."""
+    intake.take_in(project, [line(at=text)])
+    (event,) = intake.reported(project)
+    assert event["data"]["at"] == "2025-11-03T09:12:44+00:00"
 
 
 def test_counts_that_do_not_add_up_are_seen() -> None:

@@ -77,6 +77,29 @@ def test_the_commands_act_and_record(
     assert "duty@example.org" not in log.read_text()
 
 
+@pytest.mark.parametrize(("reason", "actor"), [("", "a"), (" \n", "a"), ("r", ""), ("r", " ")])
+def test_a_model_does_not_go_back_to_work_without_a_reason_and_a_name(
+    project: Paths,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    reason: str,
+    actor: str,
+) -> None:
+    """A stop works without them all the same, and the record says that they are missing."""
+    monkeypatch.setenv("PROJECT_ROOT", str(project.root))
+    said = ["--reason", reason, "--actor", actor]
+    assert switch.main(["stop", *said]) == 0
+    left = switch.switch_of(project).state()
+    assert left == State(True, reason.strip() or "not stated", actor.strip() or "not stated")
+    capsys.readouterr()
+    assert switch.main(["resume", *said]) == 1
+    refused = "resume: say why and who you are: neither --reason nor --actor may be blank\n"
+    assert capsys.readouterr().err == refused
+    assert switch.switch_of(project).state() == left
+    (event,) = read_events(project.audit / "operations.jsonl")
+    assert (event["data"]["action"], event["data"]["reason"]) == ("stopped", left.reason)
+
+
 def test_a_stop_holds_also_when_it_cannot_be_recorded(
     project: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -249,6 +272,7 @@ def test_freezing_packs_what_an_incident_needs(
     done = subprocess.run(command, cwd=project.root, check=True, capture_output=True, text=True)
     assert "sha256:" in done.stdout
     archived = project.var / "incident-evidence.tar.gz"
+    assert f"{archived.stat().st_mode & 0o777:o}" == "600"
     with tarfile.open(archived) as archive:
         assert set(packed) <= set(archive.getnames())
     frozen = archived.read_bytes()

@@ -89,7 +89,8 @@ def validate(paths: Paths) -> str:
 def make_features(paths: Paths) -> str:
     """Build the model's input from declarations that keep the policy; find leaks and proxies."""
     agreed = contract.load(paths.contracts / CONTRACT)
-    if wrong := feature_policy.declared(features.FEATURES, agreed):
+    withheld = audit.identifying(paths)
+    if wrong := feature_policy.declared(features.FEATURES, agreed, withheld):
         raise StageFailed("; ".join(f"{one.feature}: {one.sentence}" for one in wrong))
     applications = _read(paths, "applications")
     built = validation.guard(paths, features.build(applications), agreed.tables["features"])

@@ -28,6 +28,7 @@ from credit_line.controls.audit import (
     privacy_from,
 )
 from credit_line.controls.audit.__main__ import main
+from credit_line.controls.audit.privacy import Name
 from credit_line.controls.paths import Paths
 
 PRIVACY = audit.privacy_from({})
@@ -428,6 +429,27 @@ def test_the_command_reports_by_exit_code(
     assert "NOT INTACT" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "there is no {}"), ("\n", "{} holds no checkpoint")]
+)
+def test_a_file_without_checkpoints_proves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: str | None,
+    said: str,
+) -> None:
+    """A mistyped name, or an empty copy, is no comparison that went well."""
+    monkeypatch.setenv("PROJECT_ROOT", str(tmp_path))
+    monkeypatch.setenv("AUDIT_DIR", "audit")
+    written(tmp_path / "audit")
+    kept = tmp_path / "kept.jsonl"
+    if content is not None:
+        kept.write_text(content)
+    assert main(["verify", "--against", str(kept)]) == 1
+    assert capsys.readouterr().err == f"audit verify: {said.format(kept)}\n"
+
+
 def test_no_identifier_reaches_the_log(tmp_path: Path) -> None:
     """Not as a subject, not in a named field, not inside text, not nested, not as a key."""
     with AuditLog(tmp_path / "a.jsonl", "/s", privacy_from({}, ["Application_ID"])) as log:
@@ -464,6 +486,28 @@ def test_redaction_keeps_what_is_needed_and_leaves_the_input_alone() -> None:
         "nested": {"phone": REDACTED, "probability": 0.25},
     }
     assert given["email"] == "x"
+
+
+def test_a_name_that_the_system_gave_is_written_as_it_is() -> None:
+    """At any depth; but not in a field that identifies a person."""
+    node = Name("product=4006381333931")
+    given = {"node": node, "nodes": [{"node": node}], "reason": str(node), "phone": node}
+    assert Privacy(b"k").redact(given) == {
+        "node": "product=4006381333931",
+        "nodes": [{"node": "product=4006381333931"}],
+        "reason": f"product={REDACTED}",
+        "phone": REDACTED,
+    }
+
+
+def test_a_name_from_outside_is_kept_where_it_identifies_nobody() -> None:
+    """Else it is keyed: the same text has the same name, and looking like one is of no use."""
+    one, other, number = Privacy(b"one"), Privacy(b"other"), "20251100000001"
+    keyed = one.name(number)
+    assert one.name("D-4711") == "D-4711"
+    assert keyed == one.name(number) and len(keyed) == len("keyed:") + 32
+    assert number not in keyed and one.redact({"id": keyed}) == {"id": keyed}
+    assert len({keyed, one.name("20251100000002"), other.name(number), one.name(str(keyed))}) == 4
 
 
 def test_a_pseudonym_follows_the_person_and_the_key() -> None:

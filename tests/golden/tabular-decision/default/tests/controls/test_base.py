@@ -6,14 +6,16 @@ import ast
 import json
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import credit_line.controls
-from credit_line.controls import evidence
+from credit_line.controls import evidence, stages
 from credit_line.controls.paths import Paths
 from credit_line.controls.stages import (
+    FLAGS,
     METRICS,
     Stage,
     StageFailed,
@@ -32,6 +34,15 @@ def _stage(name: str, ran: list[str], needs: tuple[str, ...] = ()) -> Stage:
         return f"{name} is done"
 
     return Stage(name, work, needs)
+
+
+def raising(error: Exception) -> Callable[[Paths], str]:
+    """The work of a stage that ends so."""
+
+    def work(_: Paths) -> str:
+        raise error
+
+    return work
 
 
 def _broken(_: Paths) -> str:
@@ -59,13 +70,48 @@ def test_a_failure_stops_the_run_and_is_named(paths: Paths) -> None:
 
 
 def test_a_bug_is_not_taken_for_a_failed_stage(paths: Paths) -> None:
-    """Only StageFailed is a result; everything else ends the run with its traceback."""
+    """What nobody meant to raise ends the run with its traceback."""
+    for error in (KeyError("typo"), AttributeError("typo"), RuntimeError("changed"), TypeError()):
+        with pytest.raises(type(error)):
+            run([Stage("bug", raising(error))], paths)
 
-    def bug(_: Paths) -> str:
-        raise KeyError("typo")
 
-    with pytest.raises(KeyError):
-        run([Stage("bug", bug)], paths)
+Refused = type("Refused", (RuntimeError,), {"__module__": PACKAGE})
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
+        (ValueError("two\n  lines"), "two lines"),
+        (UnicodeError(), "UnicodeError"),
+        (Refused("AUDIT_KEY is no secret"), "AUDIT_KEY is no secret"),
+    ],
+)
+def test_what_machine_data_and_project_refuse_is_named(
+    paths: Paths, error: Exception, said: str
+) -> None:
+    """The stage and the reason in one sentence, as for StageFailed."""
+    lines: list[str] = []
+    assert run([Stage("broken", raising(error))], paths, say=lines.append) == 1
+    assert lines == [f" 1/1  broken      FAILED  {said}"]
+    assert _costs(paths)["run_failed"] == 1
+
+
+def test_two_runs_at_once_are_one_too_many(paths: Paths) -> None:
+    """The second writes nothing, not even that it failed; after the first there is room again."""
+    ran: list[str] = []
+    said: list[str] = []
+
+    def again(paths: Paths) -> str:
+        before = (paths.metrics / "run.prom").read_text()
+        assert run([_stage("second", ran)], paths, say=said.append) == 1
+        assert (paths.metrics / "run.prom").read_text() == before
+        return "refused"
+
+    assert run([Stage("first", again)], paths, say=lambda _: None) == 0
+    assert (ran, said) == ([], ["FAILED  a run is going on already: wait until it has ended"])
+    assert run([_stage("second", ran)], paths, say=said.append) == 0
 
 
 def _costs(paths: Paths) -> dict[str, float]:
@@ -87,10 +133,10 @@ def test_what_a_run_has_cost_is_written_for_prometheus(paths: Paths) -> None:
     assert run([Stage("busy", busy), _stage("idle", [])], paths, say=lambda _: None) == 0
     costs = _costs(paths)
     each = {f"{name} {stage}" for name in METRICS for stage in ("busy", "idle")}
-    assert costs.keys() == {name for name in each if "failed" not in name} | {"run_failed"}
+    assert costs.keys() == {name for name in each if name.split()[0] not in FLAGS} | {*FLAGS}
     assert costs["run_seconds busy"] > costs["run_seconds idle"] >= 0
     assert costs["run_compute_seconds busy"] > 0
-    assert costs["run_failed"] == 0
+    assert (costs["run_failed"], costs["run_unfinished"]) == (0, 0)
     assert {name.partition(" ")[0] for name in costs} == METRICS.keys()
 
 
@@ -102,11 +148,46 @@ def test_a_run_that_fails_says_so_to_prometheus(paths: Paths) -> None:
 
     run([_stage("first", []), Stage("broken", _broken)], paths, say=lambda _: None)
     assert _costs(paths)["run_failed"] == 1
+    assert _costs(paths)["run_unfinished"] == 0
     assert "run_seconds broken" in _costs(paths)
     with pytest.raises(KeyError):
         run([Stage("bug", bug)], paths, say=lambda _: None)
     assert _costs(paths)["run_failed"] == 1
     assert "run_seconds bug" in _costs(paths)
+
+
+def test_a_run_counts_as_failed_until_it_has_ended_well(paths: Paths) -> None:
+    """Whatever kills it; what the last run has cost stays to be seen meanwhile."""
+    seen: list[tuple[float, float, bool]] = []
+
+    def look(paths: Paths) -> str:
+        now = _costs(paths)
+        seen.append((now["run_failed"], now["run_unfinished"], "run_seconds look" in now))
+        return "looked"
+
+    for _ in range(2):
+        assert run([Stage("look", look)], paths, say=lambda _: None) == 0
+    assert seen == [(1, 1, False), (1, 1, True)]
+    assert (_costs(paths)["run_failed"], _costs(paths)["run_unfinished"]) == (0, 0)
+
+
+def test_a_full_disk_hides_no_failed_run(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sentence and exit code 1, in a stage and where the costs are written."""
+    said: list[str] = []
+    assert run([_stage("first", [])], paths, say=lambda _: None) == 0
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    assert run([Stage("full", full)], paths, say=said.append) == 1
+    assert said == [" 1/1  full        FAILED  [Errno 28] No space left on device"]
+    assert run([_stage("first", [])], paths, say=lambda _: None) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "replace", full)
+        assert run([_stage("first", [])], paths, say=said.append) == 1
+    file = paths.metrics / "run.prom"
+    assert said[-1] == f"FAILED  {file} cannot be written: [Errno 28] No space left on device"
+    assert (_costs(paths)["run_failed"], _costs(paths)["run_unfinished"]) == (1, 0)
 
 
 def test_a_target_runs_with_what_it_needs(paths: Paths) -> None:

@@ -54,6 +54,13 @@ def test_a_sound_feature_has_no_finding() -> None:
     assert _rules(DEBT) == []
 
 
+def test_what_identifies_people_is_no_feature() -> None:
+    """A service would keep it from the model, and could decide on nobody."""
+    found = declared([replace(DEBT, formula="2 * DEBT")], CONTRACT, withheld={"debt"})
+    assert ("identifying", "debt") in [(one.rule, one.feature) for one in found]
+    assert declared([DEBT], CONTRACT, withheld={"income"}) == []
+
+
 @pytest.mark.parametrize(
     ("formula", "rule"),
     [

@@ -172,6 +172,22 @@ def test_the_earlier_release_serves_again(
     assert event["data"]["actor"].startswith("person:")
 
 
+@pytest.mark.parametrize(("reason", "actor"), [("", "a"), (" \n", "a"), ("r", ""), ("r", " ")])
+def test_a_rollback_without_a_reason_or_a_name_is_refused(
+    released: tuple[Paths, list[str]],
+    capsys: pytest.CaptureFixture[str],
+    reason: str,
+    actor: str,
+) -> None:
+    """Nobody could tell later why it was, or by whom."""
+    paths, versions = released
+    assert releases.main(["back", "--reason", reason, "--actor", actor]) == 1
+    refused = "back: say why and who you are: neither --reason nor --actor may be blank\n"
+    assert capsys.readouterr().err == refused
+    assert releases.history(paths) == versions
+    assert not (paths.audit / "operations.jsonl").exists()
+
+
 def test_a_damaged_release_is_refused(
     released: tuple[Paths, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,19 +86,18 @@ class Decider:
         rows = matrix(features, names)
         ordinary = np.array([self.package.facts["reference"][name] for name in names])
         shares = contributions(rows, ordinary, self._predict)
-        return [
-            self._decision(*row) for row in zip(self._predict(rows).tolist(), shares, strict=True)
-        ]
+        found = zip(self._predict(rows).tolist(), shares, rows, strict=True)
+        return [self._decision(*row) for row in found]
 
     def _predict(self, rows: Floats) -> Floats:
         return predict(self.package.estimator, rows)
 
-    def _decision(self, probability: float, share: Floats) -> Decision:
+    def _decision(self, probability: float, share: Floats, row: Floats) -> Decision:
         result = outcome(probability, self.package.facts["cutoffs"])
         return Decision(
             outcome=result,
             probability=round(probability, 6),
-            reasons=() if result == APPROVE else reasons(share, self.features),
+            reasons=() if result == APPROVE else reasons(share, self.features, values=row),
             model_version=self.package.version,
             model_digest=self.package.digest,
         )

@@ -79,7 +79,7 @@ FEATURES = (
     ),
     Feature(
         name="employment_years",
-        description="years with the present employer, empty when not stated",
+        description="years with the present employer",
         formula="employment_years",
         unit="years",
         as_of=AS_OF,

@@ -3,6 +3,7 @@
 A connector of your own: give `SinkContract` a fixture `place` for it.
 """
 
+import base64
 import json
 import re
 import socket
@@ -42,9 +43,12 @@ from sme_loans.controls.audit.streams import (
     WebhookConnector,
     signature,
 )
+from sme_loans.controls.paths import Paths
 
 PRIVACY = audit.privacy_from({})
 SECRET = "a secret of the receiver, 32 characters"
+KEY = b"twenty-four bytes of key"
+WEBHOOK_SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
 PATIENCE = 60.0
 
 
@@ -189,7 +193,7 @@ class Receiver:
 
     def _webhook(self, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, Any]]:
         now = int(headers["webhook-timestamp"])
-        expected = signature(SECRET.encode(), body, now)
+        expected = signature(KEY, body, now)
         if headers["webhook-signature"] != expected["webhook-signature"]:
             return 401, {}
         self.lines += [audit.canonical(event) for event in json.loads(body)]
@@ -317,7 +321,7 @@ def web(kind: str, acknowledges: bool = False) -> Iterator[Place]:
         made: dict[str, Connector] = {
             "otlp": OtlpConnector(f"{url}/v1/logs", {}),
             "splunk": SplunkConnector(f"{url}/services/collector/event", SECRET, pause=0.01),
-            "webhook": WebhookConnector(f"{url}/audit", SECRET),
+            "webhook": WebhookConnector(f"{url}/audit", KEY),
         }
         yield Place(
             made[kind], lambda: receiver.lines, lambda yes: setattr(receiver, "broken", yes)
@@ -465,9 +469,9 @@ def test_events_follow_no_redirect(monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(receiver) as url:
         monkeypatch.setattr(receiver, "answer", lambda *_: (307, {}))
         with pytest.raises(OSError, match="answered 307"):
-            WebhookConnector(url, SECRET).write(some_events(1))
+            WebhookConnector(url, KEY).write(some_events(1))
     with pytest.raises(ValueError, match="no address of a web service"):
-        WebhookConnector("file:///etc/passwd", SECRET).write(some_events(1))
+        WebhookConnector("file:///etc/passwd", KEY).write(some_events(1))
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
@@ -479,7 +483,8 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
 
 def test_sinks_are_opened_as_the_settings_say(tmp_path: Path) -> None:
     """By name; a secret that is not set is named, and is nowhere in the file."""
-    to = Connection({"url": "http://127.0.0.1/x", "secret": "S"}, tmp_path, {"S": SECRET})
+    secret = {"S": WEBHOOK_SECRET}
+    to = Connection({"url": "http://127.0.0.1/x", "secret": "S"}, tmp_path, secret)
     assert isinstance(SINKS["webhook"](to), WebhookConnector)
     assert isinstance(SINKS["splunk"](to), SplunkConnector)
     unset = Connection(to.options, tmp_path, {})
@@ -493,6 +498,94 @@ def test_sinks_are_opened_as_the_settings_say(tmp_path: Path) -> None:
     }
     for name, options in plain.items():
         SINKS[name](Connection(options, tmp_path, {})).close()
+
+
+@pytest.mark.parametrize("prefix", ["whsec_", ""])
+def test_a_webhook_is_signed_as_its_standard_says(tmp_path: Path, prefix: str) -> None:
+    """The signature that the library standardwebhooks makes of the same secret and message."""
+    secret = {"S": prefix + "dHdlbnR5LWZvdXIgYnl0ZXMgb2Yga2V5"}
+    key = Connection({"secret": "S"}, tmp_path, secret).key()
+    assert signature(key, '[{"text":"umlaut ü"}]'.encode(), 1750000000) == {
+        "webhook-id": "26aeb5b52665bbb2fed45186a4e87583",
+        "webhook-timestamp": "1750000000",
+        "webhook-signature": "v1,W/aX8nKBRFEXUuVe6ZhzvGbCuKR8STPxlCGgo302cPc=",
+    }
+
+
+@pytest.mark.parametrize("secret", [SECRET, "whsec_", "c2hvcnQ=", "whsec_ü", "-" * 32])
+def test_a_secret_that_no_webhook_can_have_is_refused(tmp_path: Path, secret: str) -> None:
+    """Not base64, or too short to keep anybody out."""
+    to = Connection({"url": "http://127.0.0.1/x", "secret": "S"}, tmp_path, {"S": secret})
+    with pytest.raises(ValueError) as why:
+        SINKS["webhook"](to)
+    wanted = "24 bytes or more in base64, with or without `whsec_` before it"
+    assert str(why.value) == f"S must be {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("connections", "said"),
+    [
+        ("{}", "sink sqlite: `connections` in ops/audit.yaml does not say `path`"),
+        ("{ sqlite: }", "sink sqlite: `connections` in ops/audit.yaml does not say `path`"),
+        ("{ webhook: {} }", "sink webhook: `connections` in ops/audit.yaml does not say `url`"),
+        (
+            "{ splunk: { url: x, secret: NOT_SET } }",
+            "sink splunk: set NOT_SET: a sink in ops/audit.yaml needs it",
+        ),
+        (
+            "{ postgres: { secret: DSN } }",
+            "sink postgres: the package psycopg is not installed: "
+            "add it to the dependencies in pyproject.toml",
+        ),
+        (
+            "{ kafka: { topic: t, client: {}, secret: DSN } }",
+            "sink kafka: the package confluent_kafka is broken",
+        ),
+    ],
+)
+def test_a_sink_that_is_not_set_up_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connections: str, said: str
+) -> None:
+    """By a sentence that says what it lacks, before anything is written."""
+
+    def absent(name: str) -> None:
+        if name == "psycopg":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        raise ImportError(f"the package {name}\nis broken")
+
+    monkeypatch.setattr("importlib.import_module", absent)
+    monkeypatch.delenv("AUDIT_DIR", raising=False)
+    sink = said.split()[1].rstrip(":")
+    (tmp_path / "ops").mkdir()
+    plan = f"source: /systems/test\nsinks: [file, {sink}]\nconnections: {connections}\n"
+    (tmp_path / "ops" / "audit.yaml").write_text(plan)
+    with pytest.raises(ValueError) as why:
+        audit.open_log(Paths.of(tmp_path), "service", {"DSN": "host=127.0.0.1"})
+    assert str(why.value) == said
+    assert list(tmp_path.iterdir()) == [tmp_path / "ops"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "sent"), [({"secret": "S"}, f"Bearer {SECRET}"), ({"secret": ""}, None), ({}, None)]
+)
+def test_a_collector_gets_its_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: dict[str, str], sent: str | None
+) -> None:
+    """From the environment, with the other headers; an older entry without `secret` works."""
+    receiver, got = Receiver("otlp"), list[Any]()
+
+    def answer(path: str, headers: Any, body: bytes) -> tuple[int, dict[str, Any]]:
+        got.append((headers["authorization"], headers["x-tenant"]))
+        return 200, {}
+
+    monkeypatch.setattr(receiver, "answer", answer)
+    with listening(receiver) as url:
+        options = {"url": url, "headers": {"x-tenant": "bank"}, **secret}
+        SINKS["otlp"](Connection(options, tmp_path, {"S": SECRET})).write(some_events(1))
+    assert got == [(sent, "bank")]
+    if sent:
+        with pytest.raises(ValueError, match=r"^set S: a sink in ops/audit.yaml needs it$"):
+            SINKS["otlp"](Connection(options, tmp_path, {}))
 
 
 def test_the_commands_deliver_and_measure(

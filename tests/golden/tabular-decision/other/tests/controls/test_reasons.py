@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,11 @@ def test_only_what_raised_the_risk_is_a_reason() -> None:
     assert [(r.code, r.contribution) for r in given] == [("R3", 0.9), ("R0", 0.3)]
     assert given[0].text == "reason number 3"
     assert len(reasons(np.ones(4), FEATURES, most=2)) == 2
+
+
+def test_what_is_missing_is_not_said_to_be_bad() -> None:
+    """Nobody is told that something is too short which nobody knows."""
+    features = [replace(feature, description=f"what {feature.name} is") for feature in FEATURES]
+    values = np.array([0.1, 0.2, 0.3, np.nan])
+    given = reasons(np.array([0.3, -2.0, 0.0, 0.9]), features, values=values)
+    assert [r.text for r in given] == ["Not stated: what f3 is", "reason number 0"]

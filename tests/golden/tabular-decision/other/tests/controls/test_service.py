@@ -22,6 +22,7 @@ from sme_loans.controls.release import (
 )
 from sme_loans.controls.service import (
     FAILED,
+    LARGEST_BODY,
     Actor,
     Flag,
     Real,
@@ -118,6 +119,17 @@ def client(desk: Desk) -> Iterator[TestClient]:
     routes(app)
     with TestClient(app, headers=WHO) as running:
         yield running
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_a_body_that_is_too_large_is_refused(client: TestClient, in_parts: bool) -> None:
+    """Whether it says how large it is or not: nobody fills the memory of a service."""
+    parts = [b'{"subject": "', b"x" * LARGEST_BODY, b'"}']
+    content = iter(parts) if in_parts else b"".join(parts)
+    response = client.post("/letters", content=content, headers={"content-type": "text/json"})
+    told = {"detail": f"more than {LARGEST_BODY} bytes"}
+    assert (response.status_code, response.json()) == (413, told)
+    assert response.headers["X-Request-ID"]
 
 
 @pytest.mark.parametrize(

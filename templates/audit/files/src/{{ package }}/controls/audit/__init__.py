@@ -22,6 +22,7 @@ from .log import (
 from .privacy import (
     REDACTED,
     KeyRefused,
+    Name,
     PayloadErased,
     Privacy,
     Pseudonym,
@@ -45,6 +46,7 @@ __all__ = [
     "KeyRefused",
     "LogBroken",
     "MemoryConnector",
+    "Name",
     "OnFailure",
     "PayloadErased",
     "Privacy",

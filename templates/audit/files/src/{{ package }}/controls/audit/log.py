@@ -11,7 +11,6 @@ import logging
 import os
 import secrets
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from typing import Any, Self
 from ..paths import Paths
 from ..stages import StageFailed
 from .chain import Verification, head_path, split, verify, verify_folder
-from .delivery import SINKS, Backlog, Connection, Connector, Delivery, FileConnector
+from .delivery import Backlog, Connection, Connector, Delivery, FileConnector, connect
 from .events import ABOUT_PEOPLE, GENESIS, PAYLOAD, Draft, Event, EventType, Sealed
 from .privacy import IDENTIFYING_FIELDS, Payloads, Privacy, privacy_from
 from .settings import OnFailure, Settings, settings
@@ -83,10 +82,10 @@ def refuse_broken(paths: Paths) -> None:
 
 
 def opened(chosen: Settings, root: Path, environment: Mapping[str, str]) -> dict[str, Connector]:
-    """The sinks besides the file, by name."""
+    """The sinks besides the file, by name; ValueError where one is not set up."""
     names = [name for name in chosen.sinks if name != "file"]
     to = {name: Connection(chosen.connections.get(name, {}), root, environment) for name in names}
-    return {name: SINKS[name](to[name]) for name in names}
+    return {name: connect(name, to[name]) for name in names}
 
 
 def now() -> datetime:
@@ -207,8 +206,9 @@ class AuditLog:
 
     def _name(self) -> str:
         """A random UUID, from a seed: `uuid4` would give way to another thread at each call."""
-        made = hashlib.sha256(self._seed + next(self._numbers).to_bytes(8, "big")).digest()
-        return str(uuid.UUID(bytes=made[:16], version=4))
+        made = hashlib.sha256(self._seed + next(self._numbers).to_bytes(8, "big")).hexdigest()
+        variant = "89ab"[int(made[16], 16) % 4]
+        return f"{made[:8]}-{made[8:12]}-4{made[13:16]}-{variant}{made[17:20]}-{made[20:32]}"
 
     def _commit(self, drafts: list[Draft]) -> list[Event]:
         """Write for all who wait if nobody does; else wait until that is done, or one's turn."""

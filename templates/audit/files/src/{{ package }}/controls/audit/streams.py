@@ -164,10 +164,15 @@ def nanoseconds(event: Event) -> int:
 
 
 class OtlpConnector:
-    """OTLP/HTTP logs in JSON: one log record an event, its line as the body."""
+    """OTLP/HTTP logs in JSON: one log record an event, its line as the body.
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    A token goes along as `authorization: Bearer …`.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str], token: str = "") -> None:
         self._url, self._headers = url, {"content-type": "application/json", **headers}
+        if token:
+            self._headers["authorization"] = f"Bearer {token}"
 
     def write(self, events: Sequence[Event]) -> None:
         body = json.dumps({"resourceLogs": [self._logs(events)]}).encode()
@@ -249,10 +254,13 @@ class SplunkConnector:
 
 
 class WebhookConnector:
-    """A batch of CloudEvents by POST, signed with HMAC-SHA-256 as standardwebhooks.com says."""
+    """A batch of CloudEvents by POST, signed with HMAC-SHA-256 as standardwebhooks.com says.
 
-    def __init__(self, url: str, secret: str) -> None:
-        self._url, self._key = url, secret.encode()
+    `key` is the secret once it is decoded from base64.
+    """
+
+    def __init__(self, url: str, key: bytes) -> None:
+        self._url, self._key = url, key
 
     def write(self, events: Sequence[Event]) -> None:
         body = b"[" + b",".join(event.encoded for event in events) + b"]"

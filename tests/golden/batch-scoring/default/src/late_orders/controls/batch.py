@@ -1,18 +1,22 @@
 """Scores the rows of one night: every row is scored, known already, or set aside with its reason.
 
 A night is published by one rename, after its event is in the audit log. The same rows by the same
-model give the same bytes, and running them again changes nothing. Other rows, or another model,
-for a night that is on record need a reason, and that is an event as well. A night that counts rows
-as known which no night holds any more, since another was replaced, is scored again.
+model give the same bytes, and running them again changes nothing. A published night stays as it
+is, whatever model serves later. Other rows for it, or another model, need a reason, and that is an
+event as well. A night that counts rows as known which no night holds any more, since another was
+replaced, is scored again. One process at a time scores a night, so that no row is scored in two.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -122,25 +126,44 @@ def run(
 ) -> Night:
     """Score the rows of a night and publish it; one published from the same stays as it is.
 
-    Raises NightRefused where the rows are not such as the model was trained on, and for a night
-    that is on record from other rows or by another model, unless `replace` says why.
+    Raises NightRefused where the rows are not such as the model was trained on, for a night that
+    is on record from other rows, and for one that has to be scored again by the model that it is
+    on record with, unless `replace` says why; and while another process scores a night.
     """
-    _restore(paths)
-    before = published(paths, day)
-    known = _on_record(paths).get(str(day)) or before
-    made_of = (_digest(rows), scorer.version)
-    same = known is not None and (known.input, known.version) == made_of
-    if same and before and (before.input, before.version) == made_of:
-        if before not in stale(paths):
-            return before
-        replace = Why(MOVED, "")
-    if known and not same and replace is None:
-        raise NightRefused(f"the night of {day} was scored from other rows or by another model")
-    night, frames = _scored(paths, day, rows, table, scorer, rule)
-    if not night.reconciled:
-        raise NightRefused(f"the rows of {day} do not add up: one is missing or counted twice")
-    _publish(paths, night, frames, known, replace)
-    return night
+    if replace and not (replace.reason.strip() and replace.actor.strip()):
+        raise NightRefused("a night is replaced for a reason, by somebody: blanks are neither")
+    with _alone(paths):
+        _restore(paths)
+        known = on_record(paths, day)
+        if known and not _meant(paths, known, rows, scorer, replace):
+            if night := kept(paths, day, rows):
+                return night
+            if known.version != scorer.version:
+                hint = f"is on record by {known.version}, and {scorer.version} needs a reason"
+                raise NightRefused(f"the night of {day} {hint}")
+            replace = Why(MOVED, "") if _there(paths, known) else replace
+        night, frames = _scored(paths, day, rows, table, scorer, rule)
+        if not night.reconciled:
+            raise NightRefused(f"the rows of {day} do not add up: one is missing or counted twice")
+        _publish(paths, night, frames, known, replace)
+        return night
+
+
+def kept(paths: Paths, day: date, rows: pl.DataFrame) -> Night | None:
+    """The published night of these rows, whoever scored it; None if it has to be scored.
+
+    Raises NightRefused for a night that is on record from other rows.
+    """
+    known = on_record(paths, day)
+    if known and known.input != _digest(rows):
+        raise NightRefused(f"the night of {day} was scored from other rows")
+    there = _there(paths, known) if known else None
+    return None if there in stale(paths) else there
+
+
+def on_record(paths: Paths, day: date) -> Night | None:
+    """The night of a day as the audit log last has it, else as it was published."""
+    return _on_record(paths).get(str(day)) or published(paths, day)
 
 
 def published(paths: Paths, day: date) -> Night | None:
@@ -178,7 +201,51 @@ def disagreements(paths: Paths) -> list[str]:
         else:
             found += _changed(_folder(paths, night.day), night)
     again = [f"the night of {night.day} is to be scored again: {MOVED}" for night in stale(paths)]
-    return found + again
+    return found + again + list(_twice(paths).values())
+
+
+@contextmanager
+def _alone(paths: Paths) -> Iterator[None]:
+    """Keep every other process from scoring a night; the lock goes when this one ends."""
+    folder = paths.var / "batches"
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise NightRefused("another process scores a night: try again when it is done") from error
+
+
+def _meant(
+    paths: Paths, known: Night, rows: pl.DataFrame, scorer: Scorer, replace: Why | None
+) -> bool:
+    """Whether a night is replaced for a reason: other rows, another model, rows scored twice."""
+    if replace is None:
+        return False
+    other = (known.input, known.version) != (_digest(rows), scorer.version)
+    return other or known.day in _twice(paths)
+
+
+def _twice(paths: Paths) -> dict[str, str]:
+    """By day, the nights that scored what an earlier one has, and a sentence on it."""
+    first: dict[str, str] = {}
+    found = {}
+    for folder in _folders(paths):
+        keys = _keys(folder / SCORES)
+        shared = Counter(first[key] for key in keys if key in first)
+        if shared:
+            told = ", ".join(f"{count} with {day}" for day, count in sorted(shared.items()))
+            found[folder.name] = f"the night of {folder.name} scored what another has: {told}"
+        first |= {key: folder.name for key in keys if key not in first}
+    return found
 
 
 def _changed(folder: Path, night: Night) -> list[str]:
@@ -195,6 +262,13 @@ def _changed(folder: Path, night: Night) -> list[str]:
         if not same:
             found.append(f"the {what} of {night.day} do not agree with their digest")
     return found
+
+
+def _there(paths: Paths, known: Night) -> Night | None:
+    """The published night, where it is of the same rows by the same model as on record."""
+    night = published(paths, date.fromisoformat(known.day))
+    same = night and (night.input, night.version) == (known.input, known.version)
+    return night if same else None
 
 
 def _on_record(paths: Paths) -> dict[str, Night]:
@@ -325,8 +399,17 @@ def _contents_of(frame: pl.DataFrame) -> pl.Series:
 
 def _contents(file: Path) -> set[str]:
     """The digests of the rows that a file of a night holds; none if it cannot be read."""
+    return _column(file, [CONTENT])
+
+
+def _keys(file: Path) -> set[str]:
+    """The keys of the rows that a file of a night holds: its first column."""
+    return _column(file, [0])
+
+
+def _column(file: Path, which: list[str] | list[int]) -> set[str]:
     try:
-        return set(pl.read_parquet(file, columns=[CONTENT])[CONTENT])
+        return set(pl.read_parquet(file, columns=which).to_series().cast(pl.String))
     except (OSError, pl.exceptions.PolarsError):
         return set()
 

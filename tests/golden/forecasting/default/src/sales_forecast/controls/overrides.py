@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import polars as pl
 
 from . import evaluation, publication
-from .audit import AuditLog, AuditUnavailable, EventType, KeyRefused, open_log
+from .audit import AuditLog, AuditUnavailable, EventType, KeyRefused, Name, open_log
 from .evaluation import Plan, Result, Rows
 from .hierarchy import SERIES, TOTAL
 from .paths import Paths
@@ -25,6 +25,7 @@ from .switch import switch_of
 
 KINDS = ("event", "market", "promotion", "supply", "other")
 SHORTEST_REASON = 10
+NAMED = 5  # cells that a line names
 LARGEST = 10  # times the top of the interval: beyond, it is taken for a slip of the keyboard
 
 
@@ -52,14 +53,15 @@ def record(paths: Paths, log: AuditLog, override: Override, actor: str) -> bool:
     """
     issue = publication.read(paths, override.forecast)
     last = {(item.node, item.period): item for item in of(paths, override.forecast)}
-    if last.get((override.node, override.period)) == override:
+    written = replace(override, reason=log.privacy.redact_text(override.reason))
+    if last.get((override.node, override.period)) == written:
         return False
     if refused := _refused(paths, issue, override, actor):
         raise OverrideRefused(refused)
     cell = _cell(issue, override)
     data = {
         "forecast": override.forecast,
-        "node": override.node,
+        "node": Name(override.node),
         "period": str(override.period),
         "value": override.value,
         "point": cell["point"],
@@ -97,12 +99,6 @@ def _most(issue: Issue, override: Override) -> float:
     return max(LARGEST * float(_cell(issue, override)["high"]), float(together))
 
 
-def planned_with(paths: Paths) -> str | None:
-    """The forecast that is planned with: the newest one that is no rehearsal."""
-    issued = publication.recorded(paths).items()
-    return next((name for name, data in reversed(issued) if data["purpose"] == LIVE), None)
-
-
 def _known_until(paths: Paths) -> str:
     """The newest month that any published forecast knew."""
     return str(max(item["origin"] for item in publication.recorded(paths).values()))
@@ -136,6 +132,19 @@ def of(paths: Paths, forecast: str) -> list[Override]:
         )
         if data.get("forecast") == forecast
     ]
+
+
+def left_behind(paths: Paths, name: str) -> str:
+    """What planners have to know when this forecast took the place of one that they had changed."""
+    data = publication.recorded(paths)[name]
+    cells = [f"{cell['node']} of {cell['period']}" for cell in data.get("left_behind", ())]
+    if not cells:
+        return ""
+    more = f" and {len(cells) - NAMED} more" if len(cells) > NAMED else ""
+    return (
+        f"overrides of {data['replaces']} do not carry over, set them again with "
+        f"`overrides set {name}`: {', '.join(cells[:NAMED])}{more}"
+    )
 
 
 def effective(paths: Paths, name: str) -> pl.DataFrame:
@@ -193,6 +202,7 @@ def judged(paths: Paths, actuals: pl.DataFrame) -> pl.DataFrame:
         rows += [
             (name, node, period, o.kind, points[node, period], float(o.value))
             for (node, period), o in last.items()
+            if (node, period) in points  # a node that an older version wrote redacted
         ]
     schema = {
         "forecast": pl.String,
@@ -266,16 +276,17 @@ def _set(paths: Paths, options: argparse.Namespace) -> None:
     )
     with open_log(paths, "planning") as log:
         new = record(paths, log, override, options.actor)
-    counts = override.forecast == planned_with(paths)
+    counts = override.forecast == publication.planned_with(paths)
     effect = "it counts from now on" if counts else "it is judged, but nothing is planned with it"
     print(f"recorded: {effect}" if new else "it is on record already")
 
 
 def _lines(paths: Paths) -> list[str]:
-    lines = []
+    lines, planned = [], publication.planned_with(paths)
     for name, data in publication.recorded(paths).items():
         count = len(of(paths, name))
         note = "" if data["purpose"] == LIVE else f" ({data['purpose']})"
+        note = ", planned with" if name == planned else note
         lines.append(
             f"{name}  after {data['origin']}  by {data['model_version']}  "
             f"{data['cells']} cells, {count} overrides{note}"

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from . import hierarchy
-from .audit import AuditLog, EventType, read_events, verify_folder
+from .audit import AuditLog, EventType, Name, read_events, verify_folder
 from .evidence import replace
 from .paths import Paths
 from .switch import switch_of
@@ -60,6 +60,8 @@ def publish(
 ) -> str:
     """Record a forecast, then let it out; returns its id. One that is on record stays as it is.
 
+    One that another forecast has replaced is recorded again: from then on it is planned with. The
+    record names what planners had changed in the one before and this one does not have.
     `model` is version and digest. Raises NotPublished while the kill switch is on, and for cells
     that do not add up or whose interval does not hold the point; AuditUnavailable if it cannot be
     recorded: then no file is left.
@@ -70,10 +72,13 @@ def publish(
     digest = _digest(issue)
     name = f"f-{digest.removeprefix('sha256:')[:12]}"
     folder = paths.var / "forecasts" / name
-    if name in recorded(paths):
+    known = name in recorded(paths)
+    if known:
         if not (folder / ISSUE).exists():  # a crash came between the record and the files
             _let_out(folder, issue, inputs)
-        return read(paths, name).id
+        read(paths, name)
+        if purpose != LIVE or planned_with(paths) == name:
+            return name
     data = {
         "forecast": name,
         "digest": digest,
@@ -81,10 +86,32 @@ def publish(
         "origin": str(_origin(cells)),
         "purpose": purpose,
         "cells": cells.height,
+        "again": known,
+        **_replacing(paths, name, cells, purpose),
     }
     log.record(EventType.PUBLICATION, f"forecast:{name}", data)
     _let_out(folder, issue, inputs)
     return name
+
+
+def _replacing(paths: Paths, name: str, cells: pl.DataFrame, purpose: str) -> dict[str, Any]:
+    """The forecast that it takes the place of, and where a change of that one does not carry over.
+
+    A planner judged another figure, so changes are never carried over.
+    """
+    before = planned_with(paths) if purpose == LIVE else None
+    made, own = (_changes(paths, forecast) for forecast in (before, name))
+    there = set(cells.select("node", pl.col("period").cast(pl.String)).iter_rows())
+    lost = [cell for cell, value in made.items() if cell in there and own.get(cell) != value]
+    left = [{"node": Name(node), "period": period} for node, period in lost]
+    return {"replaces": before, "left_behind": left}
+
+
+def _changes(paths: Paths, name: str | None) -> dict[tuple[str, str], int]:
+    """The last change of each node and month of a forecast."""
+    said = (event["data"] for event in events(paths) if event["type"] == EventType.OVERRIDE)
+    mine = (data for data in said if name is not None and data.get("forecast") == name)
+    return {(data["node"], data["period"]): data["value"] for data in mine}
 
 
 def _let_out(folder: Path, issue: str, inputs: str) -> None:
@@ -145,12 +172,20 @@ def events(paths: Paths) -> Iterator[Mapping[str, Any]]:
 
 
 def recorded(paths: Paths) -> dict[str, Mapping[str, Any]]:
-    """What the audit log says of each forecast that went out, by id, in order."""
-    return {
-        event["data"]["forecast"]: event["data"]
-        for event in events(paths)
-        if event["type"] == EventType.PUBLICATION and "digest" in event["data"]
-    }
+    """What the audit log says of each forecast, by id, in the order in which they last went out."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for event in events(paths):
+        data = event["data"]
+        if event["type"] == EventType.PUBLICATION and "digest" in data:
+            found.pop(data["forecast"], None)
+            found[data["forecast"]] = data
+    return found
+
+
+def planned_with(paths: Paths) -> str | None:
+    """The forecast that is planned with: of those that are no rehearsal, what last went out."""
+    issued = recorded(paths).items()
+    return next((name for name, data in reversed(issued) if data["purpose"] == LIVE), None)
 
 
 def read(paths: Paths, name: str) -> Issue:

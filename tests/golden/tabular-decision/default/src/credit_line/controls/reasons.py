@@ -41,17 +41,28 @@ def contributions(rows: Floats, reference: Floats, predict: Predict) -> Floats:
     return found
 
 
-def reasons(contribution: Floats, features: Sequence[Feature], most: int = 4) -> tuple[Reason, ...]:
+def reasons(
+    contribution: Floats,
+    features: Sequence[Feature],
+    most: int = 4,
+    values: Floats | None = None,
+) -> tuple[Reason, ...]:
     """The features that raised the risk, most first, at most four (US Regulation B's custom).
 
-    Contributions below 0.01 in log-odds, which change nothing, are no reasons.
+    Contributions below 0.01 in log-odds, which change nothing, are no reasons. `values` are those
+    of the features: of one that is missing, the reason is that it was not stated.
     """
+    missing = np.zeros(len(features), bool) if values is None else np.isnan(values)
     order = np.argsort(-contribution, kind="stable")[:most]
     return tuple(
-        Reason(features[j].code, features[j].reason, round(float(contribution[j]), 6))
+        Reason(features[j].code, _words(features[j], missing[j]), round(float(contribution[j]), 6))
         for j in order
         if contribution[j] >= NOTICEABLE
     )
+
+
+def _words(feature: Feature, missing: bool) -> str:
+    return f"Not stated: {feature.description}" if missing else feature.reason
 
 
 def _log_odds(probability: Floats) -> Floats:

@@ -1,16 +1,21 @@
 """Runs the stages of a pipeline in order, times each, and stops at the first that fails.
 
 What a run has cost, and whether it failed, is written to `var/metrics/run.prom` for Prometheus'
-text file collector: that is how a run that costs too much, or breaks off, raises an alert.
+text file collector: that is how a run that costs too much, or breaks off, raises an alert. From its
+start a run counts as failed and as unfinished, so that also one that is killed is known.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from .evidence import replace
@@ -23,7 +28,9 @@ METRICS = {
     "run_seconds": "time of a stage in the last run",
     "run_compute_seconds": "processor seconds of a stage in the last run, its child processes too",
     "run_failed": "1 if the last run did not come to its end",
+    "run_unfinished": "1 while a run is going on, or was killed",
 }
+FLAGS = ("run_failed", "run_unfinished")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,10 @@ class Stage:
 
 
 class StageFailed(Exception):
-    """A stage refused to go on; the message is the reason, in words for the person at the desk."""
+    """A stage refused to go on; the message is the reason, in words for the person at the desk.
+
+    So are other exceptions that the project defines, OSError and ValueError.
+    """
 
 
 def wanted(stages: Sequence[Stage], target: str | None) -> list[Stage]:
@@ -83,17 +93,91 @@ def run(
 ) -> int:
     """Run the stages, one line each; return 0, or 1 after naming the stage that failed and why.
 
-    However it ends, what each stage has cost is written for Prometheus.
+    However it ends, what each stage has cost is written for Prometheus; 1 also where it cannot be,
+    and where another run is going on.
     """
     chosen = wanted(stages, target)
+    try:
+        with _alone(paths.metrics / "run.lock"):
+            return _told(chosen, paths, say)
+    except StageFailed as reason:
+        say(f"FAILED  {reason}")
+        return 1
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Keep a second run away, which would write the same files; the kernel ends a dead one's."""
+    with _writing(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with _writing(lock):
+            _lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StageFailed("a run is going on already: wait until it has ended") from error
+
+
+def _told(chosen: Sequence[Stage], paths: Paths, say: Callable[[str], object]) -> int:
+    """Run the stages, and keep `run.prom` up to date before and after."""
+    file = paths.metrics / "run.prom"
     spent: dict[str, Spent] = {}
-    code = 1
+    with _writing(file):
+        _begin(file)
     try:
         code = _each(chosen, paths, say, spent)
-    finally:
-        paths.metrics.mkdir(parents=True, exist_ok=True)
-        replace(paths.metrics / "run.prom", exposition(spent, bool(code)))
+    except BaseException:
+        with suppress(StageFailed):
+            _end(file, exposition(spent, failed=True))
+        raise
+    _end(file, exposition(spent, bool(code)))
     return code
+
+
+def _begin(file: Path) -> None:
+    """Count the run as failed until it has ended well."""
+    if file.is_file() and b"\nrun_unfinished{" in file.read_bytes():
+        _mark(file, failed=True, unfinished=True)
+    else:
+        replace(file, exposition({}, failed=True, unfinished=True))
+
+
+def _end(file: Path, text: str) -> None:
+    """Write how the run ended; where there is no room for it, that it failed."""
+    try:
+        with _writing(file):
+            replace(file, text)
+    except StageFailed:
+        with suppress(OSError):
+            _mark(file, failed=True, unfinished=False)
+        raise
+
+
+def _mark(file: Path, failed: bool, unfinished: bool) -> None:
+    """Change the two flags where they stand: for that even a full disk has room."""
+    content = file.read_bytes()
+    with file.open("r+b") as there:
+        for name, value in zip(FLAGS, (failed, unfinished), strict=True):
+            if flag := re.search(rb"^%b\{.*\} (?=[01]$)" % name.encode(), content, re.MULTILINE):
+                there.seek(flag.end())
+                there.write(b"%d" % value)
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    """What the machine refuses is a reason to stop, in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise StageFailed(f"{file} cannot be written: {error}") from error
 
 
 def _each(
@@ -105,7 +189,9 @@ def _each(
         began = Spent.until_now()
         try:
             found = stage.run(paths)
-        except StageFailed as reason:
+        except Exception as error:
+            if (reason := _reason(error)) is None:
+                raise
             say(f"{label}  FAILED  {reason}")
             return 1
         finally:
@@ -115,13 +201,30 @@ def _each(
     return 0
 
 
-def exposition(spent: Mapping[str, Spent], failed: bool, system: str = SYSTEM) -> str:
+def _reason(error: Exception) -> str | None:
+    """Why a stage ended, in a sentence; None for a bug, which keeps its traceback.
+
+    What the project raises by a name of its own is meant; OSError and ValueError come from the
+    machine and from data.
+    """
+    own = type(error).__module__.partition(".")[0] == SYSTEM
+    if isinstance(error, StageFailed):
+        return str(error)
+    if own or isinstance(error, (OSError, ValueError)):
+        return " ".join(str(error).split()) or type(error).__name__
+    return None
+
+
+def exposition(
+    spent: Mapping[str, Spent], failed: bool, system: str = SYSTEM, unfinished: bool = False
+) -> str:
     """The costs in Prometheus' text format; names of systems and stages are plain words."""
     lines, name = [], f'system="{system}"'
+    flags = dict(zip(FLAGS, (failed, unfinished), strict=True))
     for metric, help_text in METRICS.items():
         lines += [f"# HELP {metric} {help_text}", f"# TYPE {metric} gauge"]
-        if metric == "run_failed":
-            lines.append(metric + "{" + name + "} " + str(int(failed)))
+        if metric in flags:
+            lines.append(metric + "{" + name + "} " + str(int(flags[metric])))
             continue
         for stage, cost in spent.items():
             value = cost.seconds if metric == "run_seconds" else cost.compute

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,9 +42,19 @@ class Separation:
     auc: float
 
 
-def declared(features: Sequence[Feature], contract: Contract) -> list[Finding]:
-    """Findings that need no data: what the list of features says of itself."""
-    return [*_definitions(features), *_sources(features, contract), *_codes(features)]
+def declared(
+    features: Sequence[Feature], contract: Contract, withheld: Collection[str] = ()
+) -> list[Finding]:
+    """Findings that need no data: what the list of features says of itself.
+
+    `withheld` are names of columns, in small letters, that a service keeps from any model.
+    """
+    return [
+        *_definitions(features),
+        *_sources(features, contract),
+        *_withheld(features, withheld),
+        *_codes(features),
+    ]
 
 
 def measured(
@@ -131,6 +141,14 @@ def _sources(features: Sequence[Feature], contract: Contract) -> Iterator[Findin
             elif known_at[source] != DECISION:
                 sentence = f"{source} is known only after the decision ({known_at[source]})"
                 yield Finding("leak", feature.name, sentence)
+
+
+def _withheld(features: Sequence[Feature], withheld: Collection[str]) -> Iterator[Finding]:
+    for feature in features:
+        for source in _read(feature):
+            if source.lower() in withheld:
+                sentence = f"{source} identifies people: the service keeps it from the model"
+                yield Finding("identifying", feature.name, sentence)
 
 
 def _point_in_time(feature: Feature, contract: Contract) -> Iterator[Finding]:

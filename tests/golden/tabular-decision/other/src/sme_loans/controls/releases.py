@@ -148,9 +148,12 @@ def promote(paths: Paths, ready: Loaded, sources: Sequence[Path]) -> str:
 def roll_back(paths: Paths, reason: str, actor: str) -> str:
     """Let the version before serve again, then record it; returns that version.
 
-    Raises ReleaseRefused where there is none or it was changed since it was saved: then nothing
-    is done. A missing record does not undo a rollback: AuditUnavailable says that it is missing.
+    Raises ReleaseRefused where there is none or it was changed since it was saved, and ValueError
+    for a blank reason or actor: then nothing is done. A missing record does not undo a rollback:
+    AuditUnavailable says that it is missing.
     """
+    if not reason.strip() or not actor.strip():
+        raise ValueError("say why and who you are: neither --reason nor --actor may be blank")
     past = history(paths)
     if len(past) < 2:
         raise ReleaseRefused("there is no earlier version to roll back to")

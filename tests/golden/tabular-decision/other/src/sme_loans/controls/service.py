@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, BaseModel, Field
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .audit import AuditUnavailable
 from .release import Desk, NotReleased, RecordChanged, Unreadable
@@ -29,6 +30,7 @@ Reason = Annotated[Text, AfterValidator(str.strip), Field(min_length=10, max_len
 # Who calls, and their roles, separated by commas: set by the gateway, and trusted.
 Actor = Annotated[str, Header(min_length=3, max_length=100)]
 Roles = Annotated[str, Header(min_length=1, max_length=200)]
+LARGEST_BODY = 2**20  # bytes; whoever takes in files says how large they may be
 REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 LOGGER = logging.getLogger(__name__)
 FAILED = "something went wrong here; the service's log has it under this request id"
@@ -46,15 +48,20 @@ UNRECORDED: Answers = {
 
 
 def service(
-    title: str, lifespan: Lifespan, answers: Answers, bodies: Collection[type[BaseModel]]
+    title: str,
+    lifespan: Lifespan,
+    answers: Answers,
+    bodies: Collection[type[BaseModel]],
+    largest: int = LARGEST_BODY,
 ) -> FastAPI:
     """An application with /health, /ready and /metrics; `lifespan` sets `app.state.desk`.
 
     `answers` gives the status of each error, and what is said: "" for the error's own words. A
     malformed request is told what is wrong in which field of `bodies`, never what was sent: that
-    may identify a person.
+    may identify a person. A body of more than `largest` bytes is refused, and not read to its end.
     """
     app = FastAPI(title=title, lifespan=lifespan)
+    app.add_middleware(_Bounded, largest=largest)
     app.middleware("http")(_with_request_id)
     for error, (status, text) in {**UNRECORDED, **answers}.items():
         app.add_exception_handler(error, _answer(status, text))
@@ -96,6 +103,26 @@ def _operations(app: FastAPI) -> None:
         """Metrics in Prometheus' text format."""
         desk: Desk = request.app.state.desk
         return Response(generate_latest(desk.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Bounded:
+    """Ends a request whose body is larger than `largest` bytes with 413, whoever reads it."""
+
+    def __init__(self, app: ASGIApp, largest: int) -> None:
+        self.app, self.largest = app, largest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.largest:
+                raise HTTPException(413, f"more than {self.largest} bytes")
+            return message
+
+        await self.app(scope, counted, send)
 
 
 async def _with_request_id(

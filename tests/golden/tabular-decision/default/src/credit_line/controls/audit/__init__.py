@@ -10,10 +10,19 @@ from .delivery import (
     StdoutConnector,
 )
 from .events import ABOUT_PEOPLE, Event, EventType, canonical
-from .log import AuditLog, AuditUnavailable, LogBroken, WriterBusy, open_log, refuse_broken
+from .log import (
+    AuditLog,
+    AuditUnavailable,
+    LogBroken,
+    WriterBusy,
+    identifying,
+    open_log,
+    refuse_broken,
+)
 from .privacy import (
     REDACTED,
     KeyRefused,
+    Name,
     PayloadErased,
     Privacy,
     Pseudonym,
@@ -37,6 +46,7 @@ __all__ = [
     "KeyRefused",
     "LogBroken",
     "MemoryConnector",
+    "Name",
     "OnFailure",
     "PayloadErased",
     "Privacy",
@@ -47,6 +57,7 @@ __all__ = [
     "Verification",
     "WriterBusy",
     "canonical",
+    "identifying",
     "in_production",
     "open_log",
     "privacy_from",

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _verify(paths: Paths, options: Options) -> int:
     """Check every log, also one that is gone but of which there is a checkpoint."""
     known: dict[str, list[Checkpoint]] = {}
-    for point in checkpoints.read(options.against) if options.against else []:
+    for point in _kept(options.against) if options.against else []:
         known.setdefault(point.log, []).append(point)
     chosen = _settings(paths)
     keys = chosen.checkpoint_keys
@@ -64,6 +64,16 @@ def _verify(paths: Paths, options: Options) -> int:
     early = [text for state in states for text in _early(state, chosen)]
     print("".join(f"{text}\n" for text in early), end="", file=sys.stderr)
     return 0 if all(shown) and not early else 1
+
+
+def _kept(file: Path) -> list[Checkpoint]:
+    """The checkpoints of a file from elsewhere; ValueError for none: they would check nothing."""
+    if not file.exists():
+        raise ValueError(f"there is no {file}")
+    points = checkpoints.read(file)
+    if not points:
+        raise ValueError(f"{file} holds no checkpoint")
+    return points
 
 
 def _early(state: Verification, chosen: Settings) -> list[str]:

@@ -46,6 +46,7 @@ IDENTIFYING_NUMBER = re.compile(
 )
 # No such number is without two digits next to each other: most text is passed over fast.
 DIGITS = re.compile(r"\d[ -]?\d")
+KEYED_NAME = "keyed:"
 HARMLESS = frozenset({bool, float, int, type(None)})
 # secure_delete overwrites what is deleted; DELETE leaves no journal behind that still holds it.
 SETTINGS = ("secure_delete = ON", "journal_mode = DELETE", "synchronous = FULL")
@@ -63,6 +64,15 @@ class KeyRefused(RuntimeError):
 
 class Pseudonym(str):
     """A pseudonym that this system made; text from outside never is one, whatever it looks like."""
+
+    __slots__ = ()
+
+
+class Name(str):
+    """A name of a thing, no person, that is read back from the log: it is written as it is.
+
+    The system or its contract gave it, or `Privacy.name` made it of text from outside.
+    """
 
     __slots__ = ()
 
@@ -91,16 +101,30 @@ class Privacy:
         known = isinstance(address, Pseudonym)
         return self.pseudonym(address if known else address.strip().casefold())
 
+    def name(self, given: str) -> Name:
+        """A thing's name from outside: as it is, or a keyed one where it may identify a person.
+
+        The same text has the same name under one key. Text that looks like a keyed name gets one.
+        """
+        if _hidden(given) == given and not given.startswith(KEYED_NAME):
+            return Name(given)
+        return Name(f"{KEYED_NAME}{self._keyed(b'name', given.encode())[:32]}")
+
     def digest(self, value: object) -> str:
         """A keyed digest of a JSON value: proves which input was used, reveals nothing of it."""
         return f"hmac-sha256:{self._keyed(b'value', canonical(value))}"
 
     def redact(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of `data` with identifying fields and identifying text replaced."""
-        found = {}
+        found, fields = {}, self.fields
         for name, value in data.items():
             shown, lower = _field(name)
-            found[shown] = REDACTED if lower in self.fields else self._value(value)
+            if lower in fields:
+                found[shown] = REDACTED
+            elif type(value) is str:
+                found[shown] = _hidden(value)
+            else:
+                found[shown] = value if type(value) in HARMLESS else self._value(value)
         return found
 
     def redact_text(self, text: str) -> str:
@@ -123,7 +147,7 @@ class Privacy:
             return self.redact(value)
         if isinstance(value, list | tuple):
             return [self._value(item) for item in value]
-        return _hidden(value) if isinstance(value, str) else value
+        return _hidden(value) if _is_text(value) else value
 
 
 @lru_cache(maxsize=8)
@@ -131,6 +155,10 @@ def _hmac(key: bytes) -> hmac.HMAC:
     """Made once a key. `hmac.digest` would give way to another thread at each call, which costs
     more than all else where many record at the same time."""
     return hmac.new(key, digestmod="sha256")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and not isinstance(value, Name)
 
 
 def _hidden(text: str) -> str:

@@ -8,6 +8,7 @@ a trail has no gaps. Each sink is a class in `stores.py` or `streams.py`; client
 the standard library are imported when a sink is opened.
 """
 
+import base64
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from .chain import split
 from .events import Event
 
 BATCH = 500
+KEY_BYTES = 24
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 LOGGER = logging.getLogger(__name__)
 
@@ -103,31 +105,64 @@ class Connection:
     root: Path
     environment: Mapping[str, str]
 
+    def option(self, name: str) -> Any:
+        """A value of the entry; ValueError if it is not there."""
+        if not isinstance(self.options, Mapping) or name not in self.options:
+            raise ValueError(f"`connections` in ops/audit.yaml does not say `{name}`")
+        return self.options[name]
+
     def secret(self) -> str:
         """The secret; ValueError if the variable is not set."""
-        name = str(self.options["secret"])
+        name = str(self.option("secret"))
         if not self.environment.get(name):
             raise ValueError(f"set {name}: a sink in ops/audit.yaml needs it")
         return self.environment[name]
 
+    def token(self) -> str:
+        """The secret, or nothing where the entry names none."""
+        named = isinstance(self.options, Mapping) and self.options.get("secret")
+        return self.secret() if named else ""
+
+    def key(self) -> bytes:
+        """The bytes of a secret of standardwebhooks.com; ValueError where it is none."""
+        text = self.secret().removeprefix("whsec_")
+        try:
+            key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except ValueError:
+            key = b""
+        if len(key) < KEY_BYTES:
+            wanted = f"{KEY_BYTES} bytes or more in base64, with or without `whsec_` before it"
+            raise ValueError(f"{self.option('secret')} must be {wanted}")
+        return key
+
 
 SINKS: Mapping[str, Callable[[Connection], Connector]] = {
     "stdout": lambda to: StdoutConnector(),
-    "sqlite": lambda to: stores.SqliteConnector(to.root / to.options["path"]),
+    "sqlite": lambda to: stores.SqliteConnector(to.root / to.option("path")),
     "postgres": lambda to: stores.PostgresConnector(to.secret()),
     "s3": lambda to: stores.S3Connector(
-        to.options["bucket"], to.options["prefix"], to.options["keep_days"], to.options["endpoint"]
+        to.option("bucket"), to.option("prefix"), to.option("keep_days"), to.option("endpoint")
     ),
-    "kafka": lambda to: streams.KafkaConnector(
-        to.options["topic"], to.options["client"], to.secret() if to.options["secret"] else ""
-    ),
+    "kafka": lambda to: streams.KafkaConnector(to.option("topic"), to.option("client"), to.token()),
     "syslog": lambda to: streams.SyslogConnector(
-        to.options["host"], to.options["port"], to.options["tls"], to.options["authorities"]
+        to.option("host"), to.option("port"), to.option("tls"), to.option("authorities")
     ),
-    "otlp": lambda to: streams.OtlpConnector(to.options["url"], to.options["headers"]),
-    "splunk": lambda to: streams.SplunkConnector(to.options["url"], to.secret()),
-    "webhook": lambda to: streams.WebhookConnector(to.options["url"], to.secret()),
+    "otlp": lambda to: streams.OtlpConnector(to.option("url"), to.option("headers"), to.token()),
+    "splunk": lambda to: streams.SplunkConnector(to.option("url"), to.secret()),
+    "webhook": lambda to: streams.WebhookConnector(to.option("url"), to.key()),
 }
+
+
+def connect(name: str, to: Connection) -> Connector:
+    """Open the sink of this name; ValueError says what it lacks."""
+    try:
+        return SINKS[name](to)
+    except ModuleNotFoundError as error:
+        cure = "add it to the dependencies in pyproject.toml"
+        lacks = f"the package {error.name} is not installed: {cure}"
+        raise ValueError(f"sink {name}: {lacks}") from error
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"sink {name}: {' '.join(str(error).split())}") from error
 
 
 @dataclass(frozen=True, slots=True)

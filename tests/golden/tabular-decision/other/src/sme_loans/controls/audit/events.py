@@ -7,10 +7,11 @@ import hashlib
 import json
 import math
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, Self
 
@@ -129,9 +130,9 @@ class Draft:
     def __post_init__(self) -> None:
         """The keys of an event stand in the order of RFC 8785."""
         self.before = b'{"data":%b,"datacontenttype":"application/json"' % canonical(self.data)
-        self.after = b'"source":%b,"specversion":"%b","subject":%b,"time":%b,"type":%b}' % (
-            canonical(self.source), SPECIFICATION.encode(), canonical(self.subject),
-            canonical(self.time), canonical(self.type),
+        self.after = b'"source":%b,"specversion":"%b","subject":%b,"time":"%b","type":%b}' % (
+            _word(self.source), SPECIFICATION.encode(), canonical(self.subject),
+            self.time.encode(), _word(self.type),
         )  # fmt: skip
 
     def chained(self, sequence: int, previous: str) -> Event:
@@ -154,6 +155,12 @@ def leaf(content: bytes) -> str:
 def chained_hash(attributes: Mapping[str, Any]) -> str:
     """The hash of an event's attributes (all but `hash`)."""
     return leaf(canonical(attributes))
+
+
+@lru_cache(maxsize=100)
+def _word(value: str) -> bytes:
+    """The same few words stand in every event."""
+    return canonical(value)
 
 
 def canonical(value: object) -> bytes:
@@ -183,19 +190,19 @@ def _text(value: object) -> str:
 def _object(value: Any) -> str:
     write, text = encode_basestring, _text
     members = [
-        f"{write(key)}:{write(item) if type(item := value[key]) is str else text(item)}"
-        for key in _ordered(value)
+        written + (write(item) if type(item := value[key]) is str else text(item))
+        for key, written in _ordered(tuple(value))
     ]
     return "{" + ",".join(members) + "}"
 
 
-def _ordered(keys: Iterable[Any]) -> list[str]:
-    """By UTF-16 units, which for ASCII is the order that Python has."""
-    try:
-        plain = "".join(keys).isascii()
-    except TypeError as error:
-        raise ValueError(f"an object key must be text: {error}") from error
-    return sorted(keys) if plain else sorted(keys, key=lambda key: str(key).encode("utf-16-be"))
+@lru_cache(maxsize=1000)
+def _ordered(keys: tuple[Any, ...]) -> list[tuple[str, str]]:
+    """Keys in the order of their UTF-16 units, each with how it is written; few sets come often."""
+    if odd := [key for key in keys if not isinstance(key, str)]:
+        raise ValueError(f"an object key must be text, not {odd[0]!r}")
+    ordered = sorted(keys, key=lambda key: str(key).encode("utf-16-be"))
+    return [(key, f"{encode_basestring(key)}:") for key in ordered]
 
 
 def _integer(value: int) -> str:

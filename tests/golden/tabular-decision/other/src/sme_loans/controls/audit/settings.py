@@ -62,7 +62,7 @@ def settings(path: Path) -> Settings:
             source=content["source"],
             sinks=tuple(content["sinks"]),
             identifying_fields=tuple(content.get("identifying_fields") or ()),
-            connections=content.get("connections") or {},
+            connections=dict(content.get("connections") or {}),
             checkpoint_keys=tuple(content.get("checkpoint_keys") or ()),
             on_failure=_on_failure(content),
             hold_events=int(content.get("hold_events", 1000)),
