@@ -225,6 +225,118 @@ WAIVERS: Schema = {
     ),
 }
 
+DATE: Schema = {"type": "string", "format": "date"}
+ID: Schema = {"type": "string", "pattern": r"^[A-Z][A-Z0-9]*([.-][A-Za-z0-9]+)*" + END}
+FACT: Schema = {"type": "string", "pattern": r"^[a-z][a-z0-9_]*" + END}
+CONDITION: Schema = {"type": ["string", "object"]}  # a name, or a tree of one key; the map's own reader looks into it
+_TIER: Schema = {"enum": ["low", "medium", "high", "critical"]}
+_VERIFIED: Schema = {"enum": ["corroborated", "secondary", "recall"]}
+
+
+def _page(name: str, rows: Schema, title: str, **more: Schema) -> Schema:
+    """A document of the map: its version, the day it was written, and its rows."""
+    head = {"schema": {"const": 1}, "as_of": DATE}
+    return _object({**head, name: rows, **more}, ("schema", "as_of", name, *more), title=title)
+
+
+FACTS = _page(
+    "facts",
+    _map(
+        _object(
+            {"type": {"enum": ["set", "enum", "ordered", "bool", "int"]}, "help": WORDS, "values": TEXTS},
+            ("type", "help"),
+        ),
+        propertyNames=FACT,
+    ),
+    "controls/facts.yaml: the typed answers about a system",
+)
+
+CONDITIONS = _page(
+    "conditions", _map(CONDITION, propertyNames=FACT), "controls/conditions.yaml: named tests over the facts"
+)
+
+INSTRUMENTS = _page(
+    "instruments",
+    _map(
+        _object(
+            {
+                "title": WORDS,
+                "binding": {"type": "boolean"},
+                "status": WORDS,
+                "supersedes": TEXTS,
+                "verified": _VERIFIED,
+                "note": WORDS,
+            },
+            ("title", "binding", "status", "verified"),
+        ),
+        propertyNames=ID,
+    ),
+    "controls/instruments.yaml: laws, guidelines and standards",
+    verification_levels=_map(WORDS),
+    date_notes=TEXTS,
+)
+
+REQUIREMENTS = _page(
+    "requirements",
+    _map(
+        _object(
+            {
+                "instrument": ID,
+                "cite": WORDS,
+                "topic": WORDS,
+                "when": CONDITION,
+                "applies_from": {"anyOf": [DATE, {"type": "null"}]},
+                "verified": _VERIFIED,
+            },
+            ("instrument", "cite", "topic", "when", "applies_from", "verified"),
+        ),
+        propertyNames=ID,
+    ),
+    "controls/requirements.yaml: one row for each duty",
+)
+
+CONTROLS = _page(
+    "controls",
+    {
+        "type": "array",
+        "items": _object(
+            {
+                "id": CONTROL,
+                "title": WORDS,
+                "intent": WORDS,
+                "tier_floor": _TIER,
+                "lifecycle": TEXTS,
+                "owner": FACT,
+                "only_if": CONDITION,
+                "refs": {"type": "array", "items": ID},
+                "nist": TEXTS,
+                "nist600": TEXTS,
+                "iso": TEXTS,
+                "evidence": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": _object({"kind": WORDS, "name": WORDS, "format": WORDS}, ("kind", "name")),
+                },
+                "verify": _object({"by": {"enum": ["machine", "machine_and_person"]}, "rule": WORDS}, ("by", "rule")),
+            },
+            ("id", "title", "intent", "tier_floor", "lifecycle", "owner", "refs", "evidence", "verify"),
+        ),
+    },
+    "controls/controls.yaml: what a governed system does about its duties",
+    tiers={"type": "array", "items": _TIER},
+)
+
+TIERS = _page(
+    "tiers",
+    _map(_object({"from": {"type": "number"}}, ("from",)), propertyNames=FACT),
+    "controls/tiers.yaml: the points and floors from which an inherent tier is computed",
+    points=_map({"type": ["number", "object"]}, propertyNames=FACT),
+    floors={
+        "type": "array",
+        "items": _object({"tier": _TIER, "when": CONDITION, "reason": WORDS}, ("tier", "when", "reason")),
+    },
+)
+
 FORMATS: Mapping[str, Schema] = {
     "component": COMPONENT,
     "blueprint": BLUEPRINT,
@@ -232,6 +344,12 @@ FORMATS: Mapping[str, Schema] = {
     "project": PROJECT,
     "lock": LOCK,
     "waivers": WAIVERS,
+    "facts": FACTS,
+    "conditions": CONDITIONS,
+    "instruments": INSTRUMENTS,
+    "requirements": REQUIREMENTS,
+    "controls": CONTROLS,
+    "tiers": TIERS,
 }
 
 

@@ -1,0 +1,188 @@
+"""Reads the map from the documents in `controls/`, and names every mistake in it with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ai_factory import catalog, documents, formats
+from ai_factory.errors import AuthorError
+from ai_factory.governance import facts, regulation, tiers
+from ai_factory.governance.conditions import OPERATORS
+from ai_factory.tree import Tree
+
+SCHEMAS = {
+    "facts": formats.FACTS,
+    "conditions": formats.CONDITIONS,
+    "instruments": formats.INSTRUMENTS,
+    "requirements": formats.REQUIREMENTS,
+    "controls": formats.CONTROLS,
+    "tiers": formats.TIERS,
+}
+GROUPS = ("all", "any")
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """The whole map of a factory: what may be asked, what follows from it, and how tiers are computed."""
+
+    facts: Mapping[str, facts.FactType]
+    regulation: regulation.Regulation
+    scale: tiers.Scale
+
+
+class Mistake(NamedTuple):
+    """What is wrong in a document of the map, and where."""
+
+    document: str
+    place: tuple[str | int, ...]
+    message: str
+
+
+def read(controls: Tree) -> Map:
+    """The map in a tree of `controls/`. Raises AuthorError with all mistakes, each with file and line."""
+    contents = {name: _content(controls, name) for name in SCHEMAS}
+    parts = {name: documents.load(content, _file(name), AuthorError) for name, content in contents.items()}
+    for name, schema in SCHEMAS.items():
+        catalog.validate(parts[name], schema, contents[name], _file(name), AuthorError)
+    if found := list(mistakes(parts)):
+        lines = tuple(_sentence(mistake, contents[mistake.document]) for mistake in found)
+        raise AuthorError(lines[0], details=lines[1:])
+    return Map(facts.types(parts["facts"]), regulation.regulation(parts), tiers.scale(parts["tiers"]))
+
+
+def mistakes(parts: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Names that lead nowhere, conditions that are none, ids used twice; the documents fit their schemas."""
+    known = _Known(facts.types(parts["facts"]), parts["conditions"]["conditions"])
+    yield from _conditions(parts, known)
+    yield from _requirements(parts, known)
+    yield from _controls(parts, known)
+    yield from _tiers(parts, known)
+
+
+class _Known(NamedTuple):
+    """What a condition may name."""
+
+    facts: Mapping[str, facts.FactType]
+    conditions: Mapping[str, Any]
+
+    def wrong(self, condition: Any) -> Iterator[str]:
+        """What is wrong with a condition, in words."""
+        if isinstance(condition, str):
+            if condition not in self.conditions:
+                yield f"there is no condition `{condition}`{catalog.nearest(condition, list(self.conditions))}"
+        elif not isinstance(condition, dict) or len(condition) != 1:
+            yield "a condition has one key: all, any, not, ref or a fact"
+        else:
+            yield from self._inside(*next(iter(condition.items())))
+
+    def _inside(self, key: str, inner: Any) -> Iterator[str]:
+        if key == "ref":
+            yield from self.wrong(inner) if isinstance(inner, str) else ["`ref` names a condition"]
+        elif key == "not":
+            yield from self.wrong(inner)
+        elif key in GROUPS:
+            parts = inner if isinstance(inner, list) and inner else [None]
+            yield from (problem for part in parts for problem in self.wrong(part))
+        elif key not in self.facts:
+            yield f"there is no fact `{key}`{catalog.nearest(key, list(self.facts))}"
+        else:
+            yield from _test_problems(self.facts[key], inner)
+
+
+def _test_problems(type_: facts.FactType, wanted: Any) -> Iterator[str]:
+    operator, value = next(iter(wanted.items())) if isinstance(wanted, dict) and len(wanted) == 1 else ("is", wanted)
+    fits = {
+        "in": ("enum", "ordered"),
+        "has": ("set",),
+        "gte": ("ordered", "int"),
+        "is": ("enum", "ordered", "bool", "int"),
+    }
+    if isinstance(wanted, dict) and operator not in OPERATORS:
+        yield f"a test of `{type_.name}` is a value or one of {', '.join(OPERATORS)}"
+    elif type_.kind not in fits[operator]:
+        yield f"`{type_.name}` is {facts.WORDS[type_.kind]}: `{operator}` does not fit it"
+    else:
+        yield from _value_problems(type_, value if operator == "in" else [value])
+
+
+def _value_problems(type_: facts.FactType, values: Any) -> Iterator[str]:
+    if not isinstance(values, list):
+        yield f"`in` of `{type_.name}` wants a list"
+        return
+    for value in values:
+        if type_.values and value not in type_.values:
+            yield f"`{type_.name}` has no value {value!r}{catalog.nearest(str(value), list(type_.values))}"
+        elif not type_.values and not facts.KINDS[type_.kind](value):
+            yield f"`{type_.name}` is {facts.WORDS[type_.kind]}, not {value!r}"
+
+
+def _conditions(parts: Mapping[str, Any], known: _Known) -> Iterator[Mistake]:
+    """A condition may name those above it only, so that none can lead back to itself."""
+    above: dict[str, Any] = {}
+    for name, tree in parts["conditions"]["conditions"].items():
+        for problem in known._replace(conditions=above).wrong(tree):
+            yield Mistake("conditions", ("conditions", name), problem)
+        above[name] = tree
+
+
+def _requirements(parts: Mapping[str, Any], known: _Known) -> Iterator[Mistake]:
+    instruments = parts["instruments"]["instruments"]
+    for name, row in parts["requirements"]["requirements"].items():
+        place = ("requirements", name)
+        if row["instrument"] not in instruments:
+            sentence = (
+                f"there is no instrument `{row['instrument']}`{catalog.nearest(row['instrument'], list(instruments))}"
+            )
+            yield Mistake("requirements", (*place, "instrument"), sentence)
+        elif row["applies_from"] is None and instruments[row["instrument"]]["binding"]:
+            yield Mistake("requirements", (*place, "applies_from"), "a binding duty says from which day it applies")
+        for problem in known.wrong(row["when"]):
+            yield Mistake("requirements", (*place, "when"), problem)
+
+
+def _controls(parts: Mapping[str, Any], known: _Known) -> Iterator[Mistake]:
+    seen: set[str] = set()
+    duties = parts["requirements"]["requirements"]
+    for number, row in enumerate(parts["controls"]["controls"]):
+        place = ("controls", number)
+        if row["id"] in seen:
+            yield Mistake("controls", (*place, "id"), f"the id {row['id']} is used twice")
+        seen.add(row["id"])
+        for ref in row["refs"]:
+            if ref not in duties:
+                sentence = f"there is no requirement `{ref}`{catalog.nearest(ref, list(duties))}"
+                yield Mistake("controls", (*place, "refs"), sentence)
+        for problem in known.wrong(row["only_if"]) if "only_if" in row else ():
+            yield Mistake("controls", (*place, "only_if"), problem)
+
+
+def _tiers(parts: Mapping[str, Any], known: _Known) -> Iterator[Mistake]:
+    document = parts["tiers"]
+    if tuple(document["tiers"]) != regulation.TIERS:
+        yield Mistake("tiers", ("tiers",), f"the tiers are {', '.join(regulation.TIERS)}, in this order")
+    for name, table in document["points"].items():
+        if name not in known.facts:
+            yield Mistake("tiers", ("points", name), f"there is no fact `{name}`")
+        elif known.facts[name].values and isinstance(table, dict):
+            for problem in _value_problems(known.facts[name], list(table)):
+                yield Mistake("tiers", ("points", name), problem)
+    for number, floor in enumerate(document["floors"]):
+        for problem in known.wrong(floor["when"]):
+            yield Mistake("tiers", ("floors", number, "when"), problem)
+
+
+def _content(controls: Tree, name: str) -> bytes:
+    file = controls.get(f"{name}.yaml")
+    if file is None:
+        raise AuthorError(f"`{_file(name)}` is missing", hint="a map has " + ", ".join(map(_file, SCHEMAS)))
+    return file.content
+
+
+def _file(name: str) -> str:
+    return f"{catalog.CONTROLS}/{name}.yaml"
+
+
+def _sentence(mistake: Mistake, content: bytes) -> str:
+    return f"`{_file(mistake.document)}` line {documents.line_of(content, mistake.place)}: {mistake.message}"
