@@ -86,6 +86,7 @@ def main() -> int:
     parser.add_argument("--product", type=Path, default=PRODUCT, help="a stamped project")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
+    sys.dont_write_bytecode = True  # the golden tree stays as it is
     sys.path.insert(0, str(options.product / "src"))
     package = next(path.parent.parent.name for path in (options.product / "src").glob("*/controls/audit"))
     audit = importlib.import_module(f"{package}.controls.audit")

@@ -77,12 +77,13 @@ def files_of(made: Recipe, answers: Mapping[str, Any], component: str = "") -> d
 
 
 def _parts() -> list[tuple[str, str, str]]:
+    """Each component in the first blueprint that has it: `test_blueprint` goes through all of them."""
     factory = open_factory(str(golden.ROOT))
-    return [
-        (blueprint, name, component.name)
-        for blueprint, name in CASES
-        for component in recipe(factory, Choice(blueprint)).components
-    ]
+    homes: dict[str, str] = {}
+    for blueprint, _ in CASES:
+        for component in recipe(factory, Choice(blueprint)).components:
+            homes.setdefault(component.name, blueprint)
+    return [(home, name, part) for part, home in homes.items() for blueprint, name in CASES if blueprint == home]
 
 
 @pytest.fixture(scope="module")

@@ -222,11 +222,37 @@ class TestPostgresOutbox:
         killed = subprocess.run([sys.executable, "-c", script, str(path), dsn], env=paths, check=False)
         assert killed.returncode == -signal.SIGKILL
         assert len(list(audit.read_events(path))) == 3
+        with importlib.import_module("psycopg").connect(dsn, autocommit=True) as watcher:
+            held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+            until(lambda: watcher.execute(held).fetchone() == (0,), "the server's notice that its client is gone")
         with audit.AuditLog(path, "/s", PRIVACY) as log:
             outbox = stores.Outbox(connection, PRIVACY)
             assert [outbox.relay(log, limit=3) for _ in range(3)] == [0, 2, 0]
         assert [event["data"]["n"] for event in audit.read_events(path)] == [0, 1, 2, 3, 4]
         assert audit.verify(path).intact
+
+    def test_one_relays_at_a_time(self, connection: Any, tmp_path: Path) -> None:
+        """The next takes over when the first is gone, and then looks for what that one had recorded."""
+        with audit.AuditLog(tmp_path / "a.jsonl", "/s", PRIVACY) as log:
+            with importlib.import_module("psycopg").connect(connection.info.dsn) as first:
+                self.decide(connection, 1)
+                connection.commit()
+                assert stores.Outbox(first, PRIVACY).relay(log) == 1
+                self.decide(connection, 2)
+                connection.commit()
+                next_one = stores.Outbox(connection, PRIVACY)
+                assert next_one.relay(log) == 0
+                log.adopt([(name, kind, "s", {"n": 2}) for name, kind in self.waiting(connection)])
+            until(next_one._alone, "the lock of the outbox")
+            connection.commit()
+            assert next_one.relay(log) == 0
+            assert self.waiting(connection) == []
+        assert [event["data"]["n"] for event in audit.read_events(tmp_path / "a.jsonl")] == [1, 2]
+
+    @staticmethod
+    def waiting(connection: Any) -> list[tuple[str, str]]:
+        """Id and type of what nobody has taken out of the outbox."""
+        return list(connection.execute("SELECT id, type FROM audit_outbox ORDER BY place").fetchall())
 
     def test_a_log_that_fails_leaves_the_outbox(self, connection: Any, tmp_path: Path) -> None:
         """What cannot be recorded stays where it is."""
@@ -382,6 +408,8 @@ class TestKafka(contract.SinkContract):  # type: ignore[misc]
 
         def broken(yes: bool) -> None:
             kafka.process.send_signal(signal.SIGSTOP if yes else signal.SIGCONT)
+            if yes:  # a signal is only sent: until it has stopped, the broker answers
+                os.waitid(os.P_PID, kafka.process.pid, os.WSTOPPED)
 
         yield contract.Place(connector, lambda: kafka.lines(topic), broken)
         kafka.process.send_signal(signal.SIGCONT)

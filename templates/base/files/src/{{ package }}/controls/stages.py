@@ -31,6 +31,7 @@ METRICS = {
     "run_unfinished": "1 while a run is going on, or was killed",
 }
 FLAGS = ("run_failed", "run_unfinished")
+BUSY = "a run is going on already: wait until it has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def run(
     """
     chosen = wanted(stages, target)
     try:
-        with _alone(paths.metrics / "run.lock"):
+        with alone(paths.metrics / "run.lock", BUSY):
             return _told(chosen, paths, say)
     except StageFailed as reason:
         say(f"FAILED  {reason}")
@@ -106,24 +107,27 @@ def run(
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Keep a second run away, which would write the same files; the kernel ends a dead one's."""
+def alone(lock: Path, busy: str) -> Iterator[None]:
+    """Keep every other process away, which would write the same files; a dead one's lock is gone.
+
+    Raises StageFailed, which says `busy`, while another one is at it.
+    """
     with _writing(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with _writing(lock):
-            _lock(handle)
+            _lock(handle, busy)
         yield
     finally:
         os.close(handle)
 
 
-def _lock(handle: int) -> None:
+def _lock(handle: int, busy: str) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise StageFailed("a run is going on already: wait until it has ended") from error
+        raise StageFailed(busy) from error
 
 
 def _told(chosen: Sequence[Stage], paths: Paths, say: Callable[[str], object]) -> int:
@@ -208,9 +212,7 @@ def _reason(error: Exception) -> str | None:
     machine and from data.
     """
     own = type(error).__module__.partition(".")[0] == SYSTEM
-    if isinstance(error, StageFailed):
-        return str(error)
-    if own or isinstance(error, (OSError, ValueError)):
+    if own or isinstance(error, (StageFailed, OSError, ValueError)):
         return " ".join(str(error).split()) or type(error).__name__
     return None
 

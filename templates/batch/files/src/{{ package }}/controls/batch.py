@@ -9,14 +9,12 @@ replaced, is scored again. One process at a time scores a night, so that no row 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -30,7 +28,7 @@ from .audit import EventType, open_log, read_events
 from .contract import Table
 from .paths import Paths
 from .reference import Limits
-from .stages import StageFailed
+from .stages import StageFailed, alone
 from .validation import validate
 
 SCORES, DEAD, NIGHT = "scores.parquet", "dead.parquet", "night.json"
@@ -39,6 +37,7 @@ WRITER = "batch"
 OLD = ".old"  # ends the name of a night that is being replaced
 CONTENT = "content"  # a column: the digest of the whole row
 CHANGED = "differs from the row of this key that was scored"
+BUSY = "another process scores a night: try again when it is done"
 MOVED = "a row that was known already is scored in no other night any more"
 
 Frames = Mapping[str, pl.DataFrame]
@@ -132,7 +131,7 @@ def run(
     """
     if replace and not (replace.reason.strip() and replace.actor.strip()):
         raise NightRefused("a night is replaced for a reason, by somebody: blanks are neither")
-    with _alone(paths):
+    with alone(paths.metrics / "nights.lock", BUSY):
         _restore(paths)
         known = on_record(paths, day)
         if known and not _meant(paths, known, rows, scorer, replace):
@@ -202,26 +201,6 @@ def disagreements(paths: Paths) -> list[str]:
             found += _changed(_folder(paths, night.day), night)
     again = [f"the night of {night.day} is to be scored again: {MOVED}" for night in stale(paths)]
     return found + again + list(_twice(paths).values())
-
-
-@contextmanager
-def _alone(paths: Paths) -> Iterator[None]:
-    """Keep every other process from scoring a night; the lock goes when this one ends."""
-    folder = paths.var / "batches"
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        _lock(handle)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise NightRefused("another process scores a night: try again when it is done") from error
 
 
 def _meant(

@@ -27,6 +27,7 @@ from late_orders.controls.batch import Night, NightRefused, Rule, Scorer, Why
 from late_orders.controls.contract import Column, Table
 from late_orders.controls.paths import Paths
 from late_orders.controls.reference import Limits, describe, findings
+from late_orders.controls.stages import StageFailed
 
 DAY = date(2025, 11, 3)
 TYPES = {"key": pl.String, "on": pl.Date, "x": pl.Float64}
@@ -363,7 +364,7 @@ def test_nights_scored_at_once_share_no_row(project: Paths) -> None:
     sent = pl.concat([rows(40, 100, later), rows(3)])
 
     def meanwhile(frame: pl.DataFrame) -> pl.Series:
-        with pytest.raises(NightRefused) as refused:
+        with pytest.raises(StageFailed) as refused:
             run(project, sent, day=later)
         told.append(str(refused.value))
         return scorer().score(frame)
@@ -380,7 +381,7 @@ from pathlib import Path
 from late_orders.controls import batch
 from late_orders.controls.paths import Paths
 
-with batch._alone(Paths.of(Path(sys.argv[1]))):
+with batch.alone(Paths.of(Path(sys.argv[1])).metrics / "nights.lock", batch.BUSY):
     os._exit(9)
 """
 

@@ -186,8 +186,8 @@ def _handed_in(office: Office, content: bytes, request: str) -> dict[str, Any]:
     try:
         decision = office.desk.release(document_id, case, request)
     except NotReleased:
-        named = any(digest in kept.read_text() for kept in office.desk.store.glob("*.json"))
-        if new and not named:  # nothing on record leads to it, so that nobody would find it again
+        # Nothing on record leads to a new one, so that nobody would find it again.
+        if new and not any(digest in kept.read_text() for kept in office.desk.store.glob("*.json")):
             originals.forget(digest)
         raise
     if decision["outcome"] == RELEASE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from .fields import (
     parsed_date,
 )
 
+LINE = 5.0  # words whose feet are nearer than this (in points) stand on one line
 GAP = 7.0  # words that stand further apart (in points) belong to two phrases
 ABOVE = 26.0  # how far above its value a word may stand
 DATE_LIKE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2} [A-Za-z]{3} \d{4}")
@@ -67,7 +69,7 @@ def lines(page: Page) -> list[list[Word]]:
     """The words of a page by line, each from the left; a scan's lines are uneven."""
     found: list[list[Word]] = []
     for word in sorted(page.words, key=lambda word: word.bottom):
-        if found and abs(found[-1][0].bottom - word.bottom) < 5:
+        if found and abs(found[-1][0].bottom - word.bottom) < LINE:
             found[-1].append(word)
         else:
             found.append([word])
@@ -112,11 +114,26 @@ def unevenness(pages: Sequence[Page]) -> float:
 
 def candidates(found: Sequence[Segment]) -> list[Candidate]:
     """Every phrase that could be a value, with its neighbours."""
+    ordered = sorted(found, key=_down)
+    places = [_down(segment) for segment in ordered]
     return [
-        Candidate(kind, segment, _left(segment, found), _above(segment, found))
+        Candidate(kind_of(segment.text), segment, _left(segment, near), _above(segment, near))
         for segment in found
-        if (kind := kind_of(segment.text))
+        for near in [_near(segment, ordered, places)]
     ]
+
+
+def _down(segment: Segment) -> tuple[int, float]:
+    return segment.page, segment.bottom
+
+
+def _near(
+    segment: Segment, ordered: Sequence[Segment], places: Sequence[tuple[int, float]]
+) -> Sequence[Segment]:
+    """The phrases on its line and right above it, itself among them."""
+    page, bottom = _down(segment)
+    first = bisect_left(places, (page, bottom - ABOVE))
+    return ordered[first : bisect_right(places, (page, bottom + LINE))]
 
 
 def kind_of(text: str) -> str:
@@ -138,9 +155,7 @@ def _left(segment: Segment, others: Sequence[Segment]) -> str:
     beside = [
         other
         for other in others
-        if other.page == segment.page
-        and other.x1 <= segment.x0
-        and abs(other.bottom - segment.bottom) < 5
+        if other.x1 <= segment.x0 and abs(other.bottom - segment.bottom) < LINE
     ]
     return max(beside, key=lambda other: other.x1).text if beside else ""
 
@@ -150,9 +165,7 @@ def _above(segment: Segment, others: Sequence[Segment]) -> str:
     over = [
         other
         for other in others
-        if other.page == segment.page
-        and 5 < segment.bottom - other.bottom < ABOVE
-        and abs(other.x0 - segment.x0) < 12
+        if LINE < segment.bottom - other.bottom < ABOVE and abs(other.x0 - segment.x0) < 12
     ]
     return max(over, key=lambda other: other.bottom).text if over else ""
 
@@ -165,7 +178,7 @@ def column(anchor: Segment, found: Sequence[Candidate]) -> list[str]:
         if one.kind == AMOUNT
         and one.segment.page == anchor.page
         and abs(one.segment.x1 - anchor.x1) < 3
-        and one.segment.bottom < anchor.bottom - 5
+        and one.segment.bottom < anchor.bottom - LINE
     ]
     taken: list[Segment] = []
     below = anchor

@@ -24,7 +24,7 @@ from ..stages import StageFailed
 from .chain import Verification, head_path, split, verify, verify_folder
 from .delivery import Backlog, Connection, Connector, Delivery, FileConnector, connect
 from .events import ABOUT_PEOPLE, GENESIS, PAYLOAD, Draft, Event, EventType, Sealed
-from .privacy import IDENTIFYING_FIELDS, Payloads, Privacy, privacy_from
+from .privacy import Payloads, Privacy, identifying_fields, privacy_from
 from .settings import OnFailure, Settings, settings
 
 Entry = tuple[EventType, str, Mapping[str, Any]]
@@ -61,8 +61,7 @@ def open_log(paths: Paths, writer: str, environment: Mapping[str, str] = os.envi
 
 def identifying(paths: Paths) -> frozenset[str]:
     """Names of fields, in small letters, that identify people: logged nowhere, seen by no model."""
-    own = settings(paths.ops / "audit.yaml").identifying_fields
-    return IDENTIFYING_FIELDS | {name.lower() for name in own}
+    return identifying_fields(settings(paths.ops / "audit.yaml").identifying_fields)
 
 
 class LogBroken(StageFailed):

@@ -187,7 +187,12 @@ def privacy_from(environment: Mapping[str, str], fields: Iterable[str] = ()) -> 
     weak = key == DEVELOPMENT_KEY or len(key) < SHORTEST_KEY
     if in_production(environment) and weak:
         raise KeyRefused(f"in production AUDIT_KEY must be a secret of {SHORTEST_KEY} characters")
-    return Privacy(key.encode(), IDENTIFYING_FIELDS | {field.lower() for field in fields})
+    return Privacy(key.encode(), identifying_fields(fields))
+
+
+def identifying_fields(own: Iterable[str]) -> frozenset[str]:
+    """The names of fields that identify people, in small letters: ours, and a project's own."""
+    return IDENTIFYING_FIELDS | {field.lower() for field in own}
 
 
 class PayloadErased(LookupError):

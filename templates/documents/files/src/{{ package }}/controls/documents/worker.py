@@ -89,6 +89,7 @@ def _letters(
     text: Any, height: float, shown: tuple[float, float, float, float]
 ) -> Iterator[Letter]:
     handle, box = text.raw, raw.FS_RECTF()
+    unseen: dict[Any, bool] = {}  # by text object: all letters of one have the same paint
     for place in range(text.count_chars()):
         letter = chr(raw.FPDFText_GetUnicode(handle, place))
         raw.FPDFText_GetLooseCharBox(handle, place, box)
@@ -97,7 +98,10 @@ def _letters(
         place_of = (box.left, height - box.top, box.right, height - box.bottom)
         drawn = letter.isprintable() and not letter.isspace()
         outside = drawn and not _within(letter, box, shown)
-        yield Letter(letter, place_of, turn, outside, drawn and _unseen(handle, place))
+        part = ctypes.cast(raw.FPDFText_GetTextObject(handle, place), ctypes.c_void_p).value
+        if drawn and (part is None or part not in unseen):
+            unseen[part] = _unseen(handle, place)
+        yield Letter(letter, place_of, turn, outside, drawn and unseen[part])
 
 
 def _within(letter: str, box: Any, shown: tuple[float, float, float, float]) -> bool:

@@ -104,12 +104,14 @@ class Outbox:
     """Events that wait in PostgreSQL for their place in the chain.
 
     `put` belongs to the caller's transaction. `relay` moves what was committed into a log: each
-    event once, also when it is killed between the two.
+    event once and in order, also when it is killed between the two. So one connection at a time
+    relays, until it is closed: it holds a lock of its session, which a pooler that shares out
+    sessions would give to others too.
     """
 
     def __init__(self, connection: Any, privacy: Privacy) -> None:
         self._connection, self._privacy = connection, privacy
-        self._unsure = True
+        self._relays, self._unsure = False, True
 
     def create(self) -> None:
         """Make the table, once."""
@@ -129,12 +131,17 @@ class Outbox:
         return name
 
     def relay(self, log: "AuditLog", limit: int = 500) -> int:
-        """Move up to `limit` waiting events into the log, and say how many."""
+        """Move up to `limit` waiting events into the log, and say how many.
+
+        None while another connection relays: call again later, and this one takes over.
+        """
         unsure, self._unsure = self._unsure, True
         with self._connection.transaction():
+            if not self._alone():
+                return 0
             rows = self._connection.execute(
                 "SELECT place, id, type, subject, person, data FROM audit_outbox "
-                "ORDER BY place LIMIT %s FOR UPDATE SKIP LOCKED",
+                "ORDER BY place LIMIT %s",
                 (limit,),
             ).fetchall()
             # One that was killed may have recorded some of these and not taken them out.
@@ -149,6 +156,13 @@ class Outbox:
             self._connection.execute("DELETE FROM audit_outbox WHERE place = ANY(%s)", (places,))
         self._unsure = unsure and len(rows) == limit
         return len(waiting)
+
+    def _alone(self) -> bool:
+        """Whether this connection is the one that relays: the server lets it go when it ends."""
+        if not self._relays:
+            taken = "SELECT pg_try_advisory_lock('audit_outbox'::regclass::oid::bigint)"
+            (self._relays,) = self._connection.execute(taken).fetchone()
+        return self._relays
 
 
 class S3Connector:
