@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -78,6 +80,28 @@ def _streams(out: io.TextIOWrapper, err: io.TextIOWrapper) -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr, sys.stdin = before
+
+
+def converse(command: list[str], folder: Path, answers: list[str], prompt: str = "]:") -> str:
+    """Run a command on a real terminal, answer each line that ends as a prompt does, return all that it showed."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(command, cwd=folder, stdin=follower, stdout=follower, stderr=follower, close_fds=True)
+    os.close(follower)
+    said, pending = "", list(answers)
+    while select.select([leader], [], [], 30)[0]:
+        try:
+            piece = os.read(leader, 4096).decode()
+        except OSError:
+            break
+        if not piece:
+            break
+        said += piece
+        if pending and said.rstrip().endswith(prompt):
+            os.write(leader, pending.pop(0).encode())
+            said += "\n"
+    process.wait(timeout=30)
+    os.close(leader)
+    return said
 
 
 def rules(project: Path) -> list[tuple[str, str]]:

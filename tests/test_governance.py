@@ -56,7 +56,7 @@ def test_the_record_of_a_system(
     """Whole and as it was reviewed: verdicts, dates, tiers, and the facts behind each."""
     assert facts_of.problems(document(f"tests/archetypes/{name}.yaml"), facts_of.types(parts["facts"])) == {}
     facts = system(name)
-    made = record(judged(law, measure, facts), measure.of(law.conditions, facts), law.as_of)
+    made = record(judged(law, measure, facts), measure.of(law.conditions, facts), law.as_of, facts)
     text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
     golden = ROOT / f"tests/archetypes/{name}.json"
     if request.config.getoption("--golden"):

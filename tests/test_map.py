@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ai_factory import cache
 from ai_factory.errors import AuthorError
 from ai_factory.governance import reading
 from ai_factory.tree import File
@@ -31,7 +32,7 @@ def line(document: str, old: str) -> int:
 
 def test_the_embedded_map_is_sound() -> None:
     """Its size, as counted by hand; a row that is lost is noticed."""
-    found = reading.read(tree())
+    found = reading.read(tree(), cache.document)
     counts = (len(found.facts), len(found.regulation.conditions.named), len(found.regulation.requirements))
     assert (*counts, len(found.regulation.controls), len(found.scale.floors)) == (26, 29, 88, 45, 4)
 
@@ -86,7 +87,7 @@ def test_the_embedded_map_is_sound() -> None:
 def test_a_condition_that_is_none_is_named(document: str, old: str, new: str, message: str) -> None:
     """File, line, what is wrong, and what was meant."""
     with pytest.raises(AuthorError) as refused:
-        reading.read(tree(**{document: (old, new)}))
+        reading.read(tree(**{document: (old, new)}), cache.document)
     assert refused.value.message == f"`controls/{document}.yaml` line {line(document, old)}: {message}"
 
 

@@ -249,6 +249,48 @@ FACTS = _page(
         propertyNames=FACT,
     ),
     "controls/facts.yaml: the typed answers about a system",
+    contradictions={"type": "array", "items": _object({"when": CONDITION, "says": WORDS}, ("when", "says"))},
+)
+
+ASSESSMENT = _page(
+    "questions",
+    {
+        "type": "array",
+        "items": _object(
+            {
+                "sets": {"type": "array", "minItems": 1, "items": FACT},
+                "ask": WORDS,
+                "why": WORDS,
+                "when": CONDITION,
+                "words": _map(WORDS),
+                "choices": {"type": "array", "items": {"type": "object", "required": ["say"]}},
+            },
+            ("sets", "ask", "why"),
+        ),
+    },
+    "controls/assessment.yaml: what a person is asked about a system, and the screen before all",
+    screen={
+        "type": "array",
+        "items": _object(
+            {"use": WORDS, "cite": WORDS, "since": DATE, "verified": _VERIFIED}, ("use", "cite", "since", "verified")
+        ),
+    },
+)
+
+SYSTEM_FACTS = _object(
+    {
+        "schema": {"const": 1},
+        "facts": {"type": "object", "propertyNames": FACT},
+        "screen": _object(
+            {
+                "answered_by": {"type": ["string", "null"]},
+                "reviewed_by": {"type": ["string", "null"]},
+                "answers": _map({"type": ["boolean", "null"]}),
+            },
+        ),
+    },
+    ("schema", "facts"),
+    title="governance/facts.yaml: what is true of one system, and what it was screened for",
 )
 
 CONDITIONS = _page(
@@ -345,6 +387,8 @@ FORMATS: Mapping[str, Schema] = {
     "lock": LOCK,
     "waivers": WAIVERS,
     "facts": FACTS,
+    "assessment": ASSESSMENT,
+    "system-facts": SYSTEM_FACTS,
     "conditions": CONDITIONS,
     "instruments": INSTRUMENTS,
     "requirements": REQUIREMENTS,

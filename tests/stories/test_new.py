@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import shlex
 import subprocess
 import sys
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import cli, git, put, rules, small_factory, snapshot, tree
+from tests.kit import cli, converse, git, put, rules, small_factory, snapshot, tree
 
 STAMPED = {
     "docs/extra.md": "extra\n",
@@ -166,32 +164,10 @@ def test_json_is_one_object_and_nothing_else(factory: Path, tmp_path: Path) -> N
 
 def test_on_a_terminal_the_questions_are_asked_one_by_one(factory: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ai_factory", "new", "small", "p", "--factory", str(factory)]
-    said = _converse(command, tmp_path, ["my claims\n", "not valid\n", "claims\n"])
+    said = converse(command, tmp_path, ["my claims\n", "not valid\n", "claims\n"])
     assert "What it is for" in said
     assert "is no identifier" in said
     assert (tmp_path / "p/src/claims/main.py").read_text() == 'NAME = "my claims 2"\n'
-
-
-def _converse(command: list[str], folder: Path, answers: list[str]) -> str:
-    """Run a command on a real terminal, answer each prompt, return all that it showed."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(command, cwd=folder, stdin=follower, stdout=follower, stderr=follower, close_fds=True)
-    os.close(follower)
-    said, pending = "", list(answers)
-    while select.select([leader], [], [], 30)[0]:
-        try:
-            piece = os.read(leader, 4096).decode()
-        except OSError:
-            break
-        if not piece:
-            break
-        said += piece
-        if pending and said.rstrip().endswith("]:"):
-            os.write(leader, pending.pop(0).encode())
-            said += "\n"
-    process.wait(timeout=30)
-    os.close(leader)
-    return said
 
 
 def test_a_folder_factory_is_read_as_it_is(tmp_path: Path) -> None:

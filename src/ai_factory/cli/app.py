@@ -21,6 +21,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "sync": "sync:sync",
     "restore": "look:restore",
     "explain": "look:explain",
+    "assess": "assess:assess",
     "blueprint": "library:blueprints",
     "component": "library:components",
     "check": "app:check",

@@ -44,8 +44,8 @@ def problems(answers: Mapping[str, Any], known: Mapping[str, FactType]) -> dict[
     """What is wrong with each fact: unknown, missing, or no such value; empty when they are whole."""
     found = {name: "is no fact of this map" for name in answers if name not in known}
     for name, type_ in known.items():
-        if problem := _problem(answers.get(name), type_):
-            found[name] = problem
+        if wrong := problem(answers.get(name), type_):
+            found[name] = wrong
     return found
 
 
@@ -54,7 +54,8 @@ def facts(answers: Mapping[str, Any]) -> Facts:
     return {name: frozenset(value) if isinstance(value, list) else value for name, value in answers.items()}
 
 
-def _problem(value: Any, type_: FactType) -> str:
+def problem(value: Any, type_: FactType) -> str:
+    """What is wrong with one answer; empty when it is sound."""
     if value is None:
         return "is not answered"
     if not KINDS[type_.kind](value):

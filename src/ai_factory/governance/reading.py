@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 from ai_factory import catalog, documents, formats
 from ai_factory.errors import AuthorError
-from ai_factory.governance import facts, regulation, tiers
+from ai_factory.governance import assessment, facts, regulation, tiers
 from ai_factory.governance.conditions import OPERATORS
 from ai_factory.tree import Tree
 
 SCHEMAS = {
     "facts": formats.FACTS,
+    "assessment": formats.ASSESSMENT,
     "conditions": formats.CONDITIONS,
     "instruments": formats.INSTRUMENTS,
     "requirements": formats.REQUIREMENTS,
@@ -30,6 +31,7 @@ class Map:
     facts: Mapping[str, facts.FactType]
     regulation: regulation.Regulation
     scale: tiers.Scale
+    assessment: assessment.Assessment
 
 
 class Mistake(NamedTuple):
@@ -40,16 +42,18 @@ class Mistake(NamedTuple):
     message: str
 
 
-def read(controls: Tree) -> Map:
+def read(controls: Tree, load: documents.Load = documents.load) -> Map:
     """The map in a tree of `controls/`. Raises AuthorError with all mistakes, each with file and line."""
     contents = {name: _content(controls, name) for name in SCHEMAS}
-    parts = {name: documents.load(content, _file(name), AuthorError) for name, content in contents.items()}
+    parts = {name: load(content, _file(name), AuthorError) for name, content in contents.items()}
     for name, schema in SCHEMAS.items():
         catalog.validate(parts[name], schema, contents[name], _file(name), AuthorError)
     if found := list(mistakes(parts)):
         lines = tuple(_sentence(mistake, contents[mistake.document]) for mistake in found)
         raise AuthorError(lines[0], details=lines[1:])
-    return Map(facts.types(parts["facts"]), regulation.regulation(parts), tiers.scale(parts["tiers"]))
+    known, law = facts.types(parts["facts"]), regulation.regulation(parts)
+    asked = assessment.assessment(parts["assessment"], parts["facts"]["contradictions"], known, law.conditions)
+    return Map(known, law, tiers.scale(parts["tiers"]), asked)
 
 
 def mistakes(parts: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -59,6 +63,7 @@ def mistakes(parts: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _requirements(parts, known)
     yield from _controls(parts, known)
     yield from _tiers(parts, known)
+    yield from _assessment(parts, known)
 
 
 class _Known(NamedTuple):
@@ -171,6 +176,51 @@ def _tiers(parts: Mapping[str, Any], known: _Known) -> Iterator[Mistake]:
     for number, floor in enumerate(document["floors"]):
         for problem in known.wrong(floor["when"]):
             yield Mistake("tiers", ("floors", number, "when"), problem)
+
+
+def _assessment(parts: Mapping[str, Any], known: _Known) -> Iterator[Mistake]:
+    """Every fact is set by one question, and whatever a question names is there."""
+    for number, rule in enumerate(parts["facts"]["contradictions"]):
+        for problem in known.wrong(rule["when"]):
+            yield Mistake("facts", ("contradictions", number, "when"), problem)
+    seen: set[str] = set()
+    for number, row in enumerate(parts["assessment"]["questions"]):
+        for problem in _question_problems(row, seen, known):
+            yield Mistake("assessment", ("questions", number), problem)
+        seen |= {*row["sets"]}
+    for name in known.facts:
+        if name not in seen:
+            yield Mistake("assessment", ("questions",), f"no question sets the fact `{name}`")
+
+
+def _question_problems(row: Mapping[str, Any], seen: set[str], known: _Known) -> Iterator[str]:
+    for name in row["sets"]:
+        if name not in known.facts:
+            yield f"there is no fact `{name}`{catalog.nearest(name, list(known.facts))}"
+            return
+        if name in seen:
+            yield f"another question sets `{name}` already"
+    first = known.facts[row["sets"][0]]
+    yield from known.wrong(row["when"]) if "when" in row else ()
+    if "when" in row and any(known.facts[name].kind != "bool" for name in row["sets"]):
+        yield "only a question that is answered by yes or no may have a `when`"
+    yield from _value_problems(first, list(row["words"])) if "words" in row else ()
+    if ("choices" in row) is (len(row["sets"]) == 1):
+        yield "a question has `choices` where it sets several facts, and nowhere else"
+    for choice in row.get("choices", ()):
+        yield from _choice_problems(choice, row["sets"], known)
+
+
+def _choice_problems(choice: Mapping[str, Any], sets: list[str], known: _Known) -> Iterator[str]:
+    for name, value in choice.items():
+        if name == "say":
+            continue
+        if name not in sets:
+            yield f"a choice gives `{name}`, which the question does not set"
+        elif known.facts[name].kind == "set":
+            yield from _value_problems(known.facts[name], [value])
+        elif value is not True:
+            yield f"a choice gives `{name}: true`, or nothing to it"
 
 
 def _content(controls: Tree, name: str) -> bytes:

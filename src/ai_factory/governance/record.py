@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from ai_factory.governance.applicability import Applicability, Duty, Judgement, Verdict
-from ai_factory.governance.conditions import Leaf, shown
+from ai_factory.governance.conditions import Facts, Leaf, shown
 from ai_factory.governance.tiers import Tiering
 
 SCHEMA = "applicability/1"
 
 
-def record(found: Applicability, tiering: Tiering, map_as_of: str) -> dict[str, Any]:
-    """What applies, what does not, and why, as the map of that day has it."""
+def record(found: Applicability, tiering: Tiering, map_as_of: str, facts: Facts) -> dict[str, Any]:
+    """What applies, what does not, and why, of these facts, as the map of that day has it."""
     return {
         "schema": SCHEMA,
         "map": map_as_of,
         "as_of": found.as_of,
+        "facts": {name: sorted(value) if isinstance(value, frozenset) else value for name, value in facts.items()},
         "tier": {
             "inherent": found.tier,
             "points": dict(tiering.points),

@@ -240,7 +240,7 @@ def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
     files = {path: file} if file else {}
     record = project.lock._replace(paths={path: entry})
     findings = check.compare(record, files, modes=keeps_modes(project.root))
-    factory = _applied_factory(project)
+    factory = applied_factory(project)
     titles = {item["id"]: item["title"] for item in controls_of(factory)} if factory else {}
     origin = _origin_of(project, path, factory) if factory else ("", "")
     return FileExplanation(
@@ -254,7 +254,7 @@ def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
     )
 
 
-def _applied_factory(project: Project) -> Factory | None:
+def applied_factory(project: Project) -> Factory | None:
     """The factory as it was applied, where it can be had without network; None where it cannot."""
     origin = project.lock.factory
     try:
@@ -301,7 +301,7 @@ def explain_control(project: Project | None, control: str) -> ControlExplanation
 
     Raises UsageError for a control that nobody knows.
     """
-    factory = _applied_factory(project) if project else None
+    factory = applied_factory(project) if project else None
     ours = {str(row["id"]): row for row in controls_of(open_factory(EMBEDDED))}
     theirs = {str(row["id"]): row for row in controls_of(factory)} if factory else {}
     evidence = tuple(_evidence(project, control)) if project else ()
