@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ai_factory.cli.console import ask, can_ask, show
+from ai_factory.cli.console import ask, can_ask, show, today
 from ai_factory.cli.look import Json, Place, Verbose
 from ai_factory.cli.new import pair
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:  # see `new`
     from ai_factory.governance.assessment import Practice
-    from ai_factory.project.assess import Prompts, Told
+    from ai_factory.project.assess import Prompts
+    from ai_factory.project.facts import Told
 
 
 def assess(
@@ -34,6 +35,7 @@ def assess(
 ) -> None:
     """Ask what the system is, and say which duties, controls and tier follow, with reasons."""
     from ai_factory.project import assess as verb
+    from ai_factory.project.facts import map_of
     from ai_factory.project.opening import open_project
     from ai_factory.report import assessments as report
     from ai_factory.workspace import in_project
@@ -42,7 +44,7 @@ def assess(
     prompts = None if as_json or not can_ask() else _prompts()
     if screen:
         project = open_project(path) if in_project(path) else None
-        found = verb.screened(verb.map_of(project), told, prompts)
+        found = verb.screened(map_of(project), told, prompts)
         show(report.prohibited_text(found), report.prohibited_data(found), as_json)
         raise typer.Exit(1 if found else 0)
     project = open_project(path)
@@ -56,7 +58,7 @@ def assess(
 
 def _day(text: str) -> str:
     if not text:
-        return dt.datetime.now(dt.UTC).date().isoformat()
+        return today()
     try:
         return dt.date.fromisoformat(text).isoformat()
     except ValueError:
@@ -65,7 +67,7 @@ def _day(text: str) -> str:
 
 def _told(file: Path | None, data: list[str]) -> Told:
     """The answers of the file, and those of the command line over them."""
-    from ai_factory.project.assess import Told, told_by_file
+    from ai_factory.project.facts import Told, told_by_file
 
     told = told_by_file(_content(file), str(file)) if file else Told()
     return told._replace(facts={**told.facts, **dict(map(pair, data))})

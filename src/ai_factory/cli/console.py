@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import sys
@@ -75,6 +76,11 @@ def _choice(choices: Mapping[str, Any], text: str) -> Any:
     if text.isdigit() and 0 < int(text) <= len(labels) and text not in choices:
         return choices[labels[int(text) - 1]]
     return choices.get(text, text)
+
+
+def today() -> str:
+    """The day in UTC, as an ISO date."""
+    return dt.datetime.now(dt.UTC).date().isoformat()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ai_factory.cli.console import in_ci, show
+from ai_factory.cli.console import in_ci, show, today
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:  # see `new`
@@ -80,8 +80,7 @@ def explain(
     from ai_factory.report import looks
 
     if re.fullmatch(r"[A-Z]+-\d+[a-z]?", subject) and not os.path.lexists(subject):
-        control = inspect.explain_control(_project_here(), subject)
-        show(looks.control_text(control), looks.control_data(control), as_json)
+        _explain_control(subject, as_json)
         return
     name, line = _name_and_line(subject)
     project, paths = project_and_files([name])
@@ -89,6 +88,21 @@ def explain(
         raise UsageError(f"`{subject}` is a folder", "name a file")
     item = inspect.explain_file(project, paths[0], line)
     show(looks.file_text(item), looks.file_data(item), as_json)
+
+
+def _explain_control(control: str, as_json: bool) -> None:
+    """What it asks, what it is to this project and why, and where its evidence lies."""
+    from ai_factory.project import inspect
+    from ai_factory.project.facts import standing
+    from ai_factory.report import chains, looks
+
+    project = _project_here()
+    found = inspect.explain_control(project, control)
+    stands = standing(project, control, today()) if project else None
+    text, data = looks.control_text(found), looks.control_data(found)
+    if project:
+        text, data = f"{text}\n{chains.text(stands)}", {**data, "standing": chains.data(stands)}
+    show(text, data, as_json)
 
 
 def _project_here() -> Project | None:

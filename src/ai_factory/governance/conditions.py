@@ -8,20 +8,23 @@ from typing import Any, NamedTuple
 
 Value = str | bool | int | frozenset[str]
 Facts = Mapping[str, Value]
-OPERATORS = {"in": "∈", "has": "∋", "gte": "≥"}
+OPERATORS = ("in", "has", "gte")
+SIGNS = {"is": ("=", "≠"), "in": ("=", "∉"), "has": ("∋", "∌"), "gte": ("≥", "<")}
 
 
 class Leaf(NamedTuple):
-    """A test of one fact, and what the fact was."""
+    """A test of one fact, what the fact was, and whether it passed."""
 
     fact: str
     operator: str  # "is", or one of OPERATORS
     wanted: Any
     actual: Value
+    holds: bool = True
 
     def __str__(self) -> str:
-        sign = OPERATORS.get(self.operator, "=")
-        return f"{self.fact} {sign} {shown(self.wanted)}"
+        """What is true of the fact, be it that the test failed."""
+        found = self.actual if self.holds and self.operator == "in" else self.wanted
+        return f"{self.fact} {SIGNS[self.operator][not self.holds]} {shown(found)}"
 
 
 class Found(NamedTuple):
@@ -61,7 +64,8 @@ class Conditions:
     def _tested(self, fact: str, wanted: Any, facts: Facts) -> Found:
         operator, value = next(iter(wanted.items())) if isinstance(wanted, dict) else ("is", wanted)
         leaf = Leaf(fact, operator, value, facts[fact])
-        return Found(self._holds(leaf), (leaf,))
+        holds = self._holds(leaf)
+        return Found(holds, (leaf._replace(holds=holds),))
 
     def _holds(self, leaf: Leaf) -> bool:
         match leaf.operator:

@@ -7,45 +7,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ai_factory import cache, catalog, documents, formats
-from ai_factory.errors import AnswersError, FactoryError, ProjectError, UsageError
-from ai_factory.factory import EMBEDDED, Factory, open_factory
+from ai_factory import documents
+from ai_factory.errors import AnswersError, ProjectError
 from ai_factory.governance import facts as facts_of
-from ai_factory.governance.applicability import Applicability, Judgement, applicability
+from ai_factory.governance.applicability import Applicability, Judgement
 from ai_factory.governance.assessment import HOW_TO_ANSWER, SCREEN_KEY, Practice
 from ai_factory.governance.conditions import Facts
-from ai_factory.governance.reading import Map, read
+from ai_factory.governance.reading import Map
 from ai_factory.governance.record import record
 from ai_factory.governance.tiers import Step, Tiering
-from ai_factory.project.inspect import applied_factory
+from ai_factory.project.facts import FACTS, PEOPLE, Told, judged, map_of, recorded
 from ai_factory.project.opening import Project
 from ai_factory.questions import Ask
 from ai_factory.tree import File
 
-FACTS = "governance/facts.yaml"
 RECORD = "governance/applicability.json"
-PEOPLE = ("answered_by", "reviewed_by")
 HEAD = b"""# The facts about this system, from which duties follow. The owning team keeps them true; `ai-factory assess`
 # asks for them in plain words. In our own words, not reviewed by counsel, and no legal advice.
 
 """
-
-
-class Told(NamedTuple):
-    """What a file or a command line says: facts, the screen's answers and people, and where that stands."""
-
-    facts: Mapping[str, Any] = {}
-    screen: Mapping[str, Any] = {}
-    people: Mapping[str, Any] = {}
-    where: str = ""
-    content: bytes = b""
-    inside: tuple[str, ...] = ()  # the keys that lead to the facts
-
-    def line(self, fact: str) -> str:
-        """The place of a fact, for a message; empty where it was not written in a file."""
-        if not self.content or fact not in self.facts:
-            return ""
-        return f"`{self.where}` line {documents.line_of(self.content, (*self.inside, fact))}"
 
 
 class Prompts(NamedTuple):
@@ -73,44 +53,6 @@ class Assessed:
         return [one for one in judged if self.before and self.before.get(one.control.id) != one.verdict.value]
 
 
-def map_of(project: Project | None) -> Map:
-    """The map of the project's factory as it was applied, or the embedded one where that has none.
-
-    Raises AuthorError for a map with mistakes.
-    """
-    factory = applied_factory(project) if project else None
-    return _map_in(factory) or _map_in(open_factory(EMBEDDED)) or read({})
-
-
-def _map_in(factory: Factory | None) -> Map | None:
-    tree = factory.read(catalog.CONTROLS) if factory else {}
-    return read(tree, cache.document) if "assessment.yaml" in tree else None
-
-
-def told_by_file(content: bytes, where: str, error: type[FactoryError] = UsageError) -> Told:
-    """The answers of a file: facts and screen as governance/facts.yaml has them, or facts alone, key by key."""
-    data = documents.load(content, where, error) or {}
-    if not isinstance(data, dict):
-        raise error(f"`{where}` line 1: answers are a mapping of fact to value")
-    whole = data if "facts" in data else _whole(data)
-    catalog.validate(whole, formats.SYSTEM_FACTS, content, where, error)
-    screen = whole.get(SCREEN_KEY) or {}
-    people = {name: screen[name] for name in PEOPLE if screen.get(name)}
-    inside = ("facts",) if "facts" in data else ()
-    return Told(whole["facts"], screen.get("answers") or {}, people, where, content, inside)
-
-
-def _whole(flat: Mapping[str, Any]) -> dict[str, Any]:
-    screen = {SCREEN_KEY: flat[SCREEN_KEY]} if SCREEN_KEY in flat else {}
-    return {"schema": 1, "facts": {name: value for name, value in flat.items() if name != SCREEN_KEY}, **screen}
-
-
-def recorded(project: Project) -> Told:
-    """What the project says of itself so far."""
-    file = project.folder.read(FACTS)
-    return told_by_file(file.content, FACTS, ProjectError) if file else Told()
-
-
 def screened(known: Map, told: Told, prompts: Prompts | None) -> list[Practice]:
     """The practices of the screen that were answered with yes. Raises AnswersError for questions without answer."""
     asked = known.assessment
@@ -127,8 +69,7 @@ def assess(project: Project, given: Told, prompts: Prompts | None, as_of: str) -
     screen, answers = _settled(known, given, now, prompts)
     facts = facts_of.facts(answers)
     _refuse_contradictions(known, facts, (given, now))
-    law, tiering = known.regulation, known.scale.of(known.regulation.conditions, facts)
-    found = applicability(law, facts, tiering.tier, as_of)
+    found, tiering, law = *judged(known, facts, as_of), known.regulation
     choices = {name: type_.choices() for name, type_ in known.facts.items()}
     text = json.dumps(record(found, tiering, law.as_of, facts), indent=1, ensure_ascii=False) + "\n"
     return Assessed(

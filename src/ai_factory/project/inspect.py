@@ -15,7 +15,7 @@ from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
 from ai_factory.lock import Entry
 from ai_factory.plan import Plan, Target
 from ai_factory.project import origins, states
-from ai_factory.project.opening import Project
+from ai_factory.project.opening import Project, applied_factory
 from ai_factory.project.target import Choice, declared, recipe, rendered, settle_again
 from ai_factory.tree import File, blob_id, is_binary
 from ai_factory.workspace import find_repository, keeps_modes
@@ -252,15 +252,6 @@ def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
         line,
         _line_from(project, path, file, line) if line else "",
     )
-
-
-def applied_factory(project: Project) -> Factory | None:
-    """The factory as it was applied, where it can be had without network; None where it cannot."""
-    origin = project.lock.factory
-    try:
-        return open_factory(origin.url, Wanted(origin.commit, refresh=False))
-    except FactoryError:
-        return None
 
 
 def _origin_of(project: Project, path: str, factory: Factory) -> tuple[str, str]:

@@ -6,7 +6,8 @@ import os
 from typing import NamedTuple
 
 from ai_factory import base, cache, lock, manifest
-from ai_factory.errors import LockError, MachineError
+from ai_factory.errors import FactoryError, LockError, MachineError
+from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
 from ai_factory.tree import digest
@@ -76,3 +77,12 @@ def open_project(path: str) -> Project:
     if file is None:
         raise MachineError(f"`{root}/{lock.LOCK}` cannot be read")
     return Project(folder, lock.parse(file.content))
+
+
+def applied_factory(project: Project) -> Factory | None:
+    """The factory as it was applied, where it can be had without network; None where it cannot."""
+    origin = project.lock.factory
+    try:
+        return open_factory(origin.url, Wanted(origin.commit, refresh=False))
+    except FactoryError:
+        return None
