@@ -1,0 +1,114 @@
+"""Checks of what people decide: registration, screen, applicability, risks, drift, waivers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ai_factory import check, waivers
+from ai_factory.errors import ProjectError
+from ai_factory.governance import facts as facts_of
+from ai_factory.governance.applicability import applicability
+from ai_factory.governance.checking import Gap, Subject
+from ai_factory.governance.record import record
+from ai_factory.lock import WAIVERS
+
+SYSTEM, FACTS = "governance/system.yaml", "governance/facts.yaml"
+RECORD, RISKS = "governance/applicability.json", "governance/risk-assessment.yaml"
+LEVELS = ("low", "medium", "high")
+
+
+def registered(subject: Subject) -> Iterator[Gap]:
+    """The system says what it is for, who owns it, who owns its risk, and where it stands."""
+    system = subject.yaml(SYSTEM)
+    for name in ("name", "purpose", "owner_team", "contact", "risk_owner", "status"):
+        if not _text(system.get(name)):
+            yield Gap(SYSTEM, f"`{name}` is empty", "write it in")
+
+
+def screened(subject: Subject) -> Iterator[Gap]:
+    """Each question of the screen is answered with no, by one person, and reviewed by another."""
+    screen = subject.yaml(FACTS).get("screen") or {}
+    answers = screen.get("answers") or {}
+    for practice in subject.known.assessment.screen:
+        if answers.get(practice.use) is True:
+            yield Gap(FACTS, f"it {practice.use}: this may be prohibited ({practice.cite})", "stop, and ask legal")
+        elif answers.get(practice.use) is not False:
+            yield Gap(FACTS, f"not answered: whether it {practice.use}", "`ai-factory assess` asks")
+    people = {_person(screen.get(name)) for name in ("answered_by", "reviewed_by")}
+    if "" in people or len(people) < 2:
+        yield Gap(FACTS, "the screen was not answered and reviewed by two people", "name both under `screen`")
+
+
+def applicability_recorded(subject: Subject) -> Iterator[Gap]:
+    """The record is what these facts give by this map, on the day that it names."""
+    told = subject.json(RECORD, "`ai-factory assess` writes it")
+    answers = subject.yaml(FACTS).get("facts") or {}
+    if facts_of.problems(answers, subject.known.facts):
+        yield Gap(FACTS, "the facts are not all answered", "`ai-factory assess` asks for them")
+        return
+    law, facts = subject.known.regulation, facts_of.facts(answers)
+    tiering = subject.known.scale.of(law.conditions, facts)
+    day = told.get("as_of")
+    made = record(applicability(law, facts, tiering.tier, str(day)), tiering, law.as_of, facts)
+    if made != told:
+        message = "is of other facts, or of another map, than the project has now"
+        yield Gap(RECORD, message, "`ai-factory assess` writes it anew", stale=True)
+
+
+def risks_owned(subject: Subject) -> Iterator[Gap]:
+    """Each risk has an owner, a rating, controls where it is high, and a rest that somebody accepted until a day."""
+    risks = subject.yaml(RISKS).get("risks") or []
+    if not risks:
+        yield Gap(RISKS, "names no risk", "every system has some: write them in")
+    for risk in risks:
+        for message in _risk_gaps(risk if isinstance(risk, dict) else {}, subject.today):
+            yield Gap(RISKS, f"risk {risk.get('id', '?') if isinstance(risk, dict) else '?'}: {message}", "")
+
+
+def _risk_gaps(risk: Mapping[str, Any], today: str) -> Iterator[str]:
+    if not _text(risk.get("owner")):
+        yield "nobody owns it"
+    if risk.get("inherent") not in LEVELS or risk.get("residual") not in LEVELS:
+        yield f"`inherent` and `residual` are each one of {', '.join(LEVELS)}"
+    if risk.get("inherent") == "high" and not risk.get("controls"):
+        yield "it is high and names no control"
+    if not _text(risk.get("accepted_by")):
+        yield "nobody has accepted what remains"
+    if (day := _day(risk.get("review_by"))) < today:
+        yield f"its review was due on {day}" if day else "`review_by` is no date"
+
+
+def undrifted(subject: Subject) -> Iterator[Gap]:
+    """The files that the factory answers for are as it tested them."""
+    for finding in check.compare(subject.lock, subject.files, modes=False):
+        if finding.rule in ("AF002", "AF003", "AF004"):
+            yield Gap(finding.path, finding.message, finding.hint)
+
+
+def waivers_sound(subject: Subject) -> Iterator[Gap]:
+    """Each waiver has not run out, and is approved by another than its owner."""
+    file = subject.files.get(WAIVERS)
+    try:
+        rows = waivers.parse(file.content) if file else []
+    except ProjectError as error:
+        yield Gap(WAIVERS, error.message, "mend the file")
+        return
+    for finding in waivers.apply([], rows, subject.today):
+        yield Gap(finding.path, finding.message, finding.hint)
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _person(value: object) -> str:
+    return value.strip().casefold() if isinstance(value, str) else ""
+
+
+def _day(value: object) -> str:
+    try:
+        return dt.date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        return ""
