@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ai_factory import cache
+from ai_factory import cache, documents
 from ai_factory.errors import AuthorError
+from ai_factory.governance import facts as facts_of
 from ai_factory.governance import reading
 from ai_factory.tree import File
+from tests import golden
 
 CONTROLS = Path(__file__).parent.parent / "controls"
 
@@ -136,3 +140,35 @@ def test_a_map_that_lacks_a_document_is_refused() -> None:
     del found["tiers.yaml"]
     with pytest.raises(AuthorError, match=r"`controls/tiers.yaml` is missing"):
         reading.read(found)
+
+
+# ---- what a project is stamped with --------------------------------------------------------------
+
+STAMPED = "default/governance/facts.yaml"
+
+
+def loaded(file: Path) -> Any:
+    """The content of a YAML file."""
+    return documents.load(file.read_bytes(), str(file))
+
+
+def test_a_project_asks_for_the_facts_of_the_map() -> None:
+    """All of them in its order, each with a comment that names every value; and every practice of the screen."""
+    file = golden.GOLDEN / golden.WHOLE / STAMPED
+    stamped, known = loaded(file), facts_of.types(loaded(CONTROLS / "facts.yaml"))
+    assert [stamped["schema"], *stamped["facts"]] == [1, *known]
+    assert [*stamped["screen"]["answers"]] == [row["use"] for row in loaded(CONTROLS / "assessment.yaml")["screen"]]
+    text = re.sub(r"\n  # ", " ", file.read_text("utf-8"))  # a comment before a fact, on one line
+    for name, type_ in known.items():
+        plain = {"bool": "true or false", "int": "a whole number"}.get(type_.kind)
+        said = rf"{name}: \w+  # {plain}: " if plain else rf"[: ]{', '.join(type_.values)}\.\n  {name}: "
+        assert re.search(said, text), name
+
+
+def test_a_project_states_what_its_blueprint_does() -> None:
+    """Each fact of the blueprint as it is, and null for those of which it says nothing."""
+    for name in golden.BLUEPRINTS:
+        blueprint = loaded(golden.ROOT / "blueprints" / f"{name}.yaml")
+        if "governance" in blueprint["components"]:
+            facts = loaded(golden.GOLDEN / name / STAMPED)["facts"]
+            assert facts == {**dict.fromkeys(facts), **blueprint["facts"]}, name

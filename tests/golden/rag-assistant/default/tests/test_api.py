@@ -350,7 +350,7 @@ def test_an_unknown_environment_does_not_start(
 def test_production_starts_once_people_have_answered_accepted_and_approved(
     approved: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The way to production is open: screen, risks, and four roles on the present digests."""
+    """The way to production is open: facts, risks, and four roles on the present digests."""
     monkeypatch.setenv("ENVIRONMENT", "Production")
     monkeypatch.setenv("AUDIT_KEY", "s" * 32)
     with TestClient(api.create(approved)) as client:
@@ -392,11 +392,13 @@ def approved(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     later = datetime.now(UTC).date() + timedelta(days=30)
-    system = edit(rebuilt.governance / "system.yaml")
-    screen = system["prohibited_use_screen"]
+    document = edit(rebuilt.governance / "facts.yaml")
+    facts, screen = document["facts"], document["screen"]
+    facts |= {fact: False for fact, value in facts.items() if value is None}
+    facts |= {"jurisdictions": ["EU"], "roles": ["deployer"], "persons_per_year": 1000}
     screen["answers"] = dict.fromkeys(screen["answers"], False)
     screen |= {"answered_by": "owner@example.org", "reviewed_by": "legal@example.org"}
-    save(rebuilt, "system", {**system, "jurisdictions": ["EU"], "roles": ["deployer"]})
+    save(rebuilt, "facts", document)
     register = edit(rebuilt.governance / "risk-assessment.yaml")
     accepted = {"accepted_by": "risk@example.org", "review_by": later}
     save(rebuilt, "risk-assessment", {"risks": [risk | accepted for risk in register["risks"]]})

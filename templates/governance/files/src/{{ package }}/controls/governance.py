@@ -33,6 +33,7 @@ Committers = Callable[[str], set[str] | None]
 # A name around an address would make two persons of one.
 ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]+@[^\s<>()\[\],;:\"@]+")
 PEOPLE = ("approver", "author")
+NAMED = ("jurisdictions", "roles")  # facts that name something: an empty list is no answer
 # What moves while a system works: new data comes in, and runs write down what they found in it.
 WORKING = ("var/", "evidence/")
 AUTHORS = "authors"  # evidence/authors.json: written for an image, and by no run
@@ -73,7 +74,7 @@ def production_findings(paths: Paths, today: date) -> list[Finding]:
 def _decision_findings(paths: Paths, today: date) -> list[Finding]:
     """What blocks a release whatever the state of the evidence."""
     return [
-        *check_system(_load(paths.governance / "system.yaml")),
+        *check_facts(_load(paths.governance / "facts.yaml")),
         *check_risks(_load(paths.governance / "risk-assessment.yaml"), today),
         *check_approvals(paths, today, committers(paths.root)),
         *check_history(paths),
@@ -81,28 +82,44 @@ def _decision_findings(paths: Paths, today: date) -> list[Finding]:
     ]
 
 
-def check_system(system: Mapping[str, Any]) -> list[Finding]:
-    """The system says where it is used, and no prohibited use was found by two people."""
-    where = "governance/system.yaml"
-    screen = system["prohibited_use_screen"]
+def check_facts(document: Mapping[str, Any]) -> list[Finding]:
+    """Every fact is answered, and no prohibited use was found by two people."""
+    gaps = [*_fact_gaps(document["facts"] or {}), *_screen_gaps(document["screen"])]
+    return [Finding("governance/facts.yaml", message, hint) for message, hint in gaps]
+
+
+def _fact_gaps(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    gaps = [
+        (f"`{fact}` is {'no list of names' if facts.get(fact) else 'empty'}", "duties depend on it")
+        for fact in NAMED
+        if not _names(facts, fact)
+    ]
+    unknown = [fact for fact, value in facts.items() if value is None and fact not in NAMED]
+    if unknown:
+        hint = "answer them: `ai-factory assess` asks in plain words, or write them in"
+        gaps.append((f"not answered: {', '.join(unknown)}", hint))
+    return gaps
+
+
+def _screen_gaps(screen: Mapping[str, Any]) -> list[tuple[str, str]]:
     answers = screen["answers"] or {}
     gaps = [
-        (f"`{fact}` is {'no list of names' if system[fact] else 'empty'}", "duties depend on it")
-        for fact in ("jurisdictions", "roles")
-        if not _names(system, fact)
+        (f"a screening question is gone: {question}", "put it back, and answer it")
+        for question in QUESTIONS
+        if question not in answers
     ]
-    for question in (question for question in QUESTIONS if question not in answers):
-        gaps.append((f"a screening question is gone: {question}", "put it back, and answer it"))
-    for question, answer in answers.items():
-        if answer is True:
-            gaps.append((f"prohibited use: {question}", "a yes stops the system: ask legal"))
+    gaps += [
+        (f"prohibited use: {question}", "a yes stops the system: ask legal")
+        for question, answer in answers.items()
+        if answer is True
+    ]
     if not all(isinstance(answer, bool) for answer in answers.values()):
         gaps.append(("a screening question has no answer", "answer true or false"))
     people = {_person(str(screen[by] or "")) for by in ("answered_by", "reviewed_by")}
     if "" in people or len(people) < 2:
         message = "the screen was not answered and reviewed by two people"
         gaps.append((message, "name the one who answered and another one who reviewed"))
-    return [Finding(where, message, hint) for message, hint in gaps]
+    return gaps
 
 
 def check_risks(register: Mapping[str, Any], today: date) -> list[Finding]:

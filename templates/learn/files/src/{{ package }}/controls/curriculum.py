@@ -22,6 +22,7 @@ Facts = Mapping[str, Any]
 CHOICES = 4
 EFFECTS = ("none", "minor", "significant", "legal_or_similar")
 AUTONOMY = ("advisory", "human_confirms", "human_on_loop", "full")
+OUTCOME = ("affects", "effect", "autonomy", "personal_data", "reversibility", "jurisdictions")
 ON_FAILURE = {
     "closed": "it does not go out",
     "degrade": "it goes out while few events wait in memory, then not",
@@ -120,6 +121,7 @@ def facts(paths: Paths) -> Facts:
     return {
         "package": __name__.split(".")[0],
         "system": mapping_in(paths, paths.governance / "system.yaml"),
+        "facts": mapping_in(paths, paths.governance / "facts.yaml").get("facts") or {},
         "scope": mapping_in(paths, paths.governance / "scope.yaml"),
         "risks": mapping_in(paths, paths.governance / "risk-assessment.yaml").get("risks", []),
         "approvals": mapping_in(paths, paths.governance / "approvals.yaml"),
@@ -199,16 +201,19 @@ def _people(known: Facts) -> Topic:
 
 
 def _effects(known: Facts) -> Topic:
-    told = known["system"]["facts"]
-    where = known["system"]["jurisdictions"] or ["not stated yet"]
+    told = known["facts"]
+    said = {fact: _stated(told.get(fact)) for fact in OUTCOME}
     lines = [
-        f"It affects: {', '.join(told['affects'])}. Effect: `{told['effect']}`; autonomy: "
-        f"`{told['autonomy']}`; personal data: `{told['personal_data']}`; to take back a wrong "
-        f"outcome is `{told['reversibility']}`. The people live in: {', '.join(where)}."
+        f"It affects: {said['affects']}. Effect: {said['effect']}; autonomy: {said['autonomy']}; "
+        f"personal data: {said['personal_data']}; taking back a wrong outcome: "
+        f"{said['reversibility']}. The people live in: {said['jurisdictions']}."
     ]
+    questions = {
+        "effect": ("What is its effect on people, as the record states it?", EFFECTS),
+        "autonomy": ("How far does it act on its own, as stated?", AUTONOMY),
+    }
     asked = [
-        _ask("What is its effect on people, as the record states it?", told["effect"], EFFECTS),
-        _ask("How far does it act on its own, as stated?", told["autonomy"], AUTONOMY),
+        _ask(text, told[fact], every) for fact, (text, every) in questions.items() if told.get(fact)
     ]
     return _topic("What it does to people", lines, asked)
 
@@ -414,6 +419,13 @@ def _bound(row: Mapping[str, Any]) -> tuple[str, float]:
 def _protected(column: Mapping[str, Any]) -> bool:
     pairs = column.get("customProperties", ())
     return any(pair["property"] == "protected" and pair["value"] for pair in pairs)
+
+
+def _stated(value: object) -> str:
+    """A fact in words: the names of a list, a word as code, and that nobody has answered it."""
+    if value is None or value == []:
+        return "not stated yet"
+    return ", ".join(map(str, value)) if isinstance(value, list) else f"`{value}`"
 
 
 def _others(rows: Sequence[Sequence[Any]], place: int, answer: str) -> list[str]:

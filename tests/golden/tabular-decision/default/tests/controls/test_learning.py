@@ -94,6 +94,22 @@ def test_packs_are_made_from_the_files(project: Paths) -> None:
     assert scope["foreseeable_misuse"][0] in first["overseer.md"].decode()
 
 
+@pytest.mark.parametrize("answer", [None, [], "absent"])
+def test_a_fact_that_nobody_answered_is_taught_as_that(project: Paths, answer: object) -> None:
+    """The pack says so and asks nothing about it; it needs no file either."""
+    file = project.governance / "facts.yaml"
+    document = yaml.safe_load(file.read_text())
+    document["facts"] = dict.fromkeys(document["facts"], answer)
+    file.write_text(yaml.safe_dump(document)) if answer != "absent" else file.unlink()
+    (taught,) = [
+        topic
+        for topic in curriculum.load(project).packs["executive"].topics
+        if topic.title == "What it does to people"
+    ]
+    assert taught.lines[0].count("not stated yet") == 6
+    assert "None" not in taught.lines[0] and taught.questions == ()
+
+
 def test_at_birth_every_role_needs_a_person(
     project: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -303,7 +319,13 @@ def test_packs_that_cannot_be_used_are_refused(
 
 
 @pytest.mark.parametrize(
-    "file", ["governance/approvals.yaml", "governance/system.yaml", "ops/audit.yaml"]
+    "file",
+    [
+        "governance/approvals.yaml",
+        "governance/facts.yaml",
+        "governance/system.yaml",
+        "ops/audit.yaml",
+    ],
 )
 @pytest.mark.parametrize("text", ["- [", "- a list"])
 def test_a_broken_file_is_named(

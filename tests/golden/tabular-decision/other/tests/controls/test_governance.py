@@ -391,12 +391,13 @@ def test_a_risk_needs_owner_control_acceptance_and_review(
     assert [finding.message for finding in found] == expected
 
 
-def system(**change: Any) -> dict[str, Any]:
-    """A system whose screen was answered and reviewed."""
+def facts(**change: Any) -> dict[str, Any]:
+    """Facts that were all answered, and a screen that was answered and reviewed; with a change."""
     answers = {**dict.fromkeys(QUESTIONS, False), **change.pop("answers", {})}
     screen = {"answered_by": "a", "reviewed_by": "b", "answers": answers}
-    facts = {"jurisdictions": ["EU"], "roles": ["deployer"]}
-    return {**facts, "prohibited_use_screen": {**screen, **change}}
+    stated = {"jurisdictions": ["EU"], "roles": ["deployer"], "effect": "none", "rag": False}
+    stated |= change.pop("facts", {})
+    return {"schema": 1, "facts": stated, "screen": {**screen, **change}}
 
 
 @pytest.mark.parametrize(
@@ -414,23 +415,35 @@ def test_the_screen_is_answered_reviewed_and_has_no_yes(
     change: dict[str, Any], expected: list[str]
 ) -> None:
     """A prohibited use, a gap or a missing second person stops the release."""
-    assert [f.message for f in governance.check_system(system(**change))] == expected
+    assert [f.message for f in governance.check_facts(facts(**change))] == expected
 
 
 def test_a_register_without_questions_or_risks_is_a_finding() -> None:
     """Emptying it answers nothing."""
-    emptied = system()
-    emptied["prohibited_use_screen"]["answers"] = {}
+    emptied = facts()
+    emptied["screen"]["answers"] = {}
     gone = [f"a screening question is gone: {question}" for question in QUESTIONS]
-    assert [f.message for f in governance.check_system(emptied)] == gone
+    assert [f.message for f in governance.check_facts(emptied)] == gone
     found = governance.check_risks({"risks": []}, TODAY)
     assert [f.message for f in found] == ["it names no risk"]
 
 
-def test_a_system_says_where_it_is_used() -> None:
-    """Which duties apply depends on jurisdictions and roles."""
-    found = governance.check_system({**system(), "jurisdictions": [], "roles": []})
-    assert [f.message for f in found] == ["`jurisdictions` is empty", "`roles` is empty"]
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"jurisdictions": [], "roles": []}, ["`jurisdictions` is empty", "`roles` is empty"]),
+        ({"jurisdictions": None, "roles": None}, ["`jurisdictions` is empty", "`roles` is empty"]),
+        ({"jurisdictions": "EU"}, ["`jurisdictions` is no list of names"]),
+        ({"effect": None, "rag": None}, ["not answered: effect, rag"]),
+        ({"roles": [], "phi": None}, ["`roles` is empty", "not answered: phi"]),
+        ({"persons_per_year": 0, "frameworks_adopted": []}, []),
+    ],
+)
+def test_every_fact_is_answered(change: dict[str, Any], expected: list[str]) -> None:
+    """Which duties apply depends on them; no, zero and none are answers."""
+    found = governance.check_facts(facts(facts=change))
+    assert [f.message for f in found] == expected
+    assert {f.subject for f in found} <= {"governance/facts.yaml"}
 
 
 def write_evidence(paths: Paths, **change: Any) -> None:
@@ -544,9 +557,9 @@ def test_the_registers_of_this_project_can_be_read() -> None:
     ids = [risk["id"] for risk in register["risks"]]
     assert len(ids) == len(set(ids)) > 0
     governance.check_risks(register, TODAY)
-    own = yaml.safe_load((ROOT / "governance" / "system.yaml").read_text())
-    governance.check_system(own)
-    assert own["prohibited_use_screen"]["answers"].keys() >= set(QUESTIONS)
+    own = yaml.safe_load((ROOT / "governance" / "facts.yaml").read_text())
+    governance.check_facts(own)
+    assert own["screen"]["answers"].keys() >= set(QUESTIONS)
     approvals = yaml.safe_load((ROOT / "governance" / "approvals.yaml").read_text())
     assert approvals["required_roles"] and approvals["subjects"]
 
@@ -556,8 +569,8 @@ def test_the_command_names_what_is_missing(
 ) -> None:
     """Exit code 1 with hints; `digests` prints what an approval has to cover."""
     monkeypatch.setenv("PROJECT_ROOT", str(paths.root))
-    answers = system(answered_by=None)
-    (paths.governance / "system.yaml").write_text(yaml.safe_dump(answers))
+    answers = facts(answered_by=None)
+    (paths.governance / "facts.yaml").write_text(yaml.safe_dump(answers))
     (paths.governance / "risk-assessment.yaml").write_text(yaml.safe_dump({"risks": []}))
     assert governance.main(["check"]) == 1
     printed = capsys.readouterr().out

@@ -64,7 +64,7 @@ def change(paths: Paths, edit: Callable[[Any], object], name: str = "notices.yam
 
 def live_in(paths: Paths, *places: str) -> None:
     """Say where the people live."""
-    change(paths, lambda system: system.update(jurisdictions=list(places)), "system.yaml")
+    change(paths, lambda stated: stated["facts"].update(jurisdictions=list(places)), "facts.yaml")
 
 
 def no_report(paths: Paths) -> None:
@@ -159,7 +159,7 @@ def test_the_text_gives_the_reasons_of_the_record(project: Paths) -> None:
 
 
 def test_each_place_has_its_own_text(project: Paths) -> None:
-    """Every jurisdiction that system.yaml may name, and only what holds on the day."""
+    """Every jurisdiction that facts.yaml may name, and only what holds on the day."""
     no_report(project)
     decline(project)
     decline(project, OTHER, "2029-01-02T10:00:00", writer="later")
@@ -271,7 +271,7 @@ def test_in_production_no_draft_is_sent(project: Paths, monkeypatch: pytest.Monk
 def test_a_place_without_a_regime_is_refused(project: Paths, places: object) -> None:
     """Else nobody would know what people there are told."""
     decline(project)
-    change(project, lambda system: system.update(jurisdictions=places), "system.yaml")
+    change(project, lambda stated: stated["facts"].update(jurisdictions=places), "facts.yaml")
     with pytest.raises(NoticeRefused, match="give a list of EU, IN"):
         notices.waiting(project, DAY)
 
@@ -362,9 +362,9 @@ def test_a_broken_file_is_refused_by_name(
     capsys: pytest.CaptureFixture[str],
     content: str,
 ) -> None:
-    """Of the system and of the monitoring plan: which file it is stands in a sentence."""
+    """Of the facts and of the monitoring plan: which file it is stands in a sentence."""
     monkeypatch.setenv("PROJECT_ROOT", str(project.root))
-    for file in (project.ops / "monitoring.yaml", project.governance / "system.yaml"):
+    for file in (project.ops / "monitoring.yaml", project.governance / "facts.yaml"):
         file.write_text(content)
         assert notices.main(["open"]) == 1
         said = capsys.readouterr().err

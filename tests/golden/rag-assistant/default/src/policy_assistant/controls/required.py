@@ -13,6 +13,7 @@ EVIDENCE: tuple[str, ...] = (
 ROLES = ("business owner", "risk", "independent validation", "data protection")
 SUBJECTS: tuple[str, ...] = (
     "governance/system.yaml",
+    "governance/facts.yaml",
     "governance/scope.yaml",
     "governance/risk-assessment.yaml",
     "governance/access.yaml",
@@ -30,4 +31,6 @@ QUESTIONS = (
     "reads emotions at work or in education",
     "sorts people biometrically by a protected trait",
     "identifies people remotely in public in real time",
+    "makes intimate images of people without their consent",
+    "makes images of child abuse",
 )

@@ -185,20 +185,20 @@ def deadline(rules: Settings, places: Sequence[str], case: Case) -> date:
 
 
 def jurisdictions(paths: Paths) -> list[str]:
-    """Those of governance/system.yaml; all that a regime knows while none is stated there.
+    """Those of governance/facts.yaml; all that a regime knows while none is stated there.
 
     NoticeRefused for one that no regime knows: nothing would say what people there are told.
     """
     try:
-        stated = _parsed((paths.governance / "system.yaml").read_text("utf-8"))["jurisdictions"]
+        document = _parsed((paths.governance / "facts.yaml").read_text("utf-8"))
+        stated = document["facts"]["jurisdictions"] or []
     except (KeyError, OSError, TypeError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())
-        raise NoticeRefused(f"governance/system.yaml: no jurisdictions: {why}") from error
-    stated = stated or []
+        raise NoticeRefused(f"governance/facts.yaml: no jurisdictions: {why}") from error
     known = sorted({place for one in load(paths).regimes for place in one.where})
     if not isinstance(stated, list) or not all(place in known for place in stated):
         hint = f"give a list of {', '.join(known)}, or add what applies to governance/notices.yaml"
-        raise NoticeRefused(f"governance/system.yaml: jurisdictions {stated!r}: {hint}")
+        raise NoticeRefused(f"governance/facts.yaml: jurisdictions {stated!r}: {hint}")
     return stated or known
 
 
