@@ -125,6 +125,18 @@ def test_lines_of_many_values_are_found_in_one_reading() -> None:
     assert documents.lines_of(DOCUMENT, [("e",), ("a",)]) == [8, 2]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("k: null\n# next\nz: 1\n", "k: [1, 2]\n# next\nz: 1\n"),
+        ("k: [1] # why\nz: 1\n", "k: [1, 2] # why\nz: 1\n"),
+        ("k:\n  - 1\nz: 1\n", "k:\n  - 1\n  - 2\nz: 1\n"),
+    ],
+)
+def test_a_list_stands_where_the_value_stood(before: str, after: str) -> None:
+    assert documents.edit(before.encode(), {("k",): [1, 2]}).decode() == after
+
+
 def test_an_edit_keeps_comments_order_quotes_and_dates() -> None:
     before = b"# mine\nz: 'q'   # why\n\nanswers: {a: 1}\nday: 2027-03-01\nodd: 2026-99-99\nold: x\n"
     after = documents.edit(before, {("answers", "b"): "two", ("z",): "r", ("old",): None, ("new", "k"): [1]})

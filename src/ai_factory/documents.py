@@ -119,10 +119,21 @@ def edit(content: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
         if value is None:
             node.pop(place[-1], None)
         else:
-            node[place[-1]] = value
+            node[place[-1]] = _in_place_of(node[place[-1]], value) if place[-1] in node else value
     buffer = io.BytesIO()
     yaml.dump(data, buffer)
     return buffer.getvalue()
+
+
+def _in_place_of(before: Any, value: Any) -> Any:
+    """A list stays laid out as it was; one in place of a word stands on its line, and no comment comes between."""
+    from ruamel.yaml.comments import CommentedSeq
+
+    if not isinstance(value, list) or (isinstance(before, CommentedSeq) and not before.fa.flow_style()):
+        return value
+    found = CommentedSeq(value)
+    found.fa.set_flow_style()
+    return found
 
 
 def write(data: Mapping[str, Any]) -> bytes:
