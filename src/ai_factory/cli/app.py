@@ -22,6 +22,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "restore": "look:restore",
     "explain": "look:explain",
     "assess": "assess:assess",
+    "gate": "gate:gate",
     "blueprint": "library:blueprints",
     "component": "library:components",
     "check": "app:check",

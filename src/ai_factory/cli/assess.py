@@ -40,7 +40,7 @@ def assess(
     from ai_factory.report import assessments as report
     from ai_factory.workspace import in_project
 
-    day, told = _day(as_of), _told(answers, data or [])
+    on, told = day(as_of), _told(answers, data or [])
     prompts = None if as_json or not can_ask() else _prompts()
     if screen:
         project = open_project(path) if in_project(path) else None
@@ -48,7 +48,7 @@ def assess(
         show(report.prohibited_text(found), report.prohibited_data(found), as_json)
         raise typer.Exit(1 if found else 0)
     project = open_project(path)
-    made = verb.assess(project, told, prompts, day)
+    made = verb.assess(project, told, prompts, on)
     if made.prohibited:
         show(report.prohibited_text(made.prohibited), report.assessed_data(made, []), as_json)
         raise typer.Exit(1)
@@ -56,7 +56,8 @@ def assess(
     show(report.assessed_text(made, written), report.assessed_data(made, written), as_json)
 
 
-def _day(text: str) -> str:
+def day(text: str) -> str:
+    """An ISO date, today where none is given. Raises UsageError."""
     if not text:
         return today()
     try:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
 from ai_factory import documents
@@ -132,14 +133,16 @@ class Result:
         return required and self.status in (Status.FAIL, Status.STALE, Status.PERSON)
 
 
-def results(subject: Subject, checks: Mapping[str, Check], signed: Callable[[tuple[str, ...]], bool]) -> list[Result]:
-    """Every control of the map, in its order; `signed` says whether people have approved a control's evidence."""
-    return [_result(subject, one, checks.get(name), signed) for name, one in subject.applies.controls.items()]
+Signed = Callable[[tuple[str, ...]], bool]  # whether people have approved these files
 
 
-def _result(
-    subject: Subject, judged: Judgement, check: Check | None, signed: Callable[[tuple[str, ...]], bool]
-) -> Result:
+def results(subject: Subject, checks: Mapping[str, Check], signed: Signed) -> list[Result]:
+    """Every control of the map, in its order."""
+    return [result(subject, one, checks.get(name), signed) for name, one in subject.applies.controls.items()]
+
+
+def result(subject: Subject, judged: Judgement, check: Check | None, signed: Signed) -> Result:
+    """How one control stands: its evidence is there, its check finds nothing, people have approved what is theirs."""
     if judged.verdict is Verdict.NONE:
         return Result(judged, Status.NONE)
     paths = tuple(path for path, entry in subject.lock.paths.items() if judged.control.id in entry.controls)
@@ -171,8 +174,10 @@ def _evidence_gaps(subject: Subject, control: str, paths: tuple[str, ...], check
         yield Gap("", "nothing in this project is evidence for it", f"`ai-factory explain {control}` says what it asks")
     for path in paths:
         entry, file = subject.lock.paths[path], subject.files.get(path)
-        if file is None:
+        if file is None and not ("*" in path and any(fnmatch(name, path) for name in subject.files)):
             yield Gap(path, "is missing", "`make run` writes it" if entry.ownership == "produced" else "bring it back")
+        elif file is None:
+            continue
         elif entry.ownership == "managed" and blob_id(file.content) != entry.base:
             yield Gap(
                 path, "was edited: it is not what the factory tested", f"`ai-factory diff {path}` shows what differs"

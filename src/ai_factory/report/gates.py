@@ -1,0 +1,82 @@
+"""What the release gate found, as text and JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from ai_factory.governance.applicability import Verdict
+from ai_factory.governance.checking import Result, Status
+from ai_factory.project.gate import Gated, findings_of, may_be_waived
+from ai_factory.report.assessments import UNREVIEWED
+from ai_factory.report.findings import row as finding_row
+from ai_factory.report.plain import count, plain
+
+
+def text(found: Gated) -> str:
+    """Each control in the way with its duties, what it lacks and who may let it pass, then a summary."""
+    lines: list[str] = []
+    for result in found.results:
+        lines += _control(result) if result.blocks else []
+    others = [one for one in found.findings if one.rule != "AF007"]
+    lines += [f"{one.rule} {one.level}: {plain(one.path)} {plain(one.message)}" for one in others]
+    return "\n".join([*lines, _summary(found), UNREVIEWED])
+
+
+def data(found: Gated) -> dict[str, Any]:
+    """The same for machines: every control, also those that are met or do not apply."""
+    return {
+        "schema": "ai-factory/gate/1",
+        "passed": found.passed,
+        "as_of": found.applies.as_of,
+        "tier": found.applies.tier,
+        "controls": [_row(result) for result in found.results],
+        "findings": [finding_row(finding) for finding in found.findings],
+    }
+
+
+def _control(result: Result) -> list[str]:
+    judged = result.judgement
+    lines = [f"{judged.control.id} {plain(judged.control.title)}: {result.status.value}", f"  {_required(result)}"]
+    for finding in findings_of(result):
+        lines.append(f"  {plain(finding.path)}: {plain(finding.message)}")
+        lines += [f"    hint: {plain(finding.hint)}"] if finding.hint else []
+    return lines
+
+
+def _required(result: Result) -> str:
+    """What asks for it, and whether it can be waived."""
+    judged = result.judgement
+    duties = [f"{duty.requirement.id} ({plain(duty.requirement.cite)})" for duty in judged.duties if duty.binds]
+    asked = [*duties[:3], *([f"{len(duties) - 3} more"] if len(duties) > 3 else [])]
+    asked += ["the tier of the system"] if judged.by_tier else []
+    waiver = "another than its owner may waive it" if may_be_waived(result) else "law in force: no waiver holds"
+    return f"asked for by {', '.join(asked)}; {waiver}"
+
+
+def _summary(found: Gated) -> str:
+    required = [result for result in found.results if result.judgement.verdict is Verdict.REQUIRED]
+    numbers = Counter(result.status for result in required)
+    parts = [f"{numbers[status]} {status.value}" for status in Status if numbers[status]]
+    verdict = "passed" if found.passed else "failed"
+    return (
+        f"gate {verdict}: tier {found.applies.tier}, {count(len(required), 'control')} required now: {', '.join(parts)}"
+    )
+
+
+def _row(result: Result) -> dict[str, Any]:
+    judged = result.judgement
+    return {
+        "control": judged.control.id,
+        "title": judged.control.title,
+        "verdict": judged.verdict.value,
+        "date": judged.date,
+        "status": result.status.value,
+        "blocks": result.blocks,
+        "checked_by": "a check of its own" if result.checked else "the presence of its evidence",
+        "owner": judged.control.owner,
+        "duties": [duty.requirement.id for duty in judged.duties if duty.applies],
+        "evidence": list(result.evidence),
+        "gaps": [gap._asdict() for gap in result.gaps],
+        "may_be_waived": may_be_waived(result),
+    }

@@ -1,0 +1,112 @@
+"""`gate`: what stands in the way of a release, for the right reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from ai_factory import documents
+from tests.kit import cli, put, snapshot
+
+ROOT = Path(__file__).parent.parent.parent
+DAY = ("--as-of", "2026-11-26")
+
+
+def assessed(project: Path, tmp_path: Path, name: str = "internal-code-assistant", **change: Any) -> None:
+    """The project with the facts of an archetype, some of them changed, and a clean screen."""
+    facts = {**documents.load((ROOT / f"tests/archetypes/{name}.yaml").read_bytes(), name), **change}
+    rows = documents.load((ROOT / "controls/assessment.yaml").read_bytes(), "assessment")["screen"]
+    people = {"answered_by": "a@example.org", "reviewed_by": "b@example.org"}
+    screen = {**people, "answers": {row["use"]: False for row in rows}}
+    (tmp_path / "answers.yaml").write_bytes(documents.write({"schema": 1, "facts": facts, "screen": screen}))
+    assert cli("assess", "--answers", str(tmp_path / "answers.yaml"), *DAY, cwd=project).code == 0
+
+
+def statuses(project: Path) -> dict[str, str]:
+    """How each control that is required now stands."""
+    found = cli("gate", *DAY, "--json", cwd=project).data["controls"]
+    return {row["control"]: row["status"] for row in found if row["verdict"] == "required now"}
+
+
+def test_without_facts_nothing_is_known(project: Path) -> None:
+    """Exit 2: nobody can say what is required."""
+    result = cli("gate", cwd=project)
+    assert result.code == 2
+    assert result.err.startswith(
+        "error: `governance/facts.yaml`: what applies is not known, for these are not answered"
+    )
+    assert "hint: `ai-factory assess` asks for them" in result.err
+
+
+def test_each_failure_says_what_asks_for_it_and_what_is_missing(project: Path, tmp_path: Path) -> None:
+    """Exit 1, and nothing is written."""
+    assessed(project, tmp_path)
+    before = snapshot(project)
+    result = cli("gate", *DAY, cwd=project)
+    assert result.code == 1
+    lines = result.out.splitlines()
+    place = lines.index("GOV-01 System registration and ownership: fail")
+    assert lines[place + 1 : place + 4] == [
+        "  asked for by the tier of the system; another than its owner may waive it",
+        "  governance/system.yaml: is missing (GOV-01 System registration and ownership; business owner acts)",
+        "    hint: bring it back",
+    ]
+    assert lines[-2].startswith("gate failed: tier low, 14 controls required now: ")
+    assert snapshot(project) == before
+
+
+def test_what_the_factory_answers_for_is_looked_at(project: Path, tmp_path: Path) -> None:
+    """An edit of a managed file fails the control that it is evidence for, and the one on drift."""
+    assessed(project, tmp_path)
+    assert statuses(project)["GOV-08"] == "pass"
+    put(project, {"src/small_thing/controls/audit.py": "def record() -> None:\n    return\n"})
+    found = cli("gate", *DAY, "--json", cwd=project).data
+    (row,) = [row for row in found["controls"] if row["control"] == "GOV-08"]
+    assert (found["passed"], row["status"], row["gaps"][0]["path"]) == (
+        False,
+        "fail",
+        "src/small_thing/controls/audit.py",
+    )
+
+
+def test_a_control_that_only_the_tier_asks_for_can_be_waived(project: Path, tmp_path: Path) -> None:
+    """Until its day, and by another than its owner; then it stands in the way again."""
+    assessed(project, tmp_path)
+    row = "- {{rule: AF007, control: GOV-01, reason: new, owner: a@x, approver: {}, until: '{}'}}\n"
+    put(project, {".ai-factory/waivers.yaml": row.format("b@x", "2026-12-31")})
+    assert statuses(project)["GOV-01"] == "waived"
+    later = cli("gate", "--as-of", "2027-01-01", "--json", cwd=project).data
+    assert next(one for one in later["controls"] if one["control"] == "GOV-01")["status"] == "fail"
+    assert "AF008" in {finding["rule"] for finding in later["findings"]}
+    put(project, {".ai-factory/waivers.yaml": row.format("a@x", "2026-12-31")})
+    assert statuses(project)["GOV-01"] == "fail"
+
+
+def test_no_waiver_holds_where_law_in_force_asks(project: Path, tmp_path: Path) -> None:
+    """It is told as a finding of its own."""
+    assessed(project, tmp_path, "eu-retail-credit")
+    row = "- {rule: AF007, control: GOV-05, reason: late, owner: a@x, approver: b@x, until: '2026-12-31'}\n"
+    put(project, {".ai-factory/waivers.yaml": row})
+    assert statuses(project)["GOV-05"] == "fail"
+    result = cli("gate", *DAY, cwd=project)
+    assert (
+        "AF008 error: .ai-factory/waivers.yaml the waiver of GOV-05 does not hold: law in force asks for it"
+        in result.out
+    )
+
+
+def test_a_duty_to_come_blocks_from_its_day_on(project: Path, tmp_path: Path) -> None:
+    """What is required by a date, is required on that date."""
+    assessed(project, tmp_path, "us-card-credit", effect="minor", reversibility="easy", persons_per_year=10)
+    rows = cli("gate", *DAY, "--json", cwd=project).data["controls"]
+    coming = [row for row in rows if row["verdict"] == "required by"]
+    for row in coming:
+        then = cli("gate", "--as-of", row["date"], "--json", cwd=project).data["controls"]
+        assert next(one for one in then if one["control"] == row["control"])["verdict"] == "required now"
+        assert not row["blocks"]
+
+
+def test_today_is_the_default(project: Path, tmp_path: Path) -> None:
+    assessed(project, tmp_path)
+    assert cli("gate", "--json", cwd=project).data["as_of"] == dt.datetime.now(dt.UTC).date().isoformat()

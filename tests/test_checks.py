@@ -1,0 +1,243 @@
+"""Each check of a control passes on a project that keeps it, and fails on one in which it was broken on purpose."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ai_factory import documents
+from ai_factory.cache import document
+from ai_factory.governance import facts as facts_of
+from ai_factory.governance.applicability import applicability
+from ai_factory.governance.checking import Gap, Status, Subject, result
+from ai_factory.governance.checks import CHECKS
+from ai_factory.governance.reading import read
+from ai_factory.governance.record import record
+from ai_factory.lock import Entry, Lock, Origin
+from ai_factory.tree import File, blob_id
+from tests import golden
+
+ROOT = Path(__file__).parent.parent
+TODAY = "2026-11-26"
+MODEL = "r-81190373e82f"
+Change = Callable[[Any], None]
+
+
+def system() -> dict[str, Any]:
+    """The facts of a bank that scores consumers in the EU."""
+    facts = documents.load((ROOT / "tests/archetypes/eu-retail-credit.yaml").read_bytes(), "facts")
+    assert isinstance(facts, dict)
+    return facts
+
+
+def evidence(name: str, content: Mapping[str, Any], files: Mapping[str, File], *inputs: str) -> dict[str, File]:
+    """A record as a run writes it, of inputs as they are."""
+    told = {path: f"sha256:{hashlib.sha256(files[path].content).hexdigest()}" for path in inputs}
+    text = json.dumps({"schema": "evidence/1", "name": name, "inputs": told, "content": content})
+    return {f"evidence/{name}.json": File(text.encode())}
+
+
+EVIDENCE: Mapping[str, Mapping[str, Any]] = {
+    "data-quality": {"applications": {"rows": 5005, "quarantined_share": 0.008, "quarantine_limit": 0.05}},
+    "lineage": {"released": "evidence/model.json", "sources": ["contracts/applications.odcs.yaml"], "upstream": []},
+    "features": {
+        "findings": [],
+        "registry": {"features": [{"name": "utilisation", "code": "R01", "reason": "Credit lines are drawn"}]},
+    },
+    "model": {"version": MODEL, "model": "sha256:fd"},
+    "monitoring": {"measurements": [{"metric": "psi", "value": 0.1}], "alerts": []},
+    "bom": {"components": {f"model:{MODEL}": "sha256:fd"}},
+}
+
+
+@cache
+def project() -> Subject:
+    """The golden project with people's answers, the evidence of a run, and a lock that answers for its files."""
+    files = golden.read(ROOT / "tests/golden/tabular-decision/default")
+    known = read({path.name: File(path.read_bytes()) for path in (ROOT / "controls").glob("*.yaml")}, document)
+    facts = facts_of.facts(system())
+    tiering = known.scale.of(known.regulation.conditions, facts)
+    applies = applicability(known.regulation, facts, tiering.tier, TODAY)
+    told = record(applies, tiering, known.regulation.as_of, facts)
+    people = {"answered_by": "a@bank.example", "reviewed_by": "b@bank.example"}
+    screen = {**people, "answers": {practice.use: False for practice in known.assessment.screen}}
+    files["governance/facts.yaml"] = File(documents.write({"schema": 1, "facts": system(), "screen": screen}))
+    files["governance/applicability.json"] = File(json.dumps(told).encode())
+    files["docs/model-card.md"] = File(f"# Model card\n\n| Version | `{MODEL}` |\n".encode())
+    bill = {"bomFormat": "CycloneDX", "components": [{"type": "machine-learning-model", "version": MODEL}]}
+    files["bom/ml-bom.cdx.json"] = File(json.dumps(bill).encode())
+    thresholds = documents.load(files["evals/thresholds.yaml"].content, "thresholds")["thresholds"]
+    rows = [{**limit, "value": 0.9, "low": 0.8, "high": 0.95, "verdict": "pass"} for limit in thresholds]
+    evaluation = {"gate": {"passed": True, "failures": []}, "model_version": MODEL, "results": rows}
+    for name, content in {**EVIDENCE, "evaluation": evaluation}.items():
+        files |= evidence(name, content, files, "contracts/applications.odcs.yaml")
+    files = changed(files, "governance/risk-assessment.yaml", accept)
+    files = changed(files, "governance/notices.yaml", lambda rules: rules.update(reviewed_by="c@x", reviewed_on=TODAY))
+    paths = {"constraints.txt": Entry("base", "managed", base=blob_id(files["constraints.txt"].content))}
+    lock = Lock(Origin("embedded", "embedded", "1.0", "", ""), "1.0", {}, {}, "", paths)
+    return Subject(files, lock, known, applies, TODAY, lambda path: digest_in(files, path), document)
+
+
+def digest_in(files: Mapping[str, File], path: str) -> str:
+    return f"sha256:{hashlib.sha256(files[path].content).hexdigest()}" if path in files else ""
+
+
+def accept(register: dict[str, Any]) -> None:
+    """Somebody accepts what remains of each risk."""
+    for risk in register["risks"]:
+        risk.update(accepted_by="risk@bank.example", review_by="2027-06-30")
+
+
+def changed(files: Mapping[str, File], path: str, change: Change) -> dict[str, File]:
+    """The files with a YAML or JSON document changed."""
+    content = files[path].content
+    data = json.loads(content) if path.endswith(".json") else documents.load(content, path)
+    change(data)
+    text = json.dumps(data).encode() if path.endswith(".json") else documents.write(data)
+    return {**files, path: File(text)}
+
+
+def of(name: str, change: Change) -> tuple[str, Change]:
+    """A change to the content of evidence."""
+    return f"evidence/{name}.json", lambda record: change(record["content"])
+
+
+def found(control: str, subject: Subject) -> list[Gap]:
+    """What the check of a control finds, as the gate runs it."""
+    return list(result(subject, subject.applies.controls[control], CHECKS[control], lambda paths: True).gaps)
+
+
+def test_every_check_passes_on_a_project_that_keeps_it() -> None:
+    assert {control: found(control, project()) for control in CHECKS} == {control: [] for control in CHECKS}
+
+
+GOV, SYSTEM, FACTS = "governance", "governance/system.yaml", "governance/facts.yaml"
+CONTRACT, QUALITY = "contracts/applications.odcs.yaml", "evidence/data-quality.json"
+
+MUTATIONS: list[tuple[str, str, Change, str]] = [
+    ("GOV-01", SYSTEM, lambda d: d.update(owner_team=" "), "`owner_team` is empty"),
+    ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="A@bank.example "), "answered and reviewed by two"),
+    ("GOV-02", FACTS, lambda d: d["screen"]["answers"].popitem(), "not answered: whether it makes images of child"),
+    (
+        "GOV-02",
+        FACTS,
+        lambda d: d["screen"]["answers"].update({"reads emotions at work or in education": True}),
+        "it reads emotions at work or in education: this may be prohibited (Art. 5(1)(f))",
+    ),
+    ("GOV-03", FACTS, lambda d: d["facts"].update(genai=True), "is of other facts, or of another map"),
+    ("GOV-03", FACTS, lambda d: d["facts"].pop("genai"), "the facts are not all answered"),
+    ("GOV-04", f"{GOV}/risk-assessment.yaml", lambda d: d["risks"][0].update(owner=None), "risk R1: nobody owns it"),
+    ("GOV-04", f"{GOV}/risk-assessment.yaml", lambda d: d["risks"][0].update(controls=[]), "names no control"),
+    (
+        "GOV-04",
+        f"{GOV}/risk-assessment.yaml",
+        lambda d: d["risks"][1].update(review_by="2026-11-25"),
+        "was due on 2026",
+    ),
+    ("GOV-04", f"{GOV}/risk-assessment.yaml", lambda d: d.update(risks=[]), "names no risk"),
+    ("DATA-01", CONTRACT, lambda d: d["schema"][0]["properties"][0].pop("classification"), "has no `classification`"),
+    ("DATA-01", CONTRACT, lambda d: d.update(schema=[]), "is no data contract with a schema"),
+    ("DATA-02", *of("data-quality", lambda c: c["applications"].update(quarantined_share=0.06)), "6.00% of the rows"),
+    ("DATA-03", *of("lineage", lambda c: c.update(sources=[])), "does not go back to contracts/applications.odcs.yaml"),
+    ("DATA-03", *of("lineage", lambda c: c.update(released="evidence/gone.json")), "names a release that is not here"),
+    ("DATA-04", CONTRACT, lambda d: d.update(customProperties=[]), "does not say on which ground"),
+    ("DATA-04", CONTRACT, lambda d: d.update(slaProperties=[]), "does not say how long"),
+    ("DATA-05", *of("features", lambda c: c.update(findings=["income is a proxy"])), "income is a proxy"),
+    ("MOD-01", *of("model", lambda c: c.update(version="r-new")), "does not speak of the released model r-new"),
+    (
+        "MOD-02",
+        "bom/ml-bom.cdx.json",
+        lambda d: d["components"][0].update(version="r-old"),
+        "does not name the released",
+    ),
+    ("MOD-03", *of("evaluation", lambda c: c["results"].pop(0)), "auc of all was not measured"),
+    ("MOD-03", *of("evaluation", lambda c: c["results"][0].pop("low")), "auc of all has no interval"),
+    ("MOD-03", *of("evaluation", lambda c: c["gate"].update(failures=["auc 0.6 < 0.72"])), "missed: auc 0.6 < 0.72"),
+    ("MOD-03", *of("evaluation", lambda c: c.update(model_version="r-old")), "measured r-old"),
+    ("MOD-05", *of("features", lambda c: c["registry"]["features"][0].update(reason="")), "no reason code with words"),
+    (
+        "SEC-03",
+        f"{GOV}/access.yaml",
+        lambda d: d["roles"].update(x={"read": ["all"]}),
+        "may read what is no class: all",
+    ),
+    ("HUM-01", f"{GOV}/scope.yaml", lambda d: d["oversight"].update(who_stops=""), "`oversight.who_stops` is empty"),
+    ("TRA-02", f"{GOV}/notices.yaml", lambda d: d.update(reviewed_by=None), "counsel has not reviewed the texts"),
+    ("TRA-02", f"{GOV}/notices.yaml", lambda d: d["regimes"]["US-ECOA"].pop("cite"), "US-ECOA has no `cite`"),
+    ("AUD-03", "ops/audit.yaml", lambda d: d["retention"][0].pop("keep_days"), "lacks `keep_days` or a `reason`"),
+    ("AUD-03", "ops/audit.yaml", lambda d: d.update(retention=[]), "for no record how long it is kept"),
+    ("AUD-04", "ops/audit.yaml", lambda d: d.update(risk_tier="low"), "`risk_tier` is low, and the facts give high"),
+    ("AUD-04", "ops/audit.yaml", lambda d: d["on_audit_failure"].update(high="open"), "`on_audit_failure` of high is"),
+    ("AUD-05", "ops/audit.yaml", lambda d: d.update(identifying_fields=[]), "lacks application_id, a restricted key"),
+    ("MON-01", "ops/monitoring.yaml", lambda d: d["checks"][0].update(runbook="ops/playbook.md#none"), "is not there"),
+    ("MON-01", "ops/monitoring.yaml", lambda d: d["checks"][0].update(owner=""), "psi has no `owner`"),
+    ("MON-01", *of("monitoring", lambda c: c.update(measurements=[])), "holds no measurement"),
+    ("INC-02", f"{GOV}/dependencies.yaml", lambda d: d.update(consumers=[{"name": "x"}]), "one of `consumers` has no"),
+]
+
+
+@pytest.mark.parametrize(("control", "path", "change", "message"), MUTATIONS)
+def test_what_is_broken_on_purpose_is_found(control: str, path: str, change: Change, message: str) -> None:
+    """The control's own check tells it, in the file where it is."""
+    sound = project()
+    files = changed(sound.files, path, change)
+    gaps = found(control, replace(sound, files=files, digest=lambda name: digest_in(files, name)))
+    assert any(message in gap.message for gap in gaps), gaps
+
+
+TEXTS = [
+    ("GOV-08", "constraints.txt", b"edited\n", "was edited"),
+    ("GOV-09", ".ai-factory/waivers.yaml", b"- {rule: AF007, control: MOD-06, reason: r, owner: a@x, approver: b@x, until: '2026-01-01'}\n", "expired"),
+    ("GOV-09", ".ai-factory/waivers.yaml", b"- {rule: AF007}\n", "line 1"),
+    ("MOD-01", "docs/model-card.md", f"`{MODEL}` TODO\n".encode(), "holds a placeholder: TODO"),
+    ("SEC-01", "constraints.txt", b"polars>=1\n", "line 1 names no version: polars>=1"),
+    ("RES-01", "ops/decommission.md", None, "is missing"),
+    ("DATA-01", CONTRACT, None, "there is no data contract"),
+    ("DATA-01", CONTRACT, b"a: [\n", "line 2"),
+    ("DATA-02", QUALITY, b"{", "is no JSON"),
+    ("DATA-02", QUALITY, None, "is missing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("control", "path", "content", "message"), TEXTS)
+def test_a_file_that_is_gone_or_spoiled_is_found(control: str, path: str, content: bytes | None, message: str) -> None:
+    """Never a traceback: a sentence about the file."""
+    sound = project()
+    files = {name: file for name, file in sound.files.items() if name != path}
+    files |= {path: File(content)} if content is not None else {}
+    gaps = found(control, replace(sound, files=files))
+    assert any(message in gap.message for gap in gaps), gaps
+
+
+def test_a_retired_system_has_no_step_open() -> None:
+    sound = project()
+    files = changed(sound.files, SYSTEM, lambda d: d.update(status="retired"))
+    gaps = found("RES-01", replace(sound, files=files))
+    assert gaps
+    assert {gap.path for gap in gaps} == {"ops/decommission.md"}
+
+
+def test_evidence_of_other_inputs_is_stale() -> None:
+    """An input that is here has to be what it was; one below var/ that is not here says nothing."""
+    sound = project()
+    other = changed(sound.files, CONTRACT, lambda d: d.update(version="2.0.0"))
+    subject = replace(sound, files=other, digest=lambda path: digest_in(other, path))
+    stands = result(subject, subject.applies.controls["DATA-02"], CHECKS["DATA-02"], lambda paths: True)
+    message = f"is of other inputs than these: {CONTRACT} changed since"
+    assert (stands.status, [gap.message for gap in stands.gaps]) == (Status.STALE, [message])
+    assert sound.stale_inputs({"inputs": {"var/data/raw.parquet": "sha256:0", "gone.yaml": "sha256:0"}}) == [
+        "gone.yaml"
+    ]
+
+
+def test_each_check_has_a_mutation() -> None:
+    """A check that nothing makes fail is decoration."""
+    broken = {row[0] for row in [*MUTATIONS, *TEXTS]}
+    assert CHECKS.keys() - broken == set()
