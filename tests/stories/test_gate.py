@@ -97,14 +97,13 @@ def test_no_waiver_holds_where_law_in_force_asks(project: Path, tmp_path: Path) 
 
 
 def test_a_duty_to_come_blocks_from_its_day_on(project: Path, tmp_path: Path) -> None:
-    """What is required by a date, is required on that date."""
-    assessed(project, tmp_path, "us-card-credit", effect="minor", reversibility="easy", persons_per_year=10)
-    rows = cli("gate", *DAY, "--json", cwd=project).data["controls"]
-    coming = [row for row in rows if row["verdict"] == "required by"]
-    for row in coming:
-        then = cli("gate", "--as-of", row["date"], "--json", cwd=project).data["controls"]
-        assert next(one for one in then if one["control"] == row["control"])["verdict"] == "required now"
-        assert not row["blocks"]
+    """What law requires by a date is required from that date on: Colorado's notice, where people are hired."""
+    change = {"decision_type": "hiring", "affects": ["employees"], "effect": "significant", "sector": "other"}
+    assessed(project, tmp_path, "us-card-credit", **change)
+    for day, verdict, blocks in (("2026-12-31", "required by", False), ("2027-01-01", "required now", True)):
+        rows = cli("gate", "--as-of", day, "--json", cwd=project).data["controls"]
+        (row,) = [row for row in rows if row["control"] == "TRA-02"]
+        assert (row["verdict"], row["date"], row["blocks"]) == (verdict, "2027-01-01", blocks)
 
 
 def test_today_is_the_default(project: Path, tmp_path: Path) -> None:
