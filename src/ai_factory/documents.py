@@ -129,7 +129,8 @@ def _in_place_of(before: Any, value: Any) -> Any:
     """A list stays laid out as it was; one in place of a word stands on its line, and no comment comes between."""
     from ruamel.yaml.comments import CommentedSeq
 
-    if not isinstance(value, list) or (isinstance(before, CommentedSeq) and not before.fa.flow_style()):
+    nested = isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value)
+    if nested or not isinstance(value, list) or (isinstance(before, CommentedSeq) and not before.fa.flow_style()):
         return value
     found = CommentedSeq(value)
     found.fa.set_flow_style()

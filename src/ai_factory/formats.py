@@ -370,7 +370,7 @@ CONTROLS = _page(
 
 TIERS = _page(
     "tiers",
-    _map(_object({"from": {"type": "number"}}, ("from",)), propertyNames=FACT),
+    _map(_object({"from": {"type": "number"}, "roles": TEXTS}, ("from", "roles")), propertyNames=FACT),
     "controls/tiers.yaml: the points and floors from which an inherent tier is computed",
     points=_map({"type": ["number", "object"]}, propertyNames=FACT),
     floors={

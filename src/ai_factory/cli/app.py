@@ -23,6 +23,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "explain": "look:explain",
     "assess": "assess:assess",
     "gate": "gate:gate",
+    "approve": "approve:approve",
     "blueprint": "library:blueprints",
     "component": "library:components",
     "check": "app:check",

@@ -160,6 +160,23 @@ def content_of(root: str, place: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
+def authors(root: str, paths: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Who has written or committed each path in the history of what is checked out, by address, in one process.
+
+    A path that was never committed has nobody. Raises MachineError where git refuses.
+    """
+    found: dict[str, set[str]] = {path: set() for path in paths}
+    head = ["--literal-pathspecs", "-c", "core.quotePath=false"]
+    options = ["log", "-z", "--relative", "--name-only", "--no-renames", "--format=%x01%ae%x01%ce%x01", "--"]
+    people: set[str] = set()
+    for part in run([*head, *options, *found], root).decode(errors="surrogateescape").split("\0"):
+        name = part.rpartition("\x01")[2].strip("\n")
+        people = {who for who in part.split("\x01")[1:3] if who} if "\x01" in part else people
+        if name in found:
+            found[name] |= people
+    return {path: frozenset(who) for path, who in found.items()}
+
+
 def parents(root: str) -> Meeting | None:
     """The branches that the last commit brought together; None where it is no merge of two."""
     told = finished(["rev-list", "--parents", "--max-count=1", "HEAD"], root, expect=(0, 128))

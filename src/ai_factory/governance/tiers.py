@@ -43,11 +43,12 @@ class Tiering:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How tiers are computed: the least points of each, the points of each fact, and the floors."""
+    """How tiers are computed: the least points of each, the points of each fact, the floors; who approves in each."""
 
     least: Mapping[str, int]
     points: Mapping[str, Any]
     floors: tuple[Floor, ...]
+    roles: Mapping[str, tuple[str, ...]]
 
     def of(self, conditions: Conditions, facts: Facts) -> Tiering:
         """The tier of a system with these facts."""
@@ -89,4 +90,5 @@ class Scale:
 def scale(document: Mapping[str, Any]) -> Scale:
     """The scale that `controls/tiers.yaml` states."""
     least = {tier: row["from"] for tier, row in document["tiers"].items()}
-    return Scale(least, document["points"], tuple(Floor(**row) for row in document["floors"]))
+    roles = {tier: tuple(row["roles"]) for tier, row in document["tiers"].items()}
+    return Scale(least, document["points"], tuple(Floor(**row) for row in document["floors"]), roles)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ai_factory import cache, waivers
+from ai_factory import waivers
 from ai_factory.check import Finding
-from ai_factory.errors import ProjectError
-from ai_factory.governance import facts as facts_of
+from ai_factory.governance import approvals
 from ai_factory.governance.applicability import Applicability
-from ai_factory.governance.checking import KEPT_ELSEWHERE, Gap, Result, Status, Subject, results
+from ai_factory.governance.approvals import Situation
+from ai_factory.governance.checking import Gap, Result, Status, results
 from ai_factory.governance.checks import CHECKS
 from ai_factory.lock import WAIVERS
-from ai_factory.newest import SKIPPED
-from ai_factory.project.facts import FACTS, judged, map_of, recorded
+from ai_factory.project.approve import standing
+from ai_factory.project.facts import FACTS
 from ai_factory.project.opening import Project
-from ai_factory.tree import File
+from ai_factory.project.subject import subject_of
 from ai_factory.waivers import Waiver
 
-HOW = "`ai-factory assess` asks for them"
+SIGN_OFF = "GOV-06"  # the control whose gaps are those of approvals
 OWNERS: Mapping[str, str] = {"business_owner": "business owner", "dpo": "data protection"}
 
 
@@ -31,6 +30,7 @@ class Gated:
     applies: Applicability
     results: tuple[Result, ...]
     findings: tuple[Finding, ...]
+    warnings: tuple[str, ...]  # approvals that soon run out
 
     @property
     def passed(self) -> bool:
@@ -41,37 +41,19 @@ class Gated:
 def gate(project: Project, as_of: str) -> Gated:
     """Look at every control on that day. Raises ProjectError where the facts are not all answered."""
     subject = subject_of(project, as_of)
-    found = results(subject, CHECKS, lambda paths: False)
+    register, now, unsound = standing(project, subject)
+    unsigned = (*unsound, *approvals.gaps(register, now))
+    found = results(subject, {**CHECKS, SIGN_OFF: lambda _: unsigned}, lambda paths: _signed(paths, unsigned, now))
     held, refused = _waivers(project, found)
     stands = tuple(_waived(result, held, as_of) for result in found)
     open_ones = [finding for result in found if result.blocks for finding in findings_of(result)]
-    return Gated(subject.applies, stands, (*waivers.apply(open_ones, held, as_of), *refused))
+    findings = (*waivers.apply(open_ones, held, as_of), *refused)
+    return Gated(subject.applies, stands, findings, tuple(approvals.warnings(register, now)))
 
 
-def subject_of(project: Project, as_of: str) -> Subject:
-    """The project as checks see it: its files below the folders that it keeps, and what applies on that day."""
-    known, now = map_of(project), recorded(project)
-    problems = facts_of.problems(now.facts, known.facts)
-    if problems:
-        names = ", ".join(f"`{name}`" for name in problems)
-        raise ProjectError(f"`{FACTS}`: what applies is not known, for these are not answered: {names}", HOW)
-    applies, _ = judged(known, facts_of.facts(now.facts), as_of)
-    files = {path: file for path in _paths(project) if (file := project.folder.read(path))}
-    return Subject(
-        files, project.lock, known, applies, as_of, lambda path: _digest(project, files, path), cache.document
-    )
-
-
-def _paths(project: Project) -> set[str]:
-    """The factory's files, and all others in the folders where it has some; none of what runs keep for themselves."""
-    folders = {path.split("/")[0] for path in project.lock.paths if "/" in path} - {KEPT_ELSEWHERE.rstrip("/")}
-    found = {path for folder in folders for path in project.folder.walk(folder)}
-    return {path for path in found | project.lock.paths.keys() if SKIPPED.isdisjoint(path.split("/"))} | {WAIVERS}
-
-
-def _digest(project: Project, files: Mapping[str, File], path: str) -> str:
-    file = files.get(path) or project.folder.read(path)
-    return f"sha256:{hashlib.sha256(file.content).hexdigest()}" if file else ""
+def _signed(paths: tuple[str, ...], unsigned: Sequence[Gap], now: Situation) -> bool:
+    """Whether every role has approved, and what they approved holds some of these files."""
+    return not unsigned and any(path in now.subjects for path in paths)
 
 
 def _waivers(project: Project, found: Sequence[Result]) -> tuple[list[Waiver], list[Finding]]:
@@ -107,7 +89,7 @@ def findings_of(result: Result) -> list[Finding]:
     unsigned = Gap(next(iter(result.evidence), FACTS), "has to be approved by people", "`ai-factory approve`")
     return [
         Finding(
-            "AF007",
+            "AF009" if control.id == SIGN_OFF else "AF007",
             gap.path or FACTS,
             f"{gap.message} ({control.id} {control.title}; {_acts(control.owner)} acts)",
             controls=(control.id,),

@@ -18,7 +18,8 @@ def text(found: Gated) -> str:
     lines: list[str] = []
     for result in found.results:
         lines += _control(result) if result.blocks else []
-    others = [one for one in found.findings if one.rule != "AF007"]
+    others = [one for one in found.findings if one.rule not in ("AF007", "AF009")]
+    lines += [f"soon: {plain(one)}" for one in found.warnings]
     lines += [f"{one.rule} {one.level}: {plain(one.path)} {plain(one.message)}" for one in others]
     return "\n".join([*lines, _summary(found), UNREVIEWED])
 
@@ -31,6 +32,7 @@ def data(found: Gated) -> dict[str, Any]:
         "as_of": found.applies.as_of,
         "tier": found.applies.tier,
         "controls": [_row(result) for result in found.results],
+        "warnings": list(found.warnings),
         "findings": [finding_row(finding) for finding in found.findings],
     }
 

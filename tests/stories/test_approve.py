@@ -1,0 +1,117 @@
+"""`approve`: a decision on what a release consists of, in one role, that can hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ai_factory import documents
+from tests.kit import cli, commit, git, put, snapshot
+from tests.stories.test_gate import assessed
+
+REGISTER = """\
+# Who approved what.
+required_roles: [business owner]
+
+subjects:
+  - governance/facts.yaml
+  - ops/*.md
+
+approvals: []
+"""
+WHO = ("--approver", "owner@example.org", "--author", "author@example.org", "--expires", "2027-06-30")
+
+
+@pytest.fixture
+def governed(project: Path, tmp_path: Path) -> Path:
+    """A project of low risk that was assessed and has a register, all committed by test@example.org."""
+    put(project, {"governance/approvals.yaml": REGISTER})
+    assessed(project, tmp_path)
+    commit(project)
+    return project
+
+
+def rows(project: Path) -> list[dict[str, Any]]:
+    found = documents.load((project / "governance/approvals.yaml").read_bytes(), "approvals")["approvals"]
+    return list(found)
+
+
+def sign_off(project: Path) -> str:
+    """How the control on approvals stands."""
+    found = cli("gate", "--json", cwd=project).data["controls"]
+    return next(str(row["status"]) for row in found if row["control"] == "GOV-06")
+
+
+def test_an_approval_is_written_for_the_subjects_as_they_are(governed: Path) -> None:
+    """With their digests; the comments of the register stay."""
+    result = cli("approve", "business owner", *WHO, "--conditions", "until the pilot ends", "--json", cwd=governed)
+    assert (result.code, result.data["missing"]) == (0, [])
+    (row,) = rows(governed)
+    assert sorted(row["covers"]) == ["governance/facts.yaml", "ops/old.md", "ops/runbook.md"]
+    assert all(digest.startswith("sha256:") for digest in row["covers"].values())
+    told = (row["role"], row["approver"], row["decision"], row["expires"], row["conditions"])
+    assert told == ("business owner", "owner@example.org", "approved", "2027-06-30", "until the pilot ends")
+    assert (governed / "governance/approvals.yaml").read_text().startswith("# Who approved what.\nrequired_roles:")
+    assert git(governed, "status", "--porcelain") == "M governance/approvals.yaml"
+
+
+def test_a_subject_that_changes_voids_it(governed: Path) -> None:
+    """And the gate says which."""
+    facts = {"jurisdictions": "SG", "interacts_with_people": "yes", "effect": "significant"}
+    data = [part for fact, value in facts.items() for part in ("--data", f"{fact}={value}")]
+    cli("assess", *data, cwd=governed)
+    commit(governed)
+    cli("approve", "business owner", *WHO, cwd=governed)
+    cli("approve", "risk", *WHO[2:], "--approver", "risk@example.org", cwd=governed)
+    assert sign_off(governed) == "pass"
+    put(governed, {"ops/runbook.md": "other\n"})
+    commit(governed)
+    (gap, _) = next(
+        row["gaps"] for row in cli("gate", "--json", cwd=governed).data["controls"] if row["control"] == "GOV-06"
+    )
+    assert gap["message"] == "approval of the business owner: ops/runbook.md has changed since"
+
+
+def test_another_decision_of_the_role_takes_its_place(governed: Path) -> None:
+    cli("approve", "business owner", *WHO, cwd=governed)
+    assert cli("approve", "business owner", *WHO, "--refuse", cwd=governed).code == 0
+    assert [row["decision"] for row in rows(governed)] == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("business owner", *WHO[2:], "--approver", "Author@example.org"), "the approver is the author"),
+        (
+            ("business owner", *WHO[2:], "--approver", "test@example.org"),
+            "the approver has changed governance/facts.yaml",
+        ),
+        (("business owner", *WHO[:4], "--expires", "2020-01-01"), "it ran out on 2020-01-01"),
+        (("business owner", *WHO[:4], "--expires", "2999-01-01"), "it runs until 2999-01-01, more than a year after"),
+        (("cook", *WHO), "nobody asks for an approval of the role `cook`"),
+        (("business owner", *WHO[:4], "--expires", "soon"), "`soon` is no date"),
+    ],
+)
+def test_one_that_cannot_hold_is_not_written(governed: Path, arguments: tuple[str, ...], message: str) -> None:
+    """Exit 2, and every byte stays."""
+    before = snapshot(governed)
+    result = cli("approve", *arguments, cwd=governed)
+    assert result.code == 2
+    assert message in result.err
+    assert snapshot(governed) == before
+
+
+def test_what_is_not_committed_is_approved_by_nobody(governed: Path) -> None:
+    put(governed, {"ops/runbook.md": "other\n"})
+    result = cli("approve", "business owner", *WHO, cwd=governed)
+    assert result.code == 2
+    assert "nobody knows who changed ops/runbook.md: commit it" in result.err
+
+
+def test_a_subject_that_is_not_here_is_told(governed: Path) -> None:
+    put(governed, {"governance/approvals.yaml": REGISTER.replace("ops/*.md", "docs/model-card.md")})
+    result = cli("approve", "business owner", *WHO, cwd=governed)
+    assert result.code == 2
+    assert "a subject of approvals is not here: docs/model-card.md" in result.err
