@@ -9,18 +9,22 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from ai_factory import catalog, contributions, documents, errors, formats, render, sandbox
+from ai_factory import cache, catalog, contributions, documents, errors, formats, render, sandbox
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.check import FAIL_ON, RULES
 from ai_factory.cli.app import application
 from ai_factory.cli.check_options import parser as check_parser
 from ai_factory.factory import Factory, open_factory
+from ai_factory.governance.checks import CHECKS
+from ai_factory.governance.reading import read
+from ai_factory.project.gate import SIGN_OFF
 from ai_factory.project.target import Choice, recipe, settle
 from ai_factory.questions import MISSING, Question
 
@@ -43,6 +47,7 @@ def pages(root: Path = ROOT) -> Pages:
         **{path.name: source_page(path) for path in sorted(SOURCE.glob("*.md"))},
         **{f"components/{item.name}.md": component_page(item, plans) for item in parts},
         **{f"blueprints/{item.name}.md": blueprint_page(item, factory) for item in plans},
+        "checked.md": checked_page(parts, factory),
         "compared.md": compared_page(plans, factory),
         "README.md": index_page(parts, plans),
     }
@@ -271,6 +276,34 @@ def blueprint_page(item: Blueprint, factory: Factory) -> str:
     )
 
 
+def checked_page(parts: Sequence[Component], factory: Factory) -> str:
+    """Which controls a machine checks, which have files as evidence, and which have neither."""
+    law = read(factory.read(catalog.CONTROLS), cache.document).regulation
+    bringing = {name: [item.name for item in parts if name in item.evidences] for name in law.controls}
+    rows = [
+        (name, row.title, _checked_by(name, row.by_machine), ", ".join(map(code, bringing[name])) or "none yet")
+        for name, row in law.controls.items()
+    ]
+    levels = Counter(row.verified for row in law.requirements.values())
+    told = ", ".join(f"{levels[level]} {level}" for level in ("corroborated", "secondary", "recall"))
+    alone = len(law.controls.keys() & {*CHECKS, SIGN_OFF})
+    return page(
+        "What is checked",
+        f"Of {len(law.controls)} controls, {alone} have a check of their own in `ai-factory gate`. For the others it "
+        "looks whether their evidence is there, unedited and of the inputs as they are: **that a control is met does "
+        "not follow from that**, people have to judge it. A component brings evidence where its blueprint holds it.",
+        f"The {len(law.requirements)} duties behind them are in our own words, and unreviewed by counsel. How far each "
+        f"row was checked: {told} (recall: from general knowledge, no source consulted). No official text was read.",
+        table(("control", "is about", "checked by", "evidence from the components"), rows),
+    )
+
+
+def _checked_by(name: str, by_machine: bool) -> str:
+    """How the gate finds out, in words."""
+    found = "a check of its own" if name in CHECKS or name == SIGN_OFF else "the presence of its evidence alone"
+    return found if by_machine else f"{found}, and people who approve it"
+
+
 def compared_page(plans: Sequence[Blueprint], factory: Factory) -> str:
     """What is born with each blueprint, read off a rendering, and what public templates bring."""
     place = SOURCE / "compared.yaml"
@@ -321,6 +354,7 @@ def index_page(parts: Sequence[Component], plans: Sequence[Blueprint]) -> str:
     first = [
         ("[Commands](cli.md)", "every command and option"),
         ("[Beside public templates](compared.md)", "what is born with each blueprint, and with others"),
+        ("[What is checked](checked.md)", "for each control, what a machine looks at and what only people can"),
         ("[Exit codes](exit-codes.md)", "what the number means that a command ends with"),
         ("[Rules](rules.md)", "what `check` can find"),
         ("[Template format](template-format.md)", "what a component may hold"),
