@@ -24,6 +24,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "assess": "assess:assess",
     "gate": "gate:gate",
     "approve": "approve:approve",
+    "audit": "audit:audit",
     "blueprint": "library:blueprints",
     "component": "library:components",
     "check": "app:check",

@@ -1,0 +1,152 @@
+"""The audit logs of a project: are they what was written, and the proof of one event in them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ai_factory import cache, logs, proof
+from ai_factory.errors import MachineError, ProjectError, UsageError
+from ai_factory.project.opening import Project
+
+SETTINGS = "ops/audit.yaml"
+FOLDER = "var/audit"
+
+
+class Verified(NamedTuple):
+    """One log: its name, how many events it has, up to which a checkpoint covers it, and what is wrong with it."""
+
+    log: str
+    events: int
+    covered: int
+    torn: bool
+    problems: tuple[str, ...]
+
+
+def verify(project: Project, folder: str = "", against: str = "") -> list[Verified]:
+    """Verify each log of a folder, and with `against` also by checkpoints that were kept elsewhere.
+
+    Raises ProjectError where there is no log, MachineError for files that cannot be read.
+    """
+    place, keys = folder or os.path.join(project.root, FOLDER), keys_of(project)
+    known = _notes(_read(against), against) if against else {}
+    if against and not known:
+        raise UsageError(f"`{against}` holds no checkpoint", "`make checkpoint` of the project prints some")
+    names = sorted({*_logs(place), *known})
+    if not names:
+        raise ProjectError(f"there is no audit log in `{place}`", "`make run` writes the first events")
+    found = {name: _read_log(place, name, known.get(name, [])) for name in names}
+    disposed = {name: {one for log in found.values() for one in log.disposed.get(name, ())} for name in names}
+    return [_verified(place, name, known.get(name, []), keys, found[name], disposed[name]) for name in names]
+
+
+def prove(project: Project, event: str, folder: str = "") -> dict[str, Any]:
+    """The proof that one event is in a log, under the newest checkpoint that covers it, without showing another event.
+
+    Raises UsageError for an id that is in no log, ProjectError where no checkpoint covers it.
+    """
+    place = folder or os.path.join(project.root, FOLDER)
+    for name in _logs(place):
+        lines = (_read(os.path.join(place, name)) or b"").split(b"\n")[:-1]
+        index = next((number for number, line in enumerate(lines) if _id(line) == event), None)
+        if index is not None:
+            return _proof(place, name, lines, index)
+    message = f"no log in `{place}` has an event with the id `{event}`"
+    raise UsageError(message, "it is the event's own id, not that of its case")
+
+
+def keys_of(project: Project) -> tuple[str, ...]:
+    """The public keys that sign the project's checkpoints."""
+    file = project.folder.read(SETTINGS)
+    document = cache.document(file.content, SETTINGS, ProjectError) if file else {}
+    keys = document.get("checkpoint_keys") if isinstance(document, dict) else None
+    return tuple(str(key) for key in keys) if isinstance(keys, list) else ()
+
+
+def _proof(place: str, name: str, lines: Sequence[bytes], index: int) -> dict[str, Any]:
+    points = [(point, note) for point, note in _beside(place, name) if point.size > index]
+    if not points:
+        raise ProjectError(f"no checkpoint of {name} covers event {index + 1}", "`make checkpoint` makes one")
+    point, note = max(points, key=lambda pair: pair[0].size)
+    leaves = logs.read_log(b"".join(line + b"\n" for line in lines)).leaves[: point.size]
+    path = [step.hex() for step in logs.path_to(leaves, index)]
+    return {"log": name, "event": lines[index].decode(), "index": index, "path": path, "checkpoint": note}
+
+
+Points = Sequence[tuple[proof.Checkpoint, str]]
+
+
+def _read_log(place: str, name: str, known: Points) -> logs.Log:
+    content = _read(os.path.join(place, name))
+    points = [point for point, _ in (*_beside(place, name), *known)]
+    return logs.read_log(content or b"", _head(place, name, content), points)
+
+
+def _verified(
+    place: str, name: str, known: Points, keys: Sequence[str], found: logs.Log, disposed: set[int]
+) -> Verified:
+    points = [point for point, _ in (*_beside(place, name), *known)]
+    there = os.path.exists(os.path.join(place, name))
+    problems = [] if there else [f"{name} is gone, and what lay beside it is not"]
+    unsigned = [point.size for point in points if keys and not proof.signed(point, keys)]
+    problems += [f"the checkpoint of {size} events is signed by no known key" for size in unsigned]
+    lost = [number for number in found.stubs if number not in disposed]
+    problems += [f"event {number} was removed, and no disposal is on record" for number in lost]
+    covered = max((point.size for point in points), default=0)
+    return Verified(name, len(found.leaves), covered, found.torn, (*problems, *found.problems))
+
+
+def _logs(place: str) -> list[str]:
+    """The logs of a folder, also one that is gone while something of it is still there."""
+    names = os.listdir(place) if os.path.isdir(place) else []
+    ends = (".jsonl", ".head.json", ".checkpoints")
+    return sorted({f"{name.removesuffix(end)}.jsonl" for name in names for end in ends if name.endswith(end)})
+
+
+def _head(place: str, name: str, content: bytes | None) -> Mapping[str, Any] | None:
+    """The head file of a log; an empty one where it is missing beside a log that has events."""
+    found = _read(os.path.join(place, name.removesuffix(".jsonl") + ".head.json"))
+    if found is None:
+        return {} if content else None
+    try:
+        head = json.loads(found)
+    except ValueError:
+        return {}
+    return head if isinstance(head, dict) else {}
+
+
+def _beside(place: str, name: str) -> list[tuple[proof.Checkpoint, str]]:
+    path = os.path.join(place, name.removesuffix(".jsonl") + ".checkpoints")
+    return _notes(_read(path), path).get(name, [])
+
+
+def _notes(content: bytes | None, where: str) -> dict[str, list[tuple[proof.Checkpoint, str]]]:
+    """The checkpoints of a file by the log that they are of. Raises ProjectError for a line that is none."""
+    found: dict[str, list[tuple[proof.Checkpoint, str]]] = {}
+    for number, line in enumerate((content or b"").decode("utf-8", "replace").splitlines(), 1):
+        try:
+            told = json.loads(line)
+            found.setdefault(str(told["log"]), []).append((proof.checkpoint(told["checkpoint"]), told["checkpoint"]))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise ProjectError(f"`{where}` line {number}: is no checkpoint") from None
+    return found
+
+
+def _id(line: bytes) -> str:
+    try:
+        return str(json.loads(line)["id"])
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
+def _read(path: str) -> bytes | None:
+    """The bytes of a file of this machine; None where there is none."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MachineError(f"`{path}` cannot be read: {(error.strerror or '').lower()}") from None
