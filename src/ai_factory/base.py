@@ -32,10 +32,14 @@ class Base(NamedTuple):
 
 def write(base: Base) -> bytes:
     """The zip's bytes."""
+    return packed({**base.files, **{THEIRS + path: file for path, file in base.theirs.items()}})
+
+
+def packed(entries: Tree) -> bytes:
+    """A zip of these files: stored, sorted, with one date, so that the same files give the same bytes."""
     import zipfile
 
     buffer = io.BytesIO()
-    entries = {**base.files, **{THEIRS + path: file for path, file in base.theirs.items()}}
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for path, file in sorted(entries.items()):
             info = zipfile.ZipInfo(path, EPOCH)

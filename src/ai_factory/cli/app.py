@@ -25,6 +25,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "gate": "gate:gate",
     "approve": "approve:approve",
     "audit": "audit:audit",
+    "evidence": "evidence:evidence",
     "blueprint": "library:blueprints",
     "component": "library:components",
     "check": "app:check",

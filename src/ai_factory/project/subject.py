@@ -9,7 +9,7 @@ from ai_factory import cache
 from ai_factory.errors import ProjectError
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance.checking import KEPT_ELSEWHERE, Subject
-from ai_factory.lock import WAIVERS
+from ai_factory.lock import LOCK, WAIVERS
 from ai_factory.newest import SKIPPED
 from ai_factory.project.facts import FACTS, judged, map_of, recorded
 from ai_factory.project.opening import Project
@@ -38,7 +38,7 @@ def _paths(project: Project) -> set[str]:
     owned = {path.split("/")[0] for path in project.lock.paths if "/" in path}
     folders = {*owned, *KNOWN} - {KEPT_ELSEWHERE.rstrip("/")}
     found = {path for folder in folders for path in project.folder.walk(folder)}
-    return {path for path in found | project.lock.paths.keys() if SKIPPED.isdisjoint(path.split("/"))} | {WAIVERS}
+    return {path for path in found | project.lock.paths.keys() if SKIPPED.isdisjoint(path.split("/"))} | {LOCK, WAIVERS}
 
 
 def _digest(project: Project, files: Mapping[str, File], path: str) -> str:
