@@ -26,6 +26,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "approve": "approve:approve",
     "audit": "audit:audit",
     "evidence": "evidence:evidence",
+    "map": "maps:maps",
     "blueprint": "library:blueprints",
     "component": "library:components",
     "check": "app:check",

@@ -1,0 +1,129 @@
+"""Two maps beside each other: which rows were added, removed or changed, and what that does to a system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ai_factory.governance.applicability import Applicability, Duty, Judgement, Verdict
+from ai_factory.governance.reading import Map
+from ai_factory.governance.regulation import Instrument
+
+ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+
+
+class Change(NamedTuple):
+    """One row of a map that is not what it was; `fields` are those that differ, before and after."""
+
+    kind: str
+    name: str
+    what: str
+    fields: Mapping[str, tuple[str, str]] = {}
+
+
+class Effect(NamedTuple):
+    """What a change of map does to one control or duty of a system: how it stands before and after."""
+
+    name: str
+    title: str
+    before: str
+    after: str
+
+    @property
+    def gained(self) -> bool:
+        """Whether it is required by the new map only, now or by a day."""
+        return not _requires(self.before) and _requires(self.after)
+
+    @property
+    def lost(self) -> bool:
+        """Whether only the old map required it."""
+        return _requires(self.before) and not _requires(self.after)
+
+
+def differences(old: Map, new: Map) -> list[Change]:
+    """Every row that differs, by kind, in the order of the new map."""
+    pairs = {
+        "fact": (old.facts, new.facts),
+        "condition": (old.regulation.conditions.named, new.regulation.conditions.named),
+        "instrument": (_instruments(old), _instruments(new)),
+        "requirement": (old.regulation.requirements, new.regulation.requirements),
+        "control": (old.regulation.controls, new.regulation.controls),
+        "tier": (old.scale.least, new.scale.least),
+        "points": (old.scale.points, new.scale.points),
+        "floor": ({floor.reason: floor for floor in one.scale.floors} for one in (old, new)),
+    }
+    return [change for kind, (before, after) in pairs.items() for change in _of_kind(kind, before, after)]
+
+
+def effects(before: Applicability, after: Applicability) -> list[Effect]:
+    """The controls that stand otherwise for one system, in the order of the new map, those that are gone at the end."""
+    names = [*after.controls, *(name for name in before.controls if name not in after.controls)]
+    found = [_effect(name, before.controls.get(name), after.controls.get(name)) for name in names]
+    return [effect for effect in found if effect.before != effect.after]
+
+
+def duty_effects(before: Applicability, after: Applicability) -> list[Effect]:
+    """The duties that stand otherwise: that apply or no longer do, or from another day."""
+    names = [*after.duties, *(name for name in before.duties if name not in after.duties)]
+    pairs = [(name, before.duties.get(name), after.duties.get(name)) for name in names]
+    found = [Effect(name, _cite(one, two), _applying(one), _applying(two)) for name, one, two in pairs]
+    return [effect for effect in found if effect.before != effect.after]
+
+
+def _cite(before: Duty | None, after: Duty | None) -> str:
+    told = after or before
+    return told.requirement.cite if told else ""
+
+
+def _applying(one: Duty | None) -> str:
+    if one is None or not one.applies:
+        return "does not apply"
+    return f"applies {'since' if one.started else 'from'} {one.requirement.applies_from or 'no day of its own'}"
+
+
+def _of_kind(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    for name, row in after.items():
+        if name not in before:
+            yield Change(kind, name, ADDED)
+        elif fields := _fields(before[name], row):
+            yield Change(kind, name, CHANGED, fields)
+    yield from (Change(kind, name, REMOVED) for name in before if name not in after)
+
+
+def _fields(before: Any, after: Any) -> dict[str, tuple[str, str]]:
+    """The fields of a row that differ, as text; of a plain value the value itself."""
+    one, two = (row._asdict() if hasattr(row, "_asdict") else {"": row} for row in (before, after))
+    pairs = {name: _pair(one[name], two[name]) for name in two}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _pair(before: Any, after: Any) -> tuple[str, str]:
+    """A value before and after, as text; of lists the members that only one of them has."""
+    if isinstance(before, tuple) and isinstance(after, tuple) and not isinstance(before, Instrument):
+        gone, come = ([one for one in here if one not in there] for here, there in ((before, after), (after, before)))
+        return ", ".join(map(str, gone)) or "none", ", ".join(map(str, come)) or "none"
+    return _text(before), _text(after)
+
+
+def _text(value: Any) -> str:
+    return value.id if isinstance(value, Instrument) else str(value) if value not in (None, "") else "none"
+
+
+def _instruments(one: Map) -> dict[str, Instrument]:
+    return {row.instrument.id: row.instrument for row in one.regulation.requirements.values()}
+
+
+def _effect(name: str, before: Judgement | None, after: Judgement | None) -> Effect:
+    told = after or before
+    assert told is not None
+    return Effect(name, told.control.title, _standing(before), _standing(after))
+
+
+def _standing(one: Judgement | None) -> str:
+    if one is None:
+        return "not in the map"
+    return f"{one.verdict.value} {one.date}" if one.verdict is Verdict.LATER else one.verdict.value
+
+
+def _requires(standing: str) -> bool:
+    return standing == Verdict.REQUIRED.value or standing.startswith(Verdict.LATER.value)
