@@ -16,6 +16,32 @@ from ai_factory import formats
 from ai_factory.formats import Problem
 
 WHEN = {"value": "polars", "when": "x"}
+HEAD = {"schema": 1, "as_of": "2026-11-26"}
+INSTRUMENT = {"title": "t", "binding": True, "status": "s", "supersedes": ["a"], "verified": "recall", "note": "n"}
+REQUIREMENT = {
+    "instrument": "EU",
+    "cite": "c",
+    "topic": "t",
+    "when": "eu",
+    "applies_from": "2026-01-01",
+    "verified": "secondary",
+}
+CONTROL = {
+    "id": "GOV-01",
+    "title": "t",
+    "intent": "i",
+    "tier_floor": "low",
+    "lifecycle": ["design"],
+    "owner": "risk",
+    "only_if": {"a": True},
+    "refs": ["EU-1"],
+    "nist": ["GOVERN 1.1"],
+    "nist600": ["2.1"],
+    "iso": ["A.2.2"],
+    "policies": ["P 1"],
+    "evidence": [{"kind": "record", "name": "n", "format": "f"}],
+    "verify": {"by": "machine_and_person", "rule": "r"},
+}
 VALID: Mapping[str, Any] = {
     "component": {
         "summary": "s",
@@ -110,6 +136,53 @@ VALID: Mapping[str, Any] = {
         {"rule": "AF002", "path": "p", "reason": "r", "owner": "o", "approver": "a", "until": "2027-01-01"},
         {"rule": "AF007", "control": "AUD-01", "reason": "r", "owner": "o", "approver": "a", "until": "2024-02-29"},
     ],
+    "facts": {
+        **HEAD,
+        "facts": {
+            "effect": {"type": "ordered", "help": "h", "values": ["a", "b"]},
+            "count": {"type": "int", "help": "h"},
+        },
+        "contradictions": [{"when": {"effect": "a"}, "says": "s"}, {"when": "name", "says": "s"}],
+    },
+    "assessment": {
+        **HEAD,
+        "questions": [
+            {"sets": ["a"], "ask": "q", "why": "w", "when": "x", "words": {"v": "w"}},
+            {"sets": ["a", "b"], "ask": "q", "why": "w", "choices": [{"say": "s", "a": True}]},
+        ],
+        "screen": [{"use": "u", "cite": "c", "since": "2025-02-02", "verified": "recall"}],
+    },
+    "system-facts": {
+        "schema": 1,
+        "facts": {"a": None, "b": ["x"], "c": 1},
+        "screen": {"answered_by": "a@x", "reviewed_by": None, "answers": {"u": False, "v": None}},
+    },
+    "conditions": {**HEAD, "conditions": {"a": {"b": "c"}, "d": {"ref": "a"}}},
+    "instruments": {
+        **HEAD,
+        "instruments": {"EU-1": INSTRUMENT},
+        "verification_levels": {"recall": "w"},
+        "date_notes": ["n"],
+    },
+    "requirements": {**HEAD, "requirements": {"EU-1.a": REQUIREMENT, "EU-2": {**REQUIREMENT, "applies_from": None}}},
+    "controls": {**HEAD, "tiers": ["low"], "controls": [CONTROL]},
+    "tiers": {
+        **HEAD,
+        "tiers": {"low": {"from": 0, "roles": ["r"]}, "high": {"from": 1.5, "roles": []}},
+        "points": {"a": 1, "b": {"x": 2}},
+        "floors": [{"tier": "high", "when": {"a": "b"}, "reason": "r"}],
+    },
+    "overlay": {
+        **HEAD,
+        "conditions": {"a": {"b": "c"}},
+        "instruments": {"F-1": INSTRUMENT},
+        "requirements": {"F-2": REQUIREMENT},
+        "controls": [CONTROL],
+        "floors": {"GOV-01": "low"},
+        "binding": ["NIST"],
+        "policies": {"GOV-01": ["P 1"]},
+        "remove": [{"requirement": "NIST-1", "reason": "r", "approved_by": "a"}],
+    },
 }
 OTHERS: tuple[object, ...] = (
     "",

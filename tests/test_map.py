@@ -172,3 +172,80 @@ def test_a_project_states_what_its_blueprint_does() -> None:
         if "governance" in blueprint["components"]:
             facts = loaded(golden.GOLDEN / name / STAMPED)["facts"]
             assert facts == {**dict.fromkeys(facts), **blueprint["facts"]}, name
+
+
+OVERLAY = """\
+schema: 1
+as_of: "2026-11-26"
+instruments:
+  MRM: {title: our policy on models, binding: true, status: current, verified: corroborated}
+requirements:
+  MRM-4:
+    instrument: MRM
+    cite: "4.2"
+    topic: a second pair of eyes
+    when: {quantitative_model: true}
+    applies_from: "2026-01-01"
+    verified: corroborated
+controls:
+  - id: FIRM-01
+    title: A second pair of eyes
+    intent: Two people look at each change of a model.
+    tier_floor: high
+    lifecycle: [operate]
+    owner: risk
+    refs: [MRM-4]
+    evidence: [{kind: record, name: reviews}]
+    verify: {by: machine_and_person, rule: two names a change}
+floors: {MOD-06: medium}
+policies: {MOD-06: ["MRM 4.7"]}
+remove:
+  - {requirement: FREEAI-10, reason: not a bank, approved_by: counsel@bank.example}
+"""
+
+
+def overlaid(old: str = "", new: str = "") -> reading.Map:
+    """The embedded map with the overlay on it, a text of the overlay replaced by another."""
+    assert OVERLAY.count(old) == 1 or not old
+    text = OVERLAY.replace(old, new) if old else OVERLAY
+    return reading.read({"overlay.yaml": File(text.encode())}, cache.document, tree())
+
+
+def test_an_overlay_asks_for_more() -> None:
+    """Rows, a floor, ids of policies; guidance that does not apply is taken out, with a reason."""
+    controls = overlaid().regulation.controls
+    assert (controls["MOD-06"].tier_floor, controls["MOD-06"].policies) == ("medium", ("MRM 4.7",))
+    assert controls["FIRM-01"].refs == ("MRM-4",)
+    assert "FREEAI-10" not in overlaid().regulation.requirements
+    assert "FREEAI-10" not in controls["GOV-07"].refs
+    promoted = overlaid("floors:", "binding: [DORA]\nfloors:").regulation.requirements
+    assert promoted["DORA-17"].instrument.binding
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("id: FIRM-01", "id: GOV-01", "the map has GOV-01 already: an overlay changes no control"),
+        ("  MRM-4:\n", "  EUAIA-5:\n", "the map has `EUAIA-5` already: an overlay adds rows, and changes none"),
+        ("{MOD-06: medium}", "{GOV-01: high}", "GOV-01 is required from tier low on: an overlay asks for no less"),
+        ("{MOD-06: medium}", "{MOD-66: medium}", "there is no control `MOD-66`"),
+        ("{MOD-06: [", "{MOD-66: [", "there is no control `MOD-66`"),
+        ("requirement: FREEAI-10", "requirement: EUAIA-5", "`EUAIA-5` is law: an overlay takes none away"),
+        ("requirement: FREEAI-10", "requirement: FREEAI-99", "there is no requirement `FREEAI-99`"),
+        ("floors:", "binding: [NISTT]\nfloors:", "there is no instrument `NISTT`"),
+        ("refs: [MRM-4]", "refs: [MRM-5]", "there is no requirement `MRM-5`; did you mean `MRM-4`?"),
+        ("when: {quantitative_model: true}", "when: {quantitative: true}", "there is no fact `quantitative`"),
+        ("floors:", "binding: [FREEAI]\nfloors:", "`FREEAI` cannot bind: "),
+        ("reason: not a bank, ", "", "remove.0: `reason` is missing"),
+    ],
+)
+def test_what_an_overlay_may_not_do(old: str, new: str, message: str) -> None:
+    """Each is a sentence with file and line."""
+    with pytest.raises(AuthorError) as refused:
+        overlaid(old, new)
+    text = OVERLAY.replace(old, new)
+    place, _, said = refused.value.message.partition(": ")
+    assert said.startswith(message)
+    number = int(place.rpartition(" ")[2])
+    assert place == f"`controls/overlay.yaml` line {number}"
+    assert 0 < number <= len(text.splitlines())

@@ -337,33 +337,33 @@ REQUIREMENTS = _page(
     "controls/requirements.yaml: one row for each duty",
 )
 
+_CONTROL: Schema = _object(
+    {
+        "id": CONTROL,
+        "title": WORDS,
+        "intent": WORDS,
+        "tier_floor": _TIER,
+        "lifecycle": TEXTS,
+        "owner": FACT,
+        "only_if": CONDITION,
+        "refs": {"type": "array", "items": ID},
+        "nist": TEXTS,
+        "nist600": TEXTS,
+        "iso": TEXTS,
+        "policies": TEXTS,
+        "evidence": {
+            "type": "array",
+            "minItems": 1,
+            "items": _object({"kind": WORDS, "name": WORDS, "format": WORDS}, ("kind", "name")),
+        },
+        "verify": _object({"by": {"enum": ["machine", "machine_and_person"]}, "rule": WORDS}, ("by", "rule")),
+    },
+    ("id", "title", "intent", "tier_floor", "lifecycle", "owner", "refs", "evidence", "verify"),
+)
+
 CONTROLS = _page(
     "controls",
-    {
-        "type": "array",
-        "items": _object(
-            {
-                "id": CONTROL,
-                "title": WORDS,
-                "intent": WORDS,
-                "tier_floor": _TIER,
-                "lifecycle": TEXTS,
-                "owner": FACT,
-                "only_if": CONDITION,
-                "refs": {"type": "array", "items": ID},
-                "nist": TEXTS,
-                "nist600": TEXTS,
-                "iso": TEXTS,
-                "evidence": {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": _object({"kind": WORDS, "name": WORDS, "format": WORDS}, ("kind", "name")),
-                },
-                "verify": _object({"by": {"enum": ["machine", "machine_and_person"]}, "rule": WORDS}, ("by", "rule")),
-            },
-            ("id", "title", "intent", "tier_floor", "lifecycle", "owner", "refs", "evidence", "verify"),
-        ),
-    },
+    {"type": "array", "items": _CONTROL},
     "controls/controls.yaml: what a governed system does about its duties",
     tiers={"type": "array", "items": _TIER},
 )
@@ -377,6 +377,28 @@ TIERS = _page(
         "type": "array",
         "items": _object({"tier": _TIER, "when": CONDITION, "reason": WORDS}, ("tier", "when", "reason")),
     },
+)
+
+OVERLAY = _object(
+    {
+        "schema": {"const": 1},
+        "as_of": DATE,
+        "conditions": CONDITIONS["properties"]["conditions"],
+        "instruments": INSTRUMENTS["properties"]["instruments"],
+        "requirements": REQUIREMENTS["properties"]["requirements"],
+        "controls": {"type": "array", "items": _CONTROL},
+        "floors": _map(_TIER, propertyNames=CONTROL),
+        "binding": {"type": "array", "items": ID},
+        "policies": _map(TEXTS, propertyNames=CONTROL),
+        "remove": {
+            "type": "array",
+            "items": _object(
+                {"requirement": ID, "reason": WORDS, "approved_by": WORDS}, ("requirement", "reason", "approved_by")
+            ),
+        },
+    },
+    ("schema", "as_of"),
+    title="controls/overlay.yaml: what a firm asks for on top of the map",
 )
 
 FORMATS: Mapping[str, Schema] = {
@@ -394,6 +416,7 @@ FORMATS: Mapping[str, Schema] = {
     "requirements": REQUIREMENTS,
     "controls": CONTROLS,
     "tiers": TIERS,
+    "overlay": OVERLAY,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ai_factory import catalog, documents, formats
 from ai_factory.errors import AuthorError
-from ai_factory.governance import assessment, facts, regulation, tiers
+from ai_factory.governance import assessment, facts, overlay, regulation, tiers
 from ai_factory.governance.conditions import OPERATORS
 from ai_factory.tree import Tree
 
@@ -22,6 +22,8 @@ SCHEMAS = {
     "tiers": formats.TIERS,
 }
 GROUPS = ("all", "any")
+OVERLAY = "overlay"
+NOTHING: Tree = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,47 @@ class Mistake(NamedTuple):
     message: str
 
 
-def read(controls: Tree, load: documents.Load = documents.load) -> Map:
-    """The map in a tree of `controls/`. Raises AuthorError with all mistakes, each with file and line."""
-    contents = {name: _content(controls, name) for name in SCHEMAS}
+def read(controls: Tree, load: documents.Load = documents.load, under: Tree = NOTHING) -> Map:
+    """The map in a tree of `controls/`, its overlay on it; what it lacks is taken from the map `under` it.
+
+    Raises AuthorError with all mistakes, each with file and line.
+    """
+    contents = {name: _content({**under, **controls}, name) for name in SCHEMAS}
     parts = {name: load(content, _file(name), AuthorError) for name, content in contents.items()}
     for name, schema in SCHEMAS.items():
         catalog.validate(parts[name], schema, contents[name], _file(name), AuthorError)
-    if found := list(mistakes(parts)):
-        lines = tuple(_sentence(mistake, contents[mistake.document]) for mistake in found)
-        raise AuthorError(lines[0], details=lines[1:])
+    _refuse(_sentence(mistake, contents[mistake.document]) for mistake in mistakes(parts))
+    parts = _overlaid(parts, controls, load)
     known, law = facts.types(parts["facts"]), regulation.regulation(parts)
     asked = assessment.assessment(parts["assessment"], parts["facts"]["contradictions"], known, law.conditions)
     return Map(known, law, tiers.scale(parts["tiers"]), asked)
+
+
+def _overlaid(parts: dict[str, Any], controls: Tree, load: documents.Load) -> dict[str, Any]:
+    """The documents with the firm's overlay on them, where there is one."""
+    file = controls.get(f"{OVERLAY}.yaml")
+    if file is None:
+        return parts
+    above = load(file.content, _file(OVERLAY), AuthorError)
+    catalog.validate(above, formats.OVERLAY, file.content, _file(OVERLAY), AuthorError)
+    _refuse(_sentence(Mistake(OVERLAY, *one), file.content) for one in overlay.problems(parts, above))
+    made = overlay.overlaid(parts, above)
+    before = len(parts["controls"]["controls"])
+    _refuse(_sentence(_in_overlay(mistake, before), file.content) for mistake in mistakes(made))
+    return made
+
+
+def _in_overlay(mistake: Mistake, before: int) -> Mistake:
+    """A mistake of a row that came with the overlay, where it stands there: its controls follow those of the map."""
+    kind, *rest = mistake.place
+    if kind == "controls" and rest and isinstance(rest[0], int):
+        rest[0] -= before
+    return Mistake(OVERLAY, (kind, *rest), mistake.message)
+
+
+def _refuse(lines: Iterator[str]) -> None:
+    if found := list(lines):
+        raise AuthorError(found[0], details=tuple(found[1:]))
 
 
 def mistakes(parts: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -44,6 +44,7 @@ class Control(NamedTuple):
     refs: tuple[str, ...]
     only_if: Any
     by_machine: bool
+    policies: tuple[str, ...] = ()  # ids of the firm's own policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +93,5 @@ def _control(row: Mapping[str, Any]) -> Control:
         tuple(row["refs"]),
         row.get("only_if"),
         row["verify"]["by"] == "machine",
+        tuple(row.get("policies", ())),
     )

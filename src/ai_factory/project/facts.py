@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ai_factory import cache, catalog, documents, formats
 from ai_factory.errors import FactoryError, ProjectError, UsageError
-from ai_factory.factory import EMBEDDED, Factory, open_factory
+from ai_factory.factory import EMBEDDED, open_factory
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance.applicability import Applicability, Judgement, applicability
 from ai_factory.governance.assessment import SCREEN_KEY
@@ -15,6 +15,7 @@ from ai_factory.governance.conditions import Facts
 from ai_factory.governance.reading import Map, read
 from ai_factory.governance.tiers import Tiering
 from ai_factory.project.opening import Project, applied_factory
+from ai_factory.tree import Tree
 
 FACTS = "governance/facts.yaml"
 PEOPLE = ("answered_by", "reviewed_by")
@@ -50,17 +51,18 @@ class Judged(NamedTuple):
 
 
 def map_of(project: Project | None) -> Map:
-    """The map of the project's factory as it was applied, or the embedded one where that has none.
+    """The map of the project's factory as it was applied; what it lacks is the embedded one's, under its overlay.
 
     Raises AuthorError for a map with mistakes.
     """
     factory = applied_factory(project) if project else None
-    return _map_in(factory) or _map_in(open_factory(EMBEDDED)) or read({})
+    return map_in(factory.read(catalog.CONTROLS) if factory else {})
 
 
-def _map_in(factory: Factory | None) -> Map | None:
-    tree = factory.read(catalog.CONTROLS) if factory else {}
-    return read(tree, cache.document) if "assessment.yaml" in tree else None
+def map_in(controls: Tree) -> Map:
+    """The map of a folder `controls/`: its own, or an overlay on the embedded one; else the embedded one."""
+    own = "requirements.yaml" in controls
+    return read(controls, cache.document, {} if own else open_factory(EMBEDDED).read(catalog.CONTROLS))
 
 
 def told_by_file(content: bytes, where: str, error: type[FactoryError] = UsageError) -> Told:

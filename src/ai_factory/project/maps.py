@@ -7,16 +7,18 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ai_factory import cache, catalog
+from ai_factory import catalog
 from ai_factory.errors import FactoryError, UsageError
 from ai_factory.factory import Wanted, open_factory
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance.changes import Change, Effect, differences, duty_effects, effects
-from ai_factory.governance.reading import Map, read
-from ai_factory.project.facts import judged, map_of, recorded
+from ai_factory.governance.reading import Map
+from ai_factory.project.facts import judged, map_in, map_of, recorded
 from ai_factory.project.opening import open_project
 from ai_factory.tree import under
 from ai_factory.workspace import Folder
+
+MAPS = ("requirements.yaml", "overlay.yaml")  # a folder with one of them is a map, or an overlay on the embedded one
 
 
 class Impact(NamedTuple):
@@ -35,15 +37,15 @@ def map_at(address: str) -> Map:
 
     Raises UsageError where there is none, AuthorError for one with mistakes.
     """
-    if os.path.isfile(os.path.join(address, "requirements.yaml")):
+    if any(os.path.isfile(os.path.join(address, name)) for name in MAPS):
         disk = Folder(os.path.realpath(address))
-        return read({path: file for path in disk.walk() if (file := disk.read(path))}, cache.document)
+        return map_in({path: file for path in disk.walk() if (file := disk.read(path))})
     found = re.fullmatch(r"(.+)@([^@/:]+)", address)
     place, version = (found[1], found[2]) if found and not os.path.isdir(address) else (address, "")
     tree = under(open_factory(place, Wanted(version)).tree, catalog.CONTROLS)
-    if "requirements.yaml" not in tree:
+    if not any(name in tree for name in MAPS):
         raise UsageError(f"`{address}` has no map", f"a map is the folder `{catalog.CONTROLS}/` of a factory")
-    return read(tree, cache.document)
+    return map_in(tree)
 
 
 def diff(old: str, new: str) -> list[Change]:

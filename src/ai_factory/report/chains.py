@@ -21,6 +21,9 @@ def text(stands: Standing | None) -> str:
     lines = [
         f"  on {stands.as_of}: {_verdict(judged)}; tier {stands.tier}, required from tier {judged.control.tier_floor}"
     ]
+    lines += (
+        [f"  policies of the firm: {', '.join(map(plain, judged.control.policies))}"] if judged.control.policies else []
+    )
     lines += [f"    because {_because(judged.because, stands)}"] if judged.because else []
     for duty in judged.duties:
         lines += _applying(duty, stands) if duty.applies else []
@@ -41,6 +44,7 @@ def data(stands: Standing | None) -> dict[str, Any] | None:
         "date": judged.date,
         "tier": stands.tier,
         "tier_floor": judged.control.tier_floor,
+        "policies": list(judged.control.policies),
         "because": [_leaf(leaf, stands) for leaf in judged.because],
         "duties": [_duty(duty, stands) for duty in judged.duties],
     }
