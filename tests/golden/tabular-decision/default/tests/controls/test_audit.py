@@ -548,6 +548,7 @@ def test_production_refuses_a_key_that_is_no_secret(key: str, project: Paths) ->
     environment = {"ENVIRONMENT": "production", "AUDIT_KEY": key}
     with pytest.raises(KeyRefused, match="AUDIT_KEY"):
         open_log(project, "service", environment)
+    (project.ops / "audit.yaml").write_text("source: /systems/test\nsinks: [file]\n")
     open_log(project, "service", {"ENVIRONMENT": "production", "AUDIT_KEY": "s" * 32}).close()
 
 
