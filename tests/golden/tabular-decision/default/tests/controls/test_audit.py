@@ -548,7 +548,6 @@ def test_production_refuses_a_key_that_is_no_secret(key: str, project: Paths) ->
     environment = {"ENVIRONMENT": "production", "AUDIT_KEY": key}
     with pytest.raises(KeyRefused, match="AUDIT_KEY"):
         open_log(project, "service", environment)
-    (project.ops / "audit.yaml").write_text("source: /systems/test\nsinks: [file]\n")
     open_log(project, "service", {"ENVIRONMENT": "production", "AUDIT_KEY": "s" * 32}).close()
 
 
@@ -564,16 +563,6 @@ def test_the_environment_is_read_in_any_case() -> None:
     assert in_production({"ENVIRONMENT": "Production"})
     assert not in_production({"ENVIRONMENT": "DEVELOPMENT"})
     assert not in_production({})
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """A folder with the project's own `ops/audit.yaml`."""
-    (tmp_path / "ops").mkdir()
-    settings = Path(__file__).parents[2] / "ops" / "audit.yaml"
-    (tmp_path / "ops" / "audit.yaml").write_text(settings.read_text())
-    monkeypatch.delenv("AUDIT_DIR", raising=False)
-    return Paths.of(tmp_path)
 
 
 def test_a_log_that_is_broken_stops_a_pipeline(project: Paths) -> None:

@@ -126,17 +126,6 @@ def test_the_report_needs_no_script_and_no_other_file(report: Report, tmp_path: 
     assert f"{len(report.alerts)} alerts" in page
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """A project of its own, with this one's plan and audit settings."""
-    monkeypatch.delenv("AUDIT_DIR", raising=False)
-    paths = Paths.of(tmp_path)
-    paths.ops.mkdir()
-    for name in ("monitoring.yaml", "audit.yaml"):
-        (paths.ops / name).write_bytes((ROOT / "ops" / name).read_bytes())
-    return paths
-
-
 def test_a_report_reaches_machines_people_and_auditors(project: Paths, report: Report) -> None:
     """The evidence is the same however long it took; whatever alerts is shown and on record."""
     source = project.root / "window.csv"
