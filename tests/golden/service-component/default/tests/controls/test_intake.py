@@ -102,10 +102,11 @@ def test_the_same_feed_again_records_nothing(project: Paths) -> None:
 def test_ids_that_may_identify_are_known_again(project: Paths) -> None:
     """Long numbers and addresses are keyed: told apart, found again, and never written."""
     ids = ["20251100000001", "20251100000002", "case 4006381333931", "anna@b.example", "D-1"]
+    ids += ["0171/5551234", "(555) 123-4567", "555.123.4567", "de89370400440532013000"]
     lines = [line(id=name) for name in ids]
-    assert intake.take_in(project, lines) == Counts(5, 5, 0, {})
+    assert intake.take_in(project, lines) == Counts(9, 9, 0, {})
     before = log_of(project)
-    assert intake.take_in(project, lines) == Counts(5, 0, 5, {})
+    assert intake.take_in(project, lines) == Counts(9, 0, 9, {})
     assert log_of(project) == before
     assert intake.taken(project) == {audit.privacy_from({}).name(name) for name in ids}
     assert [name for name in ids if name in before] == ["D-1"]
