@@ -71,7 +71,7 @@ def test_the_commands_act_and_record(
     assert "STOPPED (wrong decisions)" in capsys.readouterr().out
     assert switch.main(["resume", "--reason", "mended", *who]) == 0
     assert switch.main(["status"]) == 0
-    assert "running: the model decides" in capsys.readouterr().out
+    assert switch.IN in capsys.readouterr().out
     log = project.audit / "operations.jsonl"
     assert [event["data"]["action"] for event in read_events(log)] == ["stopped", "resumed"]
     assert "duty@example.org" not in log.read_text()

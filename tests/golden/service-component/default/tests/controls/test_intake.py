@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -70,6 +71,16 @@ def test_what_is_no_report_is_refused_with_its_reason(text: str, reason: str) ->
     with pytest.raises(LineRefused) as refused:
         parse(text)
     assert str(refused.value) == reason
+
+
+@pytest.mark.parametrize("at", ["2025-11-05T00:00:01+00:00", "2052-11-03T09:12:44+00:00"])
+def test_a_time_that_is_still_to_come_is_refused(project: Paths, at: str) -> None:
+    """One mistyped year would be the newest month for ever; a clock that is a day ahead is none."""
+    now = datetime(2025, 11, 4, tzinfo=UTC)
+    lines = [line(), line(id="D-2", at="2025-11-05T00:00:00+00:00"), line(id="D-3", at=at)]
+    assert intake.take_in(project, lines, now) == Counts(3, 2, 0, {"at is still to come": 1})
+    with pytest.raises(LineRefused, match="still to come"):
+        parse(line(at=at), now)
 
 
 def test_every_line_is_counted_once(project: Paths) -> None:

@@ -300,7 +300,7 @@ def _stopping(known: Facts) -> Topic:
     ]
     wrong = ("they are refused", "the release before decides", "the newest release decides")
     asked = [
-        _ask("Which command takes the model out?", stop, (f"{switch} status", f"{switch} drill")),
+        _ask("Which command records a stop?", stop, (f"{switch} status", f"{switch} drill")),
         _ask("What becomes of the cases while the model is out?", told["fallback"], wrong),
     ]
     return _topic("How it is stopped", lines, asked)
