@@ -16,6 +16,8 @@ import numpy as np
 ORIGIN = "synthetic"
 SEED, DECISIONS, MONTHS = 5, 1800, 6
 FIRST = datetime(2025, 7, 1, 8, tzinfo=UTC)
+# The day on which it is read. Reports that are newer than it are aged by the clock.
+READ_AT = datetime(2025, 12, 29, 8, tzinfo=UTC)
 BROKEN = ('{"id": "D-1", "kind":', "[]", '{"id": "D-2"}')
 
 

@@ -84,11 +84,11 @@ def _borrowed(panel: Panel, values: Floats, begun: NDArray[np.int64], row: int) 
     own: Floats = values[row].copy()
     if begin == 0 or begin == own.size:
         return own
-    group = panel.keys[row][0]
+    group, going = panel.keys[row][0], panel.active()
     old = [
         other
         for other, key in enumerate(panel.keys)
-        if key[0] == group and begun[other] == 0 and panel.ended[other] is None
+        if key[0] == group and begun[other] == 0 and going[other]
     ]
     whole = values[old or [r for r in range(len(values)) if begun[r] == 0]].sum(axis=0)
     own[:begin] = whole[:begin] * own[begin:].sum() / whole[begin:].sum()
@@ -99,7 +99,8 @@ def naive(cut: Panel) -> Floats:
     """The seasonal naive forecast: the same month of the last year that is known."""
     history = filled(cut)
     points = history[:, -SEASON:][:, :HORIZONS]
-    return np.asarray(np.where(cut.active()[:, None], np.round(points), np.nan))
+    known = np.where(cut.over(HORIZONS), 0.0, np.round(points))
+    return np.asarray(np.where(cut.active()[:, None], known, np.nan))
 
 
 def scale(cut: Panel) -> Floats:
@@ -192,7 +193,10 @@ def _estimator(kind: str) -> Any:
 
 
 def forecast(estimator: Any, cut: Panel) -> Floats:
-    """Points of each active series after the panel's origin, in whole units; NaN for the others."""
+    """Points of each active series after the panel's origin, in whole units; NaN for the others.
+
+    After the planned end of a series nothing is sold any more: 0.
+    """
     origin = np.array([cut.values.shape[1] - 1])
     points = np.full((len(cut.keys), HORIZONS), np.nan)
     active, history = cut.active(), filled(cut)
@@ -200,7 +204,7 @@ def forecast(estimator: Any, cut: Panel) -> Floats:
         new = rows(cut, history, origin, horizon)
         found = estimator.predict(new.inputs[active]) * new.level[active] + new.naive[active]
         points[active, horizon - 1] = np.round(np.maximum(found, 0.0))
-    return points
+    return np.where(active[:, None] & cut.over(HORIZONS), 0.0, points)
 
 
 def refitted(kind: str, every: int = 1) -> Make:

@@ -8,6 +8,7 @@ watch from the first run on. The forecast to plan with is made after the newest 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,7 @@ def judge_overrides(paths: Paths) -> str:
     content = {
         "recorded": sum(len(overrides.of(paths, name)) for name in names),
         "judged": found.height,
+        "files_gone": (gone := publication.still_there(paths)[1]),
         "results": evaluation.content(
             overrides.value_added(found, plan, digest), evaluation.Gate(True, ())
         )["results"],
@@ -226,7 +228,7 @@ def judge_overrides(paths: Paths) -> str:
     evidence.write(paths, "overrides", content, [paths.evals / "thresholds.yaml", *_sources(paths)])
     worth = [r for r in content["results"] if (r["metric"], r["slice"]) == ("value_added", "all")]
     told = f", they took away {worth[0]['value']:.0%} of the model's error" if worth else ""
-    return f"{content['recorded']} overrides, {content['judged']} judged{told}"
+    return f"{content['recorded']} overrides, {content['judged']} judged{told}{_missing(gone)}"
 
 
 def monitor(paths: Paths) -> str:
@@ -249,7 +251,8 @@ def monitor(paths: Paths) -> str:
         ),
         plan=plan,
     )
-    return monitoring.publish(paths, report, _sources(paths), f"{data.ORIGIN} data")
+    told = monitoring.publish(paths, report, _sources(paths), f"{data.ORIGIN} data")
+    return told + _missing(publication.still_there(paths)[1])
 
 
 def document(paths: Paths) -> str:
@@ -331,6 +334,11 @@ def _judged(paths: Paths) -> pl.DataFrame:
     return overrides.judged(paths, _actuals(_panel(paths)))
 
 
+def _missing(gone: Sequence[str]) -> str:
+    """The forecasts that nobody can look at any more: that they are gone is said in each run."""
+    return f"; files are gone of {', '.join(gone)}: bring var/forecasts back" if gone else ""
+
+
 def _actuals(whole: Panel) -> pl.DataFrame:
     """What came true, a row a series and month."""
     rows = [
@@ -346,10 +354,10 @@ def _actuals(whole: Panel) -> pl.DataFrame:
 def _watched(paths: Paths, whole: Panel) -> pl.DataFrame:
     """Published months of series in the window with what came true; of several the last one."""
     since = first_day(whole.origin - WATCHED + 1)
-    issues = [publication.read(paths, name) for name in publication.recorded(paths)]
+    issues, gone = publication.still_there(paths)
     cells = [issue.cells.with_columns(origin=pl.lit(issue.origin)) for issue in issues]
     if not cells:
-        raise StageFailed("nothing was published yet: run the stage `publish` first")
+        raise StageFailed(f"nothing to watch: run the stage `publish` first{_missing(gone)}")
     series = pl.concat(cells).filter(pl.col("level") == "series", pl.col("period") >= since)
     by_age = series.sort("origin", maintain_order=True)
     newest = by_age.unique(["node", "period"], keep="last", maintain_order=True)
@@ -492,7 +500,7 @@ def _released(whole: Panel) -> Panel:
 
 def _panel(paths: Paths) -> Panel:
     sales, series, calendar = (_read(paths, name) for name in ("sales", "series", "calendar"))
-    return panel.build(sales, series, calendar, DIMENSIONS, "units")
+    return panel.build(sales, series, calendar, DIMENSIONS, "units", model.HORIZONS)
 
 
 def _coverage(paths: Paths) -> float:

@@ -85,12 +85,14 @@ FLOWS = {
 
 def get_corpus(paths: Paths) -> str:
     """Fetch the policies: here they are invented, see `corpus/`."""
-    found = corpus.extract(paths.root / "corpus")
-    if found.is_empty():
+    found, unread = corpus.extract(paths.root / "corpus"), corpus.unread(paths.root / "corpus")
+    if found.height == len(unread):
         raise StageFailed("there is no document to answer from: `corpus/` is empty")
     _write(paths, "raw_documents", found)
     _write(paths, "questions", questions.log())
-    return f"{found.height} {corpus.ORIGIN} documents as of {corpus.EXTRACTED_ON}"
+    told = f"; not read, for policies are corpus/*.md: {', '.join(unread)}" if unread else ""
+    read = found.height - len(unread)
+    return f"{read} {corpus.ORIGIN} documents as of {corpus.EXTRACTED_ON}{told}"
 
 
 def validate(paths: Paths) -> str:
@@ -227,33 +229,45 @@ def package(paths: Paths) -> str:
 
 
 def answer(paths: Paths) -> str:
-    """Answer the newest week of questions; each is in the audit log before anyone can read it."""
-    switch = switch_of(paths).state()
-    if switch.stopped:
-        raise StageFailed(f"the kill switch is on ({switch.reason}): nothing is answered")
+    """Answer the newest week of questions; each is in the audit log before anyone can read it.
+
+    What this release has answered already is taken from there. A stop holds at once: then nothing
+    of the batch is recorded, and nothing goes out.
+    """
+    _refuse_stopped(paths)
     rules, newest = _rules(paths), _newest(_read(paths, "questions"))
     chat, embed = answering.connected(os.environ)
-    events, rows, seconds = [], [], []
+    events, rows, seconds, known = [], [], [], 0
     with llm.Traces(paths, SYSTEM) as traces, audit.open_log(paths, writer="pipeline") as log:
         assistant = Assistant.of(paths, traces.watched(chat), None, embed)
         refuse_unapproved(paths, assistant.version, assistant.digest)
+        answered = _on_record(paths, assistant)
         for asked in newest.to_dicts():
+            _refuse_stopped(paths)
             started = time.perf_counter()
             classes = rules.cleared([asked["role"]], READ)
             text = log.privacy.redact_text(asked["question"])
+            name, put = log.privacy.name(asked["question_id"]), log.privacy.digest(text)
+            if before := answered.get((name, put, *sorted(classes))):
+                rows.append(_answer_row(asked["question_id"], before))
+                known += 1
+                continue
             found = _asked(lambda t=text, c=classes: assistant.answer(t, c))  # type: ignore[misc]
             content = found.content(assistant, classes)
-            data = {**sealed(log.privacy, content, SEALED), "input": log.privacy.digest(text)}
+            data = {**sealed(log.privacy, content, SEALED), "question_id": name, "input": put}
             events.append((EventType.DECISION, log.privacy.actor(asked["asker"]), data))
             rows.append(_answer_row(asked["question_id"], content))
             seconds.append(time.perf_counter() - started)
+        _refuse_stopped(paths)
         log.record_all(events)
     table = contract.load(paths.contracts / CONTRACT).tables["answers"]
     frame = pl.DataFrame(rows, schema=_schema(table))
     _write(paths, "answers", validation.guard(paths, frame, table).clean)
-    _write(paths, "seconds", pl.DataFrame({"seconds": seconds}))
+    if seconds or not _file(paths, "seconds").exists():
+        _write(paths, "seconds", pl.DataFrame({"seconds": seconds}, {"seconds": pl.Float64}))
     counts = dict(frame.group_by("outcome").len().sort("outcome").iter_rows())
-    return ", ".join(f"{count} {name}" for name, count in counts.items()) + f" by {chat.label}"
+    told = ", ".join(f"{count} {name}" for name, count in counts.items()) + f" by {chat.label}"
+    return f"{told}; {known} were on record already" if known else told
 
 
 def monitor(paths: Paths) -> str:
@@ -362,6 +376,23 @@ def _traits(assistant: Assistant, rules: Access, asked: pl.DataFrame) -> pl.Data
             }
         )
     return pl.DataFrame(rows)
+
+
+def _refuse_stopped(paths: Paths) -> None:
+    switch = switch_of(paths).state()
+    if switch.stopped:
+        raise StageFailed(f"the kill switch is on ({switch.reason}): nothing is answered")
+
+
+def _on_record(paths: Paths, assistant: Assistant) -> dict[tuple[str, ...], Mapping[str, Any]]:
+    """What this very release has answered: by question, its text, and what the asker might read."""
+    known, release = {}, (assistant.version, assistant.digest)
+    for event in audit.read_events(paths.audit / "pipeline.jsonl"):
+        said = event["data"]
+        answered = event["type"] == EventType.DECISION and "question_id" in said
+        if answered and (said["model_version"], said["model_digest"]) == release:
+            known[said["question_id"], said["input"], *said["cleared"]] = said
+    return known
 
 
 def _answer_row(question_id: str, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ from sales_forecast.controls import (
 from sales_forecast.controls.audit import EventType
 from sales_forecast.controls.overrides import Override
 from sales_forecast.controls.paths import Paths
+from sales_forecast.controls.publication import NotOnRecord
 from sales_forecast.controls.stages import StageFailed
 from sales_forecast.controls.switch import switch_of
 
@@ -134,7 +138,9 @@ def test_without_the_break_it_is_quiet(project: Paths, monkeypatch: pytest.Monke
     assert stages.run(pipeline.STAGES, project, say=_quiet) == 0
     alerts = {alert["metric"] for alert in _content(project, "monitoring")["alerts"]}
     assert alerts == {"stale_series"}
-    assert _content(project, "overrides") == {"judged": 0, "recorded": 0, "results": []}
+    assert _content(project, "overrides") == {
+        "files_gone": [], "judged": 0, "recorded": 0, "results": [],
+    }  # fmt: skip
 
 
 def test_everything_published_is_on_record(built: Paths) -> None:
@@ -171,6 +177,55 @@ def test_ends_are_not_published_and_newcomers_are(built: Paths) -> None:
     assert f"product={product}|region={region}" not in nodes
     product, region, _ = data.LATE[1]
     assert f"product={product}|region={region}" in nodes
+
+
+def test_a_planned_end_is_forecast_until_it_comes(rebuilt: Paths) -> None:
+    """Then nothing is sold any more, and the sums know it."""
+    file, (product, region) = rebuilt.data / "series.parquet", ("coats", "south")
+    mine = (pl.col("product") == product) & (pl.col("region") == region)
+    planned = pl.when(mine).then(date(2026, 3, 1)).otherwise("ended_on")
+    pl.read_parquet(file).with_columns(ended_on=planned).write_parquet(file)
+    pipeline.publish(rebuilt)
+    cells = publication.read(rebuilt, _live(rebuilt)).cells
+    points = cells.filter(pl.col("node") == f"product={product}|region={region}").sort("period")
+    assert [point > 0 for point in points["point"]] == [True] * 3 + [False] * 3
+    assert hierarchy.gaps(cells, pipeline.DIMENSIONS) == []
+    assert publication.reproduced(
+        rebuilt, _live(rebuilt), lambda *made: pipeline.again(rebuilt, *made)
+    )
+
+
+def test_an_old_forecast_whose_files_are_gone_is_told_and_stops_nothing(rebuilt: Paths) -> None:
+    """It is on record for ever, so each run would fail; one that was changed still stops it."""
+    old = next(iter(publication.recorded(rebuilt)))
+    shutil.rmtree(rebuilt.var / "forecasts" / old)
+    said: list[str] = []
+    rest = [replace(s, needs=()) for s in pipeline.STAGES if s.name in ("overrides", "monitor")]
+    assert stages.run(rest, rebuilt, say=said.append) == 0
+    assert [f"files are gone of {old}" in line for line in said] == [True, True, False]
+    assert _content(rebuilt, "overrides")["files_gone"] == [old]
+    issue = rebuilt.var / "forecasts" / _live(rebuilt) / "issue.json"
+    issue.write_text(issue.read_text().replace("live", "life"))
+    with pytest.raises(NotOnRecord, match="was changed since it went out"):
+        pipeline.judge_overrides(rebuilt)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("series", lambda f: f[1:], r"series\.parquet has no row of boots/"),
+        ("calendar", lambda f: f.sort("period")[:-12], r"calendar\.parquet .* 6 months beyond"),
+        ("sales", lambda f: f.clear(), r"sales\.parquet holds no row"),
+    ],
+)
+def test_what_the_source_lacks_is_said_in_a_sentence(
+    rebuilt: Paths, name: str, change: Callable[[pl.DataFrame], pl.DataFrame], says: str
+) -> None:
+    """Not in a traceback: the series, the file, the months."""
+    file = rebuilt.data / f"{name}.parquet"
+    change(pl.read_parquet(file)).write_parquet(file)
+    code, last = _again(rebuilt, "publish")
+    assert code == 1 and re.search(says, last)
 
 
 def test_a_forecast_is_made_again_by_its_id(rebuilt: Paths) -> None:

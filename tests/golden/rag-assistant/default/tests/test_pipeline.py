@@ -251,6 +251,81 @@ def test_while_stopped_nothing_is_answered(rebuilt: Paths) -> None:
     assert (rebuilt.audit / "pipeline.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("reads", [2, 60, 122])
+def test_a_stop_in_the_middle_lets_nothing_out(
+    rebuilt: Paths, monkeypatch: pytest.MonkeyPatch, reads: int
+) -> None:
+    """Before a question, or after the last one: nothing is recorded, and nothing goes out."""
+    _forget(rebuilt)
+    switch, seen = switch_of(rebuilt), []
+
+    def read(paths: Paths) -> object:
+        seen.append(1)
+        if len(seen) == reads:
+            switch.stop("wrong answers", "duty")
+        return switch
+
+    monkeypatch.setattr(pipeline, "switch_of", read)
+    before = (rebuilt.audit / "pipeline.jsonl").read_bytes()
+    (rebuilt.data / "answers.parquet").unlink()
+    with pytest.raises(StageFailed, match=r"kill switch is on \(wrong answers\)"):
+        pipeline.answer(rebuilt)
+    assert len(seen) == reads
+    assert (rebuilt.audit / "pipeline.jsonl").read_bytes() == before
+    assert not (rebuilt.data / "answers.parquet").exists()
+
+
+def _forget(paths: Paths) -> None:
+    """Let another release serve, which has answered nothing yet."""
+    serving = releases.load(paths)
+    releases.activate(paths, releases.save(paths, serving.files, {**serving.facts, "note": "n"}))
+
+
+def _decisions(paths: Paths) -> int:
+    return (paths.audit / "pipeline.jsonl").read_text().count(f'"{EventType.DECISION}"')
+
+
+def test_what_is_on_record_is_not_answered_again(rebuilt: Paths) -> None:
+    """By the same release; another one, or a question that reads otherwise, is a new decision."""
+    answers = pl.read_parquet(rebuilt.data / "answers.parquet")
+    count = _decisions(rebuilt)
+    assert pipeline.answer(rebuilt).endswith(f"; {answers.height} were on record already")
+    assert _decisions(rebuilt) == count
+    assert pl.read_parquet(rebuilt.data / "answers.parquet").equals(answers)
+    file = rebuilt.data / "questions.parquet"
+    asked = pl.read_parquet(file)
+    newest = pl.col("question_id") == asked["question_id"].max()
+    longer = pl.when(newest).then(pl.col("question") + " Please.").otherwise("question")
+    asked.with_columns(question=longer).write_parquet(file)
+    pipeline.answer(rebuilt)
+    assert _decisions(rebuilt) == count + 1
+    _forget(rebuilt)
+    pipeline.answer(rebuilt)
+    assert _decisions(rebuilt) == count + 1 + answers.height
+
+
+def test_files_that_are_not_read_are_named_and_in_quarantine(rebuilt: Paths) -> None:
+    """Nobody takes a policy for answered from that was passed over."""
+    folder = rebuilt.root / "corpus"
+    (folder / "sub").mkdir()
+    (folder / "sub" / "leave.md").write_text((folder / "people.md").read_text())
+    (folder / "OLD.MD").write_text("x")
+    line = pipeline.get_corpus(rebuilt)
+    assert line.endswith("not read, for policies are corpus/*.md: OLD.MD, sub/leave.md")
+    pipeline.validate(rebuilt)
+    kept = pl.read_parquet(rebuilt.quarantine / "documents.parquet")["source"].to_list()
+    assert {"OLD.MD: not read", "sub/leave.md: not read"} <= set(kept)
+
+
+def test_a_file_in_another_encoding_is_named(rebuilt: Paths) -> None:
+    """The run ends in words: what the file held is not known, nor what it would have replaced."""
+    latin = "---\nid: X\n---\nB\u00fcro".encode("latin-1")
+    (rebuilt.root / "corpus" / "umlaut.md").write_bytes(latin)
+    said: list[str] = []
+    assert stages.run(pipeline.STAGES, rebuilt, say=said.append) == 1
+    assert "umlaut.md is no UTF-8 at byte 16: save it as UTF-8" in said[-1]
+
+
 def test_daily_work_leaves_a_rollback_alone(rebuilt: Paths) -> None:
     """It answers with the release that serves: nothing is evaluated or deployed on the way."""
     serving = releases.load(rebuilt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,17 @@ DECISION, OUTCOME = "decision", "outcome"
 TYPES = ("boolean", "date", "integer", "number", "string")
 # From what anybody may read to what only a few may.
 CLASSES = ("public", "internal", "confidential", "restricted")
+# What the standard knows of an element, of a table and of a column, be it read here or not.
+ELEMENT = "id name physicalName physicalType logicalType description businessName tags quality"
+ELEMENT += " authoritativeDefinitions customProperties relationships"
+OF_TABLE = {*ELEMENT.split(), "dataGranularityDescription", "properties"}
+COLUMN = "logicalTypeOptions primaryKey primaryKeyPosition required unique classification examples"
+COLUMN += " partitioned partitionKeyPosition encryptedName criticalDataElement"
+COLUMN += " transformSourceObjects transformLogic transformDescription"
+OF_COLUMN = {*ELEMENT.split(), *COLUMN.split()}
+# A format tells people, the others are checked.
+OPTIONS = ("minimum", "maximum", "pattern", "format")
+ENGINE, METRIC = "polars-sql", "invalidValues"
 
 
 class ContractError(ValueError):
@@ -120,14 +131,11 @@ def _period(item: Mapping[str, Any]) -> str:
 
 def _table(item: Mapping[str, Any], basis: str, retention: str) -> Table:
     custom = _custom(item)
+    _known(item, OF_TABLE, item["name"])
     return Table(
         name=item["name"],
         columns={entry["name"]: _column(item["name"], entry) for entry in item["properties"]},
-        rules={
-            rule["name"]: rule["implementation"]
-            for rule in item.get("quality", ())
-            if rule.get("engine") == "polars-sql"
-        },
+        rules=dict(_over_columns(rule, item["name"]) for rule in _checked(item)),
         quarantine_limit=float(custom.get("quarantineLimit", 0.0)),
         known_at=custom.get("knownAt", DECISION),
         description=item.get("description", ""),
@@ -144,7 +152,9 @@ def _column(table: str, entry: Mapping[str, Any]) -> Column:
         raise ValueError(f"{place}: classification is missing")
     if entry["classification"] not in CLASSES:
         raise ValueError(f"{place}: classification {entry['classification']} is none of {CLASSES}")
-    limits = entry.get("logicalTypeOptions", {})
+    limits = entry.get("logicalTypeOptions") or {}
+    _known(entry, OF_COLUMN, place)
+    _known(limits, OPTIONS, f"{place}: logicalTypeOptions")
     return Column(
         name=entry["name"],
         type=entry["logicalType"],
@@ -156,13 +166,37 @@ def _column(table: str, entry: Mapping[str, Any]) -> Column:
         minimum=limits.get("minimum"),
         maximum=limits.get("maximum"),
         pattern=limits.get("pattern"),
-        values=tuple(_valid_values(entry)),
+        values=tuple(value for rule in _checked(entry) for value in _valid(rule, place)),
     )
 
 
-def _valid_values(entry: Mapping[str, Any]) -> list[str]:
-    rules = [rule for rule in entry.get("quality", ()) if rule.get("metric") == "invalidValues"]
-    return [str(value) for rule in rules for value in rule["arguments"]["validValues"]]
+def _known(item: Mapping[str, Any], keys: Collection[str], place: str) -> None:
+    """A key that is misspelt would be a check that nobody makes."""
+    if unknown := sorted(set(map(str, item)) - set(keys)):
+        raise ValueError(f"{place}: {', '.join(unknown)}: no key that is known or checked here")
+
+
+def _checked(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Its quality rules, without those that are text for people."""
+    return [rule for rule in item.get("quality") or () if rule.get("type") != "text"]
+
+
+def _over_columns(rule: Mapping[str, Any], table: str) -> tuple[str, str]:
+    """The sentence and the expression of a rule of a table."""
+    if rule.get("engine") != ENGINE or not {"name", "implementation"} <= rule.keys():
+        wanted = f"engine {ENGINE}, name and implementation"
+        raise ValueError(f"{table}: quality: a rule of a table has {wanted}, not {dict(rule)}")
+    return rule["name"], rule["implementation"]
+
+
+def _valid(rule: Mapping[str, Any], place: str) -> list[str]:
+    """The values that a rule of a column allows."""
+    arguments = rule.get("arguments")
+    if rule.get("metric") != METRIC or not isinstance(arguments, Mapping):
+        wanted = f"metric {METRIC} and arguments"
+        raise ValueError(f"{place}: quality: a rule of a column has {wanted}, not {dict(rule)}")
+    _known(arguments, ["validValues"], f"{place}: quality: arguments")
+    return [str(value) for value in arguments["validValues"]]
 
 
 def _custom(item: Mapping[str, Any]) -> dict[str, Any]:

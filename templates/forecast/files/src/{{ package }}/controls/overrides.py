@@ -189,18 +189,15 @@ def judged(paths: Paths, actuals: pl.DataFrame) -> pl.DataFrame:
 
     `actuals` has node, period and actual. `gained` is the error of the point minus that of the
     final value: above 0 the planner helped. Of several overrides of a cell the last one counts.
+    A forecast whose files are gone is left out: see `publication.still_there`.
     """
     rows = []
-    for name in publication.recorded(paths):
-        last = {(o.node, o.period): o for o in of(paths, name)}
-        points = {
-            (node, period): point
-            for node, period, point in publication.read(paths, name)
-            .cells.select("node", "period", "point")
-            .iter_rows()
-        }
+    for issue in publication.still_there(paths)[0]:
+        last = {(o.node, o.period): o for o in of(paths, issue.id)}
+        cells = issue.cells.select("node", "period", "point")
+        points = {(node, period): point for node, period, point in cells.iter_rows()}
         rows += [
-            (name, node, period, o.kind, points[node, period], float(o.value))
+            (issue.id, node, period, o.kind, points[node, period], float(o.value))
             for (node, period), o in last.items()
             if (node, period) in points  # a node that an older version wrote redacted
         ]

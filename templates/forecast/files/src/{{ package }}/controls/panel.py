@@ -29,9 +29,9 @@ class Panel:
     """Series by month: `values` has a row a series and a column a month from `first` on.
 
     NaN means not known: not yet sold, no longer sold, or missing. `keys` are the groups of each
-    series, one a dimension. `ended` is the last month of a series that has ended, as far as that
-    is known. `known_ahead` holds rows by month, with more columns than `values`: what is certain
-    in advance, such as working days.
+    series, one a dimension. `ended` is the last month of a series that has ended, or is planned to
+    end, as far as that is known. `known_ahead` holds rows by month, with more columns than
+    `values`: what is certain in advance, such as working days.
     """
 
     dimensions: tuple[str, ...]
@@ -57,9 +57,15 @@ class Panel:
         )
 
     def active(self) -> NDArray[np.bool_]:
-        """The series that have begun and are not known to have ended."""
+        """The series that have begun and are not known to have ended by the origin."""
         begun = np.isfinite(self.values).any(axis=1)
-        return np.asarray(begun & np.array([end is None for end in self.ended]))
+        going = [end is None or end > self.origin for end in self.ended]
+        return np.asarray(begun & np.array(going))
+
+    def over(self, horizons: int) -> NDArray[np.bool_]:
+        """Which months after the origin come after the planned end of a series, a row a series."""
+        after = self.origin + 1 + np.arange(horizons)
+        return np.array([after > end if end is not None else after < 0 for end in self.ended])
 
     def scrambled_after(self, origin: int, seed: int) -> Panel:
         """The same until a month, and nonsense after it: no forecast from there may change."""
@@ -105,12 +111,16 @@ def build(
     calendar: pl.DataFrame,
     dimensions: Sequence[str],
     value: str,
+    ahead: int = 0,
 ) -> Panel:
     """The panel of a long frame with `period`; months between without a row are NaN.
 
-    `series` has a row a series, with `ended_on`; `calendar` a row a month, also of months to come.
-    Raises ValueError where a month is there twice, or the calendar has a gap.
+    `series` has a row a series, with `ended_on`; `calendar` a row a month, also of `ahead` months
+    to come. ValueError where a month is there twice, nothing was sold, a series that was sold is
+    not in `series`, or the calendar has a gap or ends too early.
     """
+    if sales.is_empty():
+        raise ValueError("sales.parquet holds no row: there is nothing to forecast from")
     ordered = series.sort(*dimensions)
     keys = [tuple(map(str, row)) for row in ordered.select(*dimensions).iter_rows()]
     months = [month_number(day) for day in sales["period"]]
@@ -120,7 +130,7 @@ def build(
     for key, month, amount in zip(
         sales.select(*dimensions).iter_rows(), months, sales[value], strict=True
     ):
-        row, column = place[tuple(map(str, key))], month - first
+        row, column = _place(place, tuple(map(str, key))), month - first
         if np.isfinite(values[row, column]):
             raise ValueError(f"{key} has two values of {first_day(month)}")
         values[row, column] = amount
@@ -130,14 +140,28 @@ def build(
         first=first,
         values=values,
         ended=tuple(month_number(d) if d is not None else None for d in ordered["ended_on"]),
-        known_ahead=_ahead(calendar, first),
+        known_ahead=_ahead(calendar, first, last, ahead),
     )
 
 
-def _ahead(calendar: pl.DataFrame, first: int) -> dict[str, Floats]:
+def _place(place: Mapping[tuple[str, ...], int], key: tuple[str, ...]) -> int:
+    if key not in place:
+        name = "/".join(key)
+        raise ValueError(f"series.parquet has no row of {name}, which sales.parquet has sales of")
+    return place[key]
+
+
+def _ahead(calendar: pl.DataFrame, first: int, last: int, ahead: int) -> dict[str, Floats]:
     known = calendar.sort("period")
     numbers = [month_number(day) for day in known["period"]]
-    if numbers != list(range(numbers[0], numbers[0] + len(numbers))) or numbers[0] > first:
-        raise ValueError("the calendar has a gap, or begins after the first sale")
+    if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        raise ValueError("calendar.parquet is empty, or the calendar has a gap")
+    if numbers[0] > first:
+        raise ValueError("calendar.parquet begins after the first sale")
+    if numbers[-1] < last + ahead:
+        wanted = f"{ahead} months beyond the newest sale, until {first_day(last + ahead):%Y-%m}"
+        raise ValueError(
+            f"calendar.parquet ends with {first_day(numbers[-1]):%Y-%m}: it needs {wanted}"
+        )
     names = [name for name in known.columns if name != "period"]
     return {name: known[name].to_numpy().astype(np.float64)[first - numbers[0] :] for name in names}

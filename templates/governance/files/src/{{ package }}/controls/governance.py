@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from . import evidence
 from .audit import in_production
 from .card import CardRefused, card_text, disagreements, write_card
 from .paths import Paths
-from .required import EVIDENCE, QUESTIONS, ROLES, SUBJECTS
+from .required import EVIDENCE, FACTS, QUESTIONS, ROLES, SUBJECTS
 from .stages import StageFailed
 
 # Who has committed to a file; None where that cannot be told.
@@ -36,6 +36,8 @@ PEOPLE = ("approver", "author")
 NAMED = ("jurisdictions", "roles")  # facts that name something: an empty list is no answer
 # What moves while a system works: new data comes in, and runs write down what they found in it.
 WORKING = ("var/", "evidence/")
+# East of Greenwich a day begins before it does in UTC, by which is judged here.
+EARLY = timedelta(days=1)
 AUTHORS = "authors"  # evidence/authors.json: written for an image, and by no run
 # What an approval must say, and as what.
 FIELDS = {
@@ -43,6 +45,10 @@ FIELDS = {
     **dict.fromkeys(("approved_on", "expires"), date),
     "covers": dict,
 }
+
+
+class RegisterRefused(StageFailed):
+    """A register cannot be read, or is no mapping; the message names the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +79,33 @@ def production_findings(paths: Paths, today: date) -> list[Finding]:
 
 def _decision_findings(paths: Paths, today: date) -> list[Finding]:
     """What blocks a release whatever the state of the evidence."""
+    ask = committers(paths.root)
     return [
-        *check_facts(_load(paths.governance / "facts.yaml")),
-        *check_risks(_load(paths.governance / "risk-assessment.yaml"), today),
-        *check_approvals(paths, today, committers(paths.root)),
-        *check_history(paths),
+        *_judged(paths, "facts.yaml", check_facts),
+        *_judged(paths, "risk-assessment.yaml", lambda register: check_risks(register, today)),
+        *_judged(
+            paths,
+            "approvals.yaml",
+            lambda _: [*check_approvals(paths, today, ask), *check_history(paths)],
+        ),
         *check_card(paths),
     ]
 
 
+def _judged(
+    paths: Paths, name: str, check: Callable[[Mapping[str, Any]], list[Finding]]
+) -> list[Finding]:
+    """What a check finds in a register; of one that cannot be read, that is the finding."""
+    try:
+        return check(_load(paths.governance / name))
+    except RegisterRefused as refused:
+        place, _, message = str(refused).partition(": ")
+        return [Finding(place, message, "mend the file")]
+
+
 def check_facts(document: Mapping[str, Any]) -> list[Finding]:
     """Every fact is answered, and no prohibited use was found by two people."""
-    gaps = [*_fact_gaps(document["facts"] or {}), *_screen_gaps(document["screen"])]
+    gaps = [*_fact_gaps(_part(document, "facts")), *_screen_gaps(_part(document, "screen"))]
     return [Finding("governance/facts.yaml", message, hint) for message, hint in gaps]
 
 
@@ -94,7 +115,7 @@ def _fact_gaps(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         for fact in NAMED
         if not _names(facts, fact)
     ]
-    unknown = [fact for fact, value in facts.items() if value is None and fact not in NAMED]
+    unknown = [fact for fact in FACTS if facts.get(fact) is None and fact not in NAMED]
     if unknown:
         hint = "answer them: `ai-factory assess` asks in plain words, or write them in"
         gaps.append((f"not answered: {', '.join(unknown)}", hint))
@@ -102,7 +123,7 @@ def _fact_gaps(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _screen_gaps(screen: Mapping[str, Any]) -> list[tuple[str, str]]:
-    answers = screen["answers"] or {}
+    answers = _part(screen, "answers")
     gaps = [
         (f"a screening question is gone: {question}", "put it back, and answer it")
         for question in QUESTIONS
@@ -115,7 +136,7 @@ def _screen_gaps(screen: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if not all(isinstance(answer, bool) for answer in answers.values()):
         gaps.append(("a screening question has no answer", "answer true or false"))
-    people = {_person(str(screen[by] or "")) for by in ("answered_by", "reviewed_by")}
+    people = {_person(str(screen.get(by) or "")) for by in ("answered_by", "reviewed_by")}
     if "" in people or len(people) < 2:
         message = "the screen was not answered and reviewed by two people"
         gaps.append((message, "name the one who answered and another one who reviewed"))
@@ -124,32 +145,41 @@ def _screen_gaps(screen: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def check_risks(register: Mapping[str, Any], today: date) -> list[Finding]:
     """There are risks, each with owner, control if high, accepted residual, review in date."""
-    if not register["risks"]:
-        message = "it names no risk"
-        return [Finding("governance/risk-assessment.yaml", message, "every system has some")]
+    risks = register.get("risks")
+    if not isinstance(risks, list) or not risks:
+        message, hint = "it names no risk", "list them under `risks`: every system has some"
+        return [Finding("governance/risk-assessment.yaml", message, hint)]
+    rows = [risk if isinstance(risk, Mapping) else {} for risk in risks]
     return [
-        Finding(f"risk {risk['id']}", message, hint)
-        for risk in register["risks"]
+        Finding(f"risk {risk.get('id') or f'number {number}'}", message, hint)
+        for number, risk in enumerate(rows, start=1)
         for message, hint in _risk_gaps(risk, today)
     ]
 
 
 def _risk_gaps(risk: Mapping[str, Any], today: date) -> list[tuple[str, str]]:
     gaps = []
+    if not str(risk.get("id") or "").strip():
+        gaps.append(("no id", "give it an `id` of its own"))
     if not str(risk.get("owner") or "").strip():
         gaps.append(("no owner", "name the team that owns the risk"))
-    if risk["inherent"] not in ("low", "medium", "high"):
-        gaps.append((f"inherent is {risk['inherent']!r}", "it is low, medium or high"))
-    if risk["inherent"] == "high" and not risk.get("controls"):
+    if (inherent := risk.get("inherent")) not in ("low", "medium", "high"):
+        gaps.append((f"inherent is {inherent!r}", "it is low, medium or high"))
+    if inherent == "high" and not risk.get("controls"):
         gaps.append(("a high risk without a control", "name the controls that reduce it"))
     if not str(risk.get("accepted_by") or "").strip():
         gaps.append(("the remaining risk is not accepted", "the risk owner sets `accepted_by`"))
-    review = risk.get("review_by")
-    if not isinstance(review, date):
-        gaps.append(("never reviewed", "review it and set `review_by`"))
-    elif review < today:
-        gaps.append((f"the review was due on {review}", "review it and set the next `review_by`"))
-    return gaps
+    return gaps + _review_gaps(risk.get("review_by"), today)
+
+
+def _review_gaps(review: object, today: date) -> list[tuple[str, str]]:
+    if not review:
+        return [("never reviewed", "review it and set `review_by`")]
+    if not isinstance(review, date) or isinstance(review, datetime):
+        return [(f"review_by is {str(review)!r}", "write the day, as YYYY-MM-DD")]
+    if review < today:
+        return [(f"the review was due on {review}", "review it and set the next `review_by`")]
+    return []
 
 
 def check_approvals(paths: Paths, today: date, committers: Committers) -> list[Finding]:
@@ -233,6 +263,12 @@ def well_formed(register: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], l
     return approvals, found
 
 
+def _part(register: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The mapping under a key; an empty one if anything else is there."""
+    found = register.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _names(register: Mapping[str, Any], key: str) -> list[str]:
     """The texts of a list; none if anything else is in it."""
     names = register.get(key)
@@ -277,8 +313,9 @@ def _approval_gaps(
 
 
 def _date_gaps(approved: date, expires: date, today: date) -> list[str]:
+    """What is wrong with the dates; one day ahead of UTC it may be today where the approver is."""
     gaps = []
-    if approved > today:
+    if approved > today + EARLY:
         gaps.append(f"it was approved on {approved}, which is to come")
     if (expires.year - 1, expires.month, expires.day) > approved.timetuple()[:3]:
         gaps.append(f"it expires on {expires}, more than a year after {approved}")
@@ -312,7 +349,7 @@ def check_evidence(paths: Paths, moving: tuple[str, ...] = ()) -> list[Finding]:
     content: dict[str, Mapping[str, Any]] = {}
     for name in EVIDENCE:
         try:
-            content[name] = evidence.read(paths, name)["content"]
+            content[name] = evidence.content(paths, name)
             changed = [path for path in evidence.stale(paths, name) if not path.startswith(moving)]
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             found.append(Finding(f"evidence/{name}.json", "missing or unreadable", "`make run`"))
@@ -377,10 +414,18 @@ def subjects(paths: Paths, register: Mapping[str, Any]) -> dict[str, str | None]
     """The digest of each file that an approval covers; None for a pattern that matches none."""
     found: dict[str, str | None] = {}
     for pattern in _names(register, "subjects"):
-        files = sorted(file for file in paths.root.glob(pattern) if file.is_file())
+        files = _matched(paths.root, pattern)
         found |= {pattern: None} if not files else {}
         found |= {file.relative_to(paths.root).as_posix(): evidence.digest(file) for file in files}
     return found
+
+
+def _matched(root: Path, pattern: str) -> list[Path]:
+    """The files of a pattern, sorted; none for what is no pattern, or is absolute."""
+    try:
+        return sorted(file for file in root.glob(pattern) if file.is_file())
+    except (NotImplementedError, ValueError):
+        return []
 
 
 def committers(root: Path) -> Committers:
@@ -454,41 +499,68 @@ def _digest(content: bytes) -> str:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    """The mapping in a register; RegisterRefused where there is none."""
+    where = f"governance/{path.name}"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise RegisterRefused(f"{where}{line}: {error.problem or error.context}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RegisterRefused(f"{where}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} is not a mapping")
+        raise RegisterRefused(f"{where}: it is no mapping of names to values")
     return content
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: nothing in the way; 1: findings, or a file that may not be written."""
     parser = argparse.ArgumentParser(prog="governance", description=__doc__)
-    parser.add_argument("command", choices=["check", "card", "digests", "authors"])
+    parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args(arguments).command
-    paths = Paths.here()
-    if command == "card":
-        return _write_card(paths)
-    if command == "digests":
-        register = _load(paths.governance / "approvals.yaml")
-        print(yaml.safe_dump({"covers": subjects(paths, register)}))
-        return 0
-    if command == "authors":
-        found, good = write_authors(paths), f"evidence/{AUTHORS}.json is written"
-    else:
-        found = release_findings(paths, datetime.now(UTC).date())
-        good = "nothing stands in the way of a release"
-    print("\n".join(map(str, found)) or good)
+    try:
+        return COMMANDS[command](Paths.here())
+    except CardRefused as refused:
+        print(f"no card: {refused}", file=sys.stderr)
+    except (OSError, RegisterRefused) as refused:
+        print(f"{command}: {refused}", file=sys.stderr)
+    return 1
+
+
+def _check(paths: Paths) -> int:
+    found = release_findings(paths, datetime.now(UTC).date())
+    return _show(found, "nothing stands in the way of a release")
+
+
+def _card(paths: Paths) -> int:
+    write_card(paths)
+    return _show([], "wrote docs/model-card.md")
+
+
+def _digests(paths: Paths) -> int:
+    register = _load(paths.governance / "approvals.yaml")
+    return _show([], yaml.safe_dump({"covers": subjects(paths, register)}))
+
+
+def _authors(paths: Paths) -> int:
+    return _show(write_authors(paths), f"evidence/{AUTHORS}.json is written")
+
+
+def _show(found: Sequence[Finding], good: str) -> int:
+    """Print the findings, or that all is well; whoever reads may stop early, as `head` does."""
+    try:
+        print("\n".join(map(str, found)) or good, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1 if found else 0
 
 
-def _write_card(paths: Paths) -> int:
-    try:
-        write_card(paths)
-    except CardRefused as refused:
-        print(f"no card: {refused}", file=sys.stderr)
-        return 1
-    print("wrote docs/model-card.md")
-    return 0
+COMMANDS: Mapping[str, Callable[[Paths], int]] = {
+    "check": _check,
+    "card": _card,
+    "digests": _digests,
+    "authors": _authors,
+}
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def test_the_commands_act_and_record(
     assert "STOPPED (wrong decisions)" in capsys.readouterr().out
     assert switch.main(["resume", "--reason", "mended", *who]) == 0
     assert switch.main(["status"]) == 0
-    assert "running: the model decides" in capsys.readouterr().out
+    assert switch.IN in capsys.readouterr().out
     log = project.audit / "operations.jsonl"
     assert [event["data"]["action"] for event in read_events(log)] == ["stopped", "resumed"]
     assert "duty@example.org" not in log.read_text()
@@ -279,6 +279,11 @@ def test_freezing_packs_what_an_incident_needs(
     again = subprocess.run(command, cwd=project.root, check=False, capture_output=True, text=True)
     assert (again.returncode != 0, archived.read_bytes() == frozen) == (True, True)
     assert "is there already" in again.stderr
+    archived.unlink()
+    monkeypatch.setenv("AUDIT_DIR", "no-such-folder")
+    failed = subprocess.run(command, cwd=project.root, check=False, capture_output=True, text=True)
+    assert failed.returncode != 0 and "sha256:" not in failed.stdout
+    assert list(project.var.glob("incident-evidence*")) == [], "a part is not taken for the whole"
 
 
 def test_only_what_this_system_has_is_named() -> None:

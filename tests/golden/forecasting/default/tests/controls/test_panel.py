@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -102,6 +103,40 @@ def test_a_month_that_is_there_twice_is_refused() -> None:
     sales, series, calendar = _frames()
     with pytest.raises(ValueError, match="two values of 2024-01-01"):
         build(pl.concat([sales, sales[:1]]), series, calendar, ["product"], "units")
+
+
+def test_a_planned_end_ends_nothing_before_it_has_come() -> None:
+    """The series is forecast until then, and sells nothing afterwards."""
+    panel = replace(_panel(), ended=(START + 3, START + 7))
+    assert panel.active().tolist() == [False, True]
+    assert panel.over(4)[1].tolist() == [False, False, True, True]
+    assert not replace(panel, ended=(None, None)).over(4).any()
+    assert replace(panel, ended=(None, START + 5)).active().tolist() == [True, False]
+
+
+def test_a_series_without_master_data_is_named() -> None:
+    """With the file that lacks it."""
+    sales, series, calendar = _frames()
+    with pytest.raises(ValueError, match=r"series\.parquet has no row of b, which sales\.parquet"):
+        build(sales, series.filter(pl.col("product") == "a"), calendar, ["product"], "units")
+
+
+def test_a_calendar_that_ends_too_early_is_refused() -> None:
+    """At the turn of a year it is asked for by its months."""
+    sales, series, calendar = _frames()
+    assert build(sales, series, calendar, ["product"], "units", ahead=1).origin == START + 2
+    wanted = r"calendar\.parquet ends with 2024-04: it needs 6 months .* until 2024-09"
+    with pytest.raises(ValueError, match=wanted):
+        build(sales, series, calendar, ["product"], "units", ahead=6)
+    with pytest.raises(ValueError, match=r"calendar\.parquet is empty"):
+        build(sales, series, calendar.clear(), ["product"], "units")
+
+
+def test_no_sales_are_no_panel() -> None:
+    """A sentence, for an extract that came empty."""
+    sales, series, calendar = _frames()
+    with pytest.raises(ValueError, match=r"sales\.parquet holds no row"):
+        build(sales.clear(), series, calendar, ["product"], "units")
 
 
 def test_a_calendar_with_a_gap_is_refused() -> None:

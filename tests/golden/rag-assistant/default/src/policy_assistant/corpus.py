@@ -80,11 +80,21 @@ class Withheld:
 def extract(folder: Path) -> pl.DataFrame:
     """All documents of all Markdown files, as they are: what is missing or malformed is null.
 
-    So is what stands in no document: its row names file and line, for the contract to refuse.
+    So is what stands in no document, and each file that is not read: its row says where it lies,
+    for the contract to refuse. ValueError for a file that is no UTF-8: nobody knows what it holds.
     """
     files = sorted(folder.glob("*.md"))
     rows = [_row(*found) for file in files for found in _documents(file)]
+    rows += [_row(f"{name}: not read", {}, "") for name in unread(folder)]
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def unread(folder: Path) -> list[str]:
+    """Markdown files that `extract` does not read: in a folder below, or with another ending."""
+    files = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    found = (file for file in files if file.suffix.lower() in (".md", ".markdown"))
+    passed = (file for file in found if len(file.parts) > 1 or file.suffix != ".md")
+    return sorted(str(file) for file in passed if not file.name.startswith("."))
 
 
 def status(documents: pl.DataFrame, on: date, fetched: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -161,13 +171,21 @@ def _replaced(documents: pl.DataFrame, by: pl.DataFrame, on: date) -> pl.Series:
 def _documents(file: Path) -> list[tuple[str, Mapping[str, Any], str]]:
     """Where each document stands, its front matter and its text."""
     found, line = [], 1
-    for part in BORDER.split(file.read_text("utf-8-sig")):
+    for part in BORDER.split(_read(file)):
         if document := DOCUMENT.fullmatch(part):
             found.append((file.name, _front(document[1]), (document[2] or "").strip()))
         elif part.strip():
             found.append((f"{file.name}:{line}", {}, part.strip()))
         line += part.count("\n")
     return found
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start + 1}"
+        raise ValueError(f"{file.name} is no UTF-8 at {place}: save it as UTF-8") from error
 
 
 def _front(head: str) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -72,6 +73,16 @@ def test_what_is_no_report_is_refused_with_its_reason(text: str, reason: str) ->
     assert str(refused.value) == reason
 
 
+@pytest.mark.parametrize("at", ["2025-11-05T00:00:01+00:00", "2052-11-03T09:12:44+00:00"])
+def test_a_time_that_is_still_to_come_is_refused(project: Paths, at: str) -> None:
+    """One mistyped year would be the newest month for ever; a clock that is a day ahead is none."""
+    now = datetime(2025, 11, 4, tzinfo=UTC)
+    lines = [line(), line(id="D-2", at="2025-11-05T00:00:00+00:00"), line(id="D-3", at=at)]
+    assert intake.take_in(project, lines, now) == Counts(3, 2, 0, {"at is still to come": 1})
+    with pytest.raises(LineRefused, match="still to come"):
+        parse(line(at=at), now)
+
+
 def test_every_line_is_counted_once(project: Paths) -> None:
     """Recorded, repeated within the feed, refused."""
     lines = [line(), line(id="D-2"), line(), "{", "{", line(kind="guess")]
@@ -102,10 +113,11 @@ def test_the_same_feed_again_records_nothing(project: Paths) -> None:
 def test_ids_that_may_identify_are_known_again(project: Paths) -> None:
     """Long numbers and addresses are keyed: told apart, found again, and never written."""
     ids = ["20251100000001", "20251100000002", "case 4006381333931", "anna@b.example", "D-1"]
+    ids += ["0171/5551234", "(555) 123-4567", "555.123.4567", "de89370400440532013000"]
     lines = [line(id=name) for name in ids]
-    assert intake.take_in(project, lines) == Counts(5, 5, 0, {})
+    assert intake.take_in(project, lines) == Counts(9, 9, 0, {})
     before = log_of(project)
-    assert intake.take_in(project, lines) == Counts(5, 0, 5, {})
+    assert intake.take_in(project, lines) == Counts(9, 0, 9, {})
     assert log_of(project) == before
     assert intake.taken(project) == {audit.privacy_from({}).name(name) for name in ids}
     assert [name for name in ids if name in before] == ["D-1"]

@@ -68,10 +68,12 @@ def test_the_commands_act_and_record(
     monkeypatch.setenv("PROJECT_ROOT", str(project.root))
     who = ["--actor", "duty@example.org"]
     assert switch.main(["stop", "--reason", "wrong decisions", *who]) == 0
-    assert "STOPPED (wrong decisions)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "STOP ON RECORD (wrong decisions): the system is NOT stopped by this" in said
+    assert "governance/scope.yaml" in said and "decide every case" not in said
     assert switch.main(["resume", "--reason", "mended", *who]) == 0
     assert switch.main(["status"]) == 0
-    assert "running: the model decides" in capsys.readouterr().out
+    assert switch.IN in capsys.readouterr().out
     log = project.audit / "operations.jsonl"
     assert [event["data"]["action"] for event in read_events(log)] == ["stopped", "resumed"]
     assert "duty@example.org" not in log.read_text()
@@ -239,6 +241,17 @@ def test_the_commands_for_the_worst_moment_are_there() -> None:
     assert {command for _, command in COMMANDS} == wanted
 
 
+def test_nothing_promises_to_stop_a_system_that_runs_elsewhere() -> None:
+    """Runbook and plan name its own switch, and the scope says where that is described."""
+    plan = (ROOT / "ops" / "decommission.md").read_text("utf-8")
+    for text in (RUNBOOK, plan, switch.OUT, switch.IN, str(switch.__doc__)):
+        assert "governance/scope.yaml" in text
+        assert not re.search(r"Stops the model|decide every case|nothing is decided here", text)
+    assert "does **not** stop the system" in RUNBOOK and "Intake goes on" in RUNBOOK
+    scope = yaml.safe_load((ROOT / "governance" / "scope.yaml").read_text("utf-8"))
+    assert scope["oversight"]["who_stops"]
+
+
 def test_every_make_target_exists() -> None:
     """Each `make` of the runbook is a target."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -279,6 +292,11 @@ def test_freezing_packs_what_an_incident_needs(
     again = subprocess.run(command, cwd=project.root, check=False, capture_output=True, text=True)
     assert (again.returncode != 0, archived.read_bytes() == frozen) == (True, True)
     assert "is there already" in again.stderr
+    archived.unlink()
+    monkeypatch.setenv("AUDIT_DIR", "no-such-folder")
+    failed = subprocess.run(command, cwd=project.root, check=False, capture_output=True, text=True)
+    assert failed.returncode != 0 and "sha256:" not in failed.stdout
+    assert list(project.var.glob("incident-evidence*")) == [], "a part is not taken for the whole"
 
 
 def test_only_what_this_system_has_is_named() -> None:

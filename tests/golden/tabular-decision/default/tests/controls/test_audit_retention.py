@@ -354,6 +354,26 @@ def test_a_hold_stops_everything(home: Paths) -> None:
     assert len(Payloads.of(state(home).path).digests()) == 3
 
 
+def test_a_hold_is_of_a_pseudonym_that_a_command_prints(
+    home: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the settings are refused for a hold of another form; an idle hold is named."""
+    (home.ops / "audit.yaml").write_text(PLAN + "holds: [{ subject: A-1 }]\n")
+    assert main(["dispose", "--apply"]) == 1
+    refused = capsys.readouterr().err
+    assert "`holds`: a subject is no pseudonym; `.venv/bin/python -m " in refused
+    assert refused.count("\n") == 1 and "A-1" not in refused
+    assert main(["pseudonym", "A-1"]) == 0
+    given, address = capsys.readouterr().out.split()
+    assert [given, address] == [PRIVACY.pseudonym("A-1"), PRIVACY.actor("A-1")]
+    held = "holds: [{ subject: '" + given + "' }, { subject: '" + address + "' }]\n"
+    (home.ops / "audit.yaml").write_text(PLAN + held)
+    assert [due.places for due in retention.due(home, NEW)] == [(3,), (3,), ()]
+    assert main(["dispose"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told[:-1] == [f"the hold of {address} keeps nothing: no event is about it"]
+
+
 def test_a_hold_keeps_the_stored_cases(home: Paths) -> None:
     """The case of whoever is on hold stays, that of another goes and the event says which."""
     with log_of(home, OLD) as log:

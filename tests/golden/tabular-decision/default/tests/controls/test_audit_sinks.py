@@ -559,10 +559,30 @@ def test_a_sink_that_is_not_set_up_is_named(
     (tmp_path / "ops").mkdir()
     plan = f"source: /systems/test\nsinks: [file, {sink}]\nconnections: {connections}\n"
     (tmp_path / "ops" / "audit.yaml").write_text(plan)
+    here = {"ENVIRONMENT": "production", "AUDIT_KEY": "s" * 32, "DSN": "host=127.0.0.1"}
     with pytest.raises(ValueError) as why:
-        audit.open_log(Paths.of(tmp_path), "service", {"DSN": "host=127.0.0.1"})
+        audit.open_log(Paths.of(tmp_path), "service", here)
     assert str(why.value) == said
     assert list(tmp_path.iterdir()) == [tmp_path / "ops"]
+
+
+def test_outside_production_a_sink_may_wait_for_its_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said, and the log goes on; with the secret the sink gets what it has not got."""
+    monkeypatch.delenv("AUDIT_DIR", raising=False)
+    (tmp_path / "ops").mkdir()
+    with listening(Receiver("splunk")) as url:
+        at = json.dumps({"splunk": {"url": f"{url}/event", "secret": "TOKEN"}})
+        plan = f"source: /systems/test\nsinks: [file, splunk]\nconnections: {at}\n"
+        (tmp_path / "ops" / "audit.yaml").write_text(plan)
+        with audit.open_log(Paths.of(tmp_path), "service", {}) as log:
+            log.record(EventType.INCIDENT, "s", {"n": 1})
+            assert log.backlogs() == []
+        said = "sink splunk: set TOKEN: a sink in ops/audit.yaml needs it"
+        assert caplog.messages == [f"{said}; outside production the log goes on without it"]
+        with audit.open_log(Paths.of(tmp_path), "service", {"TOKEN": SECRET}) as log:
+            until(lambda: log.backlogs()[0].events == 0)
 
 
 @pytest.mark.parametrize(

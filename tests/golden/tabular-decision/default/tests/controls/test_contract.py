@@ -98,6 +98,74 @@ def test_a_mistake_names_file_and_place(
     assert str(caught.value).startswith("people.odcs.yaml: ")
 
 
+def _misspelt(change: Callable[[Any, Any], object]) -> Callable[[Any], object]:
+    """A change of the table and of its column, which here has a rule of its own too."""
+
+    def made(document: Any) -> None:
+        table = document["schema"][0]
+        column = table["properties"][0]
+        rule = {"metric": "invalidValues", "arguments": {"validValues": [18]}, "mustBe": 0}
+        column["quality"] = [rule]
+        change(table, column)
+
+    return made
+
+
+def _renamed(item: Any, old: str, new: str) -> None:
+    item[new] = item.pop(old)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t, c: _renamed(c["logicalTypeOptions"], "minimum", "minimun"), "age: .*: minimun"),
+        (lambda t, c: c["logicalTypeOptions"].update(multipleOf=2), "people.age: .*: multipleOf"),
+        (lambda t, c: t["quality"][0].update(engine="polars_sql"), "people: quality: .*polars_sql"),
+        (lambda t, c: t["quality"][0].pop("engine"), "people: quality: a rule of a table"),
+        (lambda t, c: t["quality"][0].pop("implementation"), "people: quality: a rule of a table"),
+        (
+            lambda t, c: _renamed(c["quality"][0]["arguments"], "validValues", "validvalues"),
+            "people.age: quality: arguments: validvalues",
+        ),
+        (lambda t, c: c["quality"][0].update(metric="invalidvalues"), "age: .*invalidvalues"),
+        (lambda t, c: c["quality"][0].update(metric="nullValues"), "age: quality: .*nullV"),
+        (lambda t, c: _renamed(c["quality"][0], "arguments", "args"), "age: quality: .*args"),
+        (lambda t, c: _renamed(c, "quality", "qualities"), "people.age: qualities"),
+        (lambda t, c: _renamed(c, "required", "requird"), "people.age: requird"),
+        (lambda t, c: _renamed(t, "quality", "qualities"), "people: qualities"),
+    ],
+)
+def test_a_slip_of_the_pen_drops_no_check(
+    tmp_path: Path, change: Callable[[Any, Any], object], says: str
+) -> None:
+    """What is not checked here is refused, with its place."""
+    with pytest.raises(ContractError, match=says):
+        _load(tmp_path, _misspelt(change))
+
+
+def test_what_the_standard_says_besides_checks_may_stand_there(tmp_path: Path) -> None:
+    """It is for people and for other tools."""
+    more: dict[str, Any] = {
+        "businessName": "Age",
+        "examples": [21],
+        "tags": ["pii"],
+        "primaryKeyPosition": -1,
+        "criticalDataElement": True,
+        "physicalType": "INT64",
+        "authoritativeDefinitions": [{"url": "https://example.org", "type": "tutorial"}],
+    }
+    text = {"type": "text", "description": "ages are those of the day of the extract"}
+
+    def change(table: Any, column: Any) -> None:
+        column.update(more)
+        column["quality"].append(text)
+        table["quality"].append(text)
+        table["dataGranularityDescription"] = "one row a person"
+
+    found = _load(tmp_path, _misspelt(change)).tables["people"]
+    assert (found.columns["age"].values, dict(found.rules)) == (("18",), {"a < b": "a < b"})
+
+
 def test_text_that_is_not_yaml_is_a_contract_error(tmp_path: Path) -> None:
     """The parser's own complaint, with the file's name before it."""
     file = tmp_path / "broken.yaml"

@@ -1,5 +1,6 @@
 """The plan is whole, the alert rules speak of metrics that exist, and the report stands alone."""
 
+import dataclasses
 import json
 import re
 import threading
@@ -126,17 +127,6 @@ def test_the_report_needs_no_script_and_no_other_file(report: Report, tmp_path: 
     assert f"{len(report.alerts)} alerts" in page
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """A project of its own, with this one's plan and audit settings."""
-    monkeypatch.delenv("AUDIT_DIR", raising=False)
-    paths = Paths.of(tmp_path)
-    paths.ops.mkdir()
-    for name in ("monitoring.yaml", "audit.yaml"):
-        (paths.ops / name).write_bytes((ROOT / "ops" / name).read_bytes())
-    return paths
-
-
 def test_a_report_reaches_machines_people_and_auditors(project: Paths, report: Report) -> None:
     """The evidence is the same however long it took; whatever alerts is shown and on record."""
     source = project.root / "window.csv"
@@ -178,7 +168,7 @@ CHECK = (
         ("metric: psi", "metric: psy", "psy: unknown metric"),
         ("metric: psi", "metric: ks", "no check for psi"),
         ("owner:", "boss:", "a check has"),
-        ("limit: 0.05", "limit: 0", "limit not above 0"),
+        ("limit: 0.05", "limit: 0", "psi: limit is 0, not above 0"),
     ],
 )
 def test_a_broken_plan_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -190,6 +180,50 @@ def test_a_broken_plan_is_refused(tmp_path: Path, old: str, new: str, message: s
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match=message):
         monitoring.load(path, required=["psi"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{" + CHECK + "}", "", "a check has .*, not None"),
+        ("\n  - {" + CHECK + "}", "", "`checks` is no list of checks"),
+        ("{" + CHECK + "}", "psi", "a check has .*, not 'psi'"),
+        ("limit: 0.05", "limit: ", "psi: limit is None, not a number"),
+        ("limit: 0.05", "limit: 10%", "psi: limit is '10%', not a number"),
+        ("limit: 0.05", "limit: .inf", "psi: limit is inf, not above 0 and finite"),
+        ("limit: 0.05", "limit: yes", "psi: limit is True, not above 0 and finite"),
+        ("owner: team", "owner: ", "psi: owner is None, not words"),
+        ("metric: psi", "metric: [psi]", "metric is .'psi'., not words"),
+        ("minimum_rows: 9", "", "minimum_rows is None, not a whole number"),
+        ("minimum_rows: 9", "minimum_rows: many", "minimum_rows is 'many', not a whole number"),
+        ("window: a day", "", "window is None, not words"),
+        ("window: a day", "window: \udce9", "can't encode|codec can't decode"),
+        ("}\n", "}\n  - {" + CHECK.replace("0.05", "9") + "}\n", "psi has two checks"),
+    ],
+)
+def test_each_mistake_in_a_plan_is_a_sentence_with_its_file(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    """Whoever is on duty gets neither a traceback nor a riddle, and no check is lost."""
+    path = tmp_path / "monitoring.yaml"
+    text = HEAD + CHECK + "}\n"
+    assert text.count(old) == 1
+    path.write_bytes(text.replace(old, new).encode("utf-8", "surrogateescape"))
+    with pytest.raises(ValueError, match=message) as refused:
+        monitoring.load(path)
+    assert str(refused.value).startswith(f"{path}: ")
+
+
+def test_what_rests_on_too_few_rows_is_said(report: Report, tmp_path: Path) -> None:
+    """On the page and in the line: without an alert all looks well."""
+    plan = dataclasses.replace(PLAN, minimum_rows=1001)
+    small = monitoring.judge(plan, "psi", 0.01, 1000)
+    few = Report("May", 0, 1000, (small,), plan)
+    page = monitoring.write_html(few, tmp_path / "few.html", "t").read_text()
+    assert "Not judged: too few rows in 1 of 1 measurements" in page
+    assert "Every measurement is within" not in page
+    assert few.verdict() == "0 alerts, not judged: too few rows"
+    assert report.verdict() == f"{len(report.alerts)} alerts"
 
 
 def test_a_metric_of_ones_own_says_what_it_means(tmp_path: Path) -> None:

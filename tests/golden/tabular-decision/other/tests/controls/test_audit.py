@@ -270,12 +270,47 @@ def test_settings_name_sinks_tier_and_rules(tmp_path: Path) -> None:
         plain.replace("source", "sauce"): "source",
         "": "audit.yaml: it says nothing: give `source` and `sinks`",
         "[]": "it says nothing",
-        "{}": "audit.yaml: KeyError",
+        "{}": "audit.yaml: `source` is None: give a text",
         "a: [": "audit.yaml: while parsing",
     }.items():
         path.write_text(wrong)
         with pytest.raises(ValueError, match=message):
             audit.settings(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        *(
+            (f"{key}: {value}", f"`{key}` is .*: give a list of texts")
+            for key in ("identifying_fields", "checkpoint_keys", "sinks")
+            for value in ("member_number", "[123]", "[null]", "[' ']", "{ a: b }", "7")
+        ),
+        ("source: ", "`source` is None: give a text"),
+        ("source: ' '", "`source` is ' ': give a text"),
+        ("source: [/s]", "`source` is .*: give a text"),
+        ("sinks: []", "`sinks` lacks `file`"),
+        ("sinks: [stdout]", "`sinks` lacks `file`"),
+        ("hold_events: -1", "`hold_events` is -1: give a whole number"),
+        ("hold_events: true", "`hold_events` is True: give a whole number"),
+        ("hold_events: 1.5", "`hold_events` is 1.5: give a whole number"),
+        ("retention: [{ record: r, what: events, keep_days: -1 }]", "`keep_days` is -1"),
+        ("retention: [{ record: r, what: events, keep_days: 1, types: decision }]", "`types` is"),
+        ("retention: [{ record: r, what: files, keep_days: 1 }]", "`files` is None"),
+        ("holds: [{ subject: C000001 }]", "controls.audit pseudonym IDENTIFIER` prints"),
+        ("holds: [{ reason: dispute }]", "`subject` is None"),
+    ],
+)
+def test_settings_of_another_form_are_refused_by_name(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    """A lone word where a list belongs would be its letters, and redact or check nothing."""
+    path = tmp_path / "audit.yaml"
+    plain = {"source": "source: /s", "sinks": "sinks: [file]"}
+    path.write_text("\n".join({**plain, line.partition(":")[0]: line}.values()))
+    with pytest.raises(ValueError, match=message) as refused:
+        audit.settings(path)
+    assert str(refused.value).startswith(f"{path}: ")
 
 
 def test_this_project_is_closed() -> None:
@@ -469,11 +504,44 @@ def test_no_identifier_reaches_the_log(tmp_path: Path) -> None:
     [
         "2026-06-01 12:30:05", "2026-06-01T12:30:05Z", "0.123456789012", "model 3f2a9c",
         "sha256:" + "0123456789" * 6, "12345678-1234-4123-8123-1234567890ab", "limit 20000",
+        "2026-11-26", "26.11.2026", "26/11/2026", "11/26/2026", "01.02.26", "26.11.2026 14 Uhr",
+        "01.11.2026 - 05.12.2026", "01.11.2026-05.12.2026", "2026-11-26/2026-12-27",
+        "26/11/2026 09:30:05",
+        "01/2026 - 03/2026", "2026-11-26T09:30:00.123456+05:30", "09:30", "0,123",
+        "12345678.901234", "1.2.3.4", "10.20.30.40", "192.168.100.200", "1.234.567,89",
+        "1.234.567.890,12", "+1.234.567.890,12", "1,234,567.89", "120000/150000",
+        "ab123456-1234-4abc-89ab-1234567890ab",
+        "1234abcd-ab12-4abc-89ab-123456789012", "AB123456-1234-4ABC-89AB-1234567890AB",
+        "person:ab12c3d4e5f60718293a4b5c6d7e8f90", "sha256:" + "ab12" * 16, "ab12c3d4e5f60718",
+        "fy26 plan goal done here",
     ],
 )  # fmt: skip
 def test_what_identifies_nobody_is_kept(text: str) -> None:
-    """Times, digests, ids and amounts stay readable."""
-    assert Privacy(b"k").redact_text(text) == text
+    """Times, digests, ids, versions and amounts stay readable, also within a sentence."""
+    privacy = Privacy(b"k")
+    for sentence in ("{}", "on {}.", "on {}: it", "({}) x", "{}, then", "at {} x"):
+        assert privacy.redact_text(sentence.format(text)) == sentence.format(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(555) 123-4567", "(555)123-4567", "555.123.4567", "555/123-4567", "1 (555) 123-4567",
+        "1.555.123.4567", "+1 (555) 123-4567", "+1.5551234567", "+49 (0)171 5551234",
+        "0171/5551234", "0171 / 555 12 34", "0171.5551234", "(0171) 5551234", "(030) 123 456",
+        "(11) 98765-4321",
+        "01.23.45.67.89", "0171\u00a0555\u00a01234", "0171\u202f555\u202f1234",
+        "0171\u2009555\u20091234", "0171\u20115551234", "123456789", "de89370400440532013000",
+        "De89 3704 0044 0532 0130 00", "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000",
+        "gb29 nwbk 6016 1331 9268 19", "nl91abna0417164300", "at61 1904 3002 3457 3201",
+        "be68539007547034", "fr1420041010050500013m02606",
+    ],
+)  # fmt: skip
+def test_a_number_of_a_person_is_redacted_however_it_is_written(text: str) -> None:
+    """With the separators of many countries, accounts in small letters too, and in a sentence."""
+    privacy = Privacy(b"k")
+    for sentence in ("{}", "call {}.", "call {}: nobody", "{}, then", "tel:{}", "{} called"):
+        assert privacy.redact_text(sentence.format(text)) == sentence.format(REDACTED)
 
 
 def test_redaction_keeps_what_is_needed_and_leaves_the_input_alone() -> None:
@@ -563,16 +631,6 @@ def test_the_environment_is_read_in_any_case() -> None:
     assert in_production({"ENVIRONMENT": "Production"})
     assert not in_production({"ENVIRONMENT": "DEVELOPMENT"})
     assert not in_production({})
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """A folder with the project's own `ops/audit.yaml`."""
-    (tmp_path / "ops").mkdir()
-    settings = Path(__file__).parents[2] / "ops" / "audit.yaml"
-    (tmp_path / "ops" / "audit.yaml").write_text(settings.read_text())
-    monkeypatch.delenv("AUDIT_DIR", raising=False)
-    return Paths.of(tmp_path)
 
 
 def test_a_log_that_is_broken_stops_a_pipeline(project: Paths) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -324,6 +327,28 @@ def test_controls_import_nothing_of_the_team() -> None:
     found = {str(path): _team_imports(path) for path in sorted(CONTROLS.rglob("*.py"))}
     assert len(found) >= 4
     assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("4", "4")])
+def test_one_thread_is_the_rule_before_anything_numerical_is_loaded(
+    given: str | None, threads: str
+) -> None:
+    """Also without the Makefile; whoever sets another number has it."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    here = {name: value for name, value in os.environ.items() if name not in names}
+    here |= dict.fromkeys(names, given) if given else {}
+    found = "[os.environ[n] for n in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS')]"
+    code = f"import os, sys, {PACKAGE}.controls; print(*{found}, 'numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], env=here, capture_output=True, check=True)
+    assert done.stdout.decode().split() == [threads, threads, "False"]
+
+
+def test_a_program_loads_the_controls_first() -> None:
+    """They say how many threads there are, which libraries read as they are loaded."""
+    started = CONTROLS.parent / "__main__.py"
+    lines = started.read_text().splitlines() if started.exists() else ["from .controls"]
+    own = [line for line in lines if line.startswith(("from .", "import numpy", "import polars"))]
+    assert own[0].startswith("from .controls")
 
 
 def test_network_is_blocked_in_tests() -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -90,8 +91,8 @@ def test_approvals_that_hold_raise_nothing(paths: Paths) -> None:
         (lambda a: a.update(covers={}), "evals/thresholds.yaml is not covered"),
         (lambda a: a.update(role="intern"), "missing"),
         (
-            lambda a: a.update(approved_on=date(2026, 6, 2)),
-            "it was approved on 2026-06-02, which is to come",
+            lambda a: a.update(approved_on=date(2026, 6, 3)),
+            "it was approved on 2026-06-03, which is to come",
         ),
         (
             lambda a: a.update(expires=date(2027, 5, 2)),
@@ -108,6 +109,14 @@ def test_an_approval_that_does_not_hold_is_refused(
     change(register["approvals"][0])
     save(paths, register)
     assert messages(paths) == [expected]
+
+
+def test_an_approval_of_today_east_of_greenwich_holds(paths: Paths) -> None:
+    """There it is a day later than in UTC, by which the check goes."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    register["approvals"][0]["approved_on"] = date(2026, 6, 2)
+    save(paths, register)
+    assert messages(paths) == []
 
 
 @pytest.mark.parametrize("field", governance.FIELDS)
@@ -381,6 +390,10 @@ RISK = {
         ({"accepted_by": None}, ["the remaining risk is not accepted"]),
         ({"review_by": None}, ["never reviewed"]),
         ({"review_by": date(2026, 5, 31)}, ["the review was due on 2026-05-31"]),
+        ({"review_by": datetime(2027, 1, 1, 10)}, ["review_by is '2027-01-01 10:00:00'"]),
+        ({"review_by": "soon"}, ["review_by is 'soon'"]),
+        ({"id": None}, ["no id"]),
+        ({"inherent": None}, ["inherent is None"]),
     ],
 )
 def test_a_risk_needs_owner_control_acceptance_and_review(
@@ -395,8 +408,8 @@ def facts(**change: Any) -> dict[str, Any]:
     """Facts that were all answered, and a screen that was answered and reviewed; with a change."""
     answers = {**dict.fromkeys(QUESTIONS, False), **change.pop("answers", {})}
     screen = {"answered_by": "a", "reviewed_by": "b", "answers": answers}
-    stated = {"jurisdictions": ["EU"], "roles": ["deployer"], "effect": "none", "rag": False}
-    stated |= change.pop("facts", {})
+    stated: dict[str, Any] = dict.fromkeys(FACTS, False)
+    stated |= {"jurisdictions": ["EU"], "roles": ["deployer"], **change.pop("facts", {})}
     return {"schema": 1, "facts": stated, "screen": {**screen, **change}}
 
 
@@ -424,8 +437,75 @@ def test_a_register_without_questions_or_risks_is_a_finding() -> None:
     emptied["screen"]["answers"] = {}
     gone = [f"a screening question is gone: {question}" for question in QUESTIONS]
     assert [f.message for f in governance.check_facts(emptied)] == gone
-    found = governance.check_risks({"risks": []}, TODAY)
-    assert [f.message for f in found] == ["it names no risk"]
+    registers: list[dict[str, Any]] = [{"risks": []}, {"risk": [RISK]}, {"risks": "R1"}]
+    for register in registers:
+        found = governance.check_risks(register, TODAY)
+        assert [f.message for f in found] == ["it names no risk"]
+
+
+def test_what_is_misspelt_in_a_register_is_a_finding() -> None:
+    """A key that is not there says nothing; a row that is no mapping is a risk without anything."""
+    found = [f.message for f in governance.check_facts({"facts": {}, "scren": {}})]
+    assert found[:2] == ["`jurisdictions` is empty", "`roles` is empty"]
+    assert found[2].startswith("not answered: sector, decision_type, ")
+    assert len(found) == 3 + len(QUESTIONS) + 1
+    odd = governance.check_facts({**facts(), "screen": "no"})
+    assert [f.message for f in odd] == found[3:]
+    rows = governance.check_risks({"risks": [{**RISK, "id": None, "owner": ""}, "R2"]}, TODAY)
+    assert [f.subject for f in rows] == ["risk number 1"] * 2 + ["risk number 2"] * 5
+
+
+BROKEN = {
+    "a: 1\nb:\t[": "governance/{}, line 2: ",
+    "a: 1\n\tb: 2": "governance/{}, line 2: ",
+    "day: 2027-13-45": "governance/{}: month must be in 1..12",
+    "- a": "governance/{}: it is no mapping of names to values",
+    "": "governance/{}: it is no mapping of names to values",
+    "a: \x00": "governance/{}: unacceptable character",
+    None: "governance/{}: [Errno 2]",
+}
+
+
+@pytest.mark.parametrize("name", ["facts.yaml", "risk-assessment.yaml", "approvals.yaml"])
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_register_that_cannot_be_read_is_one_finding(
+    project: Paths,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str | None,
+) -> None:
+    """With the file and the line; each command says so too, and production is refused by it."""
+    file, start = project.governance / name, BROKEN[text].format(name)
+    file.unlink() if text is None else file.write_text(text)
+    found = [f"{one.subject}: {one.message}" for one in governance.release_findings(project, TODAY)]
+    assert len([message for message in found if message.startswith(start)]) == 1
+    with pytest.raises(governance.NotApproved, match=name):
+        governance.refuse_unapproved(project, "m", "sha256:1", {"ENVIRONMENT": "production"})
+    monkeypatch.setenv("PROJECT_ROOT", str(project.root))
+    assert governance.main(["check"]) == 1
+    capsys.readouterr()
+    assert governance.main(["digests"]) == (1 if name == "approvals.yaml" else 0)
+    if name == "approvals.yaml":
+        assert capsys.readouterr().err.startswith(f"digests: {start}")
+
+
+def test_a_subject_that_is_no_pattern_matches_nothing(paths: Paths) -> None:
+    """An absolute one neither."""
+    register = {"subjects": ["/etc/*", "evals/thresholds.yaml"]}
+    assert governance.subjects(paths, register)["/etc/*"] is None
+
+
+def test_whoever_reads_the_findings_may_stop_early(project: Paths) -> None:
+    """As `head` does: that is no failure of the check."""
+    module = "sme_loans.controls.governance"
+    here = {**os.environ, "PROJECT_ROOT": str(project.root)}
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", module, "check"]
+    done = subprocess.run(command, env=here, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize(
@@ -481,7 +561,7 @@ def test_evidence_of_a_failure_is_found(
 
 
 @pytest.mark.parametrize("name", GIVEN)
-@pytest.mark.parametrize("text", [None, "{", "[]"])
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"inputs": {}, "content": []}'])
 def test_missing_evidence_is_found(paths: Paths, name: str, text: str | None) -> None:
     """Each of the files; one that cannot be read counts as missing."""
     write_evidence(paths)
@@ -489,6 +569,30 @@ def test_missing_evidence_is_found(paths: Paths, name: str, text: str | None) ->
     file.unlink() if text is None else file.write_text(text)
     found = [(f.subject, f.message) for f in governance.check_evidence(paths)]
     assert found == [(f"evidence/{name}.json", "missing or unreadable")]
+
+
+@pytest.mark.parametrize("name", ["model", "evaluation"])
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "\ufffd", '{"content": []}'])
+def test_a_card_without_evidence_is_refused_in_a_sentence(
+    paths: Paths,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str | None,
+) -> None:
+    """It names the file; so is one without its template."""
+    monkeypatch.setenv("PROJECT_ROOT", str(paths.root))
+    write_evidence(paths)
+    assert governance.main(["card"]) == 1
+    said = capsys.readouterr().err
+    assert said == "no card: governance/model-card.template.md cannot be read\n"
+    for part in ("template", "text"):
+        (paths.governance / f"model-card.{part}.md").write_text("${model:model}")
+    file = paths.evidence / f"{name}.json"
+    file.unlink() if text is None else file.write_text(text)
+    assert governance.main(["card"]) == 1
+    said = capsys.readouterr().err
+    assert f"evidence/{name}.json" in said and said.count("\n") == 1
 
 
 def test_the_card_is_the_one_of_the_evidence(paths: Paths) -> None:

@@ -22,9 +22,17 @@ from typing import Any, Self
 from ..paths import Paths
 from ..stages import StageFailed
 from .chain import Verification, head_path, split, verify, verify_folder
-from .delivery import Backlog, Connection, Connector, Delivery, FileConnector, connect
+from .delivery import (
+    Backlog,
+    Connection,
+    Connector,
+    Delivery,
+    FileConnector,
+    SecretMissing,
+    connect,
+)
 from .events import ABOUT_PEOPLE, GENESIS, PAYLOAD, Draft, Event, EventType, Sealed
-from .privacy import Payloads, Privacy, identifying_fields, privacy_from
+from .privacy import Payloads, Privacy, identifying_fields, in_production, privacy_from
 from .settings import OnFailure, Settings, settings
 
 Entry = tuple[EventType, str, Mapping[str, Any]]
@@ -45,7 +53,7 @@ def open_log(paths: Paths, writer: str, environment: Mapping[str, str] = os.envi
 
     Each process that writes has a writer name: service, pipeline, operations. Raises WriterBusy,
     KeyRefused, AuditUnavailable where the log does not verify, and ValueError where a sink is not
-    set up.
+    set up (`opened`).
     """
     chosen = settings(paths.ops / "audit.yaml")
     privacy = privacy_from(environment, chosen.identifying_fields)
@@ -81,10 +89,21 @@ def refuse_broken(paths: Paths) -> None:
 
 
 def opened(chosen: Settings, root: Path, environment: Mapping[str, str]) -> dict[str, Connector]:
-    """The sinks besides the file, by name; ValueError where one is not set up."""
-    names = [name for name in chosen.sinks if name != "file"]
-    to = {name: Connection(chosen.connections.get(name, {}), root, environment) for name in names}
-    return {name: connect(name, to[name]) for name in names}
+    """The sinks besides the file, by name; ValueError where one is not set up.
+
+    Outside production one that lacks but its secret is left out, and said: what it has not got
+    waits in the log.
+    """
+    found = {}
+    for name in (name for name in chosen.sinks if name != "file"):
+        try:
+            to = Connection(chosen.connections.get(name, {}), root, environment)
+            found[name] = connect(name, to)
+        except SecretMissing as missing:
+            if in_production(environment):
+                raise
+            LOGGER.warning("%s; outside production the log goes on without it", missing)
+    return found
 
 
 def now() -> datetime:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ KINDS = {
     "slice_prediction_rate": "the same change within one group",
     "calibration_gap": "mean outcome minus mean score, where outcomes are known",
 }
+
+
+WORDS = ("severity", "owner", "runbook", "action")  # what each check says, besides metric and limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +64,57 @@ def load(path: Path, required: Collection[str] = ()) -> Plan:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+        return _plan(content, required)
+    except (ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def _plan(content: Any, required: Collection[str]) -> Plan:
     if not isinstance(content, Mapping) or "checks" not in content:
-        raise ValueError(f"{path}: it has no `checks`")
-    checks = [_check(path, row) for row in content["checks"]]
-    if missing := set(required) - {check.metric for check in checks}:
-        raise ValueError(f"{path}: no check for {', '.join(sorted(missing))}")
-    return Plan(
-        window=content["window"],
-        minimum_rows=int(content["minimum_rows"]),
-        checks={check.metric: check for check in checks},
-    )
+        raise ValueError("it has no `checks`")
+    if not isinstance(content["checks"], list) or not content["checks"]:
+        raise ValueError("`checks` is no list of checks")
+    checks: dict[str, Check] = {}
+    for check in map(_check, content["checks"]):
+        if check.metric in checks:
+            raise ValueError(f"{check.metric} has two checks: only one of them would count")
+        checks[check.metric] = check
+    if missing := set(required) - checks.keys():
+        raise ValueError(f"no check for {', '.join(sorted(missing))}")
+    rows = content.get("minimum_rows")
+    if type(rows) is not int or rows < 1:
+        raise ValueError(f"minimum_rows is {rows!r}, not a whole number from 1 on")
+    return Plan(_words(content.get("window"), "window"), rows, checks)
 
 
-def _check(path: Path, row: Mapping[str, Any]) -> Check:
+def _check(row: Any) -> Check:
     wanted = {field.name for field in fields(Check)}
-    if row.keys() | {"meaning"} != wanted:
+    if not isinstance(row, Mapping) or row.keys() | {"meaning"} != wanted:
         names = ", ".join(sorted(wanted - {"meaning"}))
-        raise ValueError(f"{path}: a check has {names}, not {sorted(row)}")
-    metric, meaning = str(row["metric"]), row.get("meaning") or KINDS.get(row["metric"], "")
+        raise ValueError(f"a check has {names}, not {row!r}")
+    metric = _words(row["metric"], "metric")
+    meaning = row.get("meaning") or KINDS.get(metric, "")
     if not metric.isidentifier() or not meaning:
-        raise ValueError(f"{path}: {metric}: unknown metric: give its `meaning`")
-    if not float(row["limit"]) > 0:
-        raise ValueError(f"{path}: {metric}: limit not above 0")
-    return Check(**{**row, "limit": float(row["limit"]), "meaning": meaning})
+        raise ValueError(f"{metric}: unknown metric: give its `meaning`")
+    said = {name: _words(row[name], f"{metric}: {name}") for name in WORDS}
+    limit = _limit(row["limit"], metric)
+    return Check(metric, limit, meaning=_words(meaning, f"{metric}: meaning"), **said)
+
+
+def _words(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name} is {value!r}, not words")
+    return value
+
+
+def _limit(value: Any, metric: str) -> float:
+    try:
+        limit = float(value if isinstance(value, (int, float, str)) else "")
+    except ValueError:
+        raise ValueError(f"{metric}: limit is {value!r}, not a number") from None
+    if isinstance(value, bool) or not 0 < limit < inf:
+        raise ValueError(f"{metric}: limit is {value!r}, not above 0 and finite")
+    return limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +168,16 @@ class Report:
         breached = [m for m in self.measurements if m.breached]
         breached.sort(key=lambda m: (order.index(m.metric), -abs(m.value), m.column, m.slice))
         return tuple(Alert(m, self.plan.checks[m.metric]) for m in breached)
+
+    @property
+    def unjudged(self) -> tuple[Measurement, ...]:
+        """The measurements that rest on too few rows to say anything."""
+        return tuple(m for m in self.measurements if m.rows < self.plan.minimum_rows)
+
+    def verdict(self) -> str:
+        """How many alerts there are, and whether the window has enough rows to raise one."""
+        count, few = len(self.alerts), self.current_rows < self.plan.minimum_rows
+        return f"{count} alerts{', not judged: too few rows' if few else ''}"
 
     def content(self) -> dict[str, Any]:
         """The report as plain data, for `evidence/monitoring.json`."""

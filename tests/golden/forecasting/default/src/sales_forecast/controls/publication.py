@@ -35,6 +35,10 @@ class NotOnRecord(Exception):
     """There is no such forecast in the audit log, or it was changed since it went out."""
 
 
+class FilesGone(NotOnRecord):
+    """The forecast is on record, but its files are gone: nobody can tell what it said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Issue:
     """One publication: cells of all nodes, the model that made them, the month it was made after.
@@ -198,12 +202,23 @@ def read(paths: Paths, name: str) -> Issue:
     return Issue(name, content["model_version"], content["origin"], content["purpose"], cells)
 
 
+def still_there(paths: Paths) -> tuple[list[Issue], list[str]]:
+    """The forecasts that can be read, and the names of those whose files are gone."""
+    found, gone = [], []
+    for name in recorded(paths):
+        try:
+            found.append(read(paths, name))
+        except FilesGone:
+            gone.append(name)
+    return found, gone
+
+
 def _read(folder: Path, name: str, record: Mapping[str, Any]) -> dict[str, Any]:
     try:
         text = (folder / ISSUE).read_text("utf-8")
         inputs = (folder / INPUTS).read_text("utf-8")
     except OSError as error:
-        raise NotOnRecord(f"{name} is on record, but its files are gone") from error
+        raise FilesGone(f"{name} is on record, but its files are gone") from error
     if _digest(text) != record["digest"]:
         raise NotOnRecord(f"{name} was changed since it went out")
     content: dict[str, Any] = json.loads(text)

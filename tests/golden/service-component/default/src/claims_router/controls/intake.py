@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .audit import AuditLog, EventType, Privacy, open_log, read_events
@@ -24,6 +24,8 @@ KINDS = {
 }
 FIELDS = ("id", "kind", "at", "subject", "version", "outcome")
 NO_TIME = "at is no time with an offset"
+TO_COME = "at is still to come"
+AHEAD = timedelta(days=1)  # clocks differ, and so do the days of the earth
 BATCH = 500
 
 
@@ -64,8 +66,8 @@ class Counts:
         return self.lines == self.recorded + self.repeated + sum(self.refused.values())
 
 
-def parse(line: str) -> Report:
-    """Read one line; LineRefused if it is no report."""
+def parse(line: str, now: datetime | None = None) -> Report:
+    """Read one line; LineRefused if it is no report, or of a time that is more than a day ahead."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
@@ -78,25 +80,27 @@ def parse(line: str) -> Report:
         raise LineRefused(f"{len(unknown)} unknown fields")
     if found["kind"] not in KINDS:
         raise LineRefused(f"kind is none of {', '.join(KINDS)}")
-    at, score = _time(found["at"]), _score(found.get("score"))
+    at, score = _time(found["at"], now or datetime.now(UTC)), _score(found.get("score"))
     return Report(**{**found, "at": at, "score": score})
 
 
-def take_in(paths: Paths, lines: Iterable[str]) -> Counts:
+def take_in(paths: Paths, lines: Iterable[str], now: datetime | None = None) -> Counts:
     """Record each new report, and set refused lines aside; raises AuditUnavailable if it cannot.
 
-    Killed in between it can be done again: what was recorded is known by its id.
+    Killed in between it can be done again: what was recorded is known by its id. `now` is the time
+    of the intake, by default that of the machine.
     """
     refused: dict[str, int] = {}
     aside: list[str] = []
     total = repeated = recorded = 0
+    now = now or datetime.now(UTC)
     with open_log(paths, writer=WRITER) as log:
         seen = taken(paths)  # nobody else writes the log from here on
         batch: list[Report] = []
         for line in lines:
             total += 1
             try:
-                report = parse(line)
+                report = parse(line, now)
             except LineRefused as reason:
                 refused[str(reason)] = refused.get(str(reason), 0) + 1
                 aside.append(json.dumps({"reason": str(reason), "line": total}))
@@ -145,7 +149,7 @@ def _whole(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _time(text: str) -> str:
+def _time(text: str, now: datetime) -> str:
     """In the one form that is read back by its parts; some others look like a phone number."""
     try:
         found = datetime.fromisoformat(text)
@@ -153,6 +157,8 @@ def _time(text: str) -> str:
         raise LineRefused(NO_TIME) from None
     if found.tzinfo is None:
         raise LineRefused(NO_TIME)
+    if found - now > AHEAD:  # it would be the newest month, and hide all others
+        raise LineRefused(TO_COME)
     return found.isoformat()
 
 

@@ -36,21 +36,28 @@ def write_card(paths: Paths) -> str:
 
 def card_text(paths: Paths) -> str:
     """The card as templates and evidence have it now. Raises CardRefused."""
-    template, words = (
-        (paths.governance / f"model-card.{part}.md").read_text(encoding="utf-8")
-        for part in ("template", "text")
-    )
+    template, words = (_written(paths, part) for part in ("template", "text"))
 
     def read(name: str) -> Mapping[str, Any]:
         try:
-            content: Mapping[str, Any] = evidence.read(paths, name)["content"]
+            return evidence.content(paths, name)
         except FileNotFoundError as error:
             raise CardRefused(f"there is no evidence/{name}.json yet: run `make run`") from error
-        return content
+        except (OSError, ValueError) as error:
+            raise CardRefused(f"evidence/{name}.json is no evidence: run `make run`") from error
 
     if gaps := disagreements(read("model"), read("evaluation")):
         raise CardRefused("; ".join(gaps))
     return render(template, words, read)
+
+
+def _written(paths: Paths, part: str) -> str:
+    """The template, or the text that people write."""
+    name = f"model-card.{part}.md"
+    try:
+        return (paths.governance / name).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise CardRefused(f"governance/{name} cannot be read") from error
 
 
 def disagreements(model: Mapping[str, Any], evaluated: Mapping[str, Any]) -> list[str]:
@@ -102,9 +109,11 @@ def look_up(content: Mapping[str, Any], path: str) -> Any:
 
 
 def _selected(rows: Any, selector: str) -> Any:
-    wanted = dict(pair.split("=", 1) for pair in selector.split(","))
+    wanted = [pair.partition("=") for pair in selector.split(",")]
     found = [
-        row for row in rows if all(str(row.get(key)) == value for key, value in wanted.items())
+        row
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, Mapping) and all(str(row.get(key)) == value for key, _, value in wanted)
     ]
     return found[0] if len(found) == 1 else None
 
@@ -123,8 +132,8 @@ def _table(expression: str, rows: Any, columns: Sequence[str]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _cell(expression: str, row: Mapping[str, Any], column: str) -> str:
-    if column not in row:
+def _cell(expression: str, row: object, column: str) -> str:
+    if not isinstance(row, Mapping) or column not in row:
         raise CardRefused(f"no `{column}` in a row of `{expression}`")
     return "" if row[column] is None else _shown(expression, row[column])
 

@@ -49,6 +49,15 @@ def read(paths: Paths, name: str) -> dict[str, Any]:
     return record
 
 
+def content(paths: Paths, name: str) -> dict[str, Any]:
+    """What the evidence says; FileNotFoundError where there is none, ValueError for a wrong one."""
+    record = json.loads((paths.evidence / f"{name}.json").read_text("utf-8"))
+    found = record.get("content") if isinstance(record, dict) else None
+    if not isinstance(found, dict):
+        raise ValueError(f"evidence/{name}.json is no evidence")
+    return found
+
+
 def stale(paths: Paths, name: str) -> list[str]:
     """Inputs that have changed since the evidence was written, sorted.
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from .audit import EventType
 from .paths import Paths
 
 Facts = Mapping[str, Any]
@@ -59,12 +60,16 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Something that a person does with this system while another one watches."""
+    """Something that a person does with this system while another one watches.
+
+    Its event is one that the deed leaves, or, where it `finds` one, an event of anybody.
+    """
 
     name: str
     role: str
     do: str
     events: tuple[str, ...]
+    finds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ def facts(paths: Paths) -> Facts:
 
 def _curriculum(content: Mapping[str, Any], known: Facts) -> Curriculum:
     steps = {
-        name: Checkpoint(name, row["role"], row["do"], tuple(row["events"]))
+        name: Checkpoint(name, row["role"], row["do"], _events(name, row), bool(row.get("finds")))
         for name, row in content["checkpoints"].items()
     }
     roles: Mapping[str, Any] = content["roles"]
@@ -155,6 +160,16 @@ def _curriculum(content: Mapping[str, Any], known: Facts) -> Curriculum:
         receivers=tuple(content["handover"]["receivers"]),
         needed=needed,
     )
+
+
+def _events(name: str, row: Facts) -> tuple[str, ...]:
+    """The kinds of event of a checkpoint; ValueError for one that the audit trail does not have."""
+    known = sorted(kind.name.lower() for kind in EventType)
+    given = row["events"]
+    if not isinstance(given, list) or (unknown := [one for one in given if one not in known]):
+        wrong = ", ".join(map(str, unknown)) if isinstance(given, list) else given
+        raise ValueError(f"{name}: no such kind of event: {wrong} ({', '.join(known)})")
+    return tuple(given)
 
 
 def _pack(role: str, row: Facts, steps: Mapping[str, Checkpoint], known: Facts) -> Pack:
@@ -290,7 +305,7 @@ def _stopping(known: Facts) -> Topic:
     ]
     wrong = ("they are refused", "the release before decides", "the newest release decides")
     asked = [
-        _ask("Which command takes the model out?", stop, (f"{switch} status", f"{switch} drill")),
+        _ask("Which command records a stop?", stop, (f"{switch} status", f"{switch} drill")),
         _ask("What becomes of the cases while the model is out?", told["fallback"], wrong),
     ]
     return _topic("How it is stopped", lines, asked)

@@ -86,8 +86,8 @@ def done(paths: Paths, name: str, person: str, witness: str, seen: str, today: d
 
     `seen` is the id of the audit event that it left; where none is asked for, it says where the
     deed can be looked up.
-    Raises NotRecorded for an unknown checkpoint, if the event is none of this system or of another
-    kind, or if nobody watched.
+    Raises NotRecorded for an unknown checkpoint, if the event is none of this system, of another
+    kind or the deed of another person, or if nobody watched.
     """
     plan = load(paths)
     if (step := plan.checkpoints.get(name)) is None:
@@ -96,8 +96,8 @@ def done(paths: Paths, name: str, person: str, witness: str, seen: str, today: d
         raise NotRecorded("the witness is another person")
     if not seen.strip():
         raise NotRecorded("say where it can be looked up")
-    if step.events and _types(paths).get(seen) not in _wanted(step):
-        raise NotRecorded(f"{seen} is no event of {' or '.join(step.events)} in this audit trail")
+    if step.events:
+        _refuse_foreign(paths, step, person, seen)
     entry = {"person": person, "role": step.role, "did": name, "seen": seen, "witness": witness}
     _record(paths, plan, entry, today)
     return step
@@ -196,6 +196,7 @@ def _record(paths: Paths, plan: Curriculum, entry: dict[str, Any], today: date) 
     file = paths.governance / "literacy.yaml"
     head = HEAD.replace("PACKAGE", (__package__ or "").split(".")[0])
     before = file.read_text("utf-8") if file.exists() else head
+    before += "" if before.endswith("\n") else "\n"
     row = yaml.safe_dump([{**whole, "event": event.id}], sort_keys=False, width=200)
     evidence.replace(file, before + row)
 
@@ -259,13 +260,16 @@ def _approvers(paths: Paths, plan: Curriculum, held: Sequence[Entry]) -> list[Fi
     return found
 
 
-def _types(paths: Paths) -> dict[str, str]:
+def _refuse_foreign(paths: Paths, step: Checkpoint, person: str, seen: str) -> None:
+    """A deed counts for the person whom its event names; what is found is nobody's deed."""
+    wanted = {str(EventType[name.upper()]) for name in step.events}
     logs = sorted(paths.audit.glob("*.jsonl"))
-    return {event["id"]: event["type"] for log in logs for event in read_events(log)}
-
-
-def _wanted(step: Checkpoint) -> set[str]:
-    return {str(EventType[name.upper()]) for name in step.events}
+    found = [e for log in logs for e in read_events(log) if e["id"] == seen and e["type"] in wanted]
+    if not found:
+        raise NotRecorded(f"{seen} is no event of {' or '.join(step.events)} in this audit trail")
+    own = {None, person.strip(), str(privacy_from(os.environ).actor(person))}
+    if not step.finds and found[0]["data"].get("actor") not in own:
+        raise NotRecorded(f"{seen} is the deed of another person")
 
 
 def _digest(entry: Entry) -> str:

@@ -22,6 +22,7 @@ from .paths import Paths
 # The longest that a stop may take to reach every process, in seconds.
 LIMIT_SECONDS = 5.0
 UNSAID = "not stated"
+OUT, IN = "people decide every case", "running: the model decides"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _words(state: State) -> str:
     if state.stopped:
-        return f"STOPPED ({state.reason}): people decide every case"
-    return "running: the model decides"
+        return f"STOPPED ({state.reason}): {OUT}"
+    return IN
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -94,6 +94,10 @@ class MemoryConnector:
         pass
 
 
+class SecretMissing(ValueError):
+    """The environment variable that holds a sink's secret is not set."""
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """How a sink is reached: its entry in ops/audit.yaml, and the project's folder.
@@ -112,10 +116,10 @@ class Connection:
         return self.options[name]
 
     def secret(self) -> str:
-        """The secret; ValueError if the variable is not set."""
+        """The secret; SecretMissing if the variable is not set."""
         name = str(self.option("secret"))
         if not self.environment.get(name):
-            raise ValueError(f"set {name}: a sink in ops/audit.yaml needs it")
+            raise SecretMissing(f"set {name}: a sink in ops/audit.yaml needs it")
         return self.environment[name]
 
     def token(self) -> str:
@@ -154,9 +158,11 @@ SINKS: Mapping[str, Callable[[Connection], Connector]] = {
 
 
 def connect(name: str, to: Connection) -> Connector:
-    """Open the sink of this name; ValueError says what it lacks."""
+    """Open the sink of this name; ValueError says what it lacks, SecretMissing that it is that."""
     try:
         return SINKS[name](to)
+    except SecretMissing as error:
+        raise SecretMissing(f"sink {name}: {error}") from error
     except ModuleNotFoundError as error:
         cure = "add it to the dependencies in pyproject.toml"
         lacks = f"the package {error.name} is not installed: {cure}"

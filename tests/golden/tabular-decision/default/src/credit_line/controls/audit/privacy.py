@@ -38,14 +38,42 @@ IDENTIFYING_FIELDS = frozenset(
 )
 # Text that identifies a person wherever it stands: e-mail; IBAN, US SSN, card, account, phone.
 IDENTIFYING_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# Between its digits: a space or a hyphen of any width; in a phone number, also what else is usual.
+GAP = r"[ \u00a0\u2007\u2009\u202f\u2010-\u2012-]"
+LOOSE = r"(?:GAP|[./()])"
+# An account in small letters has digits in each group behind the bank's: other words have none.
+# Four letters and digits also begin a digest or a UUID, which are no account.
+ACCOUNT = (
+    r"[A-Za-z]{2}\d{2}"
+    r"(?!(?<=[a-f]{2}\d\d)\d*[a-f][0-9a-f]*\b|[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-)"
+    r"(?:(?<=[A-Z]{2}\d\d)(?:GAP?[A-Z0-9]{4}){3,7}(?:GAP?[A-Z0-9]{1,3})?\b"
+    r"|(?:GAP?[A-Za-z]{4})?(?:GAP?(?=[A-Za-z]{0,3}\d)[A-Za-z0-9]{4}){2,7}"
+    r"(?:GAP?(?=[A-Za-z]{0,2}\d)[A-Za-z0-9]{1,3})?\b)"
+)
+# What digits begin that are no number of a person: a day or a month, an amount with a sign.
+DAY = (
+    r"(?:19|20)\d\d([./-])[01]\d\1[0-3]\d(?!\d|[./-]\d)"
+    r"|(?:[0-3]?\d[./-])?[01]?\d[./-](?:19|20)\d\d(?!\d|[./]\d)"
+    r"|[0-3]\d([./])[01]\d\2\d\d(?!\d|[./]\d)"
+    r"|\+\d{1,3}(?:\.\d{3})+,\d"
+)
+PHONE = (
+    r"\+[1-9](?:LOOSE{0,3}\d){8,17}"  # of any country
+    r"|(?<!\d/)0\d(?:LOOSE{0,3}\d){7,16}"  # within a country
+    r"|(?:1LOOSE?)?\(?\d{3}\)?(?:LOOSE|(?<=\)))GAP?\d{3}LOOSE\d{4}"  # of the US
+    r"|\((?:0\d{1,5}\)GAP?\d(?:GAP?\d){5,12}|\d{2,3}\)GAP?\d{3,5}GAP\d{4})"
+    r"|\d(?:GAP?\d){8,18}"  # of an account or a card, too
+)
 IDENTIFYING_NUMBER = re.compile(
-    r"(?<!\w)(?:"
-    r"[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){3,7}(?:[ -]?[A-Z0-9]{1,3})?\b"
-    r"|\d{3}-\d{2}-\d{4}\b"
-    r"|(?<![.:-])\+?\d(?:[ -]?\d){8,18}(?![\w:-]|\.\d))"
+    (
+        r"(?<!\w)(?:(?<![0-9A-Fa-f]-)(?:" + ACCOUNT + r")|\d{3}-\d{2}-\d{4}\b"
+        r"|(?=[\d+(])(?<!\d[.:])(?<!-)(?!" + DAY + r")(?:" + PHONE + r")(?!\w|[:-]\w|\.\d))"
+    )
+    .replace("LOOSE", LOOSE)
+    .replace("GAP", GAP)
 )
 # No such number is without two digits next to each other: most text is passed over fast.
-DIGITS = re.compile(r"\d[ -]?\d")
+DIGITS = re.compile(r"\d" + GAP + r"?\d")
 KEYED_NAME = "keyed:"
 HARMLESS = frozenset({bool, float, int, type(None)})
 # secure_delete overwrites what is deleted; DELETE leaves no journal behind that still holds it.

@@ -1,5 +1,6 @@
 """What `ops/audit.yaml` says, read once and checked."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,6 +12,7 @@ import yaml
 from .delivery import SINKS
 from .events import EventType
 
+PSEUDONYM = re.compile(r"person:[0-9a-f]{32}")
 TYPES = {type.name.lower(): str(type) for type in EventType}
 
 
@@ -54,20 +56,16 @@ def settings(path: Path) -> Settings:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(content, Mapping):
             raise ValueError("it says nothing: give `source` and `sinks`")
-        unknown = set(content["sinks"]) - {"file", *SINKS}
-        if unknown:
-            known = ", ".join(["file", *SINKS])
-            raise ValueError(f"unknown sink {', '.join(sorted(unknown))} ({known})")
         return Settings(
-            source=content["source"],
-            sinks=tuple(content["sinks"]),
-            identifying_fields=tuple(content.get("identifying_fields") or ()),
+            source=_text(content, "source"),
+            sinks=_sinks(content),
+            identifying_fields=_texts(content, "identifying_fields"),
             connections=dict(content.get("connections") or {}),
-            checkpoint_keys=tuple(content.get("checkpoint_keys") or ()),
+            checkpoint_keys=_texts(content, "checkpoint_keys"),
             on_failure=_on_failure(content),
-            hold_events=int(content.get("hold_events", 1000)),
+            hold_events=_whole(content, "hold_events", 1000),
             retention=tuple(map(_rule, content.get("retention") or ())),
-            holds=frozenset(hold["subject"] for hold in content.get("holds") or ()),
+            holds=frozenset(map(_held, content.get("holds") or ())),
         )
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
@@ -75,6 +73,51 @@ def settings(path: Path) -> Settings:
         raise ValueError(f"{path}: {error!r}") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _text(content: Mapping[str, Any], key: str) -> str:
+    """A text that says something."""
+    found = content.get(key)
+    if not isinstance(found, str) or not found.strip():
+        raise ValueError(f"`{key}` is {found!r}: give a text")
+    return found
+
+
+def _texts(content: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """The texts of a list, none where nothing is given; a text alone is no list of its letters."""
+    found = content.get(key)
+    if found is None:
+        return ()
+    if not isinstance(found, list) or not all(isinstance(t, str) and t.strip() for t in found):
+        raise ValueError(f"`{key}` is {found!r}: give a list of texts, in brackets")
+    return tuple(found)
+
+
+def _whole(content: Mapping[str, Any], key: str, default: int | None = None) -> int:
+    """A whole number that is not negative."""
+    found = content.get(key, default)
+    if type(found) is not int or found < 0:
+        raise ValueError(f"`{key}` is {found!r}: give a whole number, 0 or more")
+    return found
+
+
+def _sinks(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sinks; the file is always one of them."""
+    found = _texts(content, "sinks")
+    if unknown := set(found) - {"file", *SINKS}:
+        known = ", ".join(["file", *SINKS])
+        raise ValueError(f"unknown sink {', '.join(sorted(unknown))} ({known})")
+    if "file" not in found:
+        raise ValueError("`sinks` lacks `file`, which holds the chain")
+    return found
+
+
+def _held(hold: Mapping[str, Any]) -> str:
+    """The pseudonym of a hold: any other name of a person would hold nothing."""
+    if PSEUDONYM.fullmatch(subject := _text(hold, "subject")):
+        return subject
+    command = f".venv/bin/python -m {__package__} pseudonym IDENTIFIER"
+    raise ValueError(f"`holds`: a subject is no pseudonym; `{command}` prints the person's")
 
 
 def _on_failure(content: Mapping[str, Any]) -> OnFailure:
@@ -90,8 +133,9 @@ def _rule(row: Mapping[str, Any]) -> Rule:
     name, what = row["record"], row["what"]
     if what not in ("payloads", "events", "files"):
         raise ValueError(f"retention of {name}: {what!r} is none of payloads, events, files")
-    unknown = set(row.get("types") or ()) - TYPES.keys()
-    if unknown or "disposal" in (row.get("types") or ()):
+    given = _texts(row, "types")
+    unknown = set(given) - TYPES.keys()
+    if unknown or "disposal" in given:
         raise ValueError(f"retention of {name}: no rule disposes of {sorted(unknown)} or disposal")
-    types = tuple(TYPES[type] for type in row.get("types") or ())
-    return Rule(name, what, int(row["keep_days"]), types, row.get("files") or "")
+    files = _text(row, "files") if what == "files" else ""
+    return Rule(name, what, _whole(row, "keep_days"), tuple(TYPES[one] for one in given), files)

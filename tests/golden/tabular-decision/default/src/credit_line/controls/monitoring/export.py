@@ -209,6 +209,8 @@ def write_html(report: Report, path: Path, title: str) -> Path:
 def _head(title: str, report: Report) -> str:
     count = len(report.alerts)
     verdict = "no alert" if not count else f"{count} alert{'s' if count > 1 else ''}"
+    if report.current_rows < report.plan.minimum_rows:
+        verdict += ", not judged: too few rows"
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -222,7 +224,12 @@ def _head(title: str, report: Report) -> str:
 <main>
 <h1>{escape(title)}</h1>
 <p>Window <b>{escape(report.window)}</b>: {report.current_rows:,} rows{_against(report)}.
-<span class="{"bad" if count else "good"}">{verdict}</span></p>"""
+<span class="{_colour(report)}">{verdict}</span></p>"""
+
+
+def _colour(report: Report) -> str:
+    few = report.current_rows < report.plan.minimum_rows
+    return "bad" if report.alerts else "" if few else "good"
 
 
 def _against(report: Report) -> str:
@@ -239,9 +246,18 @@ def _alerts(report: Report) -> str:
     )
     body = "\n".join(rows)
     if not body:
-        return "<h2>Alerts</h2>\n<p>Every measurement is within its limit.</p>"
+        return f"<h2>Alerts</h2>\n<p>{_quiet(report)}</p>"
     head = "<tr><th>What<th>Severity<th>Owner<th>Action<th>Runbook</tr>"
     return f'<h2>Alerts</h2>\n<div class="wide"><table>{head}\n{body}\n</table></div>'
+
+
+def _quiet(report: Report) -> str:
+    """Why there is no alert: all is well, or there is too little to tell."""
+    few = report.unjudged
+    if not few:
+        return "Every measurement is within its limit."
+    named = f"{len(few)} of {len(report.measurements)} measurements"
+    return f"Not judged: too few rows in {named}. The others are within their limits."
 
 
 def _drift(report: Report) -> str:

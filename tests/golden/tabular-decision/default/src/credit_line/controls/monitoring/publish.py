@@ -32,4 +32,4 @@ def publish(
         log.record_all(
             (EventType.DRIFT_ALERT, alert.check.metric, alert.content()) for alert in shown.alerts
         )
-    return f"{shown.window}: {len(shown.alerts)} alerts, see var/reports/monitoring.html"
+    return f"{shown.window}: {shown.verdict()}, see var/reports/monitoring.html"

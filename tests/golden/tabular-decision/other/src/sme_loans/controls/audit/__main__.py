@@ -4,7 +4,7 @@
 `prove`: show one event, or that a log only grew, without showing the rest; `check` such a proof.
 `deliver`: send what sinks have not got.  `backlog`: how much that is, for Prometheus.
 `dispose`: apply the retention rule.  `erase`: destroy the payloads about one person,
-and the stored cases of their decisions.
+and the stored cases of their decisions.  `pseudonym`: what a person is called in the logs.
 """
 
 import argparse
@@ -208,20 +208,31 @@ def _backlogs(paths: Paths) -> list[Backlog]:
 
 
 def _dispose(paths: Paths, options: Options) -> int:
-    """Say what is due; with --apply, do it."""
+    """Say what is due, and which holds keep nothing; with --apply, do it."""
+    for subject in retention.idle(paths):
+        print(f"the hold of {subject} keeps nothing: no event is about it", file=sys.stderr)
     return _disposed(paths, retention.due(paths, now()), options.apply)
 
 
 def _erase(paths: Paths, options: Options) -> int:
     """Say what there is about a person; with --apply, destroy it."""
-    privacy = privacy_from(os.environ, _settings(paths).identifying_fields)
-    # A record about a person has the one, what a person asked for by an address has the other.
-    subjects = {privacy.pseudonym(options.subject), privacy.actor(options.subject)}
-    found = retention.erasure(paths, subjects)
+    found = retention.erasure(paths, _names(options.subject))
     if not found:
         print("nothing is found of this person under the present key", file=sys.stderr)
         return 1
     return _disposed(paths, found, options.apply)
+
+
+def _pseudonym(paths: Paths, options: Options) -> int:
+    """Print the pseudonyms of a person under the present key, for `holds` of ops/audit.yaml."""
+    print("\n".join(_names(options.identifier)))
+    return 0
+
+
+def _names(person: str) -> list[str]:
+    """A record about a person has the one, what a person asked for by an address has the other."""
+    privacy = privacy_from(os.environ)
+    return list(dict.fromkeys([privacy.pseudonym(person), privacy.actor(person)]))
 
 
 def _disposed(paths: Paths, found: list[Disposal], apply: bool) -> int:
@@ -267,6 +278,7 @@ COMMANDS: Mapping[str, Callable[[Paths, Options], int]] = {
     "backlog": _backlog,
     "dispose": _dispose,
     "erase": _erase,
+    "pseudonym": _pseudonym,
 }
 
 
@@ -290,6 +302,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--since", type=_count, help="the earlier size from which the log grew")
     made["check"].add_argument("proof", type=Path, help="what `prove` printed")
     made["erase"].add_argument("--subject", required=True, help="the person, as given to `record`")
+    made["pseudonym"].add_argument("identifier", help="the person, as given to `record`")
     for name in ("dispose", "erase"):
         made[name].add_argument("--apply", action="store_true", help="do it (default: dry run)")
     return parser

@@ -8,7 +8,7 @@ keeps files elsewhere asks `decisions_of` for those of the people on hold.
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,12 +67,18 @@ def due(paths: Paths, now: datetime) -> list[Disposal]:
     return found
 
 
+def idle(paths: Paths) -> list[str]:
+    """The holds under whose pseudonym there is no event: they keep nothing."""
+    holds = settings(paths.ops / "audit.yaml").holds
+    known = {event["subject"] for event in _events(paths)} if holds else set()
+    return sorted(holds - known)
+
+
 def decisions_of(paths: Paths, subjects: Collection[str]) -> set[str]:
     """The ids of the decisions about these people (pseudonyms), as all logs say."""
     if not subjects:
         return set()
-    events = (event for log in sorted(paths.audit.glob("*.jsonl")) for event in read_events(log))
-    about = (event["data"] for event in events if event["subject"] in subjects)
+    about = (event["data"] for event in _events(paths) if event["subject"] in subjects)
     return {str(data["decision_id"]) for data in about if "decision_id" in data}
 
 
@@ -151,6 +157,11 @@ def ranges(places: Sequence[int]) -> list[list[int]]:
         else:
             found.append([place, place])
     return found
+
+
+def _events(paths: Paths) -> Iterator[dict[str, Any]]:
+    """The events of all logs that are still there."""
+    return (event for log in sorted(paths.audit.glob("*.jsonl")) for event in read_events(log))
 
 
 def _files(paths: Paths, rule: Rule, before: datetime, held: Collection[str]) -> list[Disposal]:
