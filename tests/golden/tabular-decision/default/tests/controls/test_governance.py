@@ -15,7 +15,7 @@ import yaml
 from credit_line.controls import card, evidence, governance
 from credit_line.controls.card import CardRefused, write_card
 from credit_line.controls.paths import Paths
-from credit_line.controls.required import EVIDENCE, QUESTIONS
+from credit_line.controls.required import EVIDENCE, FACTS, QUESTIONS
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 6, 1)

@@ -15,7 +15,7 @@ import yaml
 from sme_loans.controls import card, evidence, governance
 from sme_loans.controls.card import CardRefused, write_card
 from sme_loans.controls.paths import Paths
-from sme_loans.controls.required import EVIDENCE, QUESTIONS
+from sme_loans.controls.required import EVIDENCE, FACTS, QUESTIONS
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 6, 1)
