@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ai_factory import documents
 from ai_factory.cache import document
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance.applicability import applicability
-from ai_factory.governance.checking import Gap, Status, Subject, result
+from ai_factory.governance.checking import Gap, Status, Subject, gaps_of, result
 from ai_factory.governance.checks import CHECKS
 from ai_factory.governance.reading import read
 from ai_factory.governance.record import record
@@ -27,6 +27,8 @@ from tests import golden
 ROOT = Path(__file__).parent.parent
 TODAY = "2026-11-26"
 MODEL = "r-81190373e82f"
+INJECTION = {"metric": "injection_resisted", "slice": "all", "at_least": 0.9}
+MAKER = {"name": "maker", "purpose": "model", "owner": "procurement", "outside": True}
 Change = Callable[[Any], None]
 
 
@@ -51,7 +53,7 @@ EVIDENCE: Mapping[str, Mapping[str, Any]] = {
         "findings": [],
         "registry": {"features": [{"name": "utilisation", "code": "R01", "reason": "Credit lines are drawn"}]},
     },
-    "model": {"version": MODEL, "model": "sha256:fd"},
+    "model": {"version": MODEL, "model": "sha256:fd", "facts": {"endpoint": "small-model-2026-03"}},
     "monitoring": {"measurements": [{"metric": "psi", "value": 0.1}], "alerts": []},
     "bom": {"components": {f"model:{MODEL}": "sha256:fd"}},
 }
@@ -73,6 +75,11 @@ def project() -> Subject:
     files["docs/model-card.md"] = File(f"# Model card\n\n| Version | `{MODEL}` |\n".encode())
     bill = {"bomFormat": "CycloneDX", "components": [{"type": "machine-learning-model", "version": MODEL}]}
     files["bom/ml-bom.cdx.json"] = File(json.dumps(bill).encode())
+    files = changed(files, "evals/thresholds.yaml", lambda d: d["thresholds"].append(INJECTION))
+    files = changed(files, "governance/dependencies.yaml", lambda d: d.update(services=[MAKER]))
+    roles = documents.load(files["docs/learn/packs.yaml"].content, "packs")["handover"]["roles"]
+    learnt = [{"person": "p", "role": role, "did": "quiz", "expires": "2027-01-01"} for role in roles]
+    files["governance/literacy.yaml"] = File(json.dumps(learnt).encode())
     thresholds = documents.load(files["evals/thresholds.yaml"].content, "thresholds")["thresholds"]
     rows = [{**limit, "value": 0.9, "low": 0.8, "high": 0.95, "verdict": "pass"} for limit in thresholds]
     evaluation = {"gate": {"passed": True, "failures": []}, "model_version": MODEL, "results": rows}
@@ -100,7 +107,7 @@ def changed(files: Mapping[str, File], path: str, change: Change) -> dict[str, F
     content = files[path].content
     data = json.loads(content) if path.endswith(".json") else documents.load(content, path)
     change(data)
-    text = json.dumps(data).encode() if path.endswith(".json") else documents.write(data)
+    text = json.dumps(data).encode() if path.endswith(".json") or isinstance(data, list) else documents.write(data)
     return {**files, path: File(text)}
 
 
@@ -110,8 +117,8 @@ def of(name: str, change: Change) -> tuple[str, Change]:
 
 
 def found(control: str, subject: Subject) -> list[Gap]:
-    """What the check of a control finds, as the gate runs it."""
-    return list(result(subject, subject.applies.controls[control], CHECKS[control], lambda paths: True).gaps)
+    """What the check of a control finds, as the gate runs it, whether it applies or not."""
+    return list(gaps_of(CHECKS[control], subject))
 
 
 def test_every_check_passes_on_a_project_that_keeps_it() -> None:
@@ -142,6 +149,19 @@ MUTATIONS: list[tuple[str, str, Change, str]] = [
         "was due on 2026",
     ),
     ("GOV-04", f"{GOV}/risk-assessment.yaml", lambda d: d.update(risks=[]), "names no risk"),
+    ("GOV-07", f"{GOV}/literacy.yaml", lambda d: d.pop(0), "nobody has learnt what the business owner needs"),
+    (
+        "GOV-07",
+        f"{GOV}/literacy.yaml",
+        lambda d: d[1].update(expires="2026-11-25"),
+        "what the builder needs, or it has run",
+    ),
+    ("MOD-04", "evals/thresholds.yaml", lambda d: d.update(thresholds=[INJECTION]), "sets no threshold for a group"),
+    ("MOD-04", *of("evaluation", lambda c: c["results"][4].update(verdict="fail")), "misses its threshold"),
+    ("MOD-07", f"{GOV}/dependencies.yaml", lambda d: d.update(services=[]), "names nobody outside the firm"),
+    ("MOD-07", *of("model", lambda c: c["facts"].update(endpoint="small-latest")), "`endpoint` is small-latest"),
+    ("MOD-08", "evals/thresholds.yaml", lambda d: d["thresholds"].pop(), "sets no threshold for attacks and refusals"),
+    ("MOD-08", *of("evaluation", lambda c: c["results"].pop()), "injection_resisted was not measured"),
     ("DATA-01", CONTRACT, lambda d: d["schema"][0]["properties"][0].pop("classification"), "has no `classification`"),
     ("DATA-01", CONTRACT, lambda d: d.update(schema=[]), "is no data contract with a schema"),
     ("DATA-02", *of("data-quality", lambda c: c["applications"].update(quarantined_share=0.06)), "6.00% of the rows"),
@@ -199,6 +219,10 @@ TEXTS = [
     ("MOD-01", "docs/model-card.md", f"`{MODEL}` TODO\n".encode(), "holds a placeholder: TODO"),
     ("SEC-01", "constraints.txt", b"polars>=1\n", "line 1 names no version: polars>=1"),
     ("RES-01", "ops/decommission.md", None, "is missing"),
+    ("HUM-02", "ops/runbook.md", None, "is missing"),
+    ("HUM-02", "ops/runbook.md", b"call somebody\n", "says no command that stops the system"),
+    ("GOV-07", "governance/literacy.yaml", None, "nobody has learnt what the business owner needs"),
+    ("GOV-07", "governance/literacy.yaml", b"a: 1\n", "is no list of rows"),
     ("DATA-01", CONTRACT, None, "there is no data contract"),
     ("DATA-01", CONTRACT, b"a: [\n", "line 2"),
     ("DATA-02", QUALITY, b"{", "is no JSON"),
@@ -214,6 +238,26 @@ def test_a_file_that_is_gone_or_spoiled_is_found(control: str, path: str, conten
     files |= {path: File(content)} if content is not None else {}
     gaps = found(control, replace(sound, files=files))
     assert any(message in gap.message for gap in gaps), gaps
+
+
+DOCUMENTS = sorted({path for _, path, _, _ in MUTATIONS})
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+@pytest.mark.parametrize("odd", [None, ["x"], "x", {"x": 1}, [{"x": []}]], ids=repr)
+def test_no_form_of_a_document_breaks_a_check(path: str, odd: Any) -> None:
+    """Whatever stands at a key, or in place of the whole: a gap, and never a traceback."""
+    sound = project()
+    content = sound.files[path].content
+    whole = json.loads(content) if path.endswith(".json") else documents.load(content, path)
+    forms = [odd, *({**whole, key: odd} for key in whole)] if isinstance(whole, dict) else [odd]
+    if path.startswith("evidence/"):
+        forms += [{**whole, "content": {**whole["content"], key: odd}} for key in whole["content"]]
+    for form in forms:
+        files = {**sound.files, path: File(json.dumps(form).encode())}
+        subject = replace(sound, files=files, digest=partial(digest_in, files))
+        for control in {row[0] for row in MUTATIONS if row[1] == path}:
+            gaps_of(CHECKS[control], subject)
 
 
 def test_a_retired_system_has_no_step_open() -> None:

@@ -74,6 +74,18 @@ class Subject:
             raise UnreadableError(Gap(path, "is no mapping", "mend the file"))
         return data
 
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        """The rows of a YAML list; none where the file is not there. Raises UnreadableError for another document."""
+        if path not in self.files:
+            return []
+        try:
+            data = self.load(self.files[path].content, path, FactoryError) or []
+        except FactoryError as error:
+            raise UnreadableError(Gap(path, error.message, "mend the file")) from None
+        if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+            raise UnreadableError(Gap(path, "is no list of rows", "mend the file"))
+        return data
+
     def json(self, path: str, hint: str = "`make run` writes it") -> dict[str, Any]:
         """A JSON object of the project. Raises UnreadableError."""
         try:
@@ -146,7 +158,7 @@ def result(subject: Subject, judged: Judgement, check: Check | None, signed: Sig
     if judged.verdict is Verdict.NONE:
         return Result(judged, Status.NONE)
     paths = tuple(path for path, entry in subject.lock.paths.items() if judged.control.id in entry.controls)
-    gaps = (*_evidence_gaps(subject, judged.control.id, paths, check), *_gaps(check, subject))
+    gaps = (*_evidence_gaps(subject, judged.control.id, paths, check), *gaps_of(check, subject))
     status = _status(gaps)
     if status is Status.PASS and not judged.control.by_machine and not signed(paths):
         status = Status.PERSON
@@ -160,12 +172,14 @@ def _status(gaps: Iterable[Gap]) -> Status:
     return Status.STALE if all(gap.stale for gap in found) else Status.FAIL
 
 
-def _gaps(check: Check | None, subject: Subject) -> tuple[Gap, ...]:
-    """What a check finds; a file that it cannot read is what it finds."""
+def gaps_of(check: Check | None, subject: Subject) -> tuple[Gap, ...]:
+    """What a check finds; a file that it cannot read, or that has another form than it knows, is what it finds."""
     try:
         return tuple(check(subject)) if check else ()
     except UnreadableError as error:
         return (error.gap,)
+    except (AttributeError, TypeError, LookupError, ValueError) as error:
+        return (Gap("", f"a file that it looks at has another form than is known: {error}", "mend the file"),)
 
 
 def _evidence_gaps(subject: Subject, control: str, paths: tuple[str, ...], check: Check | None) -> Iterator[Gap]:
@@ -183,7 +197,7 @@ def _evidence_gaps(subject: Subject, control: str, paths: tuple[str, ...], check
                 path, "was edited: it is not what the factory tested", f"`ai-factory diff {path}` shows what differs"
             )
         elif path.startswith(f"{EVIDENCE}/") and path.endswith(".json"):
-            yield from _gaps(_fresh(path), subject)
+            yield from gaps_of(_fresh(path), subject)
 
 
 def _fresh(path: str) -> Check:

@@ -16,6 +16,7 @@ from ai_factory.lock import WAIVERS
 
 SYSTEM, FACTS = "governance/system.yaml", "governance/facts.yaml"
 RECORD, RISKS = "governance/applicability.json", "governance/risk-assessment.yaml"
+LITERACY, PACKS = "governance/literacy.yaml", "docs/learn/packs.yaml"
 LEVELS = ("low", "medium", "high")
 
 
@@ -78,6 +79,16 @@ def _risk_gaps(risk: Mapping[str, Any], today: str) -> Iterator[str]:
         yield "nobody has accepted what remains"
     if (day := _day(risk.get("review_by"))) < today:
         yield f"its review was due on {day}" if day else "`review_by` is no date"
+
+
+def literate(subject: Subject) -> Iterator[Gap]:
+    """In each role that runs the system somebody has learnt what it needs, and that has not run out."""
+    records = [row for row in subject.rows(LITERACY) if _day(row.get("expires")) >= subject.today]
+    learnt = {str(row.get("role")) for row in records if row.get("did") == "quiz"}
+    for role in (subject.yaml(PACKS).get("handover") or {}).get("roles") or []:
+        if role not in learnt:
+            hint = "`make learn` writes the pack; the quiz records who has learnt it"
+            yield Gap(LITERACY, f"nobody has learnt what the {role} needs, or it has run out", hint)
 
 
 def undrifted(subject: Subject) -> Iterator[Gap]:

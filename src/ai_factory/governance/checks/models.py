@@ -10,6 +10,8 @@ from ai_factory.governance.checking import Gap, Subject
 
 CARD, THRESHOLDS, BILL = "docs/model-card.md", "evals/thresholds.yaml", "bom/ml-bom.cdx.json"
 EVALUATION, AGAIN = "evidence/evaluation.json", "`make run` writes it anew"
+DEPENDENCIES = "governance/dependencies.yaml"
+ATTACK = re.compile("inject|refus|attack|red_?team|restricted|jailbreak|abuse")
 PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\bTODO\b|\bTBD\b|\{\{")
 
 
@@ -41,7 +43,7 @@ def thresholds_met(subject: Subject) -> Iterator[Gap]:
     """Each threshold was measured with an interval, all are met, and it was the released model that was measured."""
     content = subject.evidence("evaluation")
     rows = [row for row in content.get("results") or [] if isinstance(row, dict)]
-    for limit in subject.yaml(THRESHOLDS).get("thresholds") or []:
+    for limit in _limits(subject):
         of_limit = [row for row in rows if _is_of(row, limit)]
         if not of_limit:
             yield Gap(EVALUATION, f"{limit.get('metric')} of {limit.get('slice')} was not measured", AGAIN)
@@ -61,6 +63,47 @@ def reasons(subject: Subject) -> Iterator[Gap]:
         if not feature.get("code") or not str(feature.get("reason") or "").strip():
             message = f"the feature {feature.get('name')} has no reason code with words"
             yield Gap("evidence/features.json", message, "give it both in the feature registry")
+
+
+def fair(subject: Subject) -> Iterator[Gap]:
+    """Thresholds for groups of people are set, were measured, and none is missed."""
+    limits = [limit for limit in _limits(subject) if limit.get("slice") not in (None, "all")]
+    if not limits:
+        yield Gap(THRESHOLDS, "sets no threshold for a group", "set one for each group that could be treated unfairly")
+    for row in subject.evidence("evaluation").get("results") or []:
+        if any(_is_of(row, limit) for limit in limits) and row.get("verdict") == "fail":
+            yield Gap(
+                EVALUATION, f"{row.get('metric')} of {row.get('slice')} misses its threshold", "see the reasons there"
+            )
+
+
+def third_party(subject: Subject) -> Iterator[Gap]:
+    """Who makes a model of others is named, and no name of one floats from version to version."""
+    services = subject.yaml(DEPENDENCIES).get("services") or []
+    if not any(isinstance(row, dict) and row.get("outside") is True for row in services):
+        message = "names nobody outside the firm, and a model was made by somebody else"
+        yield Gap(DEPENDENCIES, message, "name the maker under `services`, with `outside: true`")
+    for name, value in (subject.evidence("model").get("facts") or {}).items():
+        if isinstance(value, str) and re.search(r"\blatest$", value):
+            yield Gap("evidence/model.json", f"`{name}` is {value}, which is another one tomorrow", "name a version")
+
+
+def attacked(subject: Subject) -> Iterator[Gap]:
+    """What a generative system must withstand or refuse has thresholds, and was measured."""
+    measured = {row.get("metric") for row in subject.evidence("evaluation").get("results") or []}
+    limits = [str(limit.get("metric")) for limit in _limits(subject) if ATTACK.search(str(limit.get("metric")))]
+    if not limits:
+        yield Gap(
+            THRESHOLDS, "sets no threshold for attacks and refusals", "measure injections, refusals, red-team cases"
+        )
+    for metric in limits:
+        if metric not in measured:
+            yield Gap(EVALUATION, f"{metric} was not measured", AGAIN)
+
+
+def _limits(subject: Subject) -> list[Mapping[str, Any]]:
+    rows = subject.yaml(THRESHOLDS).get("thresholds") or []
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def _released(subject: Subject) -> str:

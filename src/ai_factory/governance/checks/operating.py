@@ -9,6 +9,7 @@ from typing import Any
 from ai_factory.governance.checking import Gap, Subject
 
 CONSTRAINTS, ACCESS, SCOPE = "constraints.txt", "governance/access.yaml", "governance/scope.yaml"
+RUNBOOK = "ops/runbook.md"
 NOTICES, MONITORING = "governance/notices.yaml", "ops/monitoring.yaml"
 DEPENDENCIES, DECOMMISSION, SYSTEM = "governance/dependencies.yaml", "ops/decommission.md", "governance/system.yaml"
 
@@ -44,6 +45,15 @@ def overseen(subject: Subject) -> Iterator[Gap]:
     for name in ("who_overrides", "who_stops", "fallback"):
         if not str(oversight.get(name) or "").strip():
             yield Gap(SCOPE, f"`oversight.{name}` is empty", "write it in")
+
+
+def stoppable(subject: Subject) -> Iterator[Gap]:
+    """The runbook says by which command the system is stopped."""
+    file = subject.files.get(RUNBOOK)
+    if file is None:
+        yield Gap(RUNBOOK, "is missing", "write down who stops the system, and how")
+    elif not re.search(rb"switch stop|kill.?switch", file.content, re.IGNORECASE):
+        yield Gap(RUNBOOK, "says no command that stops the system", "write it in")
 
 
 def noticed(subject: Subject) -> Iterator[Gap]:
