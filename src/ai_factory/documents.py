@@ -125,6 +125,22 @@ def edit(content: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     return buffer.getvalue()
 
 
+def replaced_rows(content: bytes, gone: Sequence[int], row: Mapping[str, Any]) -> bytes:
+    """A list without the rows at these places, and with one more at its end; everything else stays as it is."""
+    from ai_factory.dialect import writer
+
+    yaml = writer()
+    rows = yaml.load(content.decode())
+    if not rows:
+        return content.rstrip(b"\n") + b"\n" + write([dict(row)]) if content.strip() else write([dict(row)])
+    for number in sorted(gone, reverse=True):
+        del rows[number]
+    rows.append(dict(row))
+    buffer = io.BytesIO()
+    yaml.dump(rows, buffer)
+    return buffer.getvalue()
+
+
 def _in_place_of(before: Any, value: Any) -> Any:
     """A list stays laid out as it was; one in place of a word stands on its line, and no comment comes between."""
     from ruamel.yaml.comments import CommentedSeq
@@ -137,10 +153,10 @@ def _in_place_of(before: Any, value: Any) -> Any:
     return found
 
 
-def write(data: Mapping[str, Any]) -> bytes:
+def write(data: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> bytes:
     """A new YAML document, keys in the order given."""
     from ai_factory.dialect import writer
 
     buffer = io.BytesIO()
-    writer().dump(dict(data), buffer)
+    writer().dump(dict(data) if isinstance(data, Mapping) else list(data), buffer)
     return buffer.getvalue()

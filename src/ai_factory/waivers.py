@@ -46,21 +46,22 @@ def apply(findings: Sequence[Finding], waivers: Sequence[Waiver], today: str) ->
 
     `today` is an ISO date.
     """
-    sound = [waiver for waiver in waivers if not _fault(waiver, today)]
+    sound = [waiver for waiver in waivers if not fault(waiver, today)]
     found = [_waived(finding, sound) for finding in findings]
     return found + [
         Finding(
             "AF008",
             waiver.path or WAIVERS,
-            f"the waiver of {waiver.rule} {fault}",
+            f"the waiver of {waiver.rule} {why}",
             hint="renew it, or heal what it covers",
         )
         for waiver in waivers
-        if (fault := _fault(waiver, today))
+        if (why := fault(waiver, today))
     ]
 
 
-def _fault(waiver: Waiver, today: str) -> str:
+def fault(waiver: Waiver, today: str) -> str:
+    """Why a waiver does not hold on that day; empty when it does."""
     if waiver.until < today:
         return f"expired on {waiver.until}"
     if waiver.owner.strip().casefold() == waiver.approver.strip().casefold():

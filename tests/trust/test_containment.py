@@ -227,6 +227,9 @@ ALLOWED = {  # who touches the disk besides `workspace`, and what it touches the
     "git/worktree.py": "git's own folder of a project",
     "project/new.py": "the folder that is to become a project, while it is empty",
     "cli/new.py": "a file of answers that a person named",
+    "project/trail.py": "audit logs and checkpoints, where the project keeps them or a person says, to read",
+    "project/bundle.py": "the script that a bundle carries, in the package itself",
+    "proof.py": "the bundle that a person named, to read",
     "cli/check.py": "/dev/null",
     "__main__.py": "/dev/null",
 }

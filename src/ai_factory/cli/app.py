@@ -24,6 +24,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "assess": "assess:assess",
     "gate": "gate:gate",
     "approve": "approve:approve",
+    "waive": "waive:waive",
     "audit": "audit:audit",
     "evidence": "evidence:evidence",
     "map": "maps:maps",

@@ -1,0 +1,59 @@
+"""Waives a finding: somebody answers for a deviation, until a day, and somebody else agrees."""
+
+from __future__ import annotations
+
+import re
+
+from ai_factory import catalog, documents, waivers
+from ai_factory.check import RULES
+from ai_factory.errors import UsageError
+from ai_factory.lock import WAIVERS
+from ai_factory.project.opening import Project
+from ai_factory.tree import File
+from ai_factory.waivers import WAIVABLE, Waiver
+
+CONTROL = re.compile(r"[A-Z]+-\d+[a-z]?")
+HEAD = b"# Deviations that somebody answers for, each until a day. `ai-factory waive` adds one.\n"
+
+
+def waive(project: Project, given: Waiver, today: str) -> list[str]:
+    """Write a waiver; one for the same rule and place is taken back. What it now says in the way of others, in words.
+
+    Raises UsageError, before anything is written, for one that would not hold, and ProjectError where the waivers
+    that there are cannot be read.
+    """
+    _refuse(given, today)
+    file = project.folder.read(WAIVERS)
+    rows = waivers.parse(file.content) if file else []
+    same = [number for number, row in enumerate(rows) if _place(row) == _place(given)]
+    row = {name: value for name, value in given._asdict().items() if value}
+    content = documents.replaced_rows(file.content if file else HEAD, same, row)
+    project.folder.write(WAIVERS, File(content))
+    return [f"it takes the place of the one until {rows[number].until}" for number in same]
+
+
+def subject_of(project: Project, text: str) -> tuple[str, str]:
+    """Path and control that a person means: one of the two is empty. Raises UsageError for a path that is not known."""
+    if CONTROL.fullmatch(text):
+        return "", text
+    path = project.relative(text)
+    if path not in project.lock.paths and project.folder.read(path) is None:
+        raise UsageError(f"`{text}` is no file here, and no control", "name a file, or an id such as GOV-06")
+    return path, ""
+
+
+def _refuse(given: Waiver, today: str) -> None:
+    if given.rule not in WAIVABLE:
+        known = catalog.nearest(given.rule, list(RULES)) if given.rule not in RULES else ""
+        raise UsageError(f"`{given.rule}` cannot be waived{known}", f"these can: {', '.join(WAIVABLE)}")
+    if given.rule == "AF007" and not given.control:
+        raise UsageError("AF007 is about a control", "name the control, such as GOV-06")
+    for name in ("reason", "owner", "approver"):
+        if not getattr(given, name).strip():
+            raise UsageError(f"`--{name}` is empty", "somebody has to answer for it, in words")
+    if fault := waivers.fault(given, today):
+        raise UsageError(f"the waiver would not hold: it {fault}", "another person approves, and the day is to come")
+
+
+def _place(row: Waiver) -> tuple[str, str, str]:
+    return row.rule, row.path, row.control
