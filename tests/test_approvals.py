@@ -90,6 +90,12 @@ def test_patterns_name_subjects_within_a_folder() -> None:
     assert approvals.subjects_of(found, digests) == ({"ops/a.yaml": "1"}, ["docs/card.md"])
 
 
+def test_the_end_of_time_is_a_day() -> None:
+    """No date is too far for the arithmetic."""
+    assert messages({**SOUND, "approved_on": "9999-12-31", "expires": "9999-12-31"}, OWNER)
+    assert messages(SOUND, OWNER, now=NOW._replace(today="9999-12-31"))
+
+
 @pytest.mark.parametrize(("days", "told"), [("2027-01-25", True), ("2027-01-26", False), ("2026-11-26", True)])
 def test_people_are_told_before_an_approval_runs_out(days: str, told: bool) -> None:
     found = approvals.register({"approvals": [{**SOUND, "expires": days}]})

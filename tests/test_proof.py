@@ -169,13 +169,16 @@ def proved(lines: list[bytes], index: int) -> dict[str, Any]:
     return {"event": lines[index].decode(), "index": index, "path": path, "checkpoint": note(lines)}
 
 
+GOOD = "4 files, all as the manifest says; signatures by keys of the bundle itself: give yours with --key"
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A folder with a manifest, a document, the proof of an event, and the script that verifies it."""
     files = {"gate.json": b"{}", "proofs/1.json": json.dumps(proved(log(7), 3)).encode()}
     files["verify.py"] = Path(proof.__file__).read_bytes()
     told = {name: "sha256:" + hashlib.sha256(part).hexdigest() for name, part in files.items()}
-    files[proof.MANIFEST] = json.dumps({"files": told}).encode()
+    files[proof.MANIFEST] = json.dumps({"files": told, "checkpoint_keys": []}).encode()
     for name, part in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(part)
@@ -191,11 +194,11 @@ def run(*arguments: str, folder: Path) -> tuple[int, list[str]]:
 
 def test_a_bundle_is_verified_by_its_own_script(bundle: Path) -> None:
     """As a folder, and as a zip."""
-    assert run(folder=bundle) == (0, ["4 files, all as they were"])
+    assert run(folder=bundle) == (0, [GOOD])
     with zipfile.ZipFile(bundle.parent / "b.zip", "w") as archive:
         for path in sorted(bundle.rglob("*.*")):
             archive.write(path, str(path.relative_to(bundle)))
-    assert run(str(bundle.parent / "b.zip"), folder=bundle) == (0, ["4 files, all as they were"])
+    assert run(str(bundle.parent / "b.zip"), folder=bundle) == (0, [GOOD])
 
 
 def test_what_was_done_to_a_bundle_is_found(bundle: Path) -> None:
@@ -207,6 +210,39 @@ def test_what_was_done_to_a_bundle_is_found(bundle: Path) -> None:
     assert run(folder=bundle) == (1, ["gate.json is missing"])
     (bundle / proof.MANIFEST).write_text("{")
     assert run(folder=bundle) == (1, ["manifest.json is missing or no manifest"])
+
+
+def test_a_forger_needs_the_key_that_the_reader_has(bundle: Path) -> None:
+    """The bundle's own keys prove little: who holds it can name others."""
+    key = "/s+00000000+" + base64.b64encode(b"\x01" + bytes.fromhex(VECTORS[0][0])).decode()
+    assert run("--key", key, folder=bundle) == (1, ["proofs/1.json: the checkpoint is signed by no known key"])
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{}", "no"])
+def test_a_proof_of_another_form_is_none(bundle: Path, text: str) -> None:
+    (bundle / "proofs/1.json").write_text(text)
+    told = json.loads((bundle / proof.MANIFEST).read_text())
+    told["files"]["proofs/1.json"] = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    (bundle / proof.MANIFEST).write_text(json.dumps(told))
+    assert run(folder=bundle) == (1, ["proofs/1.json: it is no proof"])
+
+
+def test_what_is_no_bundle_is_said(bundle: Path) -> None:
+    """A name twice, a link, no zip, nothing at all; and names reach no terminal raw."""
+    with zipfile.ZipFile(bundle.parent / "twice.zip", "w") as archive:
+        archive.writestr("gate.json", "{}")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("gate.json", "[]")
+    assert run(str(bundle.parent / "twice.zip"), folder=bundle) == (
+        1,
+        ["no bundle: a name stands twice in the archive"],
+    )
+    assert run(str(bundle.parent / "none.zip"), folder=bundle)[0] == 1
+    assert run(str(bundle / "verify.py"), folder=bundle) == (1, ["no bundle: File is not a zip file"])
+    (bundle / "x\x1b[2J").write_text("x")
+    assert run(folder=bundle) == (1, ["x\\x1b[2J is not in the manifest"])
+    (bundle / "link").symlink_to("/")
+    assert run(folder=bundle)[1][0].startswith("no bundle: ")
 
 
 def test_a_proof_that_proves_nothing_is_found() -> None:

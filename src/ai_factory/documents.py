@@ -125,20 +125,31 @@ def edit(content: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     return buffer.getvalue()
 
 
-def replaced_rows(content: bytes, gone: Sequence[int], row: Mapping[str, Any]) -> bytes:
-    """A list without the rows at these places, and with one more at its end; everything else stays as it is."""
+def with_row(content: bytes, gone: Sequence[int], row: Mapping[str, Any], key: str = "") -> bytes:
+    """A list, or the one at a key, without the rows at these places and with one more at its end; all else stays."""
+    from ruamel.yaml.comments import CommentedSeq
+
     from ai_factory.dialect import writer
 
     yaml = writer()
-    rows = yaml.load(content.decode())
+    data = yaml.load(content.decode())
+    rows = data[key] if key else data
     if not rows:
-        return content.rstrip(b"\n") + b"\n" + write([dict(row)]) if content.strip() else write([dict(row)])
+        return _first_row(content, row) if not key else edit(content, {(key,): [dict(row)]})
+    assert isinstance(rows, CommentedSeq)
     for number in sorted(gone, reverse=True):
         del rows[number]
     rows.append(dict(row))
     buffer = io.BytesIO()
-    yaml.dump(rows, buffer)
+    yaml.dump(data, buffer)
     return buffer.getvalue()
+
+
+def _first_row(content: bytes, row: Mapping[str, Any]) -> bytes:
+    """The row below the comments with which an empty list begins."""
+    lines = content.decode().splitlines(keepends=True)
+    head = "".join(line for line in lines if line.startswith("#"))
+    return head.encode() + write([dict(row)])
 
 
 def _in_place_of(before: Any, value: Any) -> Any:

@@ -61,7 +61,7 @@ def _event(line: bytes) -> dict[str, Any] | None:
         event = json.loads(line)
         bytes.fromhex(event["hash"].removeprefix("sha256:"))
         return {**event, "sequence": int(event["sequence"])}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None
 
 
@@ -87,7 +87,7 @@ def _joined(known: Mapping[str, frozenset[int]], data: Any) -> dict[str, frozens
             return dict(known)
         more = {place for first, last in data["sequences"] for place in range(first, min(last, first + MOST) + 1)}
         return {**known, data["log"]: known.get(data["log"], frozenset()) | more}
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, ArithmeticError):
         return dict(known)
 
 

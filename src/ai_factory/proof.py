@@ -1,6 +1,6 @@
 """Proves evidence bundles, and single events of audit logs. It needs Python alone: a bundle carries this file.
 
-    python verify.py [BUNDLE]      a folder or zip: exit code 0 if all of it holds, else 1
+    python verify.py [BUNDLE] [--key KEY]...      a folder or zip: exit code 0 if all of it holds, else 1
 
 An event is a line of JSON; its `hash` is SHA-256 over a zero byte and the line without that member. The hashes of a
 log are the leaves of a Merkle tree (RFC 9162, section 2.1). A checkpoint is a signed note (C2SP): origin, size, root,
@@ -15,10 +15,12 @@ import json
 import os
 import sys
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-MANIFEST = "manifest.json"
+MANIFEST, GATE = "manifest.json", "gate.json"
 
 
 class Checkpoint(NamedTuple):
@@ -35,24 +37,20 @@ def checkpoint(note: str) -> Checkpoint:
     """Read a note. Raises ValueError for what is none."""
     text, _, signed = note.partition("\n\n")
     origin, size, root = text.split("\n")[:3]
+    if not size.isdecimal():
+        raise ValueError("a log of no size")
     return Checkpoint(origin, int(size), base64.b64decode(root), f"{text}\n".encode(), tuple(signed.splitlines()))
 
 
 def signed(point: Checkpoint, keys: Iterable[str]) -> bool:
     """Whether one of these keys (`name+hash+key`) signed it; what is no key or no signature counts for nothing."""
-    return any(_signed(point, key, line) for key in keys for line in point.signatures)
-
-
-def _signed(point: Checkpoint, key: str, line: str) -> bool:
-    try:
-        (mark, by, given), (name, _, public) = line.split(" "), key.split("+", 2)
-        signature, known = base64.b64decode(given)[4:], base64.b64decode(public)[1:]
-    except ValueError:
-        return False
-    return (mark, by) == ("—", name) and verified(known, point.text, signature)
-
-
-# ---- trees ---------------------------------------------------------------------------------------
+    for key, line in ((key, line) for key in keys for line in point.signatures):
+        with suppress(ValueError):
+            (mark, by, given), (name, _, public) = line.split(" "), key.split("+", 2)
+            signature, known = base64.b64decode(given)[4:], base64.b64decode(public)[1:]
+            if (mark, by) == ("—", name) and verified(known, point.text, signature):
+                return True
+    return False
 
 
 def node(left: bytes, right: bytes) -> bytes:
@@ -62,8 +60,7 @@ def node(left: bytes, right: bytes) -> bytes:
 
 def leaf(line: bytes, own: str) -> str:
     """The hash of an event: of its line without the hash itself, which no data can name beforehand."""
-    bare = line.replace(f'"hash":"{own}",'.encode(), b"", 1)
-    return "sha256:" + hashlib.sha256(b"\x00" + bare).hexdigest()
+    return "sha256:" + hashlib.sha256(b"\x00" + line.replace(f'"hash":"{own}",'.encode(), b"", 1)).hexdigest()
 
 
 def included(one: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
@@ -94,11 +91,9 @@ def proof_problems(proof: Mapping[str, Any], keys: Sequence[str] = ()) -> Iterat
         yield "the checkpoint is signed by no known key"
 
 
-# ---- Ed25519 (RFC 8032, section 5.1.7) -----------------------------------------------------------
-
-P = 2**255 - 19
-ORDER = 2**252 + 27742317777372353535851937790883648493
+P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
+BASE = (4 * pow(5, P - 2, P) % P).to_bytes(32, "little")
 Point = tuple[int, int, int, int]
 
 
@@ -129,9 +124,6 @@ def _point(encoded: bytes) -> Point:
     return x, y, 1, x * y % P
 
 
-BASE = _point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
-
-
 def verified(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the key signed the message."""
     if len(public) != 32 or len(signature) != 64:
@@ -142,51 +134,64 @@ def verified(public: bytes, message: bytes, signature: bytes) -> bool:
         return False
     scalar = int.from_bytes(signature[32:], "little")
     digest = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % ORDER
-    left, right = _times(scalar, BASE), _add(given, _times(digest, key))
+    left, right = _times(scalar, _point(BASE)), _add(given, _times(digest, key))
     same = all((left[i] * right[2] - right[i] * left[2]) % P == 0 for i in (0, 1))
     return scalar < ORDER and same
 
 
-# ---- bundles -------------------------------------------------------------------------------------
+def bundle_problems(contents: Mapping[str, bytes], given: Sequence[str] = ()) -> Iterator[str]:
+    """What is wrong: a file that is not what the manifest says, or is not in it; a proof that fails.
 
-Read = Callable[[str], bytes | None]
-
-
-def bundle_problems(read: Read, names: Iterable[str]) -> list[str]:
-    """What is wrong with a bundle: a file that is not what the manifest says, or is not in it; a proof that fails."""
+    Signatures are judged by the keys that are `given`, else by those that the bundle itself names.
+    """
     try:
-        manifest = json.loads(read(MANIFEST) or b"")
-        files, keys = dict(manifest["files"]), list(manifest.get("checkpoint_keys", ()))
-    except (ValueError, LookupError, TypeError):
-        return [f"{MANIFEST} is missing or no manifest"]
-    found = [f"{name} is not in the manifest" for name in sorted(set(names) - files.keys() - {MANIFEST})]
-    for name, digest in sorted(files.items()):
-        content = read(name)
-        if content is None or "sha256:" + hashlib.sha256(content).hexdigest() != digest:
-            found.append(f"{name} is missing" if content is None else f"{name} was changed: its digest differs")
+        manifest = json.loads(contents[MANIFEST])
+        files, named = dict(manifest["files"]), list(manifest["checkpoint_keys"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        yield f"{MANIFEST} is missing or no manifest"
+        return
+    yield from (f"{name} is not in the manifest" for name in sorted(contents.keys() - files.keys() - {MANIFEST}))
+    yield from (f"{name} is missing" for name in sorted({*files, GATE} - contents.keys()))
+    for name, content in sorted(contents.items()):
+        if name in files and "sha256:" + hashlib.sha256(content).hexdigest() != files[name]:
+            yield f"{name} was changed: its digest differs"
         elif name.startswith("proofs/"):
-            found += [f"{name}: {problem}" for problem in _guarded(content, keys)]
-    return found
+            yield from (f"{name}: {problem}" for problem in _guarded(content, given or named))
 
 
 def _guarded(content: bytes, keys: Sequence[str]) -> list[str]:
     try:
         return list(proof_problems(json.loads(content), keys))
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return ["it is no proof"]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Verify the bundle that is named, and say what is wrong with it."""
-    place = arguments[0] if arguments else os.path.dirname(os.path.abspath(__file__))
-    if os.path.isdir(place):
-        walked = [os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names]
-        contents = {os.path.relpath(path, place).replace(os.sep, "/"): open(path, "rb").read() for path in walked}  # noqa: SIM115
-    else:
+def opened(place: str) -> dict[str, bytes]:
+    """The files of a folder or a zip. Raises ValueError for links, names that stand twice, and what is neither."""
+    if not os.path.isdir(place):
         with zipfile.ZipFile(place) as archive:
-            contents = {name: archive.read(name) for name in archive.namelist()}
-    problems = bundle_problems(contents.get, contents)
-    sys.stdout.write("".join(f"{problem}\n" for problem in problems) or f"{len(contents)} files, all as they were\n")
+            if len({*archive.namelist()}) != len(archive.namelist()):
+                raise ValueError("a name stands twice in the archive")
+            return {name: archive.read(name) for name in archive.namelist()}
+    paths = [os.path.join(folder, name) for folder, names, files in os.walk(place) for name in (*names, *files)]
+    if links := [path for path in paths if os.path.islink(path)]:
+        raise ValueError(f"{links[0]} is a link")
+    files = {os.path.relpath(path, place).replace(os.sep, "/"): path for path in paths if os.path.isfile(path)}
+    return {name: open(path, "rb").read() for name, path in files.items()}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Verify the bundle that is named, with keys after `--key`, and say what is wrong with it."""
+    keys = [key for flag, key in pairwise(arguments) if flag == "--key"]
+    rest = [word for word in arguments if word not in ("--key", *keys)]
+    try:
+        contents = opened(rest[0] if rest else os.path.dirname(os.path.abspath(__file__)))
+        problems = list(bundle_problems(contents, keys))
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        contents, problems = {}, [f"no bundle: {error}"]
+    by = "the keys given" if keys else "keys of the bundle itself: give yours with --key"
+    lines = problems or [f"{len(contents)} files, all as the manifest says; signatures by {by}"]
+    sys.stdout.write("".join(line.encode("unicode_escape").decode() + "\n" for line in lines))
     return 1 if problems else 0
 
 

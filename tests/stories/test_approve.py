@@ -103,6 +103,95 @@ def test_one_that_cannot_hold_is_not_written(governed: Path, arguments: tuple[st
     assert snapshot(governed) == before
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "Test <test@example.org>",
+        "<test@example.org>",
+        "mailto:test@example.org",
+        "te st@example.org",
+        "Test",
+        " ",
+        "test@example.org\u200b",
+    ],
+)
+def test_an_address_is_written_barely(governed: Path, spelling: str) -> None:
+    """So that nobody is two people."""
+    before = snapshot(governed)
+    result = cli("approve", "business owner", *WHO[2:], "--approver", spelling, cwd=governed)
+    assert result.code == 2
+    assert "is no bare address" in result.err
+    assert snapshot(governed) == before
+
+
+def test_a_tag_makes_no_other_person(governed: Path) -> None:
+    result = cli("approve", "business owner", *WHO[2:], "--approver", "test+risk@example.org", cwd=governed)
+    assert result.code == 2
+    assert "the approver has changed governance/facts.yaml" in result.err
+
+
+def test_whoever_changes_a_file_while_merging_is_its_author(governed: Path) -> None:
+    """And whoever is named as co-author."""
+    git(governed, "checkout", "-q", "-b", "side", "HEAD~1")
+    put(governed, {"side.txt": "x\n"})
+    commit(governed)
+    git(governed, "checkout", "-q", "-")
+    git(governed, "merge", "-q", "--no-commit", "--no-ff", "side")
+    put(governed, {"ops/runbook.md": "changed in the merge\n"})
+    git(governed, "add", "-A")
+    git(governed, "-c", "user.email=m@x.example", "commit", "-q", "-m", "merge", "--author", "M <m@x.example>")
+    for who in ("m@x.example",):
+        result = cli("approve", "business owner", *WHO[2:], "--approver", who, cwd=governed)
+        assert "the approver has changed ops/runbook.md" in result.err
+    put(governed, {"ops/old.md": "by two\n"})
+    commit(governed, "two\n\nCo-authored-by: Second <second@x.example>")
+    result = cli("approve", "business owner", *WHO[2:], "--approver", "second@x.example", cwd=governed)
+    assert "the approver has changed ops/old.md" in result.err
+
+
+def test_a_shallow_clone_knows_no_authors(governed: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{governed}", "shallow")
+    result = cli("approve", "business owner", *WHO, cwd=tmp_path / "shallow")
+    assert result.code == 2
+    assert "nobody knows who changed" in result.err
+
+
+def test_a_file_that_git_was_told_not_to_look_at_is_not_committed(governed: Path) -> None:
+    git(governed, "update-index", "--assume-unchanged", "ops/runbook.md")
+    put(governed, {"ops/runbook.md": "hidden\n"})
+    result = cli("approve", "business owner", *WHO, cwd=governed)
+    assert "nobody knows who changed ops/runbook.md: commit it" in result.err
+
+
+@pytest.mark.parametrize("subjects", ["[]", "governance/facts.yaml", "['ops/*.md']", "{a: b}"])
+def test_a_register_cannot_ask_for_less(governed: Path, subjects: str) -> None:
+    """Facts are among the subjects, whatever it says."""
+    text = REGISTER.replace("subjects:\n  - governance/facts.yaml\n  - ops/*.md\n", f"subjects: {subjects}\n")
+    assert text != REGISTER
+    put(governed, {"governance/approvals.yaml": text})
+    commit(governed)
+    result = cli("approve", "business owner", *WHO, cwd=governed)
+    assert result.code == 2
+    assert "`subjects` lacks governance/facts.yaml" in result.err
+
+
+@pytest.mark.parametrize("text", ["", "[]\n", "approvals: [x]\n", "approvals: text\n", "approvals: {a: b}\n"])
+def test_a_register_of_another_form_is_a_sentence(governed: Path, text: str) -> None:
+    put(governed, {"governance/approvals.yaml": text})
+    result = cli("approve", "business owner", *WHO, cwd=governed)
+    assert result.code == 2
+    assert "unexpected" not in result.err
+    assert cli("gate", cwd=governed).code == 1
+
+
+def test_a_subject_that_is_a_link_is_none(governed: Path) -> None:
+    (governed / "ops/runbook.md").unlink()
+    (governed / "ops/runbook.md").symlink_to("old.md")
+    commit(governed)
+    result = cli("approve", "business owner", *WHO, cwd=governed)
+    assert "is a link, and its target can change unseen" in result.err
+
+
 def test_what_is_not_committed_is_approved_by_nobody(governed: Path) -> None:
     put(governed, {"ops/runbook.md": "other\n"})
     result = cli("approve", "business owner", *WHO, cwd=governed)

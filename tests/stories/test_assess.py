@@ -122,6 +122,14 @@ def test_an_odd_fact_is_named_with_its_line(project: Path, tmp_path: Path, facts
     assert "  " + message.format(given) in result.err.splitlines()
 
 
+def test_a_number_that_no_reader_takes_is_not_written(project: Path, tmp_path: Path) -> None:
+    cli("assess", "--answers", answers(tmp_path, system("eu-retail-credit")), *DAY, cwd=project)
+    before = snapshot(project)
+    result = cli("assess", "--data", f"persons_per_year={2**63}", cwd=project)
+    assert (result.code, result.err.splitlines()[1]) == (2, f"  `persons_per_year`: is a number, not {2**63}")
+    assert snapshot(project) == before
+
+
 def test_answers_that_contradict_each_other_stop(project: Path, tmp_path: Path) -> None:
     """The line of the first of them is named, and nothing is overwritten."""
     cli("assess", "--answers", answers(tmp_path, system("eu-retail-credit")), *DAY, cwd=project)

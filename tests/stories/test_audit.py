@@ -11,12 +11,14 @@ from ai_factory import proof
 from tests.kit import cli, put
 from tests.test_proof import content, head, log, note
 
+ORIGIN = "/s/service"
+
 
 @pytest.fixture
 def logged(project: Path) -> Path:
     """A project with a log of seven events, the first five under a checkpoint."""
     lines = log(7)
-    kept = json.dumps({"log": "service.jsonl", "checkpoint": note(lines[:5])})
+    kept = json.dumps({"log": "service.jsonl", "checkpoint": note(lines[:5], ORIGIN)})
     put(
         project,
         {
@@ -53,9 +55,9 @@ def test_what_was_done_to_them_is_told(logged: Path) -> None:
 def test_checkpoints_from_elsewhere_find_a_log_that_was_written_anew(logged: Path, tmp_path: Path) -> None:
     """Log, head and the checkpoints beside it agree; the one that was kept does not."""
     kept = tmp_path / "kept"
-    kept.write_text(json.dumps({"log": "service.jsonl", "checkpoint": note(log(6))}) + "\n")
+    kept.write_text(json.dumps({"log": "service.jsonl", "checkpoint": note(log(6), ORIGIN)}) + "\n")
     assert cli("audit", "verify", "--against", str(kept), cwd=logged).code == 0
-    other = json.dumps({"log": "service.jsonl", "checkpoint": note(log(6)).replace("\n6\n", "\n5\n")})
+    other = json.dumps({"log": "service.jsonl", "checkpoint": note(log(6), ORIGIN).replace("\n6\n", "\n5\n")})
     kept.write_text(other + "\n")
     result = cli("audit", "verify", "--against", str(kept), cwd=logged)
     assert (result.code, result.out.splitlines()[1]) == (1, "  the first 5 events are not those of a checkpoint")
@@ -68,6 +70,25 @@ def test_signatures_are_asked_for_where_keys_are_known(logged: Path) -> None:
         result = cli("audit", "verify", cwd=logged)
         assert result.code == 1
         assert "the checkpoint of 5 events is signed by no known key" in result.out
+
+
+def test_a_checkpoint_is_of_its_log(logged: Path) -> None:
+    """One of another log, though its events agree; and one that calls itself another's."""
+    beside = logged / "var/audit/service.checkpoints"
+    beside.write_text(json.dumps({"log": "service.jsonl", "checkpoint": note(log(5), "/s/reviews")}) + "\n")
+    result = cli("audit", "verify", cwd=logged)
+    assert (result.code, result.out.splitlines()[1]) == (1, "  a checkpoint beside it is of /s/reviews")
+    beside.write_text(json.dumps({"log": "other.jsonl", "checkpoint": note(log(6), ORIGIN)}) + "\n")
+    (logged / "var/audit/service.jsonl").write_bytes(content(log(4)))
+    assert "a checkpoint names event 6, the log ends at 4" in cli("audit", "verify", cwd=logged).out
+
+
+def test_a_proof_that_would_not_hold_is_not_given(logged: Path) -> None:
+    file = logged / "var/audit/service.jsonl"
+    file.write_bytes(file.read_bytes().replace(b'"n":3', b'"n":9'))
+    result = cli("audit", "prove", "e3", cwd=logged)
+    assert (result.code, result.out) == (2, "")
+    assert "is not what its checkpoint covers: the event was changed: its hash differs" in result.err
 
 
 def test_one_event_is_proved(logged: Path) -> None:
@@ -85,6 +106,12 @@ def test_one_event_is_proved(logged: Path) -> None:
     [
         ({"var/audit/service.checkpoints": "no\n"}, "line 1: is no checkpoint"),
         ({"ops/audit.yaml": "a: [\n"}, "`ops/audit.yaml` line 2"),
+        ({"ops/audit.yaml": "checkpoint_keys: a+b+c\n"}, "`checkpoint_keys` is no list of keys"),
+        ({"var/audit/service.checkpoints": "[" * 100_000 + "\n"}, "line 1: is no checkpoint"),
+        (
+            {"var/audit/service.checkpoints": json.dumps({"log": "../x", "checkpoint": note(log(1))}) + "\n"},
+            "line 1: its log is no name of a file",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_a_sentence(logged: Path, files: dict[str, str], message: str) -> None:

@@ -83,6 +83,30 @@ def test_a_control_that_only_the_tier_asks_for_can_be_waived(project: Path, tmp_
     assert statuses(project)["GOV-01"] == "fail"
 
 
+def test_a_waiver_by_path_lifts_no_control(project: Path, tmp_path: Path) -> None:
+    """Nor one with both: the gate's waivers name a control, and nothing else."""
+    assessed(project, tmp_path, "eu-retail-credit")
+    before = statuses(project)
+    who = "reason: r, owner: a@x, approver: b@x, until: '2999-01-01'"
+    places = {finding["path"] for finding in cli("gate", *DAY, "--json", cwd=project).data["findings"]}
+    rows = [f"- {{rule: AF007, path: '{path}', {who}}}\n" for path in sorted(places)]
+    put(
+        project, {".ai-factory/waivers.yaml": "".join([*rows, f"- {{rule: AF007, path: x, control: GOV-01, {who}}}\n"])}
+    )
+    assert statuses(project) == {**before, "GOV-09": before["GOV-09"]}
+    assert "the waiver of AF007 names no control alone" in cli("gate", *DAY, cwd=project).out
+
+
+def test_a_factory_that_cannot_be_read_may_ask_for_more(project: Path, tmp_path: Path, factory: Path) -> None:
+    """Nothing is judged by another map than the project's."""
+    assessed(project, tmp_path)
+    factory.rename(tmp_path / "elsewhere")
+    result = cli("gate", *DAY, cwd=project)
+    assert (result.code, result.out) == (2, "")
+    assert "cannot be read here, and its map may ask for more" in result.err
+    assert cli("explain", "GOV-01", cwd=project).code == 0
+
+
 def test_no_waiver_holds_where_law_in_force_asks(project: Path, tmp_path: Path) -> None:
     """It is told as a finding of its own."""
     assessed(project, tmp_path, "eu-retail-credit")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit import cli, put, rules, snapshot
+from tests.stories.test_gate import assessed
 
 AUDIT = "src/small_thing/controls/audit.py"
 WHO = ("--reason", "agreed with platform", "--owner", "team@x", "--approver", "lead@x", "--until", "2999-12-31")
@@ -67,6 +68,24 @@ def test_one_that_would_not_hold_is_not_written(project: Path, arguments: tuple[
     assert result.code == 2
     assert message in result.err
     assert snapshot(project) == before
+
+
+@pytest.mark.parametrize("text", ["[]\n", "# ours\n[]\n", "~\n", ""])
+def test_an_empty_list_takes_a_row(project: Path, text: str) -> None:
+    """Its comments stay, and the check can read what was made."""
+    put(project, {".ai-factory/waivers.yaml": text})
+    assert cli("waive", "AF002", AUDIT, *WHO, cwd=project).code == 0
+    assert "AF005" not in {rule for rule, _ in rules(project)}
+    assert ("# ours" in (project / ".ai-factory/waivers.yaml").read_text()) is ("ours" in text)
+
+
+def test_a_control_that_law_asks_for_is_not_waived(project: Path, tmp_path: Path) -> None:
+    """Nor one that there is none of."""
+    assessed(project, tmp_path, "eu-retail-credit")
+    result = cli("waive", "AF007", "GOV-05", *WHO, cwd=project)
+    assert (result.code, result.err.splitlines()[0]) == (2, "error: law in force asks for GOV-05: no waiver holds")
+    result = cli("waive", "AF007", "GOV-77", *WHO, cwd=project)
+    assert "there is no control `GOV-77`" in result.err
 
 
 def test_waivers_that_cannot_be_read_stay_as_they_are(project: Path) -> None:

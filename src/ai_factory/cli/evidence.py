@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -35,10 +36,13 @@ def evidence(
     project = open_project(path)
     found = gate(project, day(as_of))
     files = bundle(project, found, gates.data(found), events or ())
-    _write(output, packed({name: File(content) for name, content in files.items()}))
+    content = packed({name: File(part) for name, part in files.items()})
+    _write(output, content)
+    digest = hashlib.sha256(content).hexdigest()
     verdict = "passed" if found.passed else "not passed: the bundle says so"
     data = {"schema": "ai-factory/evidence/1", "output": str(output), "files": len(files), "passed": found.passed}
-    show(f"wrote {output}: {len(files)} files, gate {verdict}", data, as_json)
+    data["sha256"] = digest
+    show(f"wrote {output}: {len(files)} files, gate {verdict}\nsha256 {digest}", data, as_json)
     if not as_json:
         talk(f"hint: who gets it runs `python verify.py {output.name}`, with verify.py from the archive or from you")
 

@@ -45,3 +45,4 @@ def impact(
 
     found = verb(new, paths or ["."], day(as_of))
     show(report.impact_text(found), report.impact_data(found), as_json)
+    raise typer.Exit(2 if any(one.unknown for one in found) else 0)

@@ -163,15 +163,20 @@ def content_of(root: str, place: str) -> bytes | None:
 def authors(root: str, paths: Iterable[str]) -> dict[str, frozenset[str]]:
     """Who has written or committed each path in the history of what is checked out, by address, in one process.
 
-    A path that was never committed has nobody. Raises MachineError where git refuses.
+    Those who are named as co-authors count too, and who changed it while merging. A path that was never committed has
+    nobody. Raises MachineError where git refuses, and where the clone is shallow: its first commit hides the others.
     """
+    if run(["rev-parse", "--is-shallow-repository"], root).strip() == b"true":
+        raise MachineError("the clone is shallow: most authors are not known", "`git fetch --unshallow`")
     found: dict[str, set[str]] = {path: set() for path in paths}
     head = ["--literal-pathspecs", "-c", "core.quotePath=false"]
-    options = ["log", "-z", "--relative", "--name-only", "--no-renames", "--format=%x01%ae%x01%ce%x01", "--"]
+    trailers = "%(trailers:key=Co-authored-by,valueonly,separator=%x02)"
+    style = ["--full-history", "-c", "--name-only", "--no-renames", f"--format=%x01%ae%x02%ce%x02{trailers}%x01"]
+    options = ["log", "-z", "--relative", *style, "--"]
     people: set[str] = set()
     for part in run([*head, *options, *found], root).decode(errors="surrogateescape").split("\0"):
         name = part.rpartition("\x01")[2].strip("\n")
-        people = {who for who in part.split("\x01")[1:3] if who} if "\x01" in part else people
+        people = {who for who in part.split("\x01")[1].split("\x02") if who.strip()} if "\x01" in part else people
         if name in found:
             found[name] |= people
     return {path: frozenset(who) for path, who in found.items()}

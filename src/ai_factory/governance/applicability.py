@@ -45,6 +45,11 @@ class Judgement(NamedTuple):
     by_tier: bool
 
 
+def law_asks(judged: Judgement) -> bool:
+    """Whether law that is in force asks for a control."""
+    return any(duty.binds and duty.started for duty in judged.duties)
+
+
 @dataclass(frozen=True, slots=True)
 class Applicability:
     """All verdicts for one system, on one day, by one map."""

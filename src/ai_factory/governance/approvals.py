@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
 from ai_factory.governance.checking import Gap
+from ai_factory.people import is_address, person
 
 REGISTER = "governance/approvals.yaml"
 APPROVED = "approved"
+LEAST = (  # what an approval covers at least, where it is there
+    "governance/facts.yaml",
+    "governance/system.yaml",
+    "governance/scope.yaml",
+    "governance/risk-assessment.yaml",
+)
 LONGEST = dt.timedelta(days=366)
 WORDS, DAYS = ("role", "approver", "author", "decision"), ("approved_on", "expires")
 WARNINGS = (60, 30, 7)  # days before an approval runs out on which people are told
@@ -64,6 +71,11 @@ def subjects_of(found: Register, digests: Mapping[str, str]) -> tuple[dict[str, 
     return named, [pattern for pattern in found.patterns if not any(_matches(path, pattern) for path in digests)]
 
 
+def too_few(found: Register, there: Iterable[str]) -> list[str]:
+    """The files that every release rests on, and that this register lets nobody approve."""
+    return [path for path in LEAST if path in there and not any(_matches(path, one) for one in found.patterns)]
+
+
 def required(found: Register, of_tier: tuple[str, ...]) -> tuple[str, ...]:
     """The roles that have to approve: those of the tier, and what the project asks for besides."""
     return tuple(dict.fromkeys((*of_tier, *found.roles)))
@@ -78,9 +90,9 @@ def gaps(found: Register, now: Situation) -> Iterator[Gap]:
         if [] not in of_role:
             for reason in min(of_role, key=len, default=["is missing"]):
                 yield Gap(REGISTER, f"approval of the {role}: {reason}", _how(role))
-    for person, roles in _roles_of(found.approvals).items():
+    for one, roles in _roles_of(found.approvals).items():
         if len(roles) > 1:
-            yield Gap(REGISTER, f"{person} approved as {' and as '.join(sorted(roles))}", "each role is another person")
+            yield Gap(REGISTER, f"{one} approved as {' and as '.join(sorted(roles))}", "each role is another person")
 
 
 def reasons(one: Approval, now: Situation) -> Iterator[str]:
@@ -109,16 +121,11 @@ def warnings(found: Register, now: Situation) -> Iterator[str]:
             yield f"the approval of the {one.role} runs out in {left} days, on {one.expires}"
 
 
-def person(text: str) -> str:
-    """Addresses are compared without case and spaces."""
-    return text.strip().casefold()
-
-
 def _date_reasons(one: Approval, today: str) -> Iterator[str]:
     approved, expires, now = _day(one.approved_on), _day(one.expires), _day(today)
-    if approved > now + dt.timedelta(days=1):  # it may be tomorrow already where the approver lives
+    if (approved - now).days > 1:  # it may be tomorrow already where the approver lives
         yield f"it was approved on {approved}, which is to come"
-    if expires > approved + LONGEST:
+    if expires - approved > LONGEST:
         yield f"it runs until {expires}, more than a year after {approved}"
     if expires < now:
         yield f"it ran out on {expires}"
@@ -138,6 +145,8 @@ def _approval(row: object) -> Approval | None:
     if not all(isinstance(told[name], str) and str(told[name]).strip() for name in WORDS):
         return None
     if not isinstance(told["covers"], Mapping) or not all(_is_day(told[name]) for name in DAYS):
+        return None
+    if not all(is_address(str(told[name])) for name in ("approver", "author")):
         return None
     covers = {str(path): str(digest) for path, digest in told["covers"].items()}
     words = {name: str(told[name]) for name in (*WORDS, *DAYS)}

@@ -89,7 +89,7 @@ class Subject:
     def json(self, path: str, hint: str = "`make run` writes it") -> dict[str, Any]:
         """A JSON object of the project. Raises UnreadableError."""
         try:
-            data = json.loads(self._content(path, hint))
+            data = json.loads(self._content(path, hint), parse_constant=_no_number)
         except (ValueError, RecursionError):
             raise UnreadableError(Gap(path, "is no JSON", hint)) from None
         if not isinstance(data, dict):
@@ -100,6 +100,8 @@ class Subject:
         """What a run found under this name. Raises UnreadableError where it is missing, or of other inputs."""
         path = f"{EVIDENCE}/{name}.json"
         record = self.json(path)
+        if not isinstance(record.get("inputs"), dict) or not record["inputs"]:
+            raise UnreadableError(Gap(path, "does not say of which inputs it is", "`make run` writes it anew"))
         if changed := self.stale_inputs(record):
             message = f"is of other inputs than these: {', '.join(changed)} changed since"
             raise UnreadableError(Gap(path, message, "`make run` writes it anew", stale=True))
@@ -178,8 +180,12 @@ def gaps_of(check: Check | None, subject: Subject) -> tuple[Gap, ...]:
         return tuple(check(subject)) if check else ()
     except UnreadableError as error:
         return (error.gap,)
-    except (AttributeError, TypeError, LookupError, ValueError) as error:
+    except (AttributeError, TypeError, LookupError, ValueError, ArithmeticError, RecursionError) as error:
         return (Gap("", f"a file that it looks at has another form than is known: {error}", "mend the file"),)
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
 
 
 def _evidence_gaps(subject: Subject, control: str, paths: tuple[str, ...], check: Check | None) -> Iterator[Gap]:

@@ -12,7 +12,7 @@ KINDS: Mapping[str, Callable[[Any], bool]] = {
     "enum": lambda value: isinstance(value, str),
     "ordered": lambda value: isinstance(value, str),
     "bool": lambda value: isinstance(value, bool),
-    "int": lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63,
 }
 WORDS = {"set": "a list", "enum": "a word", "ordered": "a word", "bool": "yes or no (true, false)", "int": "a number"}
 

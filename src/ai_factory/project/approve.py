@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ai_factory import cache, documents, git
-from ai_factory.errors import MachineError, ProjectError
+from ai_factory.errors import MachineError, ProjectError, UsageError
 from ai_factory.governance import approvals
 from ai_factory.governance.approvals import REGISTER, Approval, Register, Situation
 from ai_factory.governance.checking import Gap, Subject
+from ai_factory.people import is_address, person
 from ai_factory.project.opening import Project
 from ai_factory.project.subject import subject_of
-from ai_factory.tree import File
+from ai_factory.tree import LINK, File
 from ai_factory.workspace import find_repository
 
 
@@ -32,6 +33,7 @@ class Approved(NamedTuple):
 
     approval: Approval
     missing: tuple[str, ...]
+    replaced: tuple[str, ...] = ()  # earlier decisions of the role, which git keeps
 
 
 class Standing(NamedTuple):
@@ -53,6 +55,12 @@ def standing(project: Project, subject: Subject) -> Standing:
         Gap(REGISTER, f"a subject of approvals is not here: {one}", "`make run` writes what it can") for one in lost
     ]
     unsound += [] if file else [Gap(REGISTER, "is missing", "bring it back")]
+    lacks = approvals.too_few(register, digests)
+    unsound += [
+        Gap(REGISTER, f"`subjects` lacks {path}", "a register may ask for more, not for less") for path in lacks
+    ]
+    links = [path for path in named if subject.files[path].mode == LINK]
+    unsound += [Gap(path, "is a link, and its target can change unseen", "put the file itself there") for path in links]
     roles = subject.known.scale.roles[subject.applies.tier]
     return Standing(register, Situation(named, _changed_by(project, named), roles, subject.today), tuple(unsound))
 
@@ -69,14 +77,22 @@ def approve(project: Project, given: Given, today: str) -> Approved:
     _refuse(one, register, now)
     held = (*(other for other in register.approvals if other.role != one.role), one)
     content = subject.files[REGISTER].content
-    kept = [row for row in documents.load(content, REGISTER).get("approvals") or [] if row.get("role") != one.role]
-    changes: dict[tuple[str, ...], Any] = {("approvals",): [*kept, _row(one)]}
-    project.folder.write(REGISTER, File(documents.edit(content, changes)))
+    rows = documents.load(content, REGISTER, ProjectError).get("approvals") or []
+    gone = [number for number, row in enumerate(rows) if isinstance(row, dict) and row.get("role") == one.role]
+    project.folder.write(REGISTER, File(documents.with_row(content, gone, _row(one), "approvals")))
     open_roles = [role for role in approvals.required(register, now.roles) if not _holds(role, held, now)]
-    return Approved(one, tuple(open_roles))
+    before = tuple(f"{rows[number].get('decision')} by {rows[number].get('approver')}" for number in gone)
+    return Approved(one, tuple(open_roles), before)
 
 
 def _refuse(one: Approval, register: Register, now: Situation) -> None:
+    for name, address in (("approver", one.approver), ("author", one.author)):
+        if not is_address(address):
+            raise UsageError(f"`--{name} {address}` is no bare address", "write it as name@example.org")
+    if not one.conditions.isprintable():
+        raise UsageError("`--conditions` is no text of one line", "write it in words")
+    if register.odd:
+        raise ProjectError(f"`{REGISTER}`: {register.odd[0]}", "mend or remove it; the head of the file shows the form")
     known = approvals.required(register, now.roles)
     if one.role not in known:
         raise ProjectError(f"nobody asks for an approval of the role `{one.role}`", f"asked for are {', '.join(known)}")
@@ -85,9 +101,7 @@ def _refuse(one: Approval, register: Register, now: Situation) -> None:
         raise ProjectError(
             f"this approval would not hold: {against[0]}", "let another person approve", tuple(against[1:])
         )
-    others = [
-        other.role for other in register.approvals if approvals.person(other.approver) == approvals.person(one.approver)
-    ]
+    others = [other.role for other in register.approvals if person(other.approver) == person(one.approver)]
     if set(others) - {one.role}:
         raise ProjectError(f"{one.approver} has approved as {others[0]} already", "each role is another person")
 
@@ -103,12 +117,13 @@ def _row(one: Approval) -> dict[str, Any]:
 
 
 def _changed_by(project: Project, paths: Mapping[str, str]) -> dict[str, frozenset[str] | None]:
-    """Who has changed each subject; None where nobody knows, also for one with changes that are not committed."""
+    """Who has changed each subject; None where nobody knows: shallow clones, and changes that are not committed."""
     if not find_repository(project.root):
         return dict.fromkeys(paths)
     try:
         told = git.authors(project.root, paths)
-        dirty = {*git.status(project.root).dirty, *git.status(project.root).untracked}
+        state = git.status(project.root)
     except MachineError:
         return dict.fromkeys(paths)
+    dirty = {*state.dirty, *state.untracked, *state.unwatched, *state.sparse}
     return {path: told[path] if told[path] and path not in dirty else None for path in paths}

@@ -23,14 +23,15 @@ SCRIPT, GATE, HELP = "verify.py", "gate.json", "README.txt"
 WORDS = """\
 Evidence of one AI system, as of {as_of}. Gate: {verdict}.
 
-  python verify.py       tells whether every file is as it was when this was made, and whether each proof holds
+  python verify.py [--key KEY]     tells whether each file is what the manifest says, and whether each proof holds
 
 manifest.json   each file with its digest (SHA-256), the commit, and the keys that sign checkpoints
 gate.json       every control: what asks for it, how it stands, what it lacks
 project/        what people decided and what runs found, as it stands in the repository
 proofs/         proofs that events are in the audit log, under a checkpoint; no other event is shown
 
-Whoever made this could have made another one: compare the checkpoints with those that you were given at the time.
+Whoever made this, or had it in hands since, could have made another one. So compare its digest with the one that you
+got by another way, give the keys that you know with --key, and compare checkpoints with those that you were given.
 The map of duties is in its makers' own words and unreviewed by counsel. This is evidence for a judgement.
 """
 
@@ -42,7 +43,8 @@ def bundle(project: Project, gated: Gated, told: Mapping[str, Any], events: Iter
     """
     subject = subject_of(project, gated.applies.as_of)
     files = {f"project/{path}": content for path, content in _kept(subject.files).items()}
-    files |= {f"proofs/{event}.json": _json(trail.prove(project, event)) for event in events}
+    for number, event in enumerate(events, 1):
+        files[f"proofs/{number}.json"] = _json(trail.prove(project, event))
     verdict = "passed" if gated.passed else "not passed"
     files[HELP] = WORDS.format(as_of=gated.applies.as_of, verdict=verdict).encode()
     files[GATE] = _json(told)
@@ -79,4 +81,4 @@ def _commit(project: Project) -> str:
 
 
 def _json(data: Any) -> bytes:
-    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")

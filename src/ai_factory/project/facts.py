@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ai_factory import cache, catalog, documents, formats
-from ai_factory.errors import FactoryError, ProjectError, UsageError
+from ai_factory.errors import FactoryError, ProjectError, UnreachableError, UsageError
 from ai_factory.factory import EMBEDDED, open_factory
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance.applicability import Applicability, Judgement, applicability
@@ -51,12 +51,19 @@ class Judged(NamedTuple):
 
 
 def map_of(project: Project | None) -> Map:
-    """The map of the project's factory as it was applied; what it lacks is the embedded one's, under its overlay.
+    """The map of the project's factory at the version that was applied; what it lacks is the embedded one's.
 
-    Raises AuthorError for a map with mistakes.
+    Raises AuthorError for a map with mistakes, UnreachableError where the factory cannot be read: it may ask for more.
     """
-    factory = applied_factory(project) if project else None
-    return map_in(factory.read(catalog.CONTROLS) if factory else {})
+    if project is None:
+        return map_in({})
+    factory = applied_factory(project)
+    if factory is None:
+        message = (
+            f"the factory `{project.lock.factory.url}` cannot be read here, and its map may ask for more than ours"
+        )
+        raise UnreachableError(message, "`ai-factory status --remote` fetches it")
+    return map_in(factory.read(catalog.CONTROLS))
 
 
 def map_in(controls: Tree) -> Map:
@@ -86,7 +93,10 @@ def _whole(flat: Mapping[str, Any]) -> dict[str, Any]:
 def recorded(project: Project) -> Told:
     """What the project says of itself so far."""
     file = project.folder.read(FACTS)
-    return told_by_file(file.content, FACTS, ProjectError) if file else Told()
+    told = told_by_file(file.content, FACTS, ProjectError) if file else Told()
+    if file and not told.inside:
+        raise ProjectError(f"`{FACTS}` line 1: it has no `facts`", "the facts stand below that key")
+    return told
 
 
 class Standing(NamedTuple):
@@ -100,7 +110,10 @@ class Standing(NamedTuple):
 
 def standing(project: Project, control: str, as_of: str) -> Standing | None:
     """None where the facts are not all answered, or the map knows no such control."""
-    now, known = recorded(project), map_of(project)
+    try:
+        now, known = recorded(project), map_of(project)
+    except UnreachableError:
+        return None
     if facts_of.problems(now.facts, known.facts) or control not in known.regulation.controls:
         return None
     found, tiering = judged(known, facts_of.facts(now.facts), as_of)

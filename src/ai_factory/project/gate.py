@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ai_factory import waivers
 from ai_factory.check import Finding
 from ai_factory.governance import approvals
-from ai_factory.governance.applicability import Applicability
+from ai_factory.governance.applicability import Applicability, law_asks
 from ai_factory.governance.approvals import Situation
 from ai_factory.governance.checking import Gap, Result, Status, results
 from ai_factory.governance.checks import CHECKS
@@ -60,18 +60,24 @@ def _waivers(project: Project, found: Sequence[Result]) -> tuple[list[Waiver], l
     """The waivers that may hold, and findings for those of a control that law in force requires: none holds."""
     file = project.folder.read(WAIVERS)
     rows = waivers.parse(file.content) if file else []
-    bound = {result.judgement.control.id for result in found if not may_be_waived(result)}
-    refused = [row for row in rows if row.control in bound and row.rule == "AF007"]
-    message = "the waiver of {} does not hold: law in force asks for it"
-    return [row for row in rows if row not in refused], [
-        Finding("AF008", WAIVERS, message.format(row.control), controls=(row.control,), hint="meet it")
-        for row in refused
+    waivable = {result.judgement.control.id for result in found if may_be_waived(result)}
+    of_gate = [row for row in rows if row.rule == "AF007"]
+    sound = [row for row in of_gate if row.control in waivable and not row.path]
+    return [row for row in rows if row.rule != "AF007" or row in sound], [
+        _refused(row) for row in of_gate if row not in sound
     ]
+
+
+def _refused(row: Waiver) -> Finding:
+    message = "the waiver of AF007 names no control alone, and holds for nothing"
+    if row.control and not row.path:
+        message = f"the waiver of {row.control} does not hold: law in force asks for it, or nobody does"
+    return Finding("AF008", WAIVERS, message, controls=(row.control,) if row.control else (), hint="meet the control")
 
 
 def may_be_waived(result: Result) -> bool:
     """Whether a person may let it pass for a time: not where law asks for it that is in force."""
-    return not any(duty.binds and duty.started for duty in result.judgement.duties)
+    return not law_asks(result.judgement)
 
 
 def _waived(result: Result, rows: list[Waiver], today: str) -> Result:

@@ -23,6 +23,7 @@ class Verified(NamedTuple):
     covered: int
     torn: bool
     problems: tuple[str, ...]
+    removed: int = 0  # events of which only the hash is left, whose disposal is on record
 
 
 def verify(project: Project, folder: str = "", against: str = "") -> list[Verified]:
@@ -61,8 +62,12 @@ def keys_of(project: Project) -> tuple[str, ...]:
     """The public keys that sign the project's checkpoints."""
     file = project.folder.read(SETTINGS)
     document = cache.document(file.content, SETTINGS, ProjectError) if file else {}
-    keys = document.get("checkpoint_keys") if isinstance(document, dict) else None
-    return tuple(str(key) for key in keys) if isinstance(keys, list) else ()
+    keys = (document.get("checkpoint_keys") if isinstance(document, dict) else None) or []
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise ProjectError(
+            f"`{SETTINGS}`: `checkpoint_keys` is no list of keys", "write each key as a text of the list"
+        )
+    return tuple(keys)
 
 
 def _proof(place: str, name: str, lines: Sequence[bytes], index: int) -> dict[str, Any]:
@@ -71,8 +76,15 @@ def _proof(place: str, name: str, lines: Sequence[bytes], index: int) -> dict[st
         raise ProjectError(f"no checkpoint of {name} covers event {index + 1}", "`make checkpoint` makes one")
     point, note = max(points, key=lambda pair: pair[0].size)
     leaves = logs.read_log(b"".join(line + b"\n" for line in lines)).leaves[: point.size]
-    path = [step.hex() for step in logs.path_to(leaves, index)]
-    return {"log": name, "event": lines[index].decode(), "index": index, "path": path, "checkpoint": note}
+    try:
+        path = [step.hex() for step in logs.path_to(leaves, index)] if len(leaves) == point.size else []
+        made = {"log": name, "event": lines[index].decode(), "index": index, "path": path, "checkpoint": note}
+        problems = list(proof.proof_problems(made))
+    except (ValueError, RecursionError):
+        problems = ["the event is no text"]
+    if problems:
+        raise ProjectError(f"{name} is not what its checkpoint covers: {problems[0]}", "`ai-factory audit verify`")
+    return made
 
 
 Points = Sequence[tuple[proof.Checkpoint, str]]
@@ -93,9 +105,12 @@ def _verified(
     unsigned = [point.size for point in points if keys and not proof.signed(point, keys)]
     problems += [f"the checkpoint of {size} events is signed by no known key" for size in unsigned]
     lost = [number for number in found.stubs if number not in disposed]
+    stem = name.removesuffix(".jsonl")
+    other = [point.origin for point in points if not point.origin.endswith(f"/{stem}")]
+    problems += [f"a checkpoint beside it is of {origin}" for origin in other]
     problems += [f"event {number} was removed, and no disposal is on record" for number in lost]
     covered = max((point.size for point in points), default=0)
-    return Verified(name, len(found.leaves), covered, found.torn, (*problems, *found.problems))
+    return Verified(name, len(found.leaves), covered, found.torn, (*problems, *found.problems), len(found.stubs))
 
 
 def _logs(place: str) -> list[str]:
@@ -112,14 +127,14 @@ def _head(place: str, name: str, content: bytes | None) -> Mapping[str, Any] | N
         return {} if content else None
     try:
         head = json.loads(found)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return head if isinstance(head, dict) else {}
 
 
 def _beside(place: str, name: str) -> list[tuple[proof.Checkpoint, str]]:
     path = os.path.join(place, name.removesuffix(".jsonl") + ".checkpoints")
-    return _notes(_read(path), path).get(name, [])
+    return [pair for pairs in _notes(_read(path), path).values() for pair in pairs]
 
 
 def _notes(content: bytes | None, where: str) -> dict[str, list[tuple[proof.Checkpoint, str]]]:
@@ -128,16 +143,19 @@ def _notes(content: bytes | None, where: str) -> dict[str, list[tuple[proof.Chec
     for number, line in enumerate((content or b"").decode("utf-8", "replace").splitlines(), 1):
         try:
             told = json.loads(line)
-            found.setdefault(str(told["log"]), []).append((proof.checkpoint(told["checkpoint"]), told["checkpoint"]))
-        except (ValueError, LookupError, TypeError, AttributeError):
+            log, pair = str(told["log"]), (proof.checkpoint(told["checkpoint"]), told["checkpoint"])
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise ProjectError(f"`{where}` line {number}: is no checkpoint") from None
+        if "/" in log or not log.isprintable():
+            raise ProjectError(f"`{where}` line {number}: its log is no name of a file")
+        found.setdefault(log, []).append(pair)
     return found
 
 
 def _id(line: bytes) -> str:
     try:
         return str(json.loads(line)["id"])
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ""
 
 

@@ -7,7 +7,9 @@ import re
 from ai_factory import catalog, documents, waivers
 from ai_factory.check import RULES
 from ai_factory.errors import UsageError
+from ai_factory.governance.applicability import law_asks
 from ai_factory.lock import WAIVERS
+from ai_factory.project.facts import map_of, standing
 from ai_factory.project.opening import Project
 from ai_factory.tree import File
 from ai_factory.waivers import WAIVABLE, Waiver
@@ -23,11 +25,13 @@ def waive(project: Project, given: Waiver, today: str) -> list[str]:
     that there are cannot be read.
     """
     _refuse(given, today)
+    if given.rule == "AF007":
+        _refuse_unwaivable(project, given.control, today)
     file = project.folder.read(WAIVERS)
     rows = waivers.parse(file.content) if file else []
     same = [number for number, row in enumerate(rows) if _place(row) == _place(given)]
     row = {name: value for name, value in given._asdict().items() if value}
-    content = documents.replaced_rows(file.content if file else HEAD, same, row)
+    content = documents.with_row(file.content if file else HEAD, same, row)
     project.folder.write(WAIVERS, File(content))
     return [f"it takes the place of the one until {rows[number].until}" for number in same]
 
@@ -49,10 +53,22 @@ def _refuse(given: Waiver, today: str) -> None:
     if given.rule == "AF007" and not given.control:
         raise UsageError("AF007 is about a control", "name the control, such as GOV-06")
     for name in ("reason", "owner", "approver"):
-        if not getattr(given, name).strip():
-            raise UsageError(f"`--{name}` is empty", "somebody has to answer for it, in words")
+        if not getattr(given, name).strip() or not getattr(given, name).isprintable():
+            raise UsageError(f"`--{name}` is empty, or no text", "somebody has to answer for it, in words")
     if fault := waivers.fault(given, today):
         raise UsageError(f"the waiver would not hold: it {fault}", "another person approves, and the day is to come")
+
+
+def _refuse_unwaivable(project: Project, control: str, today: str) -> None:
+    """Raises UsageError for a control that the map does not have, or that law in force requires."""
+    known = map_of(project).regulation.controls
+    if control not in known:
+        raise UsageError(f"there is no control `{control}`{catalog.nearest(control, list(known))}")
+    stands = standing(project, control, today)
+    if stands and law_asks(stands.judgement):
+        raise UsageError(
+            f"law in force asks for {control}: no waiver holds", f"`ai-factory explain {control}` says which"
+        )
 
 
 def _place(row: Waiver) -> tuple[str, str, str]:

@@ -15,10 +15,12 @@ def text(done: Approved) -> str:
     subjects = count(len(one.covers), "subject")
     lines = [f"{one.decision} by {plain(one.approver)} as {plain(one.role)}: {subjects}, until {one.expires}"]
     lines.append(f"wrote {REGISTER}: commit it")
+    lines += [f"it takes the place of: {plain(before)}" for before in done.replaced]
     still = ", ".join(map(plain, done.missing))
     return "\n".join([*lines, f"still to approve: {still}" if still else "every role has approved"])
 
 
 def data(done: Approved) -> dict[str, Any]:
     """The same for machines."""
-    return {"schema": "ai-factory/approve/1", "approval": done.approval._asdict(), "missing": list(done.missing)}
+    told = {"missing": list(done.missing), "replaced": list(done.replaced)}
+    return {"schema": "ai-factory/approve/1", "approval": done.approval._asdict(), **told}

@@ -22,7 +22,7 @@ def assessed_text(item: Assessed, written: Sequence[str]) -> str:
     lines += [f"  one answer away from {step.tier}: {step.fact} {shown(step.value)}" for step in item.steps[:5]]
     lines.append(f"controls on {item.found.as_of}: {_numbers(item.found)}")
     lines += [f"  {_changed(one)}" for one in item.changed()]
-    lines.append(f"wrote {', '.join(map(plain, written))}" if written else "nothing has changed")
+    lines.append(f"wrote {', '.join(map(plain, written))}" if written else "nothing was written")
     lines.append(UNREVIEWED)
     return "\n".join(lines)
 

@@ -10,7 +10,7 @@ from ai_factory.governance.conditions import Leaf, shown
 from ai_factory.project.facts import FACTS, Standing
 from ai_factory.report.plain import plain
 
-NOT_ASSESSED = "  whether it applies is not known: the facts are not all answered; `ai-factory assess` asks for them"
+NOT_ASSESSED = "  whether it applies is not known here: `ai-factory assess` asks for what is not answered"
 
 
 def text(stands: Standing | None) -> str:

@@ -15,8 +15,9 @@ def text(found: Sequence[Verified]) -> str:
     for one in found:
         state = "NOT INTACT" if one.problems else "intact"
         covered = f"{one.covered} covered by a checkpoint" if one.covered else "no checkpoint"
+        removed = f", {one.removed} disposed of on record" if one.removed else ""
         torn = ", its last line was cut short by a crash and never acknowledged" if one.torn else ""
-        lines.append(f"{plain(one.log)}: {state}, {count(one.events, 'event')}, {covered}{torn}")
+        lines.append(f"{plain(one.log)}: {state}, {count(one.events, 'event')}, {covered}{removed}{torn}")
         lines += [f"  {plain(problem)}" for problem in one.problems]
     return "\n".join(lines)
 

@@ -30,7 +30,10 @@ def contracts(subject: Subject) -> Iterator[Gap]:
 
 def quality(subject: Subject) -> Iterator[Gap]:
     """In the last run no table had more rows in quarantine than its contract allows."""
-    for name, table in subject.evidence("data-quality").items():
+    content = subject.evidence("data-quality")
+    if not content:
+        yield Gap("evidence/data-quality.json", "speaks of no table", "`make run` writes it")
+    for name, table in content.items():
         share, limit = table.get("quarantined_share"), table.get("quarantine_limit")
         if not isinstance(share, (int, float)) or not isinstance(limit, (int, float)):
             yield Gap("evidence/data-quality.json", f"says nothing of the quarantine of {name}", "`make run` writes it")
@@ -64,7 +67,10 @@ def rights(subject: Subject) -> Iterator[Gap]:
 
 def features(subject: Subject) -> Iterator[Gap]:
     """The feature policy found no banned feature, proxy or leak in the last run."""
-    for finding in subject.evidence("features").get("findings") or []:
+    content = subject.evidence("features")
+    if not isinstance(content.get("findings"), list):
+        yield Gap("evidence/features.json", "does not say what the feature policy found", "`make run` writes it")
+    for finding in content.get("findings") or []:
         yield Gap(
             "evidence/features.json", f"the feature policy found: {finding}", "mend the features, then `make run`"
         )

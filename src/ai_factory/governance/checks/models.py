@@ -47,6 +47,11 @@ def thresholds_met(subject: Subject) -> Iterator[Gap]:
         of_limit = [row for row in rows if _is_of(row, limit)]
         if not of_limit:
             yield Gap(EVALUATION, f"{limit.get('metric')} of {limit.get('slice')} was not measured", AGAIN)
+        for row in of_limit:
+            if row.get("verdict") == "fail":
+                yield Gap(
+                    EVALUATION, f"{row.get('metric')} of {row.get('slice')} misses its threshold", "improve the model"
+                )
         if any(not isinstance(row.get(end), (int, float)) for row in of_limit for end in ("low", "high")):
             yield Gap(EVALUATION, f"{limit.get('metric')} of {limit.get('slice')} has no interval", AGAIN)
     for failure in (content.get("gate") or {}).get("failures") or []:
@@ -59,6 +64,8 @@ def thresholds_met(subject: Subject) -> Iterator[Gap]:
 def reasons(subject: Subject) -> Iterator[Gap]:
     """Each feature of the model has a reason code and words for it."""
     registry = subject.evidence("features").get("registry") or {}
+    if not registry.get("features"):
+        yield Gap("evidence/features.json", "names no feature", "`make run` writes it")
     for feature in registry.get("features") or []:
         if not feature.get("code") or not str(feature.get("reason") or "").strip():
             message = f"the feature {feature.get('name')} has no reason code with words"
@@ -70,7 +77,11 @@ def fair(subject: Subject) -> Iterator[Gap]:
     limits = [limit for limit in _limits(subject) if limit.get("slice") not in (None, "all")]
     if not limits:
         yield Gap(THRESHOLDS, "sets no threshold for a group", "set one for each group that could be treated unfairly")
-    for row in subject.evidence("evaluation").get("results") or []:
+    rows = subject.evidence("evaluation").get("results") or []
+    for limit in limits:
+        if not any(_is_of(row, limit) for row in rows):
+            yield Gap(EVALUATION, f"{limit.get('metric')} of {limit.get('slice')} was not measured", AGAIN)
+    for row in rows:
         if any(_is_of(row, limit) for limit in limits) and row.get("verdict") == "fail":
             yield Gap(
                 EVALUATION, f"{row.get('metric')} of {row.get('slice')} misses its threshold", "see the reasons there"
