@@ -131,6 +131,7 @@ CONTRACT, QUALITY = "contracts/applications.odcs.yaml", "evidence/data-quality.j
 MUTATIONS: list[tuple[str, str, Change, str]] = [
     ("GOV-01", SYSTEM, lambda d: d.update(owner_team=" "), "`owner_team` is empty"),
     ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="A@bank.example "), "answered and reviewed by two"),
+    ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="A <a@bank.example>"), "answered and reviewed by two"),
     ("GOV-02", FACTS, lambda d: d["screen"]["answers"].popitem(), "not answered: whether it makes images of child"),
     (
         "GOV-02",

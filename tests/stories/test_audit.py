@@ -9,25 +9,8 @@ import pytest
 
 from ai_factory import proof
 from tests.kit import cli, put
-from tests.test_proof import content, head, log, note
-
-ORIGIN = "/s/service"
-
-
-@pytest.fixture
-def logged(project: Path) -> Path:
-    """A project with a log of seven events, the first five under a checkpoint."""
-    lines = log(7)
-    kept = json.dumps({"log": "service.jsonl", "checkpoint": note(lines[:5], ORIGIN)})
-    put(
-        project,
-        {
-            "var/audit/service.jsonl": content(lines),
-            "var/audit/service.head.json": json.dumps(head(lines)),
-            "var/audit/service.checkpoints": kept + "\n",
-        },
-    )
-    return project
+from tests.stories.conftest import ORIGIN
+from tests.test_proof import content, log, note
 
 
 def test_sound_logs_are_intact(logged: Path) -> None:

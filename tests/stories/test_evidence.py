@@ -10,7 +10,6 @@ import zipfile
 from pathlib import Path
 
 from tests.kit import cli, commit, git, put
-from tests.stories.test_audit import logged  # noqa: F401
 from tests.stories.test_gate import DAY, assessed
 
 
@@ -23,7 +22,7 @@ def verified(archive: Path, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_a_bundle_holds_records_results_and_proofs(logged: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_bundle_holds_records_results_and_proofs(logged: Path, tmp_path: Path) -> None:
     """Neither code nor logs; it verifies in an empty environment."""
     put(logged, {"governance/system.yaml": "name: small\n", "ops/audit.yaml": "checkpoint_keys: []\n"})
     put(logged, {".gitignore": "var/\n"})
@@ -70,7 +69,7 @@ def test_nothing_is_overwritten(project: Path, tmp_path: Path) -> None:
     assert "is there already" in result.err
 
 
-def test_an_event_that_is_nowhere_stops_it(logged: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_an_event_that_is_nowhere_stops_it(logged: Path, tmp_path: Path) -> None:
     assessed(logged, tmp_path)
     result = cli("evidence", "-o", str(tmp_path / "b.zip"), "--event", "none", cwd=logged)
     assert (result.code, (tmp_path / "b.zip").exists()) == (2, False)

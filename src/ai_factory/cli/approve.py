@@ -13,10 +13,10 @@ from ai_factory.cli.look import Json, Place, Verbose
 
 def approve(
     role: Annotated[str, typer.Argument(help="The role that decides, such as risk.")],
+    approver: Annotated[str, typer.Option("--approver", help="Your address.")],
+    author: Annotated[str, typer.Option("--author", help="The address of who proposes the release.")],
+    expires: Annotated[str, typer.Option("--expires", metavar="DATE", help="The last day, at most a year on.")],
     path: Place = ".",
-    approver: Annotated[str, typer.Option("--approver", help="Your address.")] = ...,  # type: ignore[assignment]
-    author: Annotated[str, typer.Option("--author", help="The address of who proposes the release.")] = ...,  # type: ignore[assignment]
-    expires: Annotated[str, typer.Option("--expires", metavar="DATE", help="The last day, at most a year on.")] = ...,  # type: ignore[assignment]
     conditions: Annotated[str, typer.Option("--conditions", help="Under which conditions, in words.")] = "",
     refuse: Annotated[bool, typer.Option("--refuse", help="Put on record that you do not approve.")] = False,
     as_json: Json = False,

@@ -15,8 +15,8 @@ from ai_factory.errors import MachineError, UsageError
 
 
 def evidence(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The archive to write, a new file.")],
     path: Place = ".",
-    output: Annotated[Path, typer.Option("--output", "-o", help="The archive to write, a new file.")] = ...,  # type: ignore[assignment]
     events: Annotated[
         list[str] | None,
         typer.Option("--event", metavar="ID", help="Prove this event of the log; again for more."),

@@ -14,10 +14,10 @@ from ai_factory.cli.look import Json, Verbose
 def waive(
     rule: Annotated[str, typer.Argument(help="The rule, such as AF002, or AF007 for a control.")],
     subject: Annotated[str, typer.Argument(metavar="FILE|CONTROL", help="The file or the control that it is about.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why, in words.")] = ...,  # type: ignore[assignment]
-    owner: Annotated[str, typer.Option("--owner", help="Who answers for it.")] = ...,  # type: ignore[assignment]
-    approver: Annotated[str, typer.Option("--approver", help="Who agrees: another person.")] = ...,  # type: ignore[assignment]
-    until: Annotated[str, typer.Option("--until", metavar="DATE", help="The last day on which it holds.")] = ...,  # type: ignore[assignment]
+    reason: Annotated[str, typer.Option("--reason", help="Why, in words.")],
+    owner: Annotated[str, typer.Option("--owner", help="Who answers for it.")],
+    approver: Annotated[str, typer.Option("--approver", help="Who agrees: another person.")],
+    until: Annotated[str, typer.Option("--until", metavar="DATE", help="The last day on which it holds.")],
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:

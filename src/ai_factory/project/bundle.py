@@ -13,7 +13,6 @@ from ai_factory.lock import LOCK, WAIVERS
 from ai_factory.project import trail
 from ai_factory.project.gate import Gated
 from ai_factory.project.opening import Project
-from ai_factory.project.subject import subject_of
 from ai_factory.tree import Tree
 from ai_factory.workspace import find_repository
 
@@ -41,8 +40,7 @@ def bundle(project: Project, gated: Gated, told: Mapping[str, Any], events: Iter
 
     Raises UsageError for an event that is in no log, and ProjectError for one that no checkpoint covers.
     """
-    subject = subject_of(project, gated.applies.as_of)
-    files = {f"project/{path}": content for path, content in _kept(subject.files).items()}
+    files = {f"project/{path}": content for path, content in _kept(gated.subject.files).items()}
     for number, event in enumerate(events, 1):
         files[f"proofs/{number}.json"] = _json(trail.prove(project, event))
     verdict = "passed" if gated.passed else "not passed"

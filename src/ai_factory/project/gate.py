@@ -10,7 +10,7 @@ from ai_factory.check import Finding
 from ai_factory.governance import approvals
 from ai_factory.governance.applicability import Applicability, law_asks
 from ai_factory.governance.approvals import Situation
-from ai_factory.governance.checking import Gap, Result, Status, results
+from ai_factory.governance.checking import Gap, Result, Status, Subject, results
 from ai_factory.governance.checks import CHECKS
 from ai_factory.lock import WAIVERS
 from ai_factory.project.approve import standing
@@ -25,12 +25,17 @@ OWNERS: Mapping[str, str] = {"business_owner": "business owner", "dpo": "data pr
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """What the gate found: the tier, every control, and the findings that stand in the way or are waived."""
+    """What the gate looked at and found: every control, and the findings that stand in the way or are waived."""
 
-    applies: Applicability
+    subject: Subject
     results: tuple[Result, ...]
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]  # approvals that soon run out
+
+    @property
+    def applies(self) -> Applicability:
+        """What applies to the project on that day."""
+        return self.subject.applies
 
     @property
     def passed(self) -> bool:
@@ -48,7 +53,7 @@ def gate(project: Project, as_of: str) -> Gated:
     stands = tuple(_waived(result, held, as_of) for result in found)
     open_ones = [finding for result in found if result.blocks for finding in findings_of(result)]
     findings = (*waivers.apply(open_ones, held, as_of), *refused)
-    return Gated(subject.applies, stands, findings, tuple(approvals.warnings(register, now)))
+    return Gated(subject, stands, findings, tuple(approvals.warnings(register, now)))
 
 
 def _signed(paths: tuple[str, ...], unsigned: Sequence[Gap], now: Situation) -> bool:

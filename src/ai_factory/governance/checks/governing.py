@@ -13,6 +13,7 @@ from ai_factory.governance.applicability import applicability
 from ai_factory.governance.checking import Gap, Subject
 from ai_factory.governance.record import record
 from ai_factory.lock import WAIVERS
+from ai_factory.people import person
 
 SYSTEM, FACTS = "governance/system.yaml", "governance/facts.yaml"
 RECORD, RISKS = "governance/applicability.json", "governance/risk-assessment.yaml"
@@ -37,7 +38,7 @@ def screened(subject: Subject) -> Iterator[Gap]:
             yield Gap(FACTS, f"it {practice.use}: this may be prohibited ({practice.cite})", "stop, and ask legal")
         elif answers.get(practice.use) is not False:
             yield Gap(FACTS, f"not answered: whether it {practice.use}", "`ai-factory assess` asks")
-    people = {_person(screen.get(name)) for name in ("answered_by", "reviewed_by")}
+    people = {person(str(screen.get(name) or "")) for name in ("answered_by", "reviewed_by")}
     if "" in people or len(people) < 2:
         yield Gap(FACTS, "the screen was not answered and reviewed by two people", "name both under `screen`")
 
@@ -112,10 +113,6 @@ def waivers_sound(subject: Subject) -> Iterator[Gap]:
 
 def _text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
-
-
-def _person(value: object) -> str:
-    return value.strip().casefold() if isinstance(value, str) else ""
 
 
 def _day(value: object) -> str:
