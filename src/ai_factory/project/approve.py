@@ -99,7 +99,9 @@ def _refuse(one: Approval, register: Register, now: Situation) -> None:
     against = [reason for reason in approvals.reasons(one, now) if one.decision == approvals.APPROVED]
     if against:
         raise ProjectError(
-            f"this approval would not hold: {against[0]}", "let another person approve", tuple(against[1:])
+            f"this approval would not hold: {against[0]}",
+            "mend that, or let another person approve",
+            tuple(against[1:]),
         )
     others = [other.role for other in register.approvals if person(other.approver) == person(one.approver)]
     if set(others) - {one.role}:
