@@ -17,7 +17,9 @@ from ai_factory.cache import document
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance.applicability import applicability
 from ai_factory.governance.checking import Gap, Status, Subject, gaps_of, result
-from ai_factory.governance.checks import CHECKS
+from ai_factory.governance.checks import CHECKS as BEFORE
+from ai_factory.governance.checks import IN_USE
+from ai_factory.governance.checks.dossier import RECORD, both
 from ai_factory.governance.reading import read
 from ai_factory.governance.record import record
 from ai_factory.lock import Entry, Lock, Origin
@@ -29,7 +31,17 @@ TODAY = "2026-11-26"
 MODEL = "r-81190373e82f"
 INJECTION = {"metric": "injection_resisted", "slice": "all", "at_least": 0.9}
 MAKER = {"name": "maker", "purpose": "model", "owner": "procurement", "outside": True}
+GOV, SYSTEM, FACTS = "governance", "governance/system.yaml", "governance/facts.yaml"
+CONTRACT, QUALITY = "contracts/applications.odcs.yaml", "evidence/data-quality.json"
+SCOPE, DOSSIER = "governance/scope.yaml", "governance/dossier.yaml"
+OPEN = {"finding": "leak", "severity": "high", "owner": "team", "due": "2027-01-01"}
 Change = Callable[[Any], None]
+CHECKS = {name: both(check, IN_USE[name]) if name in IN_USE else check for name, check in BEFORE.items()}
+WRITTEN = (  # the documents of `make documents`
+    *("system-card", "risk-register", "impact-assessment", "literacy-list", "datasheet", "technical-file"),
+    *("validation-report", "supplier-file", "change-record", "threat-model", "oversight-plan", "notices"),
+    *("instructions-for-use", "retention-schedule", "monitoring-plan", "incident-plan", "decommission-plan"),
+)
 
 
 def system() -> dict[str, Any]:
@@ -85,9 +97,10 @@ def project() -> Subject:
     evaluation = {"gate": {"passed": True, "failures": []}, "model_version": MODEL, "results": rows}
     for name, content in {**EVIDENCE, "evaluation": evaluation}.items():
         files |= evidence(name, content, files, "contracts/applications.odcs.yaml")
-    files = changed(files, "governance/risk-assessment.yaml", accept)
     files = changed(files, "governance/notices.yaml", lambda rules: rules.update(reviewed_by="c@x", reviewed_on=TODAY))
+    files |= dossier(files)
     paths = {"constraints.txt": Entry("base", "managed", base=blob_id(files["constraints.txt"].content))}
+    paths[RECORD] = Entry("governance", "produced")
     lock = Lock(Origin("embedded", "embedded", "1.0", "", ""), "1.0", {}, {}, "", paths)
     return Subject(files, lock, known, applies, TODAY, lambda path: digest_in(files, path), document)
 
@@ -96,10 +109,13 @@ def digest_in(files: Mapping[str, File], path: str) -> str:
     return f"sha256:{hashlib.sha256(files[path].content).hexdigest()}" if path in files else ""
 
 
-def accept(register: dict[str, Any]) -> None:
-    """Somebody accepts what remains of each risk."""
-    for risk in register["risks"]:
-        risk.update(accepted_by="risk@bank.example", review_by="2027-06-30")
+def dossier(files: Mapping[str, File]) -> dict[str, File]:
+    """Documents as the project writes them, of files as they are, and the record of both."""
+    made = {f"docs/governance/{name}.md": File(f"# {name}\n".encode()) for name in WRITTEN}
+    sources = [CONTRACT, FACTS, "governance/scope.yaml", "governance/dossier.yaml"]
+    told = {path: digest_in(made, path) for path in made}
+    record = {"inputs": {path: digest_in(files, path) for path in sources}, "documents": told}
+    return {**made, RECORD: File(json.dumps(record).encode())}
 
 
 def changed(files: Mapping[str, File], path: str, change: Change) -> dict[str, File]:
@@ -124,9 +140,6 @@ def found(control: str, subject: Subject) -> list[Gap]:
 def test_every_check_passes_on_a_project_that_keeps_it() -> None:
     assert {control: found(control, project()) for control in CHECKS} == {control: [] for control in CHECKS}
 
-
-GOV, SYSTEM, FACTS = "governance", "governance/system.yaml", "governance/facts.yaml"
-CONTRACT, QUALITY = "contracts/applications.odcs.yaml", "evidence/data-quality.json"
 
 MUTATIONS: list[tuple[str, str, Change, str]] = [
     ("GOV-01", SYSTEM, lambda d: d.update(owner_team=" "), "`owner_team` is empty"),
@@ -200,6 +213,24 @@ MUTATIONS: list[tuple[str, str, Change, str]] = [
     ("MON-01", "ops/monitoring.yaml", lambda d: d["checks"][0].update(runbook="ops/playbook.md#none"), "is not there"),
     ("MON-01", "ops/monitoring.yaml", lambda d: d["checks"][0].update(owner=""), "psi has no `owner`"),
     ("MON-01", *of("monitoring", lambda c: c.update(measurements=[])), "holds no measurement"),
+    ("GOV-01", SCOPE, lambda d: d["use"].update(necessity=" "), "`use.necessity` is empty, or a placeholder"),
+    ("GOV-01", DOSSIER, lambda d: d.update(lifetime="TBD"), "`lifetime` is empty, or a placeholder"),
+    ("GOV-01", SCOPE, lambda d: d["use"].update(people="right in 97.5 %"), "`use.people` says 97.5 %: no evidence"),
+    (
+        "GOV-05",
+        FACTS,
+        lambda d: d["facts"].update(persons_per_year=7),
+        "is of other files than these: governance/facts",
+    ),
+    ("DATA-06", *of("features", lambda c: c.update(worst={"application_id": "A000001"})), "holds `application_id`"),
+    ("MOD-06", DOSSIER, lambda d: d["validation"].update(findings=[OPEN]), "a high finding is open: leak"),
+    ("MOD-06", DOSSIER, lambda d: d["validation"].update(findings=[{"finding": "x"}]), "the finding has no `due`: x"),
+    ("MOD-09", DOSSIER, lambda d: d["change"].update(why="other"), "is of other files than these: governance/dossier"),
+    ("SEC-02", SCOPE, lambda d: d.update(threats=[]), "names no threat"),
+    ("SEC-02", SCOPE, lambda d: d["threats"][0].update(tests=[]), "no test shows what answers the threat"),
+    ("SEC-02", SCOPE, lambda d: d["threats"][0].update(tests=["tests/gone.py"]), "is not there: tests/gone.py"),
+    ("TRA-01", SCOPE, lambda d: d.update(told=[]), "says nowhere what people are told"),
+    ("TRA-01", SCOPE, lambda d: d["told"][0].update(text=""), "`told`: a row has no `text`"),
     ("INC-02", f"{GOV}/dependencies.yaml", lambda d: d.update(consumers=[{"name": "x"}]), "one of `consumers` has no"),
 ]
 
@@ -224,6 +255,11 @@ TEXTS = [
     ("HUM-02", "ops/runbook.md", b"call somebody\n", "says no command that stops the system"),
     ("GOV-07", "governance/literacy.yaml", None, "nobody has learnt what the business owner needs"),
     ("GOV-07", "governance/literacy.yaml", b"a: 1\n", "is no list of rows"),
+    ("GOV-05", "docs/governance/impact-assessment.md", None, "is missing"),
+    ("GOV-05", "docs/governance/impact-assessment.md", b"# mine", "was changed by hand"),
+    ("GOV-05", RECORD, None, "is missing"),
+    ("TRA-03", "docs/governance/instructions-for-use.md", b"TODO", "holds a placeholder: TODO"),
+    ("INC-01", "docs/governance/incident-plan.md", None, "is missing"),
     ("DATA-01", CONTRACT, None, "there is no data contract"),
     ("DATA-01", CONTRACT, b"a: [\n", "line 2"),
     ("DATA-02", QUALITY, b"{", "is no JSON"),
@@ -286,3 +322,44 @@ def test_each_check_has_a_mutation() -> None:
     """A check that nothing makes fail is decoration."""
     broken = {row[0] for row in [*MUTATIONS, *TEXTS]}
     assert CHECKS.keys() - broken == set()
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_each_document_is_asked_for(name: str) -> None:
+    """Some control that applies fails without it."""
+    sound = project()
+    files = {path: file for path, file in sound.files.items() if path != f"docs/governance/{name}.md"}
+    without = replace(sound, files=files)
+    missing = [Gap(f"docs/governance/{name}.md", "is missing", "`make documents` writes it")]
+    assert [gaps for control in CHECKS if (gaps := found(control, without))] == [missing]
+
+
+def test_content_is_marked_where_law_asks_for_it() -> None:
+    """Then a row names the mark."""
+    sound = project()
+    asked = sound.applies.duties["EUAIA-50.2"]._replace(applies=True)
+    applies = replace(sound.applies, duties={**sound.applies.duties, "EUAIA-50.2": asked})
+    gaps = found("TRA-01", replace(sound, applies=applies))
+    assert [gap.message for gap in gaps] == ["does not say how content that it makes is marked"]
+    marked = dossier(changed(sound.files, SCOPE, lambda d: d["told"][0].update(mark="C2PA manifest")))
+    files = {**changed(sound.files, SCOPE, lambda d: d["told"][0].update(mark="C2PA manifest")), **marked}
+    digests = partial(digest_in, files)
+    assert found("TRA-01", replace(sound, applies=applies, files=files, digest=digests)) == []
+
+
+def test_a_new_contract_makes_every_document_stale() -> None:
+    """The datasheet does not speak of it yet."""
+    sound = project()
+    files = {**sound.files, "contracts/more.odcs.yaml": sound.files[CONTRACT]}
+    gaps = found("TRA-03", replace(sound, files=files))
+    assert [gap.message for gap in gaps] == ["is of other files than these: contracts/more.odcs.yaml changed since"]
+
+
+def test_a_project_that_writes_no_documents_shows_other_evidence() -> None:
+    """Where its factory has none of this; with nothing at all the control is not met."""
+    sound = project()
+    entry = Entry("docs", "seeded", controls=("TRA-03",))
+    bare = replace(sound, lock=sound.lock._replace(paths={}))
+    held = replace(sound, lock=sound.lock._replace(paths={"docs/use.md": entry}))
+    assert [gap.message for gap in found("TRA-03", bare)] == ["nothing in this project is evidence for it"]
+    assert found("TRA-03", held) == []

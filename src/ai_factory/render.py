@@ -59,6 +59,7 @@ def render(
     tree: dict[str, File] = {}
     owned: dict[str, Owned] = {}
     folders: list[str] = []
+    evidences: list[tuple[str, tuple[str, ...]]] = []
     for component in components:
         stamped = _stamped(component, contexts[component.name], templates)
         claims = _claims(component, contexts[component.name], templates)
@@ -68,6 +69,8 @@ def render(
         owned |= {path: claims.owned(component, path, source) for path, (_, source) in stamped.items()}
         owned |= {path: claims.owned(component, path, "") for path in claims.produced}
         folders += claims.folders()
+        evidences += claims.evidences
+    owned = {path: one._replace(controls=_evident(path, evidences)) for path, one in owned.items()}
     _check(tree, owned)
     return Rendered(dict(sorted(tree.items())), dict(sorted(owned.items())), tuple(sorted(set(folders))))
 
@@ -188,8 +191,7 @@ class _Claims(NamedTuple):
         for glob, ownership in self.ownership if source else ():
             if matches(glob, path):
                 word = ownership
-        controls = [control for control, globs in self.evidences if any(matches(glob, path) for glob in globs)]
-        return Owned(component.name, word, tuple(sorted(controls)), source)
+        return Owned(component.name, word, (), source)
 
     def folders(self) -> list[str]:
         """The folders claimed whole, by a rule `folder/**: managed` that no later rule breaks open."""
@@ -215,6 +217,11 @@ def _reaches(glob: str, folder: str) -> bool:
         if not matches(part, name):
             return False
     return len(parts) > len(names)
+
+
+def _evident(path: str, evidences: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
+    """The controls that a path is evidence for, whichever component says so: one may check what another owns."""
+    return tuple(sorted({control for control, globs in evidences if any(matches(glob, path) for glob in globs)}))
 
 
 def _claims(component: Component, context: Context, templates: Templates) -> _Claims:

@@ -12,6 +12,7 @@ from ai_factory.governance.checking import Gap
 from ai_factory.people import is_address, person
 
 REGISTER = "governance/approvals.yaml"
+RECORD = "governance/applicability.json"  # a subject of every approval, once it is there
 APPROVED = "approved"
 LEAST = (  # what an approval covers at least, where it is there
     "governance/facts.yaml",
@@ -67,7 +68,8 @@ def register(document: Mapping[str, Any]) -> Register:
 
 def subjects_of(found: Register, digests: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """The digest of each file that an approval covers, and the patterns that match none."""
-    named = {path: digests[path] for pattern in found.patterns for path in sorted(digests) if _matches(path, pattern)}
+    patterns = (*found.patterns, *([RECORD] if RECORD in digests else []))
+    named = {path: digests[path] for pattern in patterns for path in sorted(digests) if _matches(path, pattern)}
     return named, [pattern for pattern in found.patterns if not any(_matches(path, pattern) for path in digests)]
 
 

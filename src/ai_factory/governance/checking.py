@@ -17,6 +17,8 @@ from ai_factory.lock import Lock
 from ai_factory.tree import Tree, blob_id
 
 EVIDENCE = "evidence"
+SYSTEM = "governance/system.yaml"
+BEFORE_USE = ("development", "testing")  # a status in which nobody meets the system yet
 KEPT_ELSEWHERE = "var/"  # what a run keeps on its machine: not committed, so its absence in a clone says nothing
 
 
@@ -63,6 +65,14 @@ class Subject:
     today: str
     digest: Callable[[str], str]
     load: documents.Load = documents.load
+
+    @property
+    def in_use(self) -> bool:
+        """Whether people meet the system: its status says so, or says nothing that is known."""
+        try:
+            return self.yaml(SYSTEM).get("status") not in BEFORE_USE
+        except UnreadableError:
+            return True
 
     def yaml(self, path: str) -> dict[str, Any]:
         """A YAML document of the project. Raises UnreadableError."""

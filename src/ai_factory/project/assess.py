@@ -22,6 +22,7 @@ from ai_factory.questions import Ask
 from ai_factory.tree import File
 
 RECORD = "governance/applicability.json"
+DOCUMENTS = "docs/governance/sources.json"  # the record of the documents that a project writes itself
 HEAD = b"""# The facts about this system, from which duties follow. The owning team keeps them true; `ai-factory assess`
 # asks for them in plain words. In our own words, not reviewed by counsel, and no legal advice.
 
@@ -46,6 +47,7 @@ class Assessed:
     steps: tuple[Step, ...]
     before: Mapping[str, str]  # the verdicts of the record that the project had
     files: Mapping[str, bytes]
+    documented: bool = False  # whether the project writes documents of its own from these files
 
     def changed(self) -> list[Judgement]:
         """The controls whose verdict is another than in the record before; none where there was none."""
@@ -80,15 +82,19 @@ def assess(project: Project, given: Told, prompts: Prompts | None, as_of: str) -
         tuple(known.scale.next_steps(law.conditions, facts, choices)),
         _verdicts(project.folder.read(RECORD)),
         {FACTS: _facts_file(now, answers, screen, {**now.people, **given.people}), RECORD: text.encode()},
+        DOCUMENTS in project.lock.paths,
     )
 
 
 def write(project: Project, assessed: Assessed) -> list[str]:
-    """Write facts and record; the paths whose content is another than before."""
+    """Write facts and record; the paths whose content is another than before.
+
+    A record that would differ in its day alone is left: approvals cover it.
+    """
     changed = []
     for path, content in assessed.files.items():
         before = project.folder.read(path)
-        if before is None or before.content != content:
+        if before is None or _content(before.content) != _content(content):
             project.folder.write(path, File(content))
             changed.append(path)
     return changed
@@ -139,6 +145,15 @@ def _verdicts(file: File | None) -> dict[str, str]:
         return {str(name): str(row["verdict"]) for name, row in controls.items()}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _content(file: bytes) -> object:
+    """What a record says but for its day; another file as it is."""
+    try:
+        told = json.loads(file)
+    except ValueError:
+        return file
+    return {**told, "as_of": None} if isinstance(told, dict) else file
 
 
 def _facts_file(now: Told, answers: Mapping[str, Any], screen: Mapping[str, bool], people: Mapping[str, Any]) -> bytes:

@@ -17,7 +17,7 @@ from ai_factory.tree import Tree
 from ai_factory.workspace import find_repository
 
 SCHEMA = "ai-factory/bundle/1"
-KEPT = ("governance/", "evidence/", "bom/", "contracts/", "evals/", "ops/", "docs/model-card.md")
+KEPT = ("governance/", "evidence/", "bom/", "contracts/", "evals/", "ops/", "docs/governance/", "docs/model-card.md")
 SCRIPT, GATE, HELP = "verify.py", "gate.json", "README.txt"
 WORDS = """\
 Evidence of one AI system, as of {as_of}. Gate: {verdict}.

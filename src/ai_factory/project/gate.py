@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ai_factory import waivers
 from ai_factory.check import Finding
 from ai_factory.governance import approvals
-from ai_factory.governance.applicability import Applicability, law_asks
+from ai_factory.governance.applicability import Applicability, Verdict, law_asks
 from ai_factory.governance.approvals import Situation
-from ai_factory.governance.checking import Gap, Result, Status, Subject, results
-from ai_factory.governance.checks import CHECKS
+from ai_factory.governance.checking import Check, Gap, Result, Status, Subject, gaps_of, results
+from ai_factory.governance.checks import CHECKS, IN_USE
+from ai_factory.governance.checks.dossier import both
 from ai_factory.lock import WAIVERS
 from ai_factory.project.approve import standing
 from ai_factory.project.facts import FACTS
@@ -30,7 +31,7 @@ class Gated:
     subject: Subject
     results: tuple[Result, ...]
     findings: tuple[Finding, ...]
-    warnings: tuple[str, ...]  # approvals that soon run out
+    warnings: tuple[str, ...]  # approvals that soon run out, and what has to be done before it is in use
 
     @property
     def applies(self) -> Applicability:
@@ -48,12 +49,25 @@ def gate(project: Project, as_of: str) -> Gated:
     subject = subject_of(project, as_of)
     register, now, unsound = standing(project, subject)
     unsigned = (*unsound, *approvals.gaps(register, now))
-    found = results(subject, {**CHECKS, SIGN_OFF: lambda _: unsigned}, lambda paths: _signed(paths, unsigned, now))
+    checks = {**CHECKS, **(_in_use() if subject.in_use else {}), SIGN_OFF: lambda _: unsigned}
+    found = results(subject, checks, lambda paths: _signed(paths, unsigned, now))
     held, refused = _waivers(project, found)
     stands = tuple(_waived(result, held, as_of) for result in found)
     open_ones = [finding for result in found if result.blocks for finding in findings_of(result)]
     findings = (*waivers.apply(open_ones, held, as_of), *refused)
-    return Gated(subject, stands, findings, tuple(approvals.warnings(register, now)))
+    return Gated(subject, stands, findings, (*approvals.warnings(register, now), *_to_come(subject)))
+
+
+def _in_use() -> dict[str, Check]:
+    """The checks of controls of which more is asked once people meet the system."""
+    return {name: both(CHECKS[name], check) for name, check in IN_USE.items()}
+
+
+def _to_come(subject: Subject) -> Iterator[str]:
+    """What stands in no way yet, and will once the system is in use."""
+    for name, check in IN_USE.items() if not subject.in_use else ():
+        if name in subject.applies.controls and subject.applies.controls[name].verdict is not Verdict.NONE:
+            yield from (f"before it is in use: {gap.message} ({name})" for gap in gaps_of(check, subject))
 
 
 def _signed(paths: tuple[str, ...], unsigned: Sequence[Gap], now: Situation) -> bool:

@@ -23,6 +23,7 @@ def assessed_text(item: Assessed, written: Sequence[str]) -> str:
     lines.append(f"controls on {item.found.as_of}: {_numbers(item.found)}")
     lines += [f"  {_changed(one)}" for one in item.changed()]
     lines.append(f"wrote {', '.join(map(plain, written))}" if written else "nothing was written")
+    lines += ["next: `make documents` writes what follows, then commit"] if written and item.documented else []
     lines.append(UNREVIEWED)
     return "\n".join(lines)
 

@@ -19,7 +19,7 @@ def text(found: Gated) -> str:
     for result in found.results:
         lines += _control(result) if result.blocks else []
     others = [one for one in found.findings if one.rule not in ("AF007", "AF009")]
-    lines += [f"soon: {plain(one)}" for one in found.warnings]
+    lines += [f"note: {plain(one)}" for one in found.warnings]
     lines += [f"{one.rule} {one.level}: {plain(one.path)} {plain(one.message)}" for one in others]
     return "\n".join([*lines, _summary(found), UNREVIEWED])
 

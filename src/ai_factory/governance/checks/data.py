@@ -76,6 +76,28 @@ def features(subject: Subject) -> Iterator[Gap]:
         )
 
 
+def minimised(subject: Subject) -> Iterator[Gap]:
+    """What the contracts restrict, such as identifiers, stands in no evidence."""
+    restricted = {
+        str(column.get("name"))
+        for path in _contracts(subject)
+        for _, column in _columns(subject.yaml(path))
+        if column.get("classification") == "restricted"
+    }
+    for path in sorted(path for path in subject.files if fnmatch(path, "evidence/*.json")):
+        for name in sorted(restricted & set(_names(subject.json(path).get("content")))):
+            yield Gap(path, f"holds `{name}`, which a contract restricts", "keep it out of evidence, then `make run`")
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Every name of a value below, however deep."""
+    for name, item in value.items() if isinstance(value, Mapping) else ():
+        yield str(name)
+        yield from _names(item)
+    for item in value if isinstance(value, list) else ():
+        yield from _names(item)
+
+
 def _contracts(subject: Subject) -> list[str]:
     return sorted(path for path in subject.files if fnmatch(path, CONTRACTS) and path.count("/") == 1)
 

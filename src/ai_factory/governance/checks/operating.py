@@ -57,12 +57,17 @@ def stoppable(subject: Subject) -> Iterator[Gap]:
 
 
 def noticed(subject: Subject) -> Iterator[Gap]:
-    """Every notice has a text, a cite and a day from which it applies, and counsel has looked at them."""
+    """Every notice has a text, a cite, a day from which it applies, and says how far it was checked."""
     rules = subject.yaml(NOTICES)
     for name, regime in (rules.get("regimes") or {}).items():
         for part in ("cite", "applies_from", "text", "verified"):
             if not (regime or {}).get(part):
                 yield Gap(NOTICES, f"{name} has no `{part}`", "write it in")
+
+
+def reviewed(subject: Subject) -> Iterator[Gap]:
+    """Counsel has looked at the notices."""
+    rules = subject.yaml(NOTICES)
     if not rules.get("reviewed_by") or not rules.get("reviewed_on"):
         yield Gap(NOTICES, "counsel has not reviewed the texts", "counsel sets `reviewed_by` and `reviewed_on`")
 

@@ -399,9 +399,7 @@ def approved(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
     screen["answers"] = dict.fromkeys(screen["answers"], False)
     screen |= {"answered_by": "owner@example.org", "reviewed_by": "legal@example.org"}
     save(rebuilt, "facts", document)
-    register = edit(rebuilt.governance / "risk-assessment.yaml")
-    accepted = {"accepted_by": "risk@example.org", "review_by": later}
-    save(rebuilt, "risk-assessment", {"risks": [risk | accepted for risk in register["risks"]]})
+    save(rebuilt, "system", edit(rebuilt.governance / "system.yaml") | {"status": "production"})
     approvals = edit(rebuilt.governance / "approvals.yaml")
     approvals["approvals"] = [
         {
@@ -413,7 +411,7 @@ def approved(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
             "expires": later,
             "covers": governance.subjects(rebuilt, approvals),
         }
-        for role in approvals["required_roles"]
+        for role in governance.needed_roles(rebuilt, approvals)
     ]
     save(rebuilt, "approvals", approvals)
     identity = ["-c", "user.name=a", "-c", "user.email=author@example.org"]

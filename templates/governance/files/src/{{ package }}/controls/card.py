@@ -18,7 +18,7 @@ from .stages import StageFailed
 PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 STEP = re.compile(r"\[([^\]]+)\]|([^.\[\]]+)")
 # A number with a decimal point or a percent sign is a claim; a plain integer is not.
-CLAIM = re.compile(r"(?<![\w.])(\d+\.\d+%?|\d+ ?%)(?![\w]|\.\d)")
+CLAIM = re.compile(r"(?<![\w.])(\d+(?:\.\d+)? ?%|\d+\.\d+)(?![\w]|\.\d)")
 
 Read = Callable[[str], Mapping[str, Any]]
 
@@ -80,7 +80,7 @@ def render(template: str, words: str, read: Read) -> str:
         if found[1] == "text":
             return words.strip()
         name = found[1].removeprefix("table:").split(":", 1)[0]
-        supported.extend(_numbers(read(name)))
+        supported.extend(numbers(read(name)))
         return _filled(found[1], read)
 
     text = PLACEHOLDER.sub(fill, template)
@@ -150,22 +150,32 @@ def _shown(expression: str, value: Any) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def _numbers(value: Any) -> Iterator[float]:
+def numbers(value: Any) -> Iterator[float]:
+    """Every number in a value, however deep."""
     if isinstance(value, bool):
         return
     if isinstance(value, int | float):
         yield float(value)
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _numbers(item)
+            yield from numbers(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _numbers(item)
+            yield from numbers(item)
+
+
+def unsupported(text: str, supported: Sequence[float]) -> list[str]:
+    """The figures in a text that are none of these numbers, as rounded as they are written."""
+    return [claim for claim in CLAIM.findall(text) if not _supports(claim, supported)]
+
+
+def _supports(claim: str, supported: Sequence[float]) -> bool:
+    number = claim.rstrip("% ")
+    decimals = len(number.partition(".")[2])
+    scale = 100 if claim.endswith("%") else 1
+    return any(round(value * scale, decimals) == float(number) for value in supported)
 
 
 def _refuse_unsupported(source: str, text: str, supported: Sequence[float]) -> None:
-    for claim in CLAIM.findall(text):
-        number, decimals = claim.rstrip("% "), len(claim.rstrip("% ").partition(".")[2])
-        scale = 100 if claim.endswith("%") else 1
-        if not any(round(value * scale, decimals) == float(number) for value in supported):
-            raise CardRefused(f"the {source} of the card says {claim}: no evidence supports it")
+    for claim in unsupported(text, supported):
+        raise CardRefused(f"the {source} of the card says {claim}: no evidence supports it")

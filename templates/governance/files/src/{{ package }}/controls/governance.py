@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ import yaml
 from . import evidence
 from .audit import in_production
 from .card import CardRefused, card_text, disagreements, write_card
+from .dossier import DossierRefused, differences
 from .paths import Paths
 from .required import EVIDENCE, FACTS, QUESTIONS, ROLES, SUBJECTS
 from .stages import StageFailed
@@ -38,6 +40,9 @@ NAMED = ("jurisdictions", "roles")  # facts that name something: an empty list i
 WORKING = ("var/", "evidence/")
 # East of Greenwich a day begins before it does in UTC, by which is judged here.
 EARLY = timedelta(days=1)
+# Findings after which nobody has accepted what remains of the risks.
+REGISTER = ("approval of the risk", "governance/approvals.yaml")
+RECORD = "governance/applicability.json"  # which duties apply, and the tier, once it is assessed
 AUTHORS = "authors"  # evidence/authors.json: written for an image, and by no run
 # What an approval must say, and as what.
 FIELDS = {
@@ -65,7 +70,9 @@ class Finding:
 
 def release_findings(paths: Paths, today: date) -> list[Finding]:
     """Everything that blocks a release on `today`; empty means that nothing does."""
-    return [*_decision_findings(paths, today), *check_evidence(paths)]
+    found = [*_decision_findings(paths, today), *check_evidence(paths)]
+    told = {one.subject for one in found}  # a register that cannot be read is told once
+    return [*found, *(one for one in check_documents(paths) if one.subject not in told)]
 
 
 def production_findings(paths: Paths, today: date) -> list[Finding]:
@@ -74,20 +81,26 @@ def production_findings(paths: Paths, today: date) -> list[Finding]:
     New data makes no evidence stale here: it comes every night, and what serves is held to its
     approval by its digest.
     """
-    return [*_decision_findings(paths, today), *check_evidence(paths, moving=WORKING)]
+    return [
+        *_judged(paths, "system.yaml", check_status),
+        *_decision_findings(paths, today),
+        *check_evidence(paths, moving=WORKING),
+    ]
 
 
 def _decision_findings(paths: Paths, today: date) -> list[Finding]:
     """What blocks a release whatever the state of the evidence."""
     ask = committers(paths.root)
+    approvals = _judged(
+        paths,
+        "approvals.yaml",
+        lambda _: [*check_approvals(paths, today, ask), *check_history(paths)],
+    )
+    accepted = not any(one.subject in REGISTER for one in approvals)
     return [
         *_judged(paths, "facts.yaml", check_facts),
-        *_judged(paths, "risk-assessment.yaml", lambda register: check_risks(register, today)),
-        *_judged(
-            paths,
-            "approvals.yaml",
-            lambda _: [*check_approvals(paths, today, ask), *check_history(paths)],
-        ),
+        *_judged(paths, "risk-assessment.yaml", lambda risks: check_risks(risks, today, accepted)),
+        *approvals,
         *check_card(paths),
     ]
 
@@ -143,8 +156,21 @@ def _screen_gaps(screen: Mapping[str, Any]) -> list[tuple[str, str]]:
     return gaps
 
 
-def check_risks(register: Mapping[str, Any], today: date) -> list[Finding]:
-    """There are risks, each with owner, control if high, accepted residual, review in date."""
+def check_status(system: Mapping[str, Any]) -> list[Finding]:
+    """A system that works in production says so: what has to be done before that is asked then."""
+    if system.get("status") == "production":
+        return []
+    message = f"`status` is {system.get('status')}, and this is production"
+    hint = "set `status: production`, have it approved, and see what `ai-factory gate` asks then"
+    return [Finding("governance/system.yaml", message, hint)]
+
+
+def check_risks(register: Mapping[str, Any], today: date, accepted: bool = False) -> list[Finding]:
+    """There are risks, each with owner, control if high, accepted residual, review in date.
+
+    `accepted`: the role `risk` has approved the register, which accepts what remains until the
+    approval runs out.
+    """
     risks = register.get("risks")
     if not isinstance(risks, list) or not risks:
         message, hint = "it names no risk", "list them under `risks`: every system has some"
@@ -153,11 +179,11 @@ def check_risks(register: Mapping[str, Any], today: date) -> list[Finding]:
     return [
         Finding(f"risk {risk.get('id') or f'number {number}'}", message, hint)
         for number, risk in enumerate(rows, start=1)
-        for message, hint in _risk_gaps(risk, today)
+        for message, hint in _risk_gaps(risk, today, accepted)
     ]
 
 
-def _risk_gaps(risk: Mapping[str, Any], today: date) -> list[tuple[str, str]]:
+def _risk_gaps(risk: Mapping[str, Any], today: date, accepted: bool) -> list[tuple[str, str]]:
     gaps = []
     if not str(risk.get("id") or "").strip():
         gaps.append(("no id", "give it an `id` of its own"))
@@ -167,9 +193,11 @@ def _risk_gaps(risk: Mapping[str, Any], today: date) -> list[tuple[str, str]]:
         gaps.append((f"inherent is {inherent!r}", "it is low, medium or high"))
     if inherent == "high" and not risk.get("controls"):
         gaps.append(("a high risk without a control", "name the controls that reduce it"))
-    if not str(risk.get("accepted_by") or "").strip():
-        gaps.append(("the remaining risk is not accepted", "the risk owner sets `accepted_by`"))
-    return gaps + _review_gaps(risk.get("review_by"), today)
+    if not accepted and not str(risk.get("accepted_by") or "").strip():
+        hint = "the role `risk` approves, or the risk owner sets `accepted_by`"
+        gaps.append(("the remaining risk is not accepted", hint))
+    review = risk.get("review_by")
+    return gaps if accepted and not review else gaps + _review_gaps(review, today)
 
 
 def _review_gaps(review: object, today: date) -> list[tuple[str, str]]:
@@ -193,7 +221,7 @@ def check_approvals(paths: Paths, today: date, committers: Committers) -> list[F
     current = subjects(paths, register)
     authors = {name: committers(name) for name in current}
     found += _unknown(current, authors)
-    for role in _names(register, "required_roles"):
+    for role in needed_roles(paths, register):
         held = [approval for approval in approvals if approval["role"] == role]
         gaps = [_approval_gaps(approval, current, today, authors) for approval in held]
         if [] not in gaps:
@@ -201,6 +229,20 @@ def check_approvals(paths: Paths, today: date, committers: Committers) -> list[F
             hint = f"the {role} reviews the subjects and approves them anew"
             found += [Finding(f"approval of the {role}", reason, hint) for reason in reasons]
     return found + _one_person_two_roles(approvals)
+
+
+def needed_roles(paths: Paths, register: Mapping[str, Any]) -> list[str]:
+    """Who has to approve: the roles of the tier, and those that the register names besides."""
+    return list(dict.fromkeys((*ROLES[_tier(paths)], *_names(register, "required_roles"))))
+
+
+def _tier(paths: Paths) -> str:
+    """The inherent tier that was recorded; `high` where none was."""
+    try:
+        told = json.loads((paths.root / RECORD).read_text("utf-8"))["tier"]["inherent"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return "high"
+    return told if told in ROLES else "high"
 
 
 def check_history(paths: Paths) -> list[Finding]:
@@ -243,14 +285,18 @@ def well_formed(register: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], l
     where = "governance/approvals.yaml"
     found = [
         Finding(where, f"`{key}` is not a list of names", "without it nothing needs approval")
-        for key in ("required_roles", "subjects")
-        if not _names(register, key)
+        for key, empty in (
+            ("required_roles", register.get("required_roles") == []),
+            ("subjects", False),
+        )
+        if not empty and not _names(register, key)
     ]
+    named = _names(register, "subjects")
+    hint = "name it there: a register may only ask for more"
     found += [
-        Finding(where, f"`{key}` lacks {name}", "name it there: a register may only ask for more")
-        for key, least in (("required_roles", ROLES), ("subjects", SUBJECTS))
-        for name in least
-        if _names(register, key) and name not in _names(register, key)
+        Finding(where, f"`subjects` lacks {name}", hint)
+        for name in SUBJECTS
+        if named and name not in named
     ]
     given = register.get("approvals") or []
     approvals = []
@@ -379,6 +425,16 @@ def check_card(paths: Paths) -> list[Finding]:
     return [] if same else [Finding("docs/model-card.md", message, "`make run` writes it")]
 
 
+def check_documents(paths: Paths) -> list[Finding]:
+    """The documents that are due are those which their sources give, byte for byte."""
+    try:
+        found = differences(paths)
+    except DossierRefused as refused:
+        place, _, message = str(refused).partition(": ")
+        return [Finding(place, message, "then `make documents`")]
+    return [Finding(path, message, "`make documents`") for path, message in found]
+
+
 def check_serving(paths: Paths, version: str, digest: str) -> list[Finding]:
     """The model that serves is the one of `evidence/model.json`, from which the card is made."""
     try:
@@ -413,7 +469,8 @@ def refuse_unapproved(
 def subjects(paths: Paths, register: Mapping[str, Any]) -> dict[str, str | None]:
     """The digest of each file that an approval covers; None for a pattern that matches none."""
     found: dict[str, str | None] = {}
-    for pattern in _names(register, "subjects"):
+    recorded = [RECORD] if (paths.root / RECORD).is_file() else []
+    for pattern in [*_names(register, "subjects"), *recorded]:
         files = _matched(paths.root, pattern)
         found |= {pattern: None} if not files else {}
         found |= {file.relative_to(paths.root).as_posix(): evidence.digest(file) for file in files}

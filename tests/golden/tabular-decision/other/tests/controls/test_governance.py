@@ -1,5 +1,6 @@
-"""Documents, approvals and evidence are checked; a model card cannot say what is not so."""
+"""Registers, approvals and evidence are checked; no document can say what is not so."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sme_loans.controls import card, evidence, governance
+from sme_loans.controls import card, dossier, evidence, governance
 from sme_loans.controls.card import CardRefused, write_card
+from sme_loans.controls.dossier import DossierRefused
 from sme_loans.controls.paths import Paths
 from sme_loans.controls.required import EVIDENCE, FACTS, QUESTIONS
 
@@ -39,7 +41,7 @@ def nobody(name: str) -> set[str]:
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A project with one subject, approved in two roles, whose run writes all of GIVEN."""
     monkeypatch.setattr(governance, "EVIDENCE", GIVEN)
-    monkeypatch.setattr(governance, "ROLES", ROLES)
+    monkeypatch.setattr(governance, "ROLES", {"low": ROLES[:1], "high": ROLES})
     monkeypatch.setattr(governance, "SUBJECTS", ["evals/thresholds.yaml"])
     project = Paths.of(tmp_path)
     project.governance.mkdir()
@@ -158,16 +160,41 @@ def test_an_approval_that_is_none_is_a_finding(paths: Paths, approvals: object) 
 def test_a_register_that_asks_for_nothing_is_a_finding(
     paths: Paths, key: str, value: object
 ) -> None:
-    """Without roles or subjects every release would be approved."""
+    """Without subjects every release would be approved; the tier names roles by itself."""
     register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
     save(paths, {**register, key: value})
-    assert messages(paths) == [f"`{key}` is not a list of names"]
+    fine = key == "required_roles" and value == []
+    assert messages(paths) == ([] if fine else [f"`{key}` is not a list of names"])
+
+
+@pytest.mark.parametrize(
+    ("record", "missing"),
+    [
+        ('{"tier": {"inherent": "low"}}', []),
+        ('{"tier": {"inherent": "high"}}', ["risk"]),
+        ('{"tier": {"inherent": "none"}}', ["risk"]),
+        ('{"tier": []}', ["risk"]),
+        ("{", ["risk"]),
+        (None, ["risk"]),
+    ],
+)
+def test_the_tier_says_who_approves(paths: Paths, record: str | None, missing: list[str]) -> None:
+    """Where none is known, those of a high one; the record of it is a subject itself."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    del register["approvals"][1]
+    if record is not None:
+        (paths.root / governance.RECORD).write_text(record)
+        assert f"{governance.RECORD} is not covered" in messages(paths)
+        covers = governance.subjects(paths, register)
+        register["approvals"][0]["covers"] = covers
+    save(paths, {**register, "required_roles": []})
+    found = governance.check_approvals(paths, TODAY, nobody)
+    assert [one.subject.removeprefix("approval of the ") for one in found] == missing
 
 
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("required_roles", ["risk"], "`required_roles` lacks business owner"),
         ("subjects", ["governance/*.yaml"], "`subjects` lacks evals/thresholds.yaml"),
     ],
 )
@@ -637,6 +664,8 @@ def test_new_data_is_in_the_way_of_a_release_and_not_of_what_serves(
 ) -> None:
     """Data comes in while an approved model works; a changed threshold stops it all the same."""
     monkeypatch.setattr(governance, "_decision_findings", lambda *_: [])
+    monkeypatch.setattr(governance, "check_documents", lambda _: [])
+    (paths.governance / "system.yaml").write_text("status: production\n")
     serving = (paths, "m-1", "sha256:1", {"ENVIRONMENT": "production"})
     history, nights = paths.var / "history.csv", paths.evidence / "nights.json"
     threshold = paths.evals / "thresholds.yaml"
@@ -665,7 +694,7 @@ def test_the_registers_of_this_project_can_be_read() -> None:
     governance.check_facts(own)
     assert own["screen"]["answers"].keys() >= set(QUESTIONS)
     approvals = yaml.safe_load((ROOT / "governance" / "approvals.yaml").read_text())
-    assert approvals["required_roles"] and approvals["subjects"]
+    assert approvals["subjects"]
 
 
 def test_the_command_names_what_is_missing(
@@ -790,3 +819,240 @@ def test_the_project_template_reads_only_known_evidence() -> None:
     names = {expression.removeprefix("table:").split(":")[0] for expression in found}
     assert names <= {*EVIDENCE, "text"}
     assert not names & {"monitoring", "data-quality", "batches", "overrides"}
+
+
+# ---- documents -----------------------------------------------------------------------------------
+
+SCOPE, WORDS, RISKS = "scope.yaml", "dossier.yaml", "risk-assessment.yaml"
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Paths:
+    """The registers of this project elsewhere, as a new project has them."""
+    for folder in ("governance", "ops", "contracts", "evals", "docs/learn"):
+        if (ROOT / folder).is_dir():
+            shutil.copytree(ROOT / folder, tmp_path / folder)
+    for name in ("applicability.json", "released.json"):
+        (tmp_path / "governance" / name).unlink(missing_ok=True)
+    return Paths.of(tmp_path)
+
+
+def alter(paths: Paths, name: str, change: Change) -> None:
+    """Change a register below governance/."""
+    file = paths.governance / name
+    content = yaml.safe_load(file.read_text())
+    change(content)
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def judge(paths: Paths, *controls: str, duties: bool = True) -> None:
+    """Record that these controls apply, the first from a day to come, and a duty of the first."""
+    verdicts: dict[str, Any] = {name: {"verdict": "required now"} for name in controls}
+    verdicts[controls[0]] = {"verdict": "required by", "by": "2027-12-02", "duties": ["EUAIA-11"]}
+    duty = {"applies": duties, "cite": "Art. 11", "binding": True, "verified": "recall"}
+    record = {
+        "controls": verdicts,
+        "tier": {"inherent": "high"},
+        "requirements": {"EUAIA-11": duty},
+    }
+    (paths.governance / "applicability.json").write_text(json.dumps(record))
+
+
+def said(paths: Paths, name: str) -> str:
+    """One document, as the registers have it now."""
+    return dossier.texts(paths)[f"docs/governance/{name}.md"]
+
+
+def test_this_project_writes_its_documents_and_the_same_each_time(written: Paths) -> None:
+    """All of them, for nothing says yet which are due; what lies there is what was written."""
+    names = dossier.write(written)
+    assert names == sorted([*(one.path for one in dossier.DOCUMENTS), "docs/governance/README.md"])
+    before = {name: (written.root / name).read_bytes() for name in [*names, dossier.RECORD]}
+    assert dossier.differences(written) == []
+    dossier.write(written)
+    assert {name: (written.root / name).read_bytes() for name in before} == before
+    record = json.loads(before[dossier.RECORD])
+    assert sorted(record["documents"]) == names
+    assert record["inputs"]["governance/scope.yaml"].startswith("sha256:")
+    assert b"not assessed" in before["docs/governance/system-card.md"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (SCOPE, lambda d: d["use"].update(necessity=" "), "`use.necessity` is empty"),
+        (SCOPE, lambda d: d["use"].update(harm="TODO"), "`use.harm` is empty or a placeholder"),
+        (SCOPE, lambda d: d["threats"][0].pop("answer"), "`threats: answer` is empty"),
+        (SCOPE, lambda d: d["foreseeable_misuse"].append(""), "`foreseeable_misuse` is empty"),
+        (SCOPE, lambda d: d["oversight"].pop("fallback"), "`oversight.fallback` is empty"),
+        (
+            SCOPE,
+            lambda d: d.pop("foreseeable_misuse"),
+            "nothing is said under `Foreseeable misuse`",
+        ),
+        (WORDS, lambda d: d.update(lifetime=None), "`lifetime` is empty"),
+        (WORDS, lambda d: d["validation"].clear(), "`validation.scope` is empty"),
+        (WORDS, lambda d: d["change"].update(declared="small"), "is one of minor, material"),
+        (RISKS, lambda d: d["risks"][0].update(harm=None), "`risks: harm` is empty"),
+        (RISKS, lambda d: d["risks"][0].update(cause="wrong in 7.77% of cases"), "says 7.77%: no"),
+        (SCOPE, lambda d: d["use"].update(people="right in 99.9 %"), "says 99.9 %: no evidence"),
+        (SCOPE, lambda d: d["told"][0].update(text="AUC 0.8123"), "says 0.8123: no evidence"),
+    ],
+)
+def test_an_empty_text_or_an_unknown_figure_stops_the_documents(
+    written: Paths, name: str, change: Change, message: str
+) -> None:
+    """It names the file and the text; what was written before stays."""
+    dossier.write(written)
+    alter(written, name, change)
+    with pytest.raises(DossierRefused, match=f".*{message}"):
+        dossier.write(written)
+    assert (written.root / dossier.RECORD).exists()
+    assert [one.hint for one in governance.check_documents(written)] == ["then `make documents`"]
+
+
+def test_a_figure_that_evidence_holds_may_stand(written: Paths) -> None:
+    """And the results are shown as they were measured."""
+    written.evidence.mkdir()
+    evidence.write(written, "evaluation", CONTENT, [])
+    evidence.write(written, "model", {"version": "m-1", "model": "sha256:1", "facts": {"n": 2}}, [])
+    alter(written, SCOPE, lambda d: d["use"].update(people="AUC 0.81, for women 79%"))
+    assert "| auc | all | 0.812 | none |" in said(written, "instructions-for-use")
+    assert "| version | m-1 |" in said(written, "validation-report")
+    assert "AUC 0.81, for women 79%" in said(written, "impact-assessment")
+
+
+def test_only_documents_that_are_due_are_written(written: Paths) -> None:
+    """Those whose control and duty apply; one that no longer is goes."""
+    dossier.write(written)
+    judge(written, "MOD-01", "GOV-01")
+    base = ["docs/governance/README.md", "docs/governance/system-card.md"]
+    assert dossier.write(written) == [*base, "docs/governance/technical-file.md"]
+    assert sorted(written.root.glob("docs/governance/*.md")) == [
+        written.root / name for name in [*base, "docs/governance/technical-file.md"]
+    ]
+    text = said(written, "technical-file")
+    assert (
+        "Control MOD-01: required by 2027-12-02. Asked for by EUAIA-11, Art. 11 (recall)." in text
+    )
+    assert "| EUAIA-11 | Art. 11 | yes | none | recall |" in said(written, "system-card")
+    judge(written, "MOD-01", "GOV-01", duties=False)
+    assert dossier.write(written) == base
+    assert "no: EUAIA-11 does not apply" in (written.root / base[0]).read_text()
+
+
+def test_a_release_is_classed_by_what_changed(written: Paths) -> None:
+    """At least as high as its files make it; a first one is new as a whole."""
+    assert "Nothing was released before." in said(written, "change-record")
+    alter(written, WORDS, lambda d: d["change"].update(declared="minor", why="It is smaller."))
+    with pytest.raises(DossierRefused, match="minor, and the first release makes it substantial"):
+        dossier.texts(written)
+    alter(written, WORDS, lambda d: d["change"].update(declared="substantial"))
+    dossier.remember(written)
+    alter(written, WORDS, lambda d: d["change"].update(declared="minor"))
+    assert "at least minor" in said(written, "change-record")
+    alter(written, RISKS, lambda d: d["risks"].pop())
+    with pytest.raises(DossierRefused, match=r"minor, and governance/risk.* makes it material"):
+        dossier.texts(written)
+    alter(written, SCOPE, lambda d: d["out_of_scope"].append("the moon"))
+    alter(written, WORDS, lambda d: d["change"].update(declared="substantial"))
+    text = said(written, "change-record")
+    first = text.index("| governance/scope.yaml | substantial |")
+    assert first < text.index("| governance/risk-assessment.yaml | material |")
+
+
+def test_each_supplier_has_its_terms(written: Paths) -> None:
+    """A service of another firm is named in both registers."""
+    row = {"name": "maker", "purpose": "model", "owner": "procurement", "outside": True}
+    (written.governance / "dependencies.yaml").write_text(yaml.safe_dump({"services": [row]}))
+    alter(written, WORDS, lambda d: d.update(suppliers=[]))
+    with pytest.raises(DossierRefused, match="`suppliers` says nothing of maker"):
+        dossier.texts(written)
+    told = dict.fromkeys(("terms", "data", "changes", "leaving"), "In the contract.")
+    alter(written, WORDS, lambda d: d.update(suppliers=[{"name": "maker", **told}]))
+    assert "| maker | In the contract. |" in said(written, "supplier-file")
+
+
+def test_retention_and_clocks_that_law_asks_for_are_shown(written: Paths) -> None:
+    """As the record of what applies has them."""
+    judge(written, "AUD-03", "INC-01")
+    record = json.loads((written.governance / "applicability.json").read_text())
+    kept = {"record": "decisions", "minimum_days": 761, "cites": ["Reg. B"], "verified": "recall"}
+    deadlines = [
+        {"what": "first notice", "within": "4 hours"},
+        {"what": "last", "within": "30 days"},
+    ]
+    clock = {
+        "regime": "DORA",
+        "from": "awareness",
+        "deadlines": deadlines,
+        "recipient": "authority",
+    }
+    record |= {"retention": [kept], "clocks": [clock]}
+    (written.governance / "applicability.json").write_text(json.dumps(record))
+    assert "| decisions | 761 | Reg. B | recall |" in said(written, "retention-schedule")
+    line = "| DORA | awareness | first notice: 4 hours; last: 30 days | authority | none |"
+    assert line in said(written, "incident-plan")
+
+
+def test_a_document_that_was_changed_or_removed_is_found(written: Paths) -> None:
+    """Byte for byte: it is not what its sources say."""
+    dossier.write(written)
+    assert governance.check_documents(written) == []
+    card, plan = (
+        written.root / f"docs/governance/{name}.md" for name in ("notices", "threat-model")
+    )
+    card.write_text(card.read_text() + "\n")
+    plan.unlink()
+    found = [(one.subject, one.message) for one in governance.check_documents(written)]
+    assert found == [
+        ("docs/governance/notices.md", "it is not what its sources say"),
+        ("docs/governance/threat-model.md", "it is due, and not there"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (WORDS, "a: [1", "governance/dossier.yaml, line 1: "),
+        (SCOPE, "[]", "governance/scope.yaml: it is missing, or no mapping"),
+        (SCOPE, None, "governance/scope.yaml: it is missing, or no mapping"),
+        ("applicability.json", "{", "governance/applicability.json: "),
+    ],
+)
+def test_the_commands_of_the_documents_say_what_is_wrong(
+    written: Paths,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str | None,
+    message: str,
+) -> None:
+    """One line on a register that cannot be read; else what was written."""
+    monkeypatch.setenv("PROJECT_ROOT", str(written.root))
+    assert dossier.main([]) == 0
+    assert capsys.readouterr().out.endswith(" documents to docs/governance/\n")
+    assert dossier.main(["released"]) == 0
+    assert capsys.readouterr().out == "wrote governance/released.json\n"
+    file = written.governance / name
+    file.unlink() if text is None else file.write_text(text)
+    assert dossier.main([]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"no documents: {message}") and said.count("\n") == 1
+
+
+def test_who_approves_the_register_accepts_its_risks() -> None:
+    """Until the approval runs out; a review that a risk names itself is kept all the same."""
+    risk = {"id": "R1", "owner": "team", "inherent": "low", "accepted_by": None, "review_by": None}
+    assert governance.check_risks({"risks": [risk]}, TODAY, accepted=True) == []
+    late = {**risk, "review_by": date(2026, 5, 31)}
+    found = governance.check_risks({"risks": [late]}, TODAY, accepted=True)
+    assert [one.message for one in found] == ["the review was due on 2026-05-31"]
+
+
+@pytest.mark.parametrize("status", ["development", None])
+def test_production_is_said_before_it_begins(paths: Paths, status: str | None) -> None:
+    """More is asked of a system that people meet: literacy, and texts that counsel has seen."""
+    message = f"`status` is {status}, and this is production"
+    assert [one.message for one in governance.check_status({"status": status})] == [message]
+    assert governance.check_status({"status": "production"}) == []

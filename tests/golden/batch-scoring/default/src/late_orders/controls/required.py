@@ -1,5 +1,7 @@
 """What a release of this system needs at least, whatever its registers are cut down to."""
 
+from collections.abc import Mapping
+
 # What a run writes: what its components say they produce.
 EVIDENCE: tuple[str, ...] = (
     "data-quality",
@@ -10,15 +12,29 @@ EVIDENCE: tuple[str, ...] = (
     "model",
     "batches",
 )
-ROLES = ("business owner", "risk", "independent validation", "data protection")
+# Who approves, each another person, by the inherent tier of the system; `high` where none is known.
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "low": ("business owner",),
+    "medium": ("business owner", "risk"),
+    "high": ("business owner", "risk", "independent validation", "data protection"),
+    "critical": (
+        "business owner",
+        "risk",
+        "independent validation",
+        "data protection",
+        "executive",
+    ),
+}
 SUBJECTS: tuple[str, ...] = (
     "governance/system.yaml",
     "governance/facts.yaml",
     "governance/scope.yaml",
     "governance/risk-assessment.yaml",
+    "governance/dossier.yaml",
     "contracts/*.odcs.yaml",
     "evals/thresholds.yaml",
     "docs/model-card.md",
+    "docs/learn/packs.yaml",
     "ops/*.yaml",
 )
 QUESTIONS = (

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from .audit import EventType
+from .governance import needed_roles
 from .paths import Paths
 
 Facts = Mapping[str, Any]
@@ -123,13 +124,15 @@ def facts(paths: Paths) -> Facts:
     runbook = paths.ops / "runbook.md"
     alerts = sorted(paths.ops.glob("alerts*.yml"))
     contracts = sorted(paths.contracts.glob("*.odcs.yaml"))
+    approvals = mapping_in(paths, paths.governance / "approvals.yaml")
     return {
         "package": __name__.split(".")[0],
         "system": mapping_in(paths, paths.governance / "system.yaml"),
         "facts": mapping_in(paths, paths.governance / "facts.yaml").get("facts") or {},
         "scope": mapping_in(paths, paths.governance / "scope.yaml"),
         "risks": mapping_in(paths, paths.governance / "risk-assessment.yaml").get("risks", []),
-        "approvals": mapping_in(paths, paths.governance / "approvals.yaml"),
+        "approvals": approvals,
+        "approvers": needed_roles(paths, approvals),
         "thresholds": mapping_in(paths, paths.evals / "thresholds.yaml").get("thresholds", []),
         "checks": mapping_in(paths, paths.ops / "monitoring.yaml").get("checks", []),
         "audit": mapping_in(paths, paths.ops / "audit.yaml"),
@@ -202,7 +205,7 @@ def _purpose(known: Facts) -> Topic:
 
 
 def _people(known: Facts) -> Topic:
-    system, roles = known["system"], known["approvals"].get("required_roles", [])
+    system, roles = known["system"], known["approvers"]
     owner, risk = system["owner_team"], system["risk_owner"]
     lines = [f"{owner} ({system['contact']}) owns the system; {risk} accepts the remaining risk."]
     others = (owner, "whoever notices it first", "the supplier of the software")
