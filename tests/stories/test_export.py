@@ -21,6 +21,7 @@ from trestle.core.profile_resolver import ProfileResolver
 from trestle.core.validator_factory import validator_factory
 from trestle.oscal import assessment_results, catalog, component, profile
 
+from ai_factory import documents
 from ai_factory.cli import export as commands
 from ai_factory.governance.frameworks import ISO_42001, NIST_AI_RMF
 from ai_factory.report.assessments import UNREVIEWED
@@ -35,6 +36,7 @@ OSCAL: Mapping[str, Any] = {
     "oscal-profile": profile,
     "oscal-assessment-results": assessment_results,
 }
+ROOT = Path(__file__).parent.parent.parent
 TABLES = ("csv", "iso-42001-soa", "nist-ai-rmf")
 BILL = {
     "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -42,7 +44,15 @@ BILL = {
     "specVersion": "1.6",
     "serialNumber": "urn:uuid:2d4a8a8e-0a36-5c0f-9f4e-1f0f6a6f7a11",
     "version": 1,
-    "metadata": {"component": {"type": "application", "bom-ref": "system:small_thing", "name": "small_thing"}},
+    "metadata": {
+        "component": {
+            "type": "application",
+            "bom-ref": "system:small_thing",
+            "name": "small_thing",
+            "properties": [{"name": "of:the-run", "value": "stays"}, {"name": "ai-factory:tier", "value": "goes"}],
+            "externalReferences": [{"type": "website", "url": "https://bank.example"}],
+        }
+    },
     "components": [
         {
             "type": "machine-learning-model",
@@ -155,8 +165,9 @@ def hostile(_world: Path) -> Path:
     factory = small_factory(folder / "factory")
     controls = "templates/core/files/src/{{ package }}/controls"
     put(factory, {f"{controls}/{name}": f"{number}\n" for number, name in enumerate(NAMES)})
-    rules = "ownership: {'src/{{ package }}/controls/**': managed}\n"
-    evidence = "evidences: {FIRM-1: ['src/{{ package }}/controls/**'], GOV-01: ['src/{{ package }}/controls/**']}\n"
+    rules = "ownership: {'src/{{ package }}/controls/**': managed}\nproduces: ['bom/*.json']\n"
+    code = "'src/{{ package }}/controls/**'"
+    evidence = f"evidences: {{FIRM-1: [{code}, 'bom/*.json'], GOV-01: [{code}]}}\n"
     put(factory, {"templates/core/component.yaml": f"summary: {json.dumps(HOSTILE)}\n{rules}{evidence}"})
     put(factory, {"templates/core/CHANGELOG.md": "## 8.0.0\n\n- first\n", "controls/overlay.yaml": FIRM})
     commit(factory)
@@ -289,6 +300,14 @@ def test_the_bill_says_how_the_system_stands(ready: Path) -> None:
     """What the run wrote stays; tier, controls, components and the card are added."""
     found = valid(written("cyclonedx-ml-bom", ready))
     root = found["metadata"]["component"]
+    assert [row for row in root["properties"] if not row["name"].startswith("ai-factory:")] == [
+        {"name": "of:the-run", "value": "stays"}
+    ]
+    assert [(one["type"], one["url"]) for one in root["externalReferences"]] == [
+        ("website", "https://bank.example"),
+        ("attestation", "governance/applicability.json"),
+        ("documentation", "docs/model-card.md"),
+    ]
     told = {row["name"]: row["value"] for row in root["properties"]}
     status = {name.removeprefix("ai-factory:control:"): value for name, value in told.items() if ":control:" in name}
     assert status == {name: row["status"] for name, row in verdicts(ready).items()}
@@ -374,6 +393,8 @@ def test_a_statement_of_applicability_has_all_ids(project: Path, tmp_path: Path)
 
 def test_what_does_not_apply_says_which_fact_made_it_so(ready: Path) -> None:
     found = {row["id"]: row for row in rows(written("iso-42001-soa", ready))}
+    controls = {row["id"]: row for row in rows(written("csv", ready))}
+    assert controls["DATA-07"]["why"] == "does not apply: rag ≠ yes: it is no"
     one = found["A.5.5"]
     assert (one["applicable"], one["controls"]) == ("no", "GOV-05 does not apply")
     assert one["justification"].startswith("GOV-05 does not apply: tier low is below the floor high; not EUAIA-27 (")
@@ -383,8 +404,10 @@ def test_the_matrix_of_the_rmf_has_all_subcategories(ready: Path) -> None:
     found = rows(written("nist-ai-rmf", ready))
     assert ([row["id"] for row in found], len(found)) == (list(NIST_AI_RMF), 72)
     assert sum(row["coverage"] == "not covered by this catalogue" for row in found) == 15
-    (one,) = [row for row in found if row["id"] == "GOVERN 1.6"]
-    assert one["controls"].split("; ")[0] == "GOV-01 required now: waived"
+    assert found[5]["controls"] == "GOV-01 required now: waived"
+    told = {row["id"]: [one.split()[0] for one in row["controls"].split("; ") if one] for row in found}
+    controls = documents.load((ROOT / "controls/controls.yaml").read_bytes(), "controls")["controls"]
+    assert told == {name: [row["id"] for row in controls if name in row["nist"]] for name in NIST_AI_RMF}
 
 
 # ---- all of them ---------------------------------------------------------------------------------
@@ -422,6 +445,14 @@ def test_what_strangers_named_stays_text(name: str, hostile: Path) -> None:
         assert "FIRM-1" in "".join(cells)
     else:
         valid(content)
+
+
+def test_evidence_that_a_run_names_is_told_by_file(hostile: Path) -> None:
+    """A component names what a run writes by a pattern; an export names the files and their digests."""
+    (one,) = [row for row in rows(written("csv", hostile)) if row["id"] == "FIRM-1"]
+    digest = hashlib.sha256((hostile / "bom/ml-bom.cdx.json").read_bytes()).hexdigest()
+    told = one["evidence"].split("; ")
+    assert (f"bom/ml-bom.cdx.json sha256:{digest}" in told, "bom/*.json" in one["evidence"]) == (True, False)
 
 
 def _texts(node: Any, key: str = "") -> list[str]:
@@ -511,8 +542,7 @@ def test_a_factory_of_ones_own(project: Path, factory: Path, tmp_path: Path) -> 
 def test_a_system_of_which_nothing_is_required(tmp_path: Path) -> None:
     """A profile selects something; the other documents say that nothing applies."""
     factory = small_factory(tmp_path / "factory", tags=False)
-    root = Path(__file__).parent.parent.parent / "controls"
-    files = {f"controls/{place.name}": place.read_text("utf-8") for place in root.glob("*.yaml")}
+    files = {f"controls/{place.name}": place.read_text("utf-8") for place in ROOT.glob("controls/*.yaml")}
     text = re.sub(r"tier_floor: \w+", "tier_floor: critical", files["controls/controls.yaml"])
     put(factory, {**files, "controls/controls.yaml": re.sub(r"refs: \[[^]]*\]", "refs: []", text)})
     result = cli("new", "small", str(tmp_path / "p"), "--defaults", "--factory", str(factory))
