@@ -340,6 +340,7 @@ def test_the_bill_says_how_the_system_stands(ready: Path) -> None:
         (json.dumps({**BILL, "specVersion": "1.4"}), "`bom/ml-bom.cdx.json` is no bill of CycloneDX 1.5, 1.6, 1.7"),
         (json.dumps({**BILL, "metadata": {}}), "`bom/ml-bom.cdx.json` does not say which system it is of"),
         (json.dumps({**BILL, "components": [1]}), "`bom/ml-bom.cdx.json` has no list of components"),
+        ("[" * 100_000, "`bom/ml-bom.cdx.json` is no JSON"),
         (json.dumps({**BILL, "dependencies": {}}), "`bom/ml-bom.cdx.json` has no list of dependencies"),
     ],
 )
