@@ -12,6 +12,7 @@ from ai_factory import documents
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance.applicability import Applicability, Verdict, applicability
 from ai_factory.governance.conditions import Conditions, Facts, Leaf
+from ai_factory.governance.frameworks import ISO_42001, NIST_AI_RMF
 from ai_factory.governance.record import record
 from ai_factory.governance.regulation import Regulation, regulation
 from ai_factory.governance.tiers import Scale, Step, scale
@@ -19,6 +20,7 @@ from ai_factory.governance.tiers import Scale, Step, scale
 ROOT = Path(__file__).parent.parent
 ARCHETYPES = sorted(file.stem for file in (ROOT / "tests/archetypes").glob("*.yaml"))
 TODAY = "2026-11-26"
+FUNCTIONS = {"GOVERN": 19, "MAP": 18, "MEASURE": 22, "MANAGE": 13}  # of the AI RMF, with their subcategories
 MAP = ("facts", "conditions", "instruments", "requirements", "controls", "tiers")
 
 
@@ -151,3 +153,14 @@ def test_facts_that_are_none_are_named(parts: dict[str, Any]) -> None:
         "genai": "is yes or no (true, false), not yes",
         "persons_per_year": "is a number, not -1",
     }
+
+
+def test_the_ids_of_frameworks(law: Regulation) -> None:
+    """All there are, each id once; a control speaks to none that is not among them."""
+    families = {name: [one for one in NIST_AI_RMF if one.startswith(name)] for name in FUNCTIONS}
+    assert {name: len(ids) for name, ids in families.items()} == FUNCTIONS
+    assert (len(ISO_42001), len(NIST_AI_RMF)) == (38, 72)
+    controls = law.controls.values()
+    assert {name for one in controls for name in one.iso} - ISO_42001.keys() == set()
+    assert {name for one in controls for name in one.nist} - NIST_AI_RMF.keys() == set()
+    assert [one.id for one in controls if not (one.iso and one.nist)] == []

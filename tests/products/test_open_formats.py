@@ -13,7 +13,9 @@ from ruamel.yaml import YAML
 
 from tests import golden
 from tests.components import install
-from tests.products.product import Product
+from tests.kit import cli
+from tests.products.product import Make, Product
+from tests.stories.test_gate import DAY, assessed
 
 pytestmark = pytest.mark.product
 READER = Path(install.__file__).parent / "formats.py"
@@ -68,6 +70,23 @@ def test_bills_of_materials_are_cyclonedx(
     card["quantitativeAnalysis"]["performanceMetrics"][0]["value"] = 0.8
     (tmp_path / "wrong.json").write_text(json.dumps(bill))
     assert read("bom", tmp_path / "wrong.json").returncode == 1
+
+
+def test_an_enriched_bill_is_cyclonedx_too(
+    copy_of: Make, read: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """What `export` adds to a bill that a run wrote is valid, strictly; all that the run wrote is still there."""
+    product = copy_of("tabular-decision")
+    assessed(product.folder, tmp_path, "eu-retail-credit")
+    file = tmp_path / "enriched.json"
+    result = cli("export", "cyclonedx-ml-bom", "-o", str(file), *DAY, cwd=product.folder)
+    done = read("bom", file)
+    assert (result.code, done.returncode) == (0, 0), result.err + done.stderr
+    before = json.loads((product.folder / "bom" / "ml-bom.cdx.json").read_text("utf-8"))
+    after = json.loads(file.read_text("utf-8"))
+    model, *data = after["components"][: len(before["components"])]
+    assert [reference["url"] for reference in model.pop("externalReferences")] == ["docs/model-card.md"]
+    assert ([model, *data], after["services"]) == (before["components"], before["services"])
 
 
 def test_events_are_openlineage(

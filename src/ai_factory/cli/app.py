@@ -28,6 +28,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "audit": "audit:audit",
     "evidence": "evidence:evidence",
     "map": "maps:maps",
+    "export": "export:export",
     "blueprint": "library:blueprints",
     "component": "library:components",
     "check": "app:check",

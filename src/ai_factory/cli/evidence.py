@@ -37,7 +37,7 @@ def evidence(
     found = gate(project, day(as_of))
     files = bundle(project, found, gates.data(found), events or ())
     content = packed({name: File(part) for name, part in files.items()})
-    _write(output, content)
+    write_new(output, content)
     digest = hashlib.sha256(content).hexdigest()
     verdict = "passed" if found.passed else "not passed: the bundle says so"
     data = {"schema": "ai-factory/evidence/1", "output": str(output), "files": len(files), "passed": found.passed}
@@ -47,7 +47,8 @@ def evidence(
         talk(f"hint: who gets it runs `python verify.py {output.name}`, with verify.py from the archive or from you")
 
 
-def _write(output: Path, content: bytes) -> None:
+def write_new(output: Path, content: bytes) -> None:
+    """Write a file that is not there yet. Raises UsageError for one that is, MachineError where the disk refuses."""
     try:
         with output.open("xb") as stream:
             stream.write(content)

@@ -45,6 +45,12 @@ class Control(NamedTuple):
     only_if: Any
     by_machine: bool
     policies: tuple[str, ...] = ()  # ids of the firm's own policies
+    lifecycle: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()  # of evidence, in words
+    rule: str = ""  # what has to hold, in words
+    nist: tuple[str, ...] = ()  # subcategories of the AI RMF 1.0
+    nist600: tuple[str, ...] = ()  # sections of AI 600-1
+    iso: tuple[str, ...] = ()  # ids of Annex A of ISO/IEC 42001
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +100,12 @@ def _control(row: Mapping[str, Any]) -> Control:
         row.get("only_if"),
         row["verify"]["by"] == "machine",
         tuple(row.get("policies", ())),
+        tuple(row["lifecycle"]),
+        tuple(_kind(one) for one in row["evidence"]),
+        row["verify"]["rule"],
+        *(tuple(row.get(name, ())) for name in ("nist", "nist600", "iso")),
     )
+
+
+def _kind(row: Mapping[str, str]) -> str:
+    return f"{row['kind']}: {row['name']}" + (f" ({row['format']})" if "format" in row else "")
