@@ -145,6 +145,21 @@ def with_row(content: bytes, gone: Sequence[int], row: Mapping[str, Any], key: s
     return buffer.getvalue()
 
 
+def in_row(content: bytes, key: str, number: int, name: str, value: Mapping[str, Any]) -> bytes:
+    """The list at a key with one more member in a row, or another one in its place; all else stays."""
+    from ai_factory.dialect import writer
+
+    yaml = writer()
+    data = yaml.load(content.decode())
+    row = data[key][number]
+    if name not in row:  # not as the last one, after which comments on the next row stand
+        row.insert(len(row) - 1, name, None)
+    row[name] = dict(value)
+    buffer = io.BytesIO()
+    yaml.dump(data, buffer)
+    return buffer.getvalue()
+
+
 def _first_row(content: bytes, row: Mapping[str, Any]) -> bytes:
     """The row below the comments with which an empty list begins."""
     lines = content.decode().splitlines(keepends=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ai_factory import waivers
 from ai_factory.check import Finding
-from ai_factory.governance import approvals
-from ai_factory.governance.applicability import Applicability, law_asks
+from ai_factory.governance import approvals, confirmations
+from ai_factory.governance.applicability import Applicability, Verdict, law_asks
 from ai_factory.governance.approvals import Situation
 from ai_factory.governance.checking import Gap, Result, Status, Subject, results
 from ai_factory.governance.checks import CHECKS
@@ -30,7 +30,7 @@ class Gated:
     subject: Subject
     results: tuple[Result, ...]
     findings: tuple[Finding, ...]
-    warnings: tuple[str, ...]  # approvals that soon run out
+    warnings: tuple[str, ...]  # approvals and waivers that soon run out
 
     @property
     def applies(self) -> Applicability:
@@ -46,14 +46,30 @@ class Gated:
 def gate(project: Project, as_of: str) -> Gated:
     """Look at every control on that day. Raises ProjectError where the facts are not all answered."""
     subject = subject_of(project, as_of)
-    register, now, unsound = standing(project, subject)
+    register, now, unsound, _ = standing(project, subject)
     unsigned = (*unsound, *approvals.gaps(register, now))
     found = results(subject, {**CHECKS, SIGN_OFF: lambda _: unsigned}, lambda paths: _signed(paths, unsigned, now))
     held, refused = _waivers(project, found)
     stands = tuple(_waived(result, held, as_of) for result in found)
     open_ones = [finding for result in found if result.blocks for finding in findings_of(result)]
-    findings = (*waivers.apply(open_ones, held, as_of), *refused)
-    return Gated(subject, stands, findings, tuple(approvals.warnings(register, now)))
+    asked = subject.applies.controls[SIGN_OFF].verdict is not Verdict.NONE
+    waiting = [_waiting(gap) for gap in confirmations.confirmations(register, now)] if asked else []
+    findings = (*waivers.apply(open_ones, held, as_of), *refused, *waiting)
+    soon = (*approvals.warnings(register, now), *_ending(held, as_of))
+    return Gated(subject, stands, findings, soon)
+
+
+def _waiting(gap: Gap) -> Finding:
+    """A confirmation that is missing: an approval stands without it, and a person should look."""
+    return Finding("AF009", gap.path, gap.message, controls=(SIGN_OFF,), hint=gap.hint, weight="warning")
+
+
+def _ending(held: Sequence[Waiver], today: str) -> Iterator[str]:
+    """Waivers that hold and soon run out."""
+    for row in held:
+        near = approvals.within(row.until, today)
+        if near and not waivers.fault(row, today):
+            yield f"the waiver of {row.rule} for {row.path or row.control} runs out {near}, on {row.until}"
 
 
 def _signed(paths: tuple[str, ...], unsigned: Sequence[Gap], now: Situation) -> bool:

@@ -1,11 +1,12 @@
-"""An approval that was written, as text and JSON."""
+"""An approval or a confirmation that was written, as text and JSON."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ai_factory.governance.approvals import REGISTER
+from ai_factory.governance.approvals import REGISTER, row_of
 from ai_factory.project.approve import Approved
+from ai_factory.project.confirm import Confirmed
 from ai_factory.report.plain import count, plain
 
 
@@ -23,4 +24,21 @@ def text(done: Approved) -> str:
 def data(done: Approved) -> dict[str, Any]:
     """The same for machines."""
     told = {"missing": list(done.missing), "replaced": list(done.replaced)}
-    return {"schema": "ai-factory/approve/1", "approval": done.approval._asdict(), **told}
+    return {"schema": "ai-factory/approve/1", "approval": row_of(done.approval), **told}
+
+
+def confirmed_text(done: Confirmed) -> str:
+    """What was looked at, and who did."""
+    one = done.approval
+    who = plain(one.confirmed.by) if one.confirmed else ""
+    lines = [
+        f"confirmed by {who} as {plain(one.role)}: what {plain(one.approver)} approved stands, until {one.expires}"
+    ]
+    lines += [f"  {plain(update.words)}" for update in done.updates]
+    return "\n".join([*lines, f"wrote {REGISTER}: commit it"])
+
+
+def confirmed_data(done: Confirmed) -> dict[str, Any]:
+    """The same for machines."""
+    updates = [update._asdict() for update in done.updates]
+    return {"schema": "ai-factory/confirm/1", "approval": row_of(done.approval), "updates": updates}
