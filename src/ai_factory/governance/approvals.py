@@ -15,6 +15,7 @@ from ai_factory.governance.impact import Effect, Versions
 from ai_factory.people import is_address, person
 
 REGISTER = "governance/approvals.yaml"
+SIGNERS = "governance/allowed_signers"  # whose signatures on approvals count, where a project names them
 APPROVED = "approved"
 LEAST = (  # what an approval covers at least, where it is there
     "governance/facts.yaml",
@@ -24,6 +25,7 @@ LEAST = (  # what an approval covers at least, where it is there
 )
 LONGEST = dt.timedelta(days=366)
 WORDS, DAYS = ("role", "approver", "author", "decision"), ("approved_on", "expires")
+SIGN = ", then `git commit -S` with the key that the allowed signers name"
 WARNINGS = (60, 30, 7)  # days before an approval runs out on which people are told
 
 
@@ -118,7 +120,8 @@ def gaps(found: Register, now: Situation) -> Iterator[Gap]:
         of_role = [list(reasons(one, now)) for one in found.approvals if one.role == role]
         if [] not in of_role:
             for reason in min(of_role, key=len, default=["is missing"]):
-                yield Gap(REGISTER, f"approval of the {role}: {reason}", how(role))
+                signed = any(reason == one.unsigned for one in found.approvals)
+                yield Gap(REGISTER, f"approval of the {role}: {reason}", how(role) + (SIGN if signed else ""))
     for one, roles in roles_of(found.approvals).items():
         if len(roles) > 1:
             yield Gap(REGISTER, f"{one} approved as {' and as '.join(sorted(roles))}", "each role is another person")

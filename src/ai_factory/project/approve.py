@@ -36,6 +36,7 @@ class Approved(NamedTuple):
     approval: Approval
     missing: tuple[str, ...]
     replaced: tuple[str, ...] = ()  # earlier decisions of the role, which git keeps
+    to_sign: bool = False  # the commit of it, since the project names allowed signers
 
 
 class Standing(NamedTuple):
@@ -97,7 +98,7 @@ def approve(project: Project, given: Given, today: str) -> Approved:
     project.folder.write(REGISTER, File(documents.with_row(content, gone, approvals.row_of(one), "approvals")))
     open_roles = [role for role in approvals.required(register, now.roles) if not _holds(role, held, now)]
     before = tuple(f"{rows[number].get('decision')} by {rows[number].get('approver')}" for number in gone)
-    return Approved(one, tuple(open_roles), before)
+    return Approved(one, tuple(open_roles), before, approvals.SIGNERS in subject.files)
 
 
 def _refuse(one: Approval, register: Register, now: Situation) -> None:

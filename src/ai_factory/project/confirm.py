@@ -21,6 +21,7 @@ class Confirmed(NamedTuple):
 
     approval: Approval
     updates: tuple[Effect, ...]
+    to_sign: bool = False  # the commit of it, since the project names allowed signers
 
 
 def confirm(project: Project, role: str, by: str, today: str) -> Confirmed:
@@ -44,7 +45,7 @@ def confirm(project: Project, role: str, by: str, today: str) -> Confirmed:
         raise ProjectError(f"this confirmation would not count: {against[0]}", "let another person of the role confirm")
     content, row = subject.files[REGISTER].content, approvals.row_of_confirmation(given)
     project.folder.write(REGISTER, File(documents.in_row(content, "approvals", number, "confirmed", row)))
-    return Confirmed(one._replace(confirmed=given), tuple(waiting))
+    return Confirmed(one._replace(confirmed=given), tuple(waiting), approvals.SIGNERS in subject.files)
 
 
 def _held(register: Register, role: str, now: Situation) -> tuple[int, Approval]:

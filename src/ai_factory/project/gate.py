@@ -13,6 +13,7 @@ from ai_factory.governance.approvals import Situation
 from ai_factory.governance.checking import Gap, Result, Status, Subject, results
 from ai_factory.governance.checks import CHECKS
 from ai_factory.lock import WAIVERS
+from ai_factory.project import signing
 from ai_factory.project.approve import standing
 from ai_factory.project.facts import FACTS
 from ai_factory.project.opening import Project
@@ -43,10 +44,14 @@ class Gated:
         return not any(finding.level == "error" for finding in self.findings)
 
 
-def gate(project: Project, as_of: str) -> Gated:
-    """Look at every control on that day. Raises ProjectError where the facts are not all answered."""
+def gate(project: Project, as_of: str, signers: str = "") -> Gated:
+    """Look at every control on that day; `signers` is a file of those whose signatures on approvals count.
+
+    Raises ProjectError where the facts are not all answered, UsageError for signers that lie in the project.
+    """
     subject = subject_of(project, as_of)
     register, now, unsound, _ = standing(project, subject)
+    register = signing.judged(project, register, signers)
     unsigned = (*unsound, *approvals.gaps(register, now))
     found = results(subject, {**CHECKS, SIGN_OFF: lambda _: unsigned}, lambda paths: _signed(paths, unsigned, now))
     held, refused = _waivers(project, found)

@@ -15,10 +15,14 @@ def text(done: Approved) -> str:
     one = done.approval
     subjects = count(len(one.covers), "subject")
     lines = [f"{one.decision} by {plain(one.approver)} as {plain(one.role)}: {subjects}, until {one.expires}"]
-    lines.append(f"wrote {REGISTER}: commit it")
+    lines.append(_commit(done.to_sign))
     lines += [f"it takes the place of: {plain(before)}" for before in done.replaced]
     still = ", ".join(map(plain, done.missing))
     return "\n".join([*lines, f"still to approve: {still}" if still else "every role has approved"])
+
+
+def _commit(to_sign: bool) -> str:
+    return f"wrote {REGISTER}: commit it" + (", signed with your key: `git commit -S`" if to_sign else "")
 
 
 def data(done: Approved) -> dict[str, Any]:
@@ -35,7 +39,7 @@ def confirmed_text(done: Confirmed) -> str:
         f"confirmed by {who} as {plain(one.role)}: what {plain(one.approver)} approved stands, until {one.expires}"
     ]
     lines += [f"  {plain(update.words)}" for update in done.updates]
-    return "\n".join([*lines, f"wrote {REGISTER}: commit it"])
+    return "\n".join([*lines, _commit(done.to_sign)])
 
 
 def confirmed_data(done: Confirmed) -> dict[str, Any]:
