@@ -220,3 +220,32 @@ def test_waivers_that_run_out_are_told(governed: Path) -> None:  # noqa: F811 - 
     found = cli("gate", "--as-of", "2026-11-26", "--json", cwd=governed).data["warnings"]
     assert found == ["the waiver of AF007 for GOV-01 runs out within 30 days, on 2026-12-20"]
     assert cli("gate", "--as-of", "2026-12-21", "--json", cwd=governed).data["warnings"] == []
+
+
+def test_a_plan_says_what_becomes_of_approvals(approved: Path, factory: Path) -> None:
+    """In text, JSON and Markdown; of an update that asks for nothing it says nothing."""
+    release(factory, "3.0.0", "changes:\n  - { since: 3.0.0, manual: open the audit }\n")
+    plan = ("sync", "--plan", "--to", "v3.0.0")
+    why = "`core` went from 1.0.0 to 3.0.0: open the audit"
+    found = cli(*plan, "--json", cwd=approved).data["approvals"]
+    assert found == [{"role": role, "impact": "review", "why": why} for role in ("business owner", "risk")]
+    assert f"approval: after this, that of the risk waits for a confirmation: {why}\n" in cli(*plan, cwd=approved).out
+    release(factory, "4.0.0", "changes:\n  - { since: 3.0.0 }\n  - { since: 4.0.0, impact: reapprove }\n")
+    text = cli("sync", "--plan", "--to", "v4.0.0", "--markdown", cwd=approved).out
+    why = "`core` went from 1.0.0 to 4.0.0, whose release asks for a new approval"
+    assert (
+        f"## Approvals\n\n- After this, that of the business owner is void: {why}\n"
+        f"- After this, that of the risk is void: {why}\n\n" in text
+    )
+    release(factory, "5.0.0", "changes:\n  - { since: 5.0.0, impact: none }\n")
+    assert cli("sync", "--plan", "--to", "v5.0.0", "--json", cwd=approved).data["approvals"] == []
+
+
+@pytest.mark.parametrize("text", ["approvals: [", "[]\n", "approvals: text\n", "\x00"])
+def test_a_plan_passes_over_a_register_that_is_none(approved: Path, factory: Path, text: str) -> None:
+    """The gate tells about it."""
+    put(approved, {REGISTER: text})
+    commit(approved)
+    release(factory, "3.0.0", "changes:\n  - { since: 3.0.0, impact: reapprove }\n")
+    result = cli("sync", "--plan", "--json", cwd=approved)
+    assert (result.code, result.data["approvals"]) == (0, [])

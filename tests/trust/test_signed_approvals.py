@@ -263,6 +263,19 @@ def test_a_project_may_name_the_signers(own: Path, keys: dict[str, Path]) -> Non
     assert standing(own)[0] == "fail"
 
 
+def test_a_branch_from_before_a_change_of_the_keys_is_merged_as_ever(own: Path, keys: dict[str, Path]) -> None:
+    """Nobody signs such a merge, and nobody has to: it chooses nothing."""
+    git(own, "branch", "work")
+    put(own, {SIGNERS: (own / SIGNERS).read_text() + line(keys, "second@example.org")})
+    signed(own, keys[PLATFORM], email=PLATFORM)
+    git(own, "checkout", "-q", "work")
+    put(own, {"work.txt": "x\n"})
+    commit(own)
+    git(own, "checkout", "-q", "-")
+    git(own, "merge", "-q", "--no-ff", "--no-edit", "work")
+    assert standing(own) == ("pass", [])
+
+
 def both(why: str) -> tuple[str, list[str]]:
     return "fail", [f"approval of the {role}: {why}" for role in ("business owner", "risk")]
 
