@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ai_factory import cache, catalog, documents, git
+from ai_factory import rows as rows_
 from ai_factory.catalog import Change
 from ai_factory.errors import MachineError, ProjectError, UnreachableError, UsageError
 from ai_factory.governance import approvals
@@ -95,7 +96,7 @@ def approve(project: Project, given: Given, today: str) -> Approved:
     content = subject.files[REGISTER].content
     rows = documents.load(content, REGISTER, ProjectError).get("approvals") or []
     gone = [number for number, row in enumerate(rows) if isinstance(row, dict) and row.get("role") == one.role]
-    project.folder.write(REGISTER, File(documents.with_row(content, gone, approvals.row_of(one), "approvals")))
+    project.folder.write(REGISTER, File(rows_.with_row(content, gone, approvals.row_of(one), "approvals")))
     open_roles = [role for role in approvals.required(register, now.roles) if not _holds(role, held, now)]
     before = tuple(f"{rows[number].get('decision')} by {rows[number].get('approver')}" for number in gone)
     return Approved(one, tuple(open_roles), before, approvals.SIGNERS in subject.files)

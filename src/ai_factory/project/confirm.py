@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ai_factory import documents
+from ai_factory import rows
 from ai_factory.errors import ProjectError, UsageError
 from ai_factory.governance import approvals, confirmations
 from ai_factory.governance.approvals import REGISTER, Approval, Confirmation, Register, Situation
@@ -44,7 +44,7 @@ def confirm(project: Project, role: str, by: str, today: str) -> Confirmed:
     if against := confirmations.against(register, one, given, now):
         raise ProjectError(f"this confirmation would not count: {against[0]}", "let another person of the role confirm")
     content, row = subject.files[REGISTER].content, approvals.row_of_confirmation(given)
-    project.folder.write(REGISTER, File(documents.in_row(content, "approvals", number, "confirmed", row)))
+    project.folder.write(REGISTER, File(rows.with_part(content, "approvals", number, "confirmed", row)))
     return Confirmed(one._replace(confirmed=given), tuple(waiting), approvals.SIGNERS in subject.files)
 
 
@@ -52,9 +52,9 @@ def _held(register: Register, role: str, now: Situation) -> tuple[int, Approval]
     """The last approval of the role that is not void, and the place of its row."""
     if register.odd:
         raise ProjectError(f"`{REGISTER}`: {register.odd[0]}", "mend or remove it; the head of the file shows the form")
-    rows = [(number, one) for number, one in enumerate(register.approvals) if one.role == role]
-    why = [list(approvals.reasons(one, now)) for _, one in rows]
-    sound = [row for row, reasons in zip(rows, why, strict=True) if not reasons]
+    of_role = [(number, one) for number, one in enumerate(register.approvals) if one.role == role]
+    why = [list(approvals.reasons(one, now)) for _, one in of_role]
+    sound = [row for row, reasons in zip(of_role, why, strict=True) if not reasons]
     if not sound:
         said = f"does not hold: {why[-1][0]}" if why else "is missing"
         raise ProjectError(f"the approval of the role `{role}` {said}", f"approve anew: {approvals.how(role)}")
