@@ -47,10 +47,11 @@ class Finding(NamedTuple):
     component: str = ""
     controls: tuple[str, ...] = ()
     hint: str = ""
+    weight: str = ""  # another level than that of its rule
 
     @property
     def level(self) -> str:
-        return RULES[self.rule].level
+        return self.weight or RULES[self.rule].level
 
 
 def compare(lock: Lock, ours: Mapping[str, File], unexpected: Iterable[str] = (), modes: bool = True) -> list[Finding]:

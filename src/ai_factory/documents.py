@@ -89,14 +89,14 @@ def lines_of(content: bytes, places: Sequence[Place]) -> list[int]:
 def _line(node: Node, place: Place) -> int:
     line = 0
     for key in place:
-        found = _child(node, key)
+        found = child(node, key)
         if found is None:
             break
         line, node = found
     return line + 1
 
 
-def _child(node: Node, key: str | int) -> tuple[int, Node] | None:
+def child(node: Node, key: str | int) -> tuple[int, Node] | None:
     """The line of a member (of its key, in a mapping) and the member itself."""
     from ruamel.yaml.nodes import MappingNode, SequenceNode
 
@@ -123,33 +123,6 @@ def edit(content: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     buffer = io.BytesIO()
     yaml.dump(data, buffer)
     return buffer.getvalue()
-
-
-def with_row(content: bytes, gone: Sequence[int], row: Mapping[str, Any], key: str = "") -> bytes:
-    """A list, or the one at a key, without the rows at these places and with one more at its end; all else stays."""
-    from ruamel.yaml.comments import CommentedSeq
-
-    from ai_factory.dialect import writer
-
-    yaml = writer()
-    data = yaml.load(content.decode())
-    rows = data[key] if key else data
-    if not rows:
-        return _first_row(content, row) if not key else edit(content, {(key,): [dict(row)]})
-    assert isinstance(rows, CommentedSeq)
-    for number in sorted(gone, reverse=True):
-        del rows[number]
-    rows.append(dict(row))
-    buffer = io.BytesIO()
-    yaml.dump(data, buffer)
-    return buffer.getvalue()
-
-
-def _first_row(content: bytes, row: Mapping[str, Any]) -> bytes:
-    """The row below the comments with which an empty list begins."""
-    lines = content.decode().splitlines(keepends=True)
-    head = "".join(line for line in lines if line.startswith("#"))
-    return head.encode() + write([dict(row)])
 
 
 def _in_place_of(before: Any, value: Any) -> Any:

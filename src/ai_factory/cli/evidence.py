@@ -11,6 +11,7 @@ import typer
 from ai_factory.cli.assess import day
 from ai_factory.cli.console import show, talk
 from ai_factory.cli.look import Json, Place, Verbose
+from ai_factory.cli.signers import ApprovalSigners, readable
 from ai_factory.errors import MachineError, UsageError
 
 
@@ -22,6 +23,7 @@ def evidence(
         typer.Option("--event", metavar="ID", help="Prove this event of the log; again for more."),
     ] = None,
     as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Judge as of that day (default: today).")] = "",
+    signers: ApprovalSigners = "",
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -34,7 +36,7 @@ def evidence(
     from ai_factory.tree import File
 
     project = open_project(path)
-    found = gate(project, day(as_of))
+    found = gate(project, day(as_of), readable(signers))
     files = bundle(project, found, gates.data(found), events or ())
     content = packed({name: File(part) for name, part in files.items()})
     write_new(output, content)

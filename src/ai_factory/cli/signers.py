@@ -18,6 +18,14 @@ AllowedSigners = Annotated[
         help=f"Take signed releases only, by those named in this file (default: {VARIABLE}).",
     ),
 ]
+ApprovalSigners = Annotated[
+    str,
+    typer.Option(
+        "--signers",
+        metavar="FILE",
+        help="Approvals count if one named in this file has signed them (default: governance/allowed_signers, if any).",
+    ),
+]
 
 
 def allowed_signers(given: str) -> str:
@@ -25,13 +33,16 @@ def allowed_signers(given: str) -> str:
 
     Raises UsageError when it cannot be read: nobody's signature is not everybody's.
     """
-    name = given or os.environ.get(VARIABLE, "")
+    return readable(given or os.environ.get(VARIABLE, ""), f"`--allowed-signers` or `{VARIABLE}`")
+
+
+def readable(name: str, how: str = "`--signers`") -> str:
+    """A file of signers as an absolute path; empty where none is named. Raises UsageError when it cannot be read."""
     if not name:
         return ""
     place = os.path.abspath(os.path.expanduser(name))
     if not (os.path.isfile(place) and os.access(place, os.R_OK)):
         raise UsageError(
-            f"cannot read the allowed signers `{name}`",
-            f"name a file with `--allowed-signers` or `{VARIABLE}`: a line is `NAME KEYTYPE KEY`",
+            f"cannot read the allowed signers `{name}`", f"name a file with {how}: a line is `NAME KEYTYPE KEY`"
         )
     return place

@@ -7,6 +7,7 @@ a factory into its mirror; options and names never mix.
 
 from ai_factory.git.commits import commit, first_commit
 from ai_factory.git.exclude import exclude, excluded, include, missing_lines
+from ai_factory.git.history import Version, versions_of
 from ai_factory.git.index import changed_index, forget_index, require_free_index
 from ai_factory.git.merging import Names, merge_trees
 from ai_factory.git.mirror import update_mirror
@@ -32,7 +33,7 @@ from ai_factory.git.objects import (
 )
 from ai_factory.git.process import isolated, run
 from ai_factory.git.scratch import scratch, store
-from ai_factory.git.signatures import signer
+from ai_factory.git.signatures import Signature, aside, signature, signer
 from ai_factory.git.worktree import (
     UNKNOWN,
     Stage,
@@ -54,8 +55,11 @@ __all__ = [
     "Meeting",
     "Names",
     "Release",
+    "Signature",
     "Stage",
     "Status",
+    "Version",
+    "aside",
     "authors",
     "changed_index",
     "commit",
@@ -87,6 +91,7 @@ __all__ = [
     "restage",
     "run",
     "scratch",
+    "signature",
     "signer",
     "stage",
     "status",
@@ -94,4 +99,5 @@ __all__ = [
     "store",
     "unmerged",
     "update_mirror",
+    "versions_of",
 ]

@@ -1,9 +1,12 @@
-"""Who signed a release: git's own check of a tag's SSH signature, with keys that a person named and nothing else."""
+"""Who signed a release or a commit: git's own check of its SSH signature, with keys that were named, nothing else."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from ai_factory.errors import SignatureError
 from ai_factory.git.objects import Release
@@ -18,7 +21,7 @@ _REASONS = (  # what ssh-keygen and git say, and what it means
     ("not permitted for use in signature namespace", "its key may not sign for git"),
     ("cannot run", "`ssh-keygen` is not installed, which checks it"),
     ("could not run", "`ssh-keygen` is not installed, which checks it"),
-    ("No principal matched", "its key is not among those that `{allowed}` names"),
+    ("No principal matched", "its key is not among those that {allowed} names"),
 )
 
 
@@ -36,6 +39,41 @@ def signer(repository: str, release: Release, allowed: str) -> str:
     if done.returncode or good is None:
         raise _refused(release, said, allowed)
     return f"{good[1]} ({good[2]} {good[3]})"
+
+
+class Signature(NamedTuple):
+    """Who signed a commit, by the name that the allowed signers give; or why nobody did whose word counts."""
+
+    by: str
+    flaw: str = ""
+
+
+def signature(repository: str, commit: str, allowed: str) -> Signature:
+    """Who signed a commit; `allowed` is a file of allowed signers, of which the line that fits first names the signer.
+
+    A key that it limits in time counts for commits of that time, which is the signer's word.
+    """
+    head = run(["cat-file", "commit", commit], repository).partition(b"\n\n")[0]
+    if not re.search(rb"^gpgsig(-sha256)? ", head, re.MULTILINE):
+        return Signature("", "it has no signature")
+    if not re.search(rb"^gpgsig(-sha256)? -----BEGIN SSH SIGNATURE-----$", head, re.MULTILINE):
+        return Signature("", "only SSH signatures are checked")
+    environment = with_settings(isolated(), _settings(allowed))
+    done = finished(["verify-commit", commit], repository, environment=environment, expect=(0, 1))
+    said = done.stderr.decode(errors="replace")
+    good = _GOOD.search(said)
+    if done.returncode or good is None:
+        return Signature("", _why(said, "the commit").format(allowed="the file of signers"))
+    return Signature(good[1])
+
+
+@contextmanager
+def aside(content: bytes) -> Iterator[str]:
+    """The name of a file with that content, for as long as git needs to read it."""
+    with tempfile.NamedTemporaryFile("wb", prefix="ai-factory-") as stream:
+        stream.write(content)
+        stream.flush()
+        yield stream.name
 
 
 def _settings(allowed: str) -> Sequence[tuple[str, str]]:
@@ -78,9 +116,13 @@ def _unsigned(release: Release, why: str) -> SignatureError:
 
 
 def _refused(release: Release, said: str, allowed: str) -> SignatureError:
-    why = next((meaning for words, meaning in _REASONS if words in said), "it does not fit the tag")
-    key = _ANY_KEY.search(said)
+    key, why = _ANY_KEY.search(said), _why(said, "the tag").format(allowed=f"`{allowed}`")
     return SignatureError(
-        f"the signature of the tag `{release.tag}` does not count: {why.format(allowed=allowed)}",
+        f"the signature of the tag `{release.tag}` does not count: {why}",
         "ask the factory's owners, and only then add the key" + (f" {key[1]}" if key else ""),
     )
+
+
+def _why(said: str, what: str) -> str:
+    """What git and ssh-keygen mean; it may hold a place for the name of the allowed signers."""
+    return next((meaning for words, meaning in _REASONS if words in said), f"it does not fit {what}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ai_factory import cache, documents, git
-from ai_factory.errors import MachineError, ProjectError, UsageError
+from ai_factory import cache, catalog, documents, git
+from ai_factory import rows as rows_
+from ai_factory.catalog import Change
+from ai_factory.errors import MachineError, ProjectError, UnreachableError, UsageError
 from ai_factory.governance import approvals
 from ai_factory.governance.approvals import REGISTER, Approval, Register, Situation
 from ai_factory.governance.checking import Gap, Subject
 from ai_factory.people import is_address, person
+from ai_factory.project.facts import factory_of
 from ai_factory.project.opening import Project
 from ai_factory.project.subject import subject_of
 from ai_factory.tree import LINK, File
@@ -34,6 +37,7 @@ class Approved(NamedTuple):
     approval: Approval
     missing: tuple[str, ...]
     replaced: tuple[str, ...] = ()  # earlier decisions of the role, which git keeps
+    to_sign: bool = False  # the commit of it, since the project names allowed signers
 
 
 class Standing(NamedTuple):
@@ -42,6 +46,7 @@ class Standing(NamedTuple):
     register: Register
     now: Situation
     unsound: tuple[Gap, ...]
+    commit: str = ""  # the one that is checked out, where there is one
 
 
 def standing(project: Project, subject: Subject) -> Standing:
@@ -61,28 +66,40 @@ def standing(project: Project, subject: Subject) -> Standing:
     ]
     links = [path for path in named if subject.files[path].mode == LINK]
     unsound += [Gap(path, "is a link, and its target can change unseen", "put the file itself there") for path in links]
+    commit, changed_by = _history(project, named)
     roles = subject.known.scale.roles[subject.applies.tier]
-    return Standing(register, Situation(named, _changed_by(project, named), roles, subject.today), tuple(unsound))
+    moved = _declared(project, register)
+    now = Situation(named, changed_by, roles, subject.today, project.lock.components, moved)
+    return Standing(register, now, tuple(unsound), commit)
 
 
 def approve(project: Project, given: Given, today: str) -> Approved:
     """Write a decision into the register. Raises ProjectError, before anything is written, for one that cannot hold."""
     subject = subject_of(project, today)
-    register, now, unsound = standing(project, subject)
+    register, now, unsound, commit = standing(project, subject)
     if unsound:
         raise ProjectError(f"`{REGISTER}`: {unsound[0].message}", unsound[0].hint)
     one = Approval(
-        given.role, given.approver, given.author, given.decision, today, given.expires, now.subjects, given.conditions
+        given.role,
+        given.approver,
+        given.author,
+        given.decision,
+        today,
+        given.expires,
+        now.subjects,
+        given.conditions,
+        commit,
+        dict(sorted(now.components.items())),
     )
     _refuse(one, register, now)
     held = (*(other for other in register.approvals if other.role != one.role), one)
     content = subject.files[REGISTER].content
     rows = documents.load(content, REGISTER, ProjectError).get("approvals") or []
     gone = [number for number, row in enumerate(rows) if isinstance(row, dict) and row.get("role") == one.role]
-    project.folder.write(REGISTER, File(documents.with_row(content, gone, _row(one), "approvals")))
+    project.folder.write(REGISTER, File(rows_.with_row(content, gone, approvals.row_of(one), "approvals")))
     open_roles = [role for role in approvals.required(register, now.roles) if not _holds(role, held, now)]
     before = tuple(f"{rows[number].get('decision')} by {rows[number].get('approver')}" for number in gone)
-    return Approved(one, tuple(open_roles), before)
+    return Approved(one, tuple(open_roles), before, approvals.SIGNERS in subject.files)
 
 
 def _refuse(one: Approval, register: Register, now: Situation) -> None:
@@ -112,20 +129,30 @@ def _holds(role: str, held: tuple[Approval, ...], now: Situation) -> bool:
     return any(other.role == role and not list(approvals.reasons(other, now)) for other in held)
 
 
-def _row(one: Approval) -> dict[str, Any]:
-    """The approval as the register holds it; people read it from the top."""
-    told = {name: value for name, value in one._asdict().items() if value}
-    return {**told, "covers": dict(one.covers)}
-
-
-def _changed_by(project: Project, paths: Mapping[str, str]) -> dict[str, frozenset[str] | None]:
-    """Who has changed each subject; None where nobody knows: shallow clones, and changes that are not committed."""
+def _history(project: Project, paths: Mapping[str, str]) -> tuple[str, dict[str, frozenset[str] | None]]:
+    """The commit, and who has changed each subject; None where nobody knows: shallow, and what is not committed."""
     if not find_repository(project.root):
-        return dict.fromkeys(paths)
+        return "", dict.fromkeys(paths)
     try:
         told = git.authors(project.root, paths)
         state = git.status(project.root)
     except MachineError:
-        return dict.fromkeys(paths)
+        return "", dict.fromkeys(paths)
     dirty = {*state.dirty, *state.untracked, *state.unwatched, *state.sparse}
-    return {path: told[path] if told[path] and path not in dirty else None for path in paths}
+    return state.head, {path: told[path] if told[path] and path not in dirty else None for path in paths}
+
+
+def _declared(project: Project, register: Register) -> dict[str, tuple[Change, ...]]:
+    """What the components that moved since an approval declare of their changes.
+
+    Raises UnreachableError where the factory cannot be read, or lacks one of them: it may ask for a new approval.
+    """
+    moved = register.moved(project.lock.components)
+    if not moved:
+        return {}
+    factory = factory_of(project)
+    if gone := set(moved).difference(factory.components()):
+        message = f"the factory has no component `{min(gone)}` any more: what its updates mean for approvals is unknown"
+        raise UnreachableError(message, "`ai-factory sync` brings the project to what the factory has")
+    version = project.lock.factory.version
+    return {name: catalog.component(name, factory.read, version, cache.document).changes for name in moved}

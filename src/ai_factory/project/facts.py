@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ai_factory import cache, catalog, documents, formats
 from ai_factory.errors import FactoryError, ProjectError, UnreachableError, UsageError
-from ai_factory.factory import EMBEDDED, open_factory
+from ai_factory.factory import EMBEDDED, Factory, open_factory
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance.applicability import Applicability, Judgement, applicability
 from ai_factory.governance.assessment import SCREEN_KEY
@@ -55,15 +55,18 @@ def map_of(project: Project | None) -> Map:
 
     Raises AuthorError for a map with mistakes, UnreachableError where the factory cannot be read: it may ask for more.
     """
-    if project is None:
-        return map_in({})
+    return map_in(factory_of(project).read(catalog.CONTROLS) if project else {})
+
+
+def factory_of(project: Project) -> Factory:
+    """The project's factory at the version that was applied. Raises UnreachableError where it cannot be read here."""
     factory = applied_factory(project)
     if factory is None:
         message = (
             f"the factory `{project.lock.factory.url}` cannot be read here, and its map may ask for more than ours"
         )
         raise UnreachableError(message, "`ai-factory status --remote` fetches it")
-    return map_in(factory.read(catalog.CONTROLS))
+    return factory
 
 
 def map_in(controls: Tree) -> Map:

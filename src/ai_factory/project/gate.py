@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from ai_factory import waivers
 from ai_factory.check import Finding
-from ai_factory.governance import approvals
+from ai_factory.governance import approvals, confirmations
 from ai_factory.governance.applicability import Applicability, Verdict, law_asks
 from ai_factory.governance.approvals import Situation
 from ai_factory.governance.checking import Check, Gap, Result, Status, Subject, gaps_of, results
 from ai_factory.governance.checks import CHECKS, IN_USE
 from ai_factory.governance.checks.dossier import both
 from ai_factory.lock import WAIVERS
+from ai_factory.project import signing
 from ai_factory.project.approve import standing
 from ai_factory.project.facts import FACTS
 from ai_factory.project.opening import Project
@@ -31,7 +32,7 @@ class Gated:
     subject: Subject
     results: tuple[Result, ...]
     findings: tuple[Finding, ...]
-    warnings: tuple[str, ...]  # approvals that soon run out, and what has to be done before it is in use
+    warnings: tuple[str, ...]  # approvals and waivers that soon run out, and what is due before it is in use
 
     @property
     def applies(self) -> Applicability:
@@ -44,18 +45,25 @@ class Gated:
         return not any(finding.level == "error" for finding in self.findings)
 
 
-def gate(project: Project, as_of: str) -> Gated:
-    """Look at every control on that day. Raises ProjectError where the facts are not all answered."""
+def gate(project: Project, as_of: str, signers: str = "") -> Gated:
+    """Look at every control on that day; `signers` is a file of those whose signatures on approvals count.
+
+    Raises ProjectError where the facts are not all answered, UsageError for signers that lie in the project.
+    """
     subject = subject_of(project, as_of)
-    register, now, unsound = standing(project, subject)
+    register, now, unsound, _ = standing(project, subject)
+    register = signing.judged(project, register, signers)
     unsigned = (*unsound, *approvals.gaps(register, now))
     checks = {**CHECKS, **(_in_use() if subject.in_use else {}), SIGN_OFF: lambda _: unsigned}
     found = results(subject, checks, lambda paths: _signed(paths, unsigned, now))
     held, refused = _waivers(project, found)
     stands = tuple(_waived(result, held, as_of) for result in found)
     open_ones = [finding for result in found if result.blocks for finding in findings_of(result)]
-    findings = (*waivers.apply(open_ones, held, as_of), *refused)
-    return Gated(subject, stands, findings, (*approvals.warnings(register, now), *_to_come(subject)))
+    asked = subject.applies.controls[SIGN_OFF].verdict is not Verdict.NONE
+    waiting = [_waiting(gap) for gap in confirmations.confirmations(register, now)] if asked else []
+    findings = (*waivers.apply(open_ones, held, as_of), *refused, *waiting)
+    notes = (*approvals.warnings(register, now), *_ending(held, as_of), *_to_come(subject))
+    return Gated(subject, stands, findings, notes)
 
 
 def _in_use() -> dict[str, Check]:
@@ -68,6 +76,19 @@ def _to_come(subject: Subject) -> Iterator[str]:
     for name, check in IN_USE.items() if not subject.in_use else ():
         if name in subject.applies.controls and subject.applies.controls[name].verdict is not Verdict.NONE:
             yield from (f"before it is in use: {gap.message} ({name})" for gap in gaps_of(check, subject))
+
+
+def _waiting(gap: Gap) -> Finding:
+    """A confirmation that is missing: an approval stands without it, and a person should look."""
+    return Finding("AF009", gap.path, gap.message, controls=(SIGN_OFF,), hint=gap.hint, weight="warning")
+
+
+def _ending(held: Sequence[Waiver], today: str) -> Iterator[str]:
+    """Waivers that hold and soon run out."""
+    for row in held:
+        near = approvals.within(row.until, today)
+        if near and not waivers.fault(row, today):
+            yield f"the waiver of {row.rule} for {row.path or row.control} runs out {near}, on {row.until}"
 
 
 def _signed(paths: tuple[str, ...], unsigned: Sequence[Gap], now: Situation) -> bool:

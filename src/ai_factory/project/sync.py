@@ -7,7 +7,7 @@ git in a scratch repository; a conflict lives in the lock until a person has dec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory import __version__, base, cache, check, edits, evolve, git, journal, lock, manifest, questions
 from ai_factory.base import Base
@@ -27,6 +27,9 @@ from ai_factory.project.target import Choice, Recipe, declared, recipe, rendered
 from ai_factory.tree import File, Tree, digest
 from ai_factory.workspace import keeps_modes
 
+if TYPE_CHECKING:  # at run time it comes with all of governance, which most syncs do not ask for
+    from ai_factory.project.foreseen import Foreseen
+
 
 class Sync(NamedTuple):
     """A sync about to happen: the plan, the drift that stays, what the components' releases say."""
@@ -42,6 +45,7 @@ class Sync(NamedTuple):
     nothing_to_do: bool  # whether lock, files and manifest would stay as they are
     given: frozenset[str] = frozenset()  # the answers that somebody gave; the others are defaults
     signed_by: str = ""  # who signed the release, where that was asked
+    approvals: tuple[Foreseen, ...] = ()  # those that it voids, or that will wait for a confirmation
 
     @property
     def still_open(self) -> bool:
@@ -97,6 +101,7 @@ def prepare(project: Project, request: Request) -> Sync:
         _changes_nothing(project, plan, wanted != wished),
         frozenset(evolved.answers),
         factory.signed_by,
+        _foreseen(project, made),
     )
 
 
@@ -156,6 +161,15 @@ def _releases(record: Lock, target: Target) -> tuple[tuple[str, str, str], ...]:
     names = sorted({*record.components, *target.components})
     rows = ((name, record.components.get(name, ""), target.components.get(name, "")) for name in names)
     return tuple(row for row in rows if row[1] != row[2])
+
+
+def _foreseen(project: Project, made: Recipe) -> tuple[Foreseen, ...]:
+    """What becomes of approvals, where a component moves."""
+    if made.versions == project.lock.components:
+        return ()
+    from ai_factory.project.foreseen import foreseen
+
+    return foreseen(project, made.components)
 
 
 def _changelog(tree: Tree) -> str:

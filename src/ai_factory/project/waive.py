@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ai_factory import catalog, documents, waivers
+from ai_factory import catalog, waivers
+from ai_factory import rows as rows_
 from ai_factory.check import RULES
 from ai_factory.errors import UsageError
 from ai_factory.governance.applicability import law_asks
@@ -31,7 +32,7 @@ def waive(project: Project, given: Waiver, today: str) -> list[str]:
     rows = waivers.parse(file.content) if file else []
     same = [number for number, row in enumerate(rows) if _place(row) == _place(given)]
     row = {name: value for name, value in given._asdict().items() if value}
-    content = documents.with_row(file.content if file else HEAD, same, row)
+    content = rows_.with_row(file.content if file else HEAD, same, row)
     project.folder.write(WAIVERS, File(content))
     return [f"it takes the place of the one until {rows[number].until}" for number in same]
 

@@ -18,9 +18,11 @@ def text(found: Gated) -> str:
     lines: list[str] = []
     for result in found.results:
         lines += _control(result) if result.blocks else []
-    others = [one for one in found.findings if one.rule not in ("AF007", "AF009")]
+    others = [one for one in found.findings if one.rule not in ("AF007", "AF009") or one.level != "error"]
     lines += [f"note: {plain(one)}" for one in found.warnings]
-    lines += [f"{one.rule} {one.level}: {plain(one.path)} {plain(one.message)}" for one in others]
+    for one in others:
+        lines.append(f"{one.rule} {one.level}: {plain(one.path)} {plain(one.message)}")
+        lines += [f"  hint: {plain(one.hint)}"] if one.level == "warning" else []
     return "\n".join([*lines, _summary(found), UNREVIEWED])
 
 

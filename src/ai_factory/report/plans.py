@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ai_factory.governance.impact import REAPPROVE
 from ai_factory.plan import ACTIONS, Change, Plan
 from ai_factory.project.new import Birth
 from ai_factory.project.sync import Sync, release_notes
 from ai_factory.report.findings import row as finding_row
 from ai_factory.report.plain import DECIDE, count, plain
 from ai_factory.tree import File, blob_id, word
+
+if TYPE_CHECKING:
+    from ai_factory.project.foreseen import Foreseen
 
 ROWS = 100  # of one list in Markdown: a forge takes some 65,000 characters
 MARKUP = frozenset("\\`*_{}[]<>|~#&$")
@@ -109,10 +113,16 @@ def _rest(sync: Sync) -> list[str]:
     lines = [_answer_line(row) for row in _changed(sync)]
     lines += [f"note: {plain(note)}" for note in sync.plan.notes]
     lines += [f"by hand: {plain(step)}" for step in sync.plan.manual]
+    lines += [f"approval: after this, that of the {plain(_after(one))}" for one in sync.approvals]
     for finding in sync.drift:
         lines.append(f"drift: {plain(finding.path)} {finding.message}, and this sync leaves it so")
         lines.append(f"      hint: `ai-factory restore {plain(word(finding.path))}`")
     return lines
+
+
+def _after(one: Foreseen) -> str:
+    state = "is void" if one.impact == REAPPROVE else "waits for a confirmation"
+    return f"{one.role} {state}: {one.why}"
 
 
 def _answer_line(row: Mapping[str, Any]) -> str:
@@ -160,6 +170,7 @@ def sync_data(sync: Sync, applied: bool) -> dict[str, Any]:
         "controls": controls(sync),
         "drift": [finding_row(finding) for finding in sync.drift],
         "manual": list(plan.manual),
+        "approvals": [one._asdict() for one in sync.approvals],
         "notes": list(plan.notes),
     }
 
@@ -202,6 +213,7 @@ def sync_markdown(sync: Sync) -> str:
     ]
     parts += _section("Conflicts", [f"- {_code(c.path)}: {_md(c.why)}" for c in sync.plan.conflicts])
     parts += _section("By hand", [f"- {_md_text(step)}" for step in sync.plan.manual])
+    parts += _section("Approvals", [f"- After this, that of the {_md_text(_after(one))}" for one in sync.approvals])
     parts += _section("Notes", [f"- {_md_text(note)}" for note in sync.plan.notes])
     parts += _section("Changes", [_md_row(change) for change in sync.plan.visible if change.action != "conflict"])
     parts += _section("Components", [_md_release(sync, *release) for release in sync.releases])

@@ -113,6 +113,24 @@ def test_an_approval_that_does_not_hold_is_refused(
     assert messages(paths) == [expected]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"commit": "1a2b3c4", "components": {"audit": "0.4.0"}},
+        {"confirmed": {"by": "2@example.org", "on": "2026-05-20", "components": {"audit": "0.5.0"}}},
+        {"conditions": None, "components": None, "note": ["anything"]},
+    ],
+)
+def test_what_a_tool_adds_to_an_approval_changes_nothing_here(
+    paths: Paths, more: dict[str, Any]
+) -> None:
+    """Of which commit and components it is, and who has confirmed it since."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    register["approvals"][0].update(more)
+    save(paths, register)
+    assert messages(paths) == []
+
+
 def test_an_approval_of_today_east_of_greenwich_holds(paths: Paths) -> None:
     """There it is a day later than in UTC, by which the check goes."""
     register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
