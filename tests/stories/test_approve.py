@@ -49,7 +49,8 @@ def test_an_approval_is_written_for_the_subjects_as_they_are(governed: Path) -> 
     result = cli("approve", "business owner", *WHO, "--conditions", "until the pilot ends", "--json", cwd=governed)
     assert (result.code, result.data["missing"]) == (0, [])
     (row,) = rows(governed)
-    assert sorted(row["covers"]) == ["governance/facts.yaml", "ops/old.md", "ops/runbook.md"]
+    subjects = ["governance/applicability.json", "governance/facts.yaml", "ops/old.md", "ops/runbook.md"]
+    assert sorted(row["covers"]) == subjects
     assert all(digest.startswith("sha256:") for digest in row["covers"].values())
     told = (row["role"], row["approver"], row["decision"], row["expires"], row["conditions"])
     assert told == ("business owner", "owner@example.org", "approved", "2027-06-30", "until the pilot ends")
