@@ -103,6 +103,13 @@ def test_a_result_says_all_there_is() -> None:
     ]
 
 
+def test_nothing_in_a_result_is_a_link_or_a_placeholder() -> None:
+    """A viewer of SARIF makes a link of `[text](address)`, and puts an argument in the place of `{0}`."""
+    text = sarif.document(report(Finding("AF011", "[x](https://evil.invalid){0}", "m")))
+    (result,) = json.loads(text)["runs"][0]["results"]
+    assert result["message"]["text"] == "[x] (https://evil.invalid){{0}} m"
+
+
 def test_a_comment_is_cut_to_what_a_forge_takes() -> None:
     text = markdown.document(report(*many("AF002", 3000)))
     shown = len(valid.read("markdown", text))
