@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 from ai_factory import __version__
-from ai_factory.errors import FactoryError
+from ai_factory.errors import FactoryError, unexpected
 
 
 def main() -> None:
@@ -68,8 +68,7 @@ def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict about the project
         if "--verbose" in arguments:
             sys.excepthook(type(error), error, error.__traceback__)
-        unexpected = FactoryError(f"unexpected {type(error).__name__}: {error}", "`--verbose` shows where")
-        return _tell(unexpected, arguments)
+        return _tell(unexpected(error), arguments)
     return code
 
 

@@ -43,16 +43,22 @@ def options(arguments: Sequence[str]) -> Options:
 def main(arguments: Sequence[str]) -> int:
     """Check the projects and tell what was found; the exit code."""
     wanted = options(arguments)
-    results = tuple(checked(path) for path in wanted.paths)
-    code = verdict((finding for result in results for finding in result.findings), wanted.fail_on)
     if wanted.format in ("", "text") and not wanted.outputs and "GITHUB_ACTIONS" not in os.environ:
+        results, code = _results(wanted)
         say(report.text(results, code))
         return code
     from ai_factory.cli import output  # which loads what the other formats have in common
     from ai_factory.report.rows import Report
 
-    made = Report("check", results, code, wanted.fail_on)
-    return output.deliver(made, output.asked(wanted.format, wanted.outputs))
+    asked = output.asked(wanted.format, wanted.outputs)
+    with output.accounted("check", asked):
+        results, code = _results(wanted)
+    return output.deliver(Report("check", results, code, wanted.fail_on), asked)
+
+
+def _results(wanted: Options) -> tuple[tuple[Checked, ...], int]:
+    results = tuple(checked(path) for path in wanted.paths)
+    return results, verdict((finding for result in results for finding in result.findings), wanted.fail_on)
 
 
 def checked(path: str) -> Checked:

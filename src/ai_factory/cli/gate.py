@@ -9,7 +9,6 @@ import typer
 from ai_factory.cli import output
 from ai_factory.cli.assess import day
 from ai_factory.cli.look import Json, Place, Verbose
-from ai_factory.errors import FactoryError
 from ai_factory.report.formats import FORMATS
 
 Format = Annotated[
@@ -40,11 +39,8 @@ def gate(
     from ai_factory.report import gates as report
 
     wanted = output.asked("json" if as_json else form, outputs or [])
-    try:
+    with output.accounted("gate", wanted):
         project = open_project(path)
         found = verb(project, day(as_of))
-    except FactoryError as error:
-        output.give_up("gate", error, wanted)
-        raise
     made, own = report.report(found, path, project.root), report.own(found)
     raise typer.Exit(output.deliver(made, wanted, own))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ai_factory.cli import say
-from ai_factory.errors import FactoryError, MachineError, UsageError
+from ai_factory.errors import FactoryError, MachineError, UsageError, unexpected
 from ai_factory.report.formats import FORMATS, Own, document, failed
+from ai_factory.report.plain import error_text
 from ai_factory.report.rows import Report
 from ai_factory.tree import File
 from ai_factory.workspace import Folder, find_repository
@@ -54,7 +56,7 @@ def deliver(report: Report, wanted: Asked, own: Own = Own()) -> int:  # noqa: B0
     told = _placed(report) if wanted.files or wanted.format not in LOCAL or _on_github(wanted) else report
     told = _written(told, wanted, own)
     if wanted.format in ("text", AUTO):
-        sys.stderr.write("".join(document("text", _only(told, error), own) + "\n" for error in told.errors))
+        sys.stderr.write("".join(f"{error_text(error)}\n" for error in told.errors))
         parts = [own.text(told)]
     else:
         parts = [document(wanted.format, told, own)]
@@ -65,15 +67,16 @@ def deliver(report: Report, wanted: Asked, own: Own = Own()) -> int:  # noqa: B0
     return told.code
 
 
-def give_up(command: str, error: FactoryError, wanted: Asked) -> None:
-    """Write the files of a command that could not do its work: nobody is to take an older one for its result."""
-    told = _written(failed(command, error), wanted, Own())
-    for other in told.errors[1:]:
-        sys.stderr.write(document("text", _only(told, other), Own()) + "\n")
-
-
-def _only(report: Report, error: FactoryError) -> Report:
-    return failed(report.command, error)
+@contextmanager
+def accounted(command: str, wanted: Asked) -> Iterator[None]:
+    """Where the work within fails, the files say so: nobody is to take older ones for its result."""
+    try:
+        yield
+    except Exception as error:
+        why = error if isinstance(error, FactoryError) else unexpected(error)
+        for other in _written(failed(command, why), wanted, Own()).errors[1:]:
+            sys.stderr.write(f"{error_text(other)}\n")
+        raise
 
 
 def _on_github(wanted: Asked) -> bool:
