@@ -27,6 +27,8 @@ from ai_factory.governance.reading import read
 from ai_factory.project.gate import SIGN_OFF
 from ai_factory.project.target import Choice, recipe, settle
 from ai_factory.questions import MISSING, Question
+from ai_factory.report import findings, github, gitlab, sarif
+from ai_factory.report.formats import FORMATS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "docs" / "source"
@@ -356,7 +358,8 @@ def index_page(parts: Sequence[Component], plans: Sequence[Blueprint]) -> str:
         ("[Beside public templates](compared.md)", "what is born with each blueprint, and with others"),
         ("[What is checked](checked.md)", "for each control, what a machine looks at and what only people can"),
         ("[Exit codes](exit-codes.md)", "what the number means that a command ends with"),
-        ("[Rules](rules.md)", "what `check` can find"),
+        ("[Rules](rules.md)", "what `check` and `gate` can find"),
+        ("[Output formats](formats.md)", "what `check` and `gate` print and write for other programs"),
         ("[Template format](template-format.md)", "what a component may hold"),
         *(
             (f"[{name}.schema.json](schemas/{name}.schema.json)", _title(name).replace("<", "&lt;"))
@@ -399,12 +402,21 @@ def source_page(path: Path) -> str:
     return re.sub(r"<!-- ([a-z-]+) -->", lambda found: known[found[1]], path.read_text("utf-8"))
 
 
+def _grades() -> Iterator[tuple[str, ...]]:
+    """How other formats call our levels."""
+    for level in findings.LEVELS:
+        yield level, code(sarif.LEVELS[level]), code(github.COMMANDS[level]), code(gitlab.SEVERITIES[level])
+
+
 def generated() -> dict[str, str]:
     """What the hand-written pages take from the code."""
     rules = [(key, rule.title, rule.level, code(rule.group)) for key, rule in RULES.items()]
     return {
         "rules": table(("id", "means", "level", "group"), rules),
         "impacts": codes(formats.IMPACTS),
+        "mends": table(("id", "what mends it"), [(name, rule.help) for name, rule in RULES.items()]),
+        "formats": table(("format", "is for"), [(code(name), why) for name, why in FORMATS.items()]),
+        "grades": table(("level", "SARIF", "GitHub", "GitLab"), _grades()),
         "fail-on": codes(FAIL_ON),
         "errors": table(("kind", "means", "exit code"), _errors(errors.FactoryError)),
         "question": table(("key", "takes"), [(code(k), _takes(v)) for k, v in formats.QUESTION["properties"].items()]),

@@ -12,7 +12,8 @@ from hypothesis import settings
 
 from tests import kit
 
-os.environ.pop("CI", None)  # what a run in CI refuses has tests of its own; before any fixture of a module is made
+for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):  # what a run in CI does otherwise has tests of its own
+    os.environ.pop(name, None)  # before any fixture of a module is made
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born deaf to it; tests interrupt
 
 # the same examples each time, so that a failure is the doing of the change at hand; more and others with EXAMPLES=N

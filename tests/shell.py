@@ -112,6 +112,7 @@ def normalized(text: str) -> list[str]:
         (r"(?<![\w.:/])/(?:[^\s/:'\"`]+/)+", "/PLACE/"),
         (r" ?\(\d+:\d\d:\d\d\)", ""),  # pytest, beyond a minute
         (r"\b\d+(\.\d+)? ?(ms|s|seconds?)\b", "TIME"),
+        (r":\d+ was edited\b", ":LINE was edited"),  # a file of a component grows
         (r"\b\d+ passed\b", "SOME passed"),  # of a product's own tests there are more with every component
         (r"[ \t]+", " "),
     ):

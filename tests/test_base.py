@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ai_factory import base
 from ai_factory.base import Base
 from ai_factory.errors import FactoryError, LockError
-from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File
+from ai_factory.tree import EXECUTABLE, LINK, REGULAR, File, blob_id
 from tests.kit import refusal
 
 BASE = Base(
@@ -47,6 +47,46 @@ trees = st.dictionaries(paths, contents | links, max_size=4)
 @given(trees, trees)
 def test_any_base_is_read_back(files: dict[str, File], theirs: dict[str, File]) -> None:
     assert base.read(base.write(Base(files, theirs))) == Base(files, theirs)
+
+
+IDS = {path: blob_id(file.content) for path, file in BASE.files.items()}
+
+
+def test_single_files_are_read_without_a_zip_library() -> None:
+    """Those that are asked for, where they have the content that they must have."""
+    content = base.write(BASE)
+    assert base.pristine(content, IDS) == {path: file.content for path, file in BASE.files.items()}
+    assert base.pristine(content, {"b": IDS["c"], "c": IDS["c"], "a/x": IDS["b"], "none": IDS["b"]}) == {"c": b"b"}
+
+
+@given(trees, trees)
+def test_single_files_of_any_base_are_read(files: dict[str, File], theirs: dict[str, File]) -> None:
+    ids = {path: blob_id(file.content) for path, file in files.items()}
+    found = base.pristine(base.write(Base(files, theirs)), ids)
+    assert found == {path: file.content for path, file in files.items()}
+
+
+@given(st.binary(max_size=80) | st.builds(lambda cut, more: base.write(BASE)[:cut] + more, st.integers(0), st.binary()))
+def test_of_a_broken_base_nothing_wrong_is_read(content: bytes) -> None:
+    """And nothing is raised: a check says AF005 of it anyway."""
+    whole = {path: file.content for path, file in BASE.files.items()}
+    assert base.pristine(content, IDS).items() <= whole.items()
+
+
+def test_entries_that_overlap_take_no_more_room_than_the_base() -> None:
+    """A list of entries could name one large content a thousand times."""
+    large = b"x" * 100_000
+    names = [f"f{number}" for number in range(50)]
+    content = base.write(Base({name: File(large) for name in names}, {}))
+    whole = base.pristine(content, dict.fromkeys(names, blob_id(large)))
+    start = content.index(b"PK\1\2")
+    rows = content[start : -base.END].split(b"PK\1\2")[1:]
+    shared = b"".join(b"PK\1\2" + row[:38] + bytes(4) + row[42:] for row in rows)
+    first = content[: base.HEAD + 2 + len(large)]
+    end = content[-base.END :]
+    end = end[:16] + len(first).to_bytes(4, "little") + end[20:]
+    found = base.pristine(first + shared + end, dict.fromkeys(names, blob_id(large)))
+    assert (len(whole), len(found)) == (50, 1)
 
 
 def zipped(names: list[str], mode: int = 0o100644, compression: int = zipfile.ZIP_STORED) -> bytes:

@@ -36,8 +36,10 @@ OPEN = [
         "core",
         ("AUD-01",),
         "resolve it, then run `ai-factory sync --continue` (or `ai-factory sync --take ours p`)",
+        line=2,
     )
 ]
+UNMARKED = [OPEN[0]._replace(line=0)]
 LEFT = [
     Finding(
         "AF004",
@@ -46,6 +48,7 @@ LEFT = [
         "core",
         ("AUD-01",),
         "keep the lines that are right, and remove the markers",
+        line=2,
     )
 ]
 
@@ -66,8 +69,8 @@ LEFT = [
         (entry(state="local"), File(b"x"), []),
         (entry(state="local"), None, []),
         (entry(state="open"), MARKED, OPEN),
-        (entry(state="open"), None, OPEN),
-        (entry("merged", "open"), BASE, OPEN),
+        (entry(state="open"), None, UNMARKED),
+        (entry("merged", "open"), BASE, UNMARKED),
         (entry(state="declined"), None, MISSING),  # declined, and AF003 until restored or waived
         (entry("merged", "declined"), None, []),
         (entry("merged"), MARKED, LEFT),
@@ -120,3 +123,32 @@ def test_the_exit_code_follows_what_to_fail_on_and_2_is_never_masked(
     rules: list[str], fail_on: tuple[str, ...], code: int
 ) -> None:
     assert check.verdict([Finding(rule, "p", "m") for rule in rules], fail_on) == code
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "line"),
+    [
+        (b"a\nb\nc\n", b"a\nX\nc\n", 2),
+        (b"a\nb\n", b"a\nb\nc\n", 3),
+        (b"a\nb\nc\n", b"a\n", 1),  # what is gone has no line of ours: the last one before it
+        (b"a\nb\n", b"", 1),
+        (b"", b"a\n", 1),
+        (b"a\nb\n", b"a\nb", 2),  # the line end of the last line
+        (b"a\nb\n", b"a\r\nb\r\n", 0),
+        (b"a\r\nb\r\n", b"a\nX\n", 2),
+        (b"a\nb\n", b"a\nb\n", 0),
+        (b"a\0\n", b"b\n", 0),
+        (b"a\n", b"\0b\n", 0),
+    ],
+)
+def test_the_first_line_that_differs(base: bytes, ours: bytes, line: int) -> None:
+    assert check.first_difference(base, ours) == line
+
+
+def test_a_line_is_told_where_the_base_is_at_hand() -> None:
+    """Of an edit alone: what is missing has no lines, and a changed mode changes none."""
+    ours = {"p": File(b"one\nTWO\n"), "run": File(BASE.content, EXECUTABLE)}
+    findings = check.compare(lock(p=entry(), gone=entry(), run=entry()), ours)
+    base = {"p": BASE.content, "gone": BASE.content, "run": BASE.content}
+    assert [(one.path, one.line) for one in check.located(findings, ours, base)] == [("gone", 0), ("p", 2), ("run", 0)]
+    assert check.located(findings, ours, {}) == findings

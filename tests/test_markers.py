@@ -27,6 +27,11 @@ def test_markers_are_marks_at_the_start_of_lines_in_order(content: bytes, whole:
     assert (markers.has_markers(content), markers.is_marked(content)) == (whole, any_left)
 
 
+@pytest.mark.parametrize(("content", "line"), [(MARKED, 2), (MARKED[2:], 1), (b"a\n<<<<<< b\n", 0), (b"", 0)])
+def test_the_line_with_which_a_conflict_begins(content: bytes, line: int) -> None:
+    assert markers.first_marked_line(content) == line
+
+
 @pytest.mark.parametrize("content", [MARKED, WITH_BASE])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_either_side_of_a_conflict(content: bytes, end: bytes) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ai_factory.report.formats import FORMATS
 from tests import golden, kit
 
 ROUNDS = 9
@@ -78,6 +79,22 @@ def test_check_imports_almost_nothing(stamped: Path, tmp_path: Path) -> None:
     """None of the heavy libraries is loaded, beyond what the interpreter loads by itself."""
     loaded = {name.split(".")[0] for name in _audited(stamped, tmp_path)["modules"]}
     assert sorted(loaded & set(HEAVY)) == []
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "text"])
+def test_a_format_loads_its_own_module_alone(name: str, stamped: Path, tmp_path: Path) -> None:
+    """And none of the heavy libraries."""
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    place = tmp_path / "audited.json"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "AUDITED": str(place)}
+    command = [sys.executable, "-m", "ai_factory", "check", "--format", name]
+    subprocess.run(command, cwd=stamped, env=environment, check=True, stdout=subprocess.DEVNULL, timeout=120)
+    found = json.loads(place.read_text())
+    prefix = "ai_factory.report."
+    modules = {module.removeprefix(prefix) for module in found["modules"] if module.startswith(prefix)}
+    needed = {name, "markdown"} if name in ("gitlab", "github") else {name}  # a body in Markdown, a page of a job
+    assert (found["events"], sorted(modules & FORMATS.keys() - needed)) == ([], [])
+    assert sorted({module.split(".")[0] for module in found["modules"]} & set(HEAVY)) == []
 
 
 def test_drift_costs_no_import_either(stamped: Path, tmp_path: Path) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from ai_factory import waivers
-from ai_factory.check import Finding
+from ai_factory.check import Finding, Waiver
 from ai_factory.errors import ProjectError
-from ai_factory.waivers import Waiver
 from tests.kit import refusal
 
 TODAY = "2026-06-30"
 WAIVER = Waiver("AF002", "hot fix", "Ann", "Bob", "2026-06-30", path="p")
+BY_CONTROL = WAIVER._replace(path="", control="AUD-01")
 FINDING = Finding("AF002", "p", "was edited", "core", ("AUD-01",), "restore it")
 WAIVED = FINDING._replace(
-    rule="AF010", message="was edited: waived until 2026-06-30 (hot fix; approved by Bob)", hint=""
+    rule="AF010", message="was edited: waived until 2026-06-30 (hot fix; approved by Bob)", hint="", waiver=WAIVER
 )
 
 
@@ -68,7 +68,7 @@ def test_a_waiver_that_names_neither_path_nor_control_is_refused() -> None:
     ("waiver", "finding", "result"),
     [
         (WAIVER, FINDING, WAIVED),
-        (WAIVER._replace(path="", control="AUD-01"), FINDING, WAIVED),
+        (BY_CONTROL, FINDING, WAIVED._replace(waiver=BY_CONTROL)),
         (WAIVER._replace(path="q"), FINDING, FINDING),
         (WAIVER._replace(path="", control="AUD-02"), FINDING, FINDING),
         (WAIVER._replace(path="q", control="AUD-01"), FINDING, FINDING),  # a path narrows
@@ -91,7 +91,7 @@ def test_a_waiver_covers_one_rule_of_one_path_or_control(waiver: Waiver, finding
 def test_a_waiver_that_does_not_hold_covers_nothing_and_is_a_finding(waiver: Waiver, fault: str) -> None:
     assert waivers.apply([FINDING], [waiver], TODAY) == [
         FINDING,
-        Finding("AF008", "p", f"the waiver of AF002 {fault}", hint="renew it, or heal what it covers"),
+        Finding("AF008", "p", f"the waiver of AF002 {fault}", hint="renew it, or heal what it covers", waiver=waiver),
     ]
 
 

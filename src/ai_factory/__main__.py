@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 from ai_factory import __version__
-from ai_factory.errors import FactoryError
+from ai_factory.errors import FactoryError, unexpected
 
 
 def main() -> None:
@@ -68,8 +68,7 @@ def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict about the project
         if "--verbose" in arguments:
             sys.excepthook(type(error), error, error.__traceback__)
-        unexpected = FactoryError(f"unexpected {type(error).__name__}: {error}", "`--verbose` shows where")
-        return _tell(unexpected, arguments)
+        return _tell(unexpected(error), arguments)
     return code
 
 
@@ -83,20 +82,25 @@ def _refused(error: OSError) -> FactoryError:
 
 
 def _tell(error: FactoryError, arguments: Sequence[str]) -> int:
-    from ai_factory.report.plain import error_data, error_text
+    from ai_factory.report.plain import error_text
 
-    if "--json" in arguments or "json" in _formats(arguments):
-        import json
+    if name := _format(arguments):
+        from ai_factory.report.formats import Own, document, failed
 
-        sys.stdout.write(json.dumps(error_data(error), indent=2) + "\n")
+        sys.stdout.write(document(name, failed(arguments[0], error), Own()) + "\n")
     else:
         sys.stderr.write(error_text(error) + "\n")
     return error.exit_code
 
 
-def _formats(arguments: Sequence[str]) -> list[str]:
+def _format(arguments: Sequence[str]) -> str:
+    """The format for machines that was asked for: an error is a valid document of it too."""
     after = [value for option, value in pairwise(arguments) if option == "--format"]
-    return after + [item.removeprefix("--format=") for item in arguments if item.startswith("--format=")]
+    after += [item.removeprefix("--format=") for item in arguments if item.startswith("--format=")]
+    if "--json" in arguments or "json" in after:
+        return "json"
+    known = ("jsonl", "sarif", "github", "gitlab", "junit", "markdown")
+    return next((name for name in after if name in known), "") if arguments[:1] in (["check"], ["gate"]) else ""
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ each other. An open conflict keeps its incoming version beside the base, as `the
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ai_factory.errors import FactoryError, LockError
 from ai_factory.lock import BASE, MODES
-from ai_factory.tree import File, Tree, check_link, check_path
+from ai_factory.tree import File, Tree, blob_id, check_link, check_path
 
 if TYPE_CHECKING:  # loaded where a base is read or written
     import zipfile
@@ -21,6 +22,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 LIMIT = 64 * 1024 * 1024  # bytes of a zip that is read at most, and so of its content: nothing in it is compressed
 DIRECTORY_LIMIT = 4 * 1024 * 1024  # bytes of the list of its entries: 10,000 take one
 END = 22  # bytes of the record with which a zip ends
+ENTRY, HEAD = 46, 30  # bytes of a row in its list of entries, and of what precedes a file, both without the names
 
 
 class Base(NamedTuple):
@@ -70,6 +72,41 @@ def read(content: bytes) -> Base:
         raise _broken(str(error)) from None
     theirs = {path.removeprefix(THEIRS): file for path, file in entries.items() if path.startswith(THEIRS)}
     return Base({path: file for path, file in entries.items() if not path.startswith(THEIRS)}, theirs)
+
+
+def pristine(content: bytes, wanted: Mapping[str, str]) -> dict[str, bytes]:
+    """The content of those paths, read off the bytes: `check` has no time to load a zip library.
+
+    `wanted` maps a path to the blob id that its content must have; what is not found so is left out.
+    """
+    try:
+        _check_end(content)
+    except ValueError:
+        return {}
+    found: dict[str, bytes] = {}
+    room = len(content)  # entries that overlap would hold more than there is
+    for path, begin, size in _entries(content):
+        if path not in wanted or size > room:
+            continue
+        part = content[begin : begin + size]
+        room -= size
+        if blob_id(part) == wanted[path]:
+            found[path] = part
+    return found
+
+
+def _entries(content: bytes) -> Iterator[tuple[str, int, int]]:
+    """Path, begin and size of each file by the zip's list of entries, as far as it can be followed."""
+    number = int.from_bytes
+    place = number(content[-END + 16 : -END + 20], "little")
+    while content[place : place + 4] == b"PK\1\2":
+        row = content[place : place + ENTRY]
+        size, start = number(row[20:24], "little"), number(row[42:46], "little")
+        name, extra, comment = (number(row[at : at + 2], "little") for at in (28, 30, 32))
+        head = content[start : start + HEAD]
+        begin = start + HEAD + number(head[26:28], "little") + number(head[28:30], "little")
+        yield content[place + ENTRY : place + ENTRY + name].decode("utf-8", "replace"), begin, size
+        place += ENTRY + name + extra + comment
 
 
 def _check_end(content: bytes) -> None:

@@ -5,41 +5,103 @@ Pure: what it compares is handed to it. What each rule means stands in RULES.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from ai_factory.lock import Entry, Lock
-from ai_factory.markers import has_markers
-from ai_factory.tree import File, blob_id, word
+from ai_factory.markers import first_marked_line, has_markers
+from ai_factory.tree import File, blob_id, is_binary, normalized, word
 
 
 class Rule(NamedTuple):
-    """One thing that `check` can find; `group` is the word that `--fail-on` knows it by."""
+    """One thing that can be found; `group` is the word that `--fail-on` knows it by, `help` says what mends it."""
 
     title: str
     level: str
     group: str
+    help: str
 
 
 RULES: Mapping[str, Rule] = {
-    "AF001": Rule("behind", "note", "behind"),
-    "AF002": Rule("managed file edited", "error", "drift"),
-    "AF003": Rule("managed file missing", "error", "drift"),
-    "AF004": Rule("conflict open", "error", "conflict"),
-    "AF005": Rule("lock or base not valid", "undetermined", ""),
-    "AF006": Rule("factory unreachable", "undetermined", ""),
-    "AF007": Rule("required control not met", "error", "gate"),
-    "AF008": Rule("waiver not valid", "error", "drift"),
-    "AF009": Rule("approval not valid", "error", "gate"),
-    "AF010": Rule("waived", "note", ""),
-    "AF011": Rule("unexpected file in a managed folder", "warning", "unexpected"),
-    "AF012": Rule("wanted but not applied", "warning", "wanted"),
+    "AF001": Rule(
+        "behind",
+        "note",
+        "behind",
+        "`ai-factory sync --plan` shows what a newer version brings; `ai-factory sync` applies it",
+    ),
+    "AF002": Rule(
+        "managed file edited",
+        "error",
+        "drift",
+        "`ai-factory diff FILE` shows the edit; `ai-factory restore FILE` puts the factory's version back",
+    ),
+    "AF003": Rule("managed file missing", "error", "drift", "`ai-factory restore FILE`"),
+    "AF004": Rule("conflict open", "error", "conflict", "resolve the conflict, then `ai-factory sync --continue`"),
+    "AF005": Rule(
+        "lock or base not valid", "undetermined", "", "`git checkout -- .ai-factory` brings lock and base back"
+    ),
+    "AF006": Rule(
+        "factory unreachable", "undetermined", "", "give an address that can be reached, or work with `--offline`"
+    ),
+    "AF007": Rule(
+        "required control not met", "error", "gate", "`ai-factory gate` says what each control lacks and who has to act"
+    ),
+    "AF008": Rule(
+        "waiver not valid",
+        "error",
+        "drift",
+        "a waiver needs an approver who is not its owner, and a date that is not past: `ai-factory waive` writes one",
+    ),
+    "AF009": Rule(
+        "approval not valid",
+        "error",
+        "gate",
+        "`ai-factory approve ROLE` signs what is there now; of a warning, `--confirm` is enough",
+    ),
+    "AF010": Rule(
+        "waived",
+        "note",
+        "",
+        "nothing: somebody answers for it, in `.ai-factory/waivers.yaml`, until the date given there",
+    ),
+    "AF011": Rule(
+        "unexpected file in a managed folder",
+        "warning",
+        "unexpected",
+        "move the file out of the folder that is wholly managed",
+    ),
+    "AF012": Rule(
+        "wanted but not applied",
+        "warning",
+        "wanted",
+        "`ai-factory sync` applies what `.ai-factory/project.yaml` asks for",
+    ),
 }
 FAIL_ON = ("drift", "conflict", "behind", "any", "never")
 
 
+class Waiver(NamedTuple):
+    """One deviation: the rule, the path or control it speaks of, and who answers for it until when."""
+
+    rule: str
+    reason: str
+    owner: str
+    approver: str
+    until: str  # ISO date; the last day on which it holds
+    path: str = ""
+    control: str = ""
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether the finding is what this waiver speaks of."""
+        here = self.path == finding.path if self.path else self.control in finding.controls
+        return self.rule == finding.rule and here
+
+
 class Finding(NamedTuple):
-    """One rule that holds for one path, and the command that mends it."""
+    """One rule that holds for one path, and the command that mends it.
+
+    `line` is the first that differs, 0 where none is known; `owner` has to act; `waiver` covers it, or does not hold.
+    """
 
     rule: str
     path: str
@@ -47,6 +109,9 @@ class Finding(NamedTuple):
     component: str = ""
     controls: tuple[str, ...] = ()
     hint: str = ""
+    line: int = 0
+    owner: str = ""
+    waiver: Waiver | None = None
     weight: str = ""  # another level than that of its rule
 
     @property
@@ -76,14 +141,16 @@ def _open(path: str, entry: Entry, file: File | None, modes: bool) -> list[Findi
     if entry.state != "open":
         return []
     hint = f"resolve it, then run `ai-factory sync --continue` (or `ai-factory sync --take ours {word(path)}`)"
-    return [Finding("AF004", path, "has an open conflict", entry.component, entry.controls, hint)]
+    line = first_marked_line(file.content) if file else 0
+    return [Finding("AF004", path, "has an open conflict", entry.component, entry.controls, hint, line)]
 
 
 def _marked(path: str, entry: Entry, file: File | None, modes: bool) -> list[Finding]:
     if entry.state == "open" or file is None or not has_markers(file.content) or blob_id(file.content) == entry.base:
         return []
     hint = "keep the lines that are right, and remove the markers"
-    return [Finding("AF004", path, "holds conflict markers", entry.component, entry.controls, hint)]
+    line = first_marked_line(file.content)
+    return [Finding("AF004", path, "holds conflict markers", entry.component, entry.controls, hint, line)]
 
 
 def _promised(entry: Entry) -> bool:
@@ -112,14 +179,39 @@ def _restore(path: str) -> str:
     return f"`ai-factory restore {word(path)}` puts it back, `ai-factory diff {word(path)}` shows what differs"
 
 
+def located(findings: Iterable[Finding], ours: Mapping[str, File], base: Mapping[str, bytes]) -> list[Finding]:
+    """The findings, those of AF002 with the first line that differs from the base, where its content is at hand."""
+    return [
+        finding._replace(line=first_difference(base[finding.path], ours[finding.path].content))
+        if finding.rule == "AF002" and finding.path in base
+        else finding
+        for finding in findings
+    ]
+
+
+def first_difference(base: bytes, ours: bytes) -> int:
+    """The number of our first line that differs, our last where only later ones are gone; 0 where lines say nothing."""
+    if is_binary(base) or is_binary(ours) or normalized(base) == normalized(ours):
+        return 0
+    before, now = normalized(base).split(b"\n"), normalized(ours).split(b"\n")
+    pairs = zip(before, now, strict=False)
+    line = next((number for number, (was, is_) in enumerate(pairs, 1) if was != is_), min(len(before), len(now)) + 1)
+    return max(1, min(line, len(now) - (not now[-1])))
+
+
 def verdict(findings: Iterable[Finding], fail_on: Iterable[str]) -> int:
     """The exit code: 2 when something cannot be determined, 1 when a finding is one to fail on, else 0."""
-    groups = set(fail_on)
+    groups = frozenset(fail_on)
     code = 0
     for finding in findings:
-        rule = RULES[finding.rule]
-        if rule.level == "undetermined":
+        if finding.level == "undetermined":
             return 2
-        if "never" not in groups and (rule.group in groups or ("any" in groups and rule.group)):
+        if fails(finding, groups):
             code = 1
     return code
+
+
+def fails(finding: Finding, fail_on: Container[str]) -> bool:
+    """Whether the finding is one to fail on."""
+    group = RULES[finding.rule].group
+    return "never" not in fail_on and (group in fail_on or ("any" in fail_on and group != ""))

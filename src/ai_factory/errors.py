@@ -83,3 +83,8 @@ class ConsentError(FactoryError):
 
     kind = "consent"
     exit_code = 4
+
+
+def unexpected(error: Exception) -> FactoryError:
+    """The error for what nobody thought of: it is no verdict about a project."""
+    return FactoryError(f"unexpected {type(error).__name__}: {error}", "`--verbose` shows where")

@@ -14,6 +14,12 @@ def has_markers(content: bytes) -> bool:
     return -1 < start < middle < lines.find(b"\n>>>>>>>", middle)
 
 
+def first_marked_line(content: bytes) -> int:
+    """The number of the line with which the first conflict begins; 0 where none does."""
+    place = (b"\n" + content).find(b"\n<<<<<<<")
+    return content.count(b"\n", 0, place) + 1 if place > -1 else 0
+
+
 def is_marked(content: bytes) -> bool:
     """Whether any begin or end of a conflict is left, as when a person has removed some of the marks only."""
     return has_markers(content) or any(line.startswith((b"<<<<<<< ", b">>>>>>> ")) for line in content.splitlines())

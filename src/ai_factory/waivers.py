@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ai_factory import catalog, documents, formats
-from ai_factory.check import Finding
+from ai_factory.check import Finding, Waiver
 from ai_factory.errors import ProjectError
 from ai_factory.lock import WAIVERS
 from ai_factory.people import person
 
 WAIVABLE = ("AF002", "AF003", "AF004", "AF007", "AF011")
-
-
-class Waiver(NamedTuple):
-    """One deviation: the rule, the path or control it speaks of, and who answers for it until when."""
-
-    rule: str
-    reason: str
-    owner: str
-    approver: str
-    until: str  # ISO date; the last day on which it holds
-    path: str = ""
-    control: str = ""
-
-    def covers(self, finding: Finding) -> bool:
-        """Whether the finding is what this waiver speaks of."""
-        here = self.path == finding.path if self.path else self.control in finding.controls
-        return self.rule == finding.rule and here
 
 
 def parse(content: bytes) -> list[Waiver]:
@@ -55,6 +37,7 @@ def apply(findings: Sequence[Finding], waivers: Sequence[Waiver], today: str) ->
             waiver.path or WAIVERS,
             f"the waiver of {waiver.rule} {why}",
             hint="renew it, or heal what it covers",
+            waiver=waiver,
         )
         for waiver in waivers
         if (why := fault(waiver, today))
@@ -75,4 +58,4 @@ def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
     if cover is None:
         return finding
     why = f"{finding.message}: waived until {cover.until} ({cover.reason}; approved by {cover.approver})"
-    return finding._replace(rule="AF010", message=why, hint="")
+    return finding._replace(rule="AF010", message=why, hint="", waiver=cover)

@@ -35,6 +35,17 @@ def work(tmp_path: Path) -> Path:
     return tmp_path / "work"
 
 
+# ---- commands ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("group", ["audit", "map", "blueprint", "component"])
+def test_a_group_without_a_command_shows_what_there_is(work: Path, group: str) -> None:
+    """Its help, as `--help` prints it, and no error before it: but nothing was done, and nothing is on stdout."""
+    code, lines = refused(work, group)
+    assert (code, lines) == (2, cli(group, "--help").out.splitlines())
+    assert lines[0] == f"Usage: ai-factory {group} [OPTIONS] COMMAND [ARGS]..."
+
+
 # ---- answers -------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from ai_factory.report import plans
+from ai_factory.report import markdown
+from ai_factory.report.formats import FORMATS
 from ai_factory.report.plain import plain
+from tests import valid
 from tests.kit import IDENTITY, LINES, Result, cli, commit, git, put, small_factory, small_project
 
 NAMES = (
@@ -128,6 +130,86 @@ def test_json_gives_every_name_back_as_it_is(hostile: Path) -> None:
     assert {f"src/p/controls/{name}" for name in NAMES} <= found
 
 
+MORE_NAMES = (
+    *("]]>", "a,b:c%0A::error::x", "<script>alert(1)<\u2215script>", "\\|x|", "a`|`b", "{0}](x)", "\udcff\udcfe"),
+)
+SHOWN = 10 + len(MORE_NAMES) + 1  # annotations: ten errors of many, these as warnings, and that the project is behind
+
+
+def _with_more(project: Path) -> list[str]:
+    """Every file of a hostile name: edited, missing, or beside the factory's; all their paths."""
+    for name in MORE_NAMES:
+        put(project, {f"src/p/controls/{name}": "x"})
+    return [finding["path"] for finding in cli("check", "--json", cwd=project).data["projects"][0]["findings"]]
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "text"])
+def test_names_of_strangers_come_through_every_format(name: str, hostile: Path) -> None:
+    """Each document is valid, every name is told, and none is more than text to a terminal, a runner or a forge."""
+    paths = _with_more(hostile)
+    result = cli("check", "--format", name, cwd=hostile)
+    told = valid.read(name, result.out)
+    lines = [line for line in result.out.split("\n") if not (name == "github" and valid.COMMAND.fullmatch(line))]
+    assert (result.err, orders([line.replace("\u200b", "") for line in lines])) == ("", [])
+    assert len(told) == (SHOWN if name == "github" else len(paths))
+    readers: dict[str, Callable[[str], str]]
+    readers = {"json": str, "jsonl": str, "sarif": str, "github": _printable, "gitlab": _written}
+    shown = [readers.get(name, plain)(path) for path in paths]
+    assert set(map(one_line, (one.path for one in told))) <= set(map(one_line, shown))
+    if name not in ("github", "markdown"):
+        assert sorted(map(one_line, (one.path for one in told))) == sorted(map(one_line, shown))
+
+
+def _printable(path: str) -> str:
+    """As an annotation names a file: what no line may hold is spelled out, but for line ends."""
+    kept = (char if char.isprintable() or char in "\r\n" else char.encode("unicode_escape").decode() for char in path)
+    return "".join(kept)
+
+
+def _written(path: str) -> str:
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def one_line(path: str) -> str:
+    """XML and Markdown fold white space."""
+    return " ".join(path.split())
+
+
+def test_an_annotation_is_one_command_whatever_a_name_holds(hostile: Path) -> None:
+    """A runner finds exactly as many as there are, and each names its file and line."""
+    _with_more(hostile)
+    lines = cli("check", "--format", "github", cwd=hostile).out.splitlines()
+    commands = [line for line in lines if line.startswith("::")]
+    for line in commands:
+        properties = line.split("::")[1].partition(" ")[2]
+        assert [part.partition("=")[0] for part in properties.split(",")] == ["file", "line", "title"]
+    assert (len(commands), len(lines)) == (SHOWN, SHOWN + 1)
+    assert lines[-1].endswith("not annotated here: GitHub shows 10 of a kind in a step")
+
+
+def test_a_table_mentions_nobody_and_keeps_its_cells(hostile: Path) -> None:
+    _with_more(hostile)
+    text = cli("check", "--format", "markdown", cwd=hostile).out
+    assert {token.type for token in tokens(text)} <= PLAIN_MARKUP | LISTS | TABLES
+    assert calls(text) == []
+    rows = [line for line in text.splitlines() if line.startswith("| AF")]
+    cells = [token for token in tokens(text) if token.type == "td_open"]
+    assert len(cells) == 5 * len(rows)
+
+
+def test_reasons_and_people_of_strangers_are_text(hostile: Path) -> None:
+    """What a waiver says stands in every format."""
+    path = f"src/p/controls/{NAMES[5]}"
+    row = {"rule": "AF002", "path": path, "reason": TEXT, "owner": "@a<b>", "approver": "]]>|", "until": "2999-12-31"}
+    put(hostile, {".ai-factory/waivers.yaml": json.dumps([row])})
+    for name in valid.READERS:
+        result = cli("check", "--format", name, cwd=hostile)
+        valid.read(name, result.out)
+        lines = [line for line in result.out.split("\n") if not (name == "github" and valid.COMMAND.fullmatch(line))]
+        assert (name, result.err, orders([line.replace("\u200b", "") for line in lines])) == (name, "", [])
+    assert calls(cli("check", "--format", "markdown", cwd=hostile).out) == []
+
+
 def test_a_sync_and_a_stamping_tell_nothing_that_is_more_than_text(hostile: Path, factory: Path) -> None:
     results = [
         cli("sync", cwd=hostile),
@@ -173,6 +255,7 @@ LISTS = {
     for kind in ("bullet_list", "list_item", "paragraph", "heading", "blockquote", "strong")
     for end in ("open", "close")
 }
+TABLES = {f"{kind}_{end}" for kind in ("table", "thead", "tbody", "tr", "th", "td") for end in ("open", "close")}
 CALLS = re.compile(r"[@#!$%&~]\w|\bGH-\d")
 
 
@@ -194,7 +277,7 @@ hostile_text = st.text("`*_[]()<>!@#$%&~^|\\-+=1.: \n\tab:/\u200b", max_size=30)
 
 @given(hostile_text)
 def test_any_text_comes_through_markdown_as_text(text: str) -> None:
-    shown = plans._md(text)
+    shown = markdown.literal(text)
     found = [token for token in tokens(f"- {shown}\n") if token.type not in LISTS | {"inline"}]
     assert {token.type for token in found} <= {"text"}
     assert "".join(token.content for token in found).replace("\u200b", "") == plain(text).strip().replace("\u200b", "")
@@ -203,7 +286,7 @@ def test_any_text_comes_through_markdown_as_text(text: str) -> None:
 
 @given(hostile_text)
 def test_any_text_comes_through_markdown_as_code(text: str) -> None:
-    found = [token for token in tokens(f"- {plans._code(text)}\n") if token.type not in LISTS | {"inline"}]
+    found = [token for token in tokens(f"- {markdown.code(text)}\n") if token.type not in LISTS | {"inline"}]
     assert [(token.type, token.content) for token in found] == ([("code_inline", plain(text))] if text else [])
 
 

@@ -1,1 +1,15 @@
 """Options, prompts, colours, progress and exit codes; one small file a command group, no logic."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def say(text: str) -> None:
+    """Print the result of a command whose exit code is its verdict: that nobody reads it changes none."""
+    try:
+        sys.stdout.write(text + "\n" if text else "")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

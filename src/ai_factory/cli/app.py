@@ -74,6 +74,9 @@ def main(arguments: Sequence[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except Misuse as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer does not name it
+            sys.stderr.write(f"{error}\n")
+            return 2
         raise _usage_error(error) from None
     return code if isinstance(code, int) else 0
 

@@ -6,9 +6,12 @@ import argparse
 from typing import NoReturn
 
 from ai_factory.check import FAIL_ON
+from ai_factory.cli.output import AUTO
 from ai_factory.errors import UsageError
+from ai_factory.report.formats import FORMATS
 
-FORMATS = ("text", "json")
+OUTPUT_HELP = "write that format to a file as well; again for more"
+FORMAT_HELP = "what to print (default: text; in a job of GitHub Actions annotations too)"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -20,12 +23,14 @@ def parser() -> argparse.ArgumentParser:
     """The options of `check`."""
     made = _Parser(
         prog="ai-factory check",
+        allow_abbrev=False,
         description="Is this project still what the factory promised? Offline, and without starting a process.",
         epilog="exit codes: 0 nothing to report, 1 drift or an open conflict, 2 could not be determined",
     )
     made.add_argument("paths", nargs="*", default=["."], metavar="PATH", help="projects (default: the one here)")
-    made.add_argument("--format", choices=FORMATS, default="text", help="what to print (default: text)")
+    made.add_argument("--format", default=AUTO, metavar="|".join(FORMATS), help=FORMAT_HELP)
     made.add_argument("--json", action="store_const", const="json", dest="format", help="short for --format json")
+    made.add_argument("--output", action="append", default=[], metavar="FORMAT=FILE", help=OUTPUT_HELP)
     made.add_argument(
         "--fail-on",
         default=["drift", "conflict"],

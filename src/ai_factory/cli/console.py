@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from ai_factory.report.plain import compact, plain
 
 if TYPE_CHECKING:  # at run time they come with Jinja, which a question needs and `--help` does not
     from ai_factory.questions import Asked
@@ -16,7 +17,7 @@ if TYPE_CHECKING:  # at run time they come with Jinja, which a question needs an
 
 def show(text: str, data: Mapping[str, Any], as_json: bool) -> None:
     """Print a result: one JSON object, or text."""
-    body = json.dumps(data, indent=2) if as_json else text.rstrip("\n")
+    body = compact(data, indent=2) if as_json else text.rstrip("\n")
     sys.stdout.write(body.encode("utf-8", "backslashreplace").decode() + ("\n" if body else ""))
 
 
@@ -40,7 +41,6 @@ def ask(shown: Asked, check: Callable[[Any], tuple[Any, str]]) -> Any:
     import typer
 
     from ai_factory.questions import MISSING
-    from ai_factory.report.plain import plain
 
     question = shown.question
     typer.secho("\n" + "\n".join(map(plain, (shown.help or question.key).splitlines())), bold=True, err=True)

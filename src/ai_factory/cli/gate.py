@@ -6,16 +6,32 @@ from typing import Annotated
 
 import typer
 
+from ai_factory.cli import output
 from ai_factory.cli.assess import day
-from ai_factory.cli.console import show
 from ai_factory.cli.look import Json, Place, Verbose
 from ai_factory.cli.signers import ApprovalSigners, readable
+from ai_factory.report.formats import FORMATS
+
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="|".join(FORMATS),
+        help="What to print (default: text; in a job of GitHub Actions annotations too).",
+    ),
+]
+Output = Annotated[
+    list[str] | None,
+    typer.Option("--output", metavar="FORMAT=FILE", help="Write that format to a file as well; again for more."),
+]
 
 
 def gate(
     path: Place = ".",
     as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Judge as of that day (default: today).")] = "",
     signers: ApprovalSigners = "",
+    form: Format = output.AUTO,
+    outputs: Output = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -24,6 +40,9 @@ def gate(
     from ai_factory.project.opening import open_project
     from ai_factory.report import gates as report
 
-    found = verb(open_project(path), day(as_of), readable(signers))
-    show(report.text(found), report.data(found), as_json)
-    raise typer.Exit(0 if found.passed else 1)
+    wanted = output.asked("json" if as_json else form, outputs or [])
+    with output.accounted("gate", wanted):
+        project = open_project(path)
+        found = verb(project, day(as_of), readable(signers))
+    made, own = report.report(found, path, project.root), report.own(found)
+    raise typer.Exit(output.deliver(made, wanted, own))

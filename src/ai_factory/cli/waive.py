@@ -22,12 +22,12 @@ def waive(
     verbose: Verbose = False,
 ) -> None:
     """Put on record that somebody answers for a deviation, until a day; written into .ai-factory/waivers.yaml."""
+    from ai_factory.check import Waiver
     from ai_factory.lock import WAIVERS
     from ai_factory.project.opening import open_project
     from ai_factory.project.waive import subject_of
     from ai_factory.project.waive import waive as verb
     from ai_factory.report.plain import plain
-    from ai_factory.waivers import Waiver
 
     project = open_project(".")
     path, control = subject_of(project, subject)

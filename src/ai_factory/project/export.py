@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ai_factory import catalog, waivers
 from ai_factory.catalog import Component
+from ai_factory.check import Waiver
 from ai_factory.errors import ProjectError, UnreachableError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
 from ai_factory.governance.applicability import Verdict
@@ -17,7 +18,6 @@ from ai_factory.lock import WAIVERS
 from ai_factory.project.facts import map_in
 from ai_factory.project.gate import Gated, gate
 from ai_factory.project.opening import Project, applied_factory, open_project
-from ai_factory.waivers import Waiver
 from ai_factory.workspace import in_project
 
 RULE = "AF007"  # what a waiver of a control is one of

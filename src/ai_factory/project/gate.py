@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ai_factory import waivers
-from ai_factory.check import Finding
+from ai_factory.check import Finding, Waiver
 from ai_factory.governance import approvals, confirmations
 from ai_factory.governance.applicability import Applicability, Verdict, law_asks
 from ai_factory.governance.approvals import Situation
@@ -19,7 +19,6 @@ from ai_factory.project.approve import standing
 from ai_factory.project.facts import FACTS
 from ai_factory.project.opening import Project
 from ai_factory.project.subject import subject_of
-from ai_factory.waivers import Waiver
 
 SIGN_OFF = "GOV-06"  # the control whose gaps are those of approvals
 OWNERS: Mapping[str, str] = {"business_owner": "business owner", "dpo": "data protection"}
@@ -112,7 +111,8 @@ def _refused(row: Waiver) -> Finding:
     message = "the waiver of AF007 names no control alone, and holds for nothing"
     if row.control and not row.path:
         message = f"the waiver of {row.control} does not hold: law in force asks for it, or nobody does"
-    return Finding("AF008", WAIVERS, message, controls=(row.control,) if row.control else (), hint="meet the control")
+    controls = (row.control,) if row.control else ()
+    return Finding("AF008", WAIVERS, message, controls=controls, hint="meet the control", waiver=row)
 
 
 def may_be_waived(result: Result) -> bool:
@@ -140,6 +140,7 @@ def findings_of(result: Result) -> list[Finding]:
             f"{gap.message} ({control.id} {control.title}; {_acts(control.owner)} acts)",
             controls=(control.id,),
             hint=gap.hint,
+            owner=_acts(control.owner),
         )
         for gap in result.gaps or (unsigned,)
     ]

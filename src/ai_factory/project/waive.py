@@ -6,14 +6,14 @@ import re
 
 from ai_factory import catalog, waivers
 from ai_factory import rows as rows_
-from ai_factory.check import RULES
+from ai_factory.check import RULES, Waiver
 from ai_factory.errors import UsageError
 from ai_factory.governance.applicability import law_asks
 from ai_factory.lock import WAIVERS
 from ai_factory.project.facts import map_of, standing
 from ai_factory.project.opening import Project
 from ai_factory.tree import File
-from ai_factory.waivers import WAIVABLE, Waiver
+from ai_factory.waivers import WAIVABLE
 
 CONTROL = re.compile(r"[A-Z]+-\d+[a-z]?")
 HEAD = b"# Deviations that somebody answers for, each until a day. `ai-factory waive` adds one.\n"

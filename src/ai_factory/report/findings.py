@@ -1,65 +1,79 @@
-"""The result of `check`, as text and JSON."""
+"""What was found, as text and JSON; the value that every other format is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory.check import RULES, Finding
 from ai_factory.report.plain import count, plain
 
+if TYPE_CHECKING:  # of use to the gate alone
+    from ai_factory.report.rows import Standing
+
+LEVELS = ("undetermined", "error", "warning", "note")  # the gravest first
+
 
 class Checked(NamedTuple):
-    """One project that was checked: where, at which version, what was found."""
+    """One project that was looked at: where, at which version, what was found.
+
+    `folder` is where it lies in its repository, as a code host names paths.
+    """
 
     path: str
     version: str
     findings: tuple[Finding, ...]
+    root: str = ""
+    folder: str = ""
+    standings: tuple[Standing, ...] = ()
 
 
-def text(results: Sequence[Checked], code: int) -> str:
+def text(projects: Sequence[Checked], code: int) -> str:
     """What a person reads: each finding with what it weakens and what mends it, then a summary line."""
     lines: list[str] = []
-    for result in results:
-        for finding in result.findings:
-            lines += _finding_lines(finding, result.path if len(results) > 1 else "")
-    return "\n".join([*lines, _summary(results, code)])
+    for project in projects:
+        for finding in project.findings:
+            lines += _finding_lines(finding, project.path if len(projects) > 1 else "")
+    return "\n".join([*lines, _summary(projects, code)])
 
 
 def _finding_lines(finding: Finding, project: str) -> list[str]:
     where = f"{project}: {finding.path}" if project else finding.path
-    lines = [f"{finding.rule} {finding.level}: {plain(where)} {plain(finding.message)}"]
+    line = f":{finding.line}" if finding.line else ""
+    lines = [f"{finding.rule} {finding.level}: {plain(where)}{line} {plain(finding.message)}"]
     if finding.controls:
-        lines.append(f"      weakens {plain(', '.join(finding.controls))} (component `{plain(finding.component)}`)")
+        owner = f", owner `{plain(finding.owner)}`" if finding.owner else ""
+        lines.append(
+            f"      weakens {plain(', '.join(finding.controls))} (component `{plain(finding.component)}`{owner})"
+        )
     if finding.hint:
         lines.append(f"      hint: {plain(finding.hint)}")
     return lines
 
 
-def _summary(results: Sequence[Checked], code: int) -> str:
-    found = [finding for result in results for finding in result.findings]
-    where = count(len(results), "project")
+def _summary(projects: Sequence[Checked], code: int) -> str:
+    found = [finding for project in projects for finding in project.findings]
+    where = count(len(projects), "project")
     if not found:
-        version = f" ({plain(results[0].version)})" if len(results) == 1 else ""
+        version = f" ({plain(projects[0].version)})" if len(projects) == 1 else ""
         return f"{where}{version}: as the factory promised"
-    levels = ("undetermined", "error", "warning", "note")
-    parts = [count(number, level) for level in levels if (number := sum(item.level == level for item in found))]
+    parts = [count(number, level) for level in LEVELS if (number := sum(item.level == level for item in found))]
     words = {0: "nothing to fail on", 1: "failed", 2: "could not be determined"}
     return f"{where}: {', '.join(parts)}; {words[code]}"
 
 
-def data(results: Sequence[Checked], code: int) -> dict[str, Any]:
+def data(projects: Sequence[Checked], code: int) -> dict[str, Any]:
     """The same for machines."""
     return {
         "schema": "ai-factory/check/1",
         "exit_code": code,
         "projects": [
             {
-                "path": result.path,
-                "version": result.version,
-                "findings": [row(item) for item in result.findings],
+                "path": project.path,
+                "version": project.version,
+                "findings": [row(item) for item in project.findings],
             }
-            for result in results
+            for project in projects
         ],
     }
 
@@ -71,8 +85,11 @@ def row(finding: Finding) -> dict[str, Any]:
         "title": RULES[finding.rule].title,
         "level": finding.level,
         "path": finding.path,
+        "line": finding.line or None,
         "message": finding.message,
         "component": finding.component,
         "controls": list(finding.controls),
+        "owner": finding.owner,
+        "waiver": finding.waiver._asdict() if finding.waiver else None,
         "hint": finding.hint,
     }

@@ -1,4 +1,4 @@
-"""What the release gate found, as text and JSON."""
+"""What the release gate found, as text and JSON, and as the value that other formats are made of."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from ai_factory.governance.applicability import Verdict
 from ai_factory.governance.checking import Result, Status
 from ai_factory.project.gate import Gated, findings_of, may_be_waived
 from ai_factory.report.assessments import UNREVIEWED
+from ai_factory.report.findings import Checked
 from ai_factory.report.findings import row as finding_row
+from ai_factory.report.formats import Own
 from ai_factory.report.plain import count, plain
+from ai_factory.report.rows import Report, Standing
 
 
 def text(found: Gated) -> str:
@@ -36,7 +39,26 @@ def data(found: Gated) -> dict[str, Any]:
         "controls": [_row(result) for result in found.results],
         "warnings": list(found.warnings),
         "findings": [finding_row(finding) for finding in found.findings],
+        "notes": [UNREVIEWED],
     }
+
+
+def report(found: Gated, path: str, root: str) -> Report:
+    """The value that every other format is made of."""
+    standings = tuple(_standing(result) for result in found.results if result.judgement.verdict is Verdict.REQUIRED)
+    version = found.subject.lock.factory.version
+    checked = Checked(path, version, found.findings, root, standings=standings)
+    return Report("gate", (checked,), 0 if found.passed else 1, ("gate", "drift"), notes=(UNREVIEWED,))
+
+
+def own(found: Gated) -> Own:
+    """How the gate words its result for people, and as one object."""
+    return Own(lambda _: text(found), lambda _: data(found))
+
+
+def _standing(result: Result) -> Standing:
+    control = result.judgement.control
+    return Standing(control.id, control.title, result.status.value)
 
 
 def _control(result: Result) -> list[str]:

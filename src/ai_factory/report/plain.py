@@ -24,6 +24,13 @@ def plain(text: str) -> str:
     return shown.replace("##[", "#\\x23[")
 
 
+def compact(data: object, indent: int | None = None) -> str:
+    """JSON in ASCII that no build server takes for an order when it stands in a log."""
+    import json
+
+    return json.dumps(data, indent=indent).replace("##[", "#\\u0023[")
+
+
 def error_text(error: FactoryError) -> str:
     """`error:` in one sentence, what else is wrong, and the hint."""
     lines = [f"error: {plain(error.message)}", *(f"  {plain(line)}" for line in error.details)]

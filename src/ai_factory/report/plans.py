@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from ai_factory.plan import ACTIONS, Change, Plan
 from ai_factory.project.new import Birth
 from ai_factory.project.sync import Sync, release_notes
 from ai_factory.report.findings import row as finding_row
+from ai_factory.report.markdown import code, literal, marked
 from ai_factory.report.plain import DECIDE, count, plain
 from ai_factory.tree import File, blob_id, word
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ai_factory.project.foreseen import Foreseen
 
 ROWS = 100  # of one list in Markdown: a forge takes some 65,000 characters
-MARKUP = frozenset("\\`*_{}[]<>|~#&$")
 SIGNS = {"add": "+", "change": "~", "merge": "~", "rename": ">", "delete": "-", "conflict": "!"}
 
 
@@ -206,25 +205,25 @@ def sync_markdown(sync: Sync) -> str:
     """The plan as the text of a pull request: what changes, for which components, and what is left to a person."""
     origin, target = sync.project.lock.factory, sync.plan.target.origin
     parts = [
-        f"# Update from {_md(origin.version)} to {_md(target.version)}",
+        f"# Update from {literal(origin.version)} to {literal(target.version)}",
         "",
-        f"Factory: {_code(target.url)}" + (f", signed by {_md(sync.signed_by)}" if sync.signed_by else ""),
+        f"Factory: {code(target.url)}" + (f", signed by {literal(sync.signed_by)}" if sync.signed_by else ""),
         "",
     ]
-    parts += _section("Conflicts", [f"- {_code(c.path)}: {_md(c.why)}" for c in sync.plan.conflicts])
-    parts += _section("By hand", [f"- {_md_text(step)}" for step in sync.plan.manual])
-    parts += _section("Approvals", [f"- After this, that of the {_md_text(_after(one))}" for one in sync.approvals])
-    parts += _section("Notes", [f"- {_md_text(note)}" for note in sync.plan.notes])
+    parts += _section("Conflicts", [f"- {code(c.path)}: {literal(c.why)}" for c in sync.plan.conflicts])
+    parts += _section("By hand", [f"- {marked(step)}" for step in sync.plan.manual])
+    parts += _section("Approvals", [f"- After this, that of the {marked(_after(one))}" for one in sync.approvals])
+    parts += _section("Notes", [f"- {marked(note)}" for note in sync.plan.notes])
     parts += _section("Changes", [_md_row(change) for change in sync.plan.visible if change.action != "conflict"])
     parts += _section("Components", [_md_release(sync, *release) for release in sync.releases])
     words = {"gained": "Evidence gained", "lost": "Evidence lost", "weakened": "Weakened"}
-    rows = [f"- {words[key]}: {_md(', '.join(ids))}" for key, ids in controls(sync).items() if ids]
+    rows = [f"- {words[key]}: {literal(', '.join(ids))}" for key, ids in controls(sync).items() if ids]
     parts += _section("Controls", rows)
     parts += _section("Answers", [_md_answer(row) for row in _changed(sync)])
     parts += _section(
         "Drift that stays",
         [
-            f"- {_code(item.path)} {_md(item.message)}: {_code(f'ai-factory restore {word(item.path)}')}"
+            f"- {code(item.path)} {literal(item.message)}: {code(f'ai-factory restore {word(item.path)}')}"
             for item in sync.drift
         ],
     )
@@ -239,7 +238,7 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 
 def _md_answer(row: Mapping[str, Any]) -> str:
-    key, before, after = (_code(str(row[part])) for part in ("key", "from", "to"))
+    key, before, after = (code(str(row[part])) for part in ("key", "from", "to"))
     origin = " (the new default)" if row["default"] else ""
     if row["to"] is None:
         return f"- {key} is asked no more; it was {before}"
@@ -247,57 +246,20 @@ def _md_answer(row: Mapping[str, Any]) -> str:
 
 
 def _md_row(change: Change) -> str:
-    source = f"{_code(change.source)} → " if change.source else ""
-    owner = _md(f"{change.component}, {change.ownership}")
-    return f"- {change.action} {source}{_code(change.path)} ({owner}): {_md(change.why)}"
+    source = f"{code(change.source)} → " if change.source else ""
+    owner = literal(f"{change.component}, {change.ownership}")
+    return f"- {change.action} {source}{code(change.path)} ({owner}): {literal(change.why)}"
 
 
 def _md_release(sync: Sync, name: str, before: str, after: str) -> str:
     notes = _notes(sync, name, before, after).splitlines()
     quoted = "".join(f"\n  > {_md_note(line)}\n  >" for line in notes if line.strip()).removesuffix("\n  >")
-    return f"- {_md(name)}: {_md(before) or 'new'} → {_md(after) or 'dropped'}{quoted}"
+    return f"- {literal(name)}: {literal(before) or 'new'} → {literal(after) or 'dropped'}{quoted}"
 
 
 def _md_note(line: str) -> str:
     """A line of a changelog: a heading is bold, an item stays one."""
     text = line.strip()
     if text.startswith("#"):
-        return f"**{_md_text(text.strip('# '))}**"
-    return f"- {_md_text(text[2:])}" if text.startswith(("- ", "* ")) else _md_text(text)
-
-
-def _md_text(text: str) -> str:
-    """Text in which an author marked code with backticks."""
-    parts = plain(text).strip().split("`")
-    if len(parts) % 2 == 0:
-        return _md(text)
-    return _begun("".join(_code(part) if number % 2 else _escaped(part) for number, part in enumerate(parts)))
-
-
-def _md(text: str) -> str:
-    """Text that Markdown and forges take as it stands: no markup, link, mention, reference or command; one line."""
-    return _begun(_escaped(plain(text).strip()))
-
-
-def _begun(text: str) -> str:
-    """A line that begins neither a list nor a heading."""
-    return re.sub(r"^([-+=]|\d+(?=[.)](?:\s|$)))", lambda begin: f"{begin[0]}\u200b", text)
-
-
-def _escaped(text: str) -> str:
-    """Without markup, mentions and references.
-
-    A forge looks for mentions and references in the text that is left after the markup, so a backslash does not
-    stop it; a character without width does.
-    """
-    escaped = "".join(f"\\{char}" if char in MARKUP else char for char in text)
-    return re.sub(r"(?<=[@#!$%&~^])(?=\S)", "\u200b", escaped)
-
-
-def _code(text: str) -> str:
-    """Text as code, however many backticks it holds."""
-    body = plain(text)
-    fence = "`" * (max(map(len, re.findall("`+", body)), default=0) + 1)
-    # markup takes one space from either end, unless there is nothing else
-    pad = " " if body.strip() and (body[0] in "` " or body[-1] in "` ") else ""
-    return f"{fence}{pad}{body}{pad}{fence}" if body else ""
+        return f"**{marked(text.strip('# '))}**"
+    return f"- {marked(text[2:])}" if text.startswith(("- ", "* ")) else marked(text)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ai_factory.check import Waiver
 from ai_factory.governance.applicability import Verdict
 from ai_factory.governance.checking import Result, Status
 from ai_factory.project.export import State, evidence
 from ai_factory.report.exports import oscal, oscal_profile
 from ai_factory.report.exports.oscal import Node
 from ai_factory.report.exports.reasons import why
-from ai_factory.waivers import Waiver
 
 SAYS = (
     "What the release gate found on that day in the files of the project. `satisfied` is OSCAL's word for a control "

@@ -1,0 +1,137 @@
+"""Where a result goes: standard output in one format, files in others, and the page of a GitHub job."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from ai_factory.cli import say
+from ai_factory.errors import FactoryError, MachineError, UsageError, unexpected
+from ai_factory.report.formats import FORMATS, Own, document, failed
+from ai_factory.report.plain import error_text
+from ai_factory.report.rows import Report
+from ai_factory.tree import File
+from ai_factory.workspace import Folder, find_repository
+
+PAGE = 1024 * 1024  # bytes of a job's page on GitHub, all steps together
+AUTO = ""  # the format where none is asked for: text, and annotations too in a job of GitHub Actions
+LOCAL = ("text", "json", AUTO)  # the formats that name files from the project, not from the repository
+
+
+class Asked(NamedTuple):
+    """The format for standard output, and those for files."""
+
+    format: str = AUTO
+    files: tuple[tuple[str, str], ...] = ()
+
+
+def asked(name: str, outputs: Sequence[str]) -> Asked:
+    """What `--format` and `--output FORMAT=FILE` ask for. Raises UsageError."""
+    files = [_target(text) for text in outputs]
+    for known in [*([name] if name != AUTO else []), *(kind for kind, _ in files)]:
+        if known not in FORMATS:
+            raise UsageError(f"`{known}` is no format", f"the formats are {', '.join(FORMATS)}")
+    places = [os.path.realpath(place) for _, place in files]
+    if twice := [place for place in places if places.count(place) > 1]:
+        raise UsageError(f"two outputs go to `{twice[0]}`", "give each a file of its own")
+    return Asked(name, tuple(files))
+
+
+def _target(text: str) -> tuple[str, str]:
+    kind, _, place = text.partition("=")
+    if not os.path.basename(place) or place == "-":
+        raise UsageError(
+            f"`--output {text}` names no file",
+            f"write `--output FORMAT=FILE`; `--format {kind}` goes to standard output",
+        )
+    return kind, place
+
+
+def deliver(report: Report, wanted: Asked, own: Own = Own()) -> int:  # noqa: B008 - a value that nobody changes
+    """Write the files, then print; the exit code, which is 2 where a file could not be written."""
+    told = _placed(report) if wanted.files or wanted.format not in LOCAL or _on_github(wanted) else report
+    told = _written(told, wanted, own)
+    if wanted.format in ("text", AUTO):
+        sys.stderr.write("".join(f"{error_text(error)}\n" for error in told.errors))
+        parts = [own.text(told)]
+    else:
+        parts = [document(wanted.format, told, own)]
+    if _on_github(wanted):
+        parts += [] if wanted.format else [document("github", told, own)]
+        _add_page(told, own)
+    say("\n".join(part for part in parts if part))
+    return told.code
+
+
+@contextmanager
+def accounted(command: str, wanted: Asked) -> Iterator[None]:
+    """Where the work within fails, the files say so: nobody is to take older ones for its result."""
+    try:
+        yield
+    except Exception as error:
+        why = error if isinstance(error, FactoryError) else unexpected(error)
+        for other in _written(failed(command, why), wanted, Own()).errors[1:]:
+            sys.stderr.write(f"{error_text(other)}\n")
+        raise
+
+
+def _on_github(wanted: Asked) -> bool:
+    """Whether annotations are asked for, or this is a job of GitHub Actions and nothing else is."""
+    return wanted.format == "github" or (wanted.format == AUTO and os.environ.get("GITHUB_ACTIONS") == "true")
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+def _written(report: Report, wanted: Asked, own: Own) -> Report:
+    """The report, with those errors that the writing of files met."""
+    texts = [(place, document(kind, report, own)) for kind, place in wanted.files]
+    errors = [error for place, text in texts if (error := _write(place, text))]
+    return report._replace(code=2, errors=(*report.errors, *errors)) if errors else report
+
+
+def _write(place: str, text: str) -> FactoryError | None:
+    folder, name = os.path.split(place)
+    try:
+        if os.path.lexists(place) and not stat.S_ISREG(os.lstat(place).st_mode):
+            return MachineError(f"cannot write `{place}`: it is no regular file", "name another file after `--output`")
+        Folder(folder or ".").write(name, File(f"{text}\n".encode("utf-8", "backslashreplace")))
+    except FactoryError as error:
+        return error
+    return None
+
+
+def _add_page(report: Report, own: Own) -> None:
+    """The findings on the page of the job, as far as it has room; that there is none changes no verdict."""
+    place = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not place:
+        return
+    from ai_factory.report.markdown import document as page
+
+    try:
+        room = PAGE - (os.path.getsize(place) if os.path.exists(place) else 0)
+        text = page(report, room - 1).encode() + b"\n"
+        with open(place, "ab") as stream:
+            stream.write(text if len(text) <= room else b"")
+    except OSError as error:
+        sys.stderr.write(f"the page of the job could not be written: {error.strerror}\n")
+
+
+# ---- places --------------------------------------------------------------------------------------
+
+
+def _placed(report: Report) -> Report:
+    """The projects with their folder in the repository, as a code host names it."""
+    placed = (one._replace(folder=_folder(one.root or os.path.realpath(one.path))) for one in report.projects)
+    return report._replace(projects=tuple(placed))
+
+
+def _folder(root: str) -> str:
+    """From the top of the repository in which the command runs, else of the project's own, else from this folder."""
+    tops = [found.top for found in (find_repository("."), find_repository(root)) if found]
+    top = next((top for top in (*tops, os.path.realpath(".")) if f"{root}/".startswith(f"{top}/")), root)
+    return "" if top == root else os.path.relpath(root, top)
