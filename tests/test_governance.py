@@ -19,7 +19,7 @@ from ai_factory.governance.tiers import Scale, Step, scale
 ROOT = Path(__file__).parent.parent
 ARCHETYPES = sorted(file.stem for file in (ROOT / "tests/archetypes").glob("*.yaml"))
 TODAY = "2026-11-26"
-MAP = ("facts", "conditions", "instruments", "requirements", "controls", "tiers")
+MAP = ("facts", "conditions", "instruments", "requirements", "controls", "tiers", "retention", "clocks")
 
 
 def document(path: str) -> Any:

@@ -20,7 +20,11 @@ SCHEMAS = {
     "requirements": formats.REQUIREMENTS,
     "controls": formats.CONTROLS,
     "tiers": formats.TIERS,
+    "retention": formats.RETENTION,
+    "clocks": formats.CLOCKS,
 }
+# documents that older maps do not have, and what they say then
+LATER: Mapping[str, Any] = {"retention": {"records": {}, "retention": {}}, "clocks": {"clocks": {}}}
 GROUPS = ("all", "any")
 OVERLAY = "overlay"
 NOTHING: Tree = {}
@@ -49,15 +53,22 @@ def read(controls: Tree, load: documents.Load = documents.load, under: Tree = NO
 
     Raises AuthorError with all mistakes, each with file and line.
     """
-    contents = {name: _content({**under, **controls}, name) for name in SCHEMAS}
-    parts = {name: load(content, _file(name), AuthorError) for name, content in contents.items()}
-    for name, schema in SCHEMAS.items():
-        catalog.validate(parts[name], schema, contents[name], _file(name), AuthorError)
+    parts, contents = _documents({**under, **controls}, load)
     _refuse(_sentence(mistake, contents[mistake.document]) for mistake in mistakes(parts))
     parts = _overlaid(parts, controls, load)
     known, law = facts.types(parts["facts"]), regulation.regulation(parts)
     asked = assessment.assessment(parts["assessment"], parts["facts"]["contradictions"], known, law.conditions)
     return Map(known, law, tiers.scale(parts["tiers"]), asked)
+
+
+def _documents(controls: Tree, load: documents.Load) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The documents of a map by name, and their bytes; one of a later format that is not there has no rows."""
+    names = [name for name in SCHEMAS if name not in LATER or f"{name}.yaml" in controls]
+    contents = {name: _content(controls, name) for name in names}
+    parts = {name: load(content, _file(name), AuthorError) for name, content in contents.items()}
+    for name in names:
+        catalog.validate(parts[name], SCHEMAS[name], contents[name], _file(name), AuthorError)
+    return {**LATER, **parts}, contents
 
 
 def _overlaid(parts: dict[str, Any], controls: Tree, load: documents.Load) -> dict[str, Any]:
@@ -95,6 +106,7 @@ def mistakes(parts: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _controls(parts, known)
     yield from _tiers(parts, known)
     yield from _assessment(parts, known)
+    yield from _schedules(parts, known)
 
 
 class _Known(NamedTuple):
@@ -254,10 +266,48 @@ def _choice_problems(choice: Mapping[str, Any], sets: list[str], known: _Known) 
             yield f"a choice gives `{name}: true`, or nothing to it"
 
 
+def _schedules(parts: Mapping[str, Any], known: _Known) -> Iterator[Mistake]:
+    """Every row hangs on a duty or a condition, and says what it is there for."""
+    for kind in LATER:
+        for name, row in parts[kind][kind].items():
+            problems = _scheduled(row, parts["requirements"]["requirements"], known)
+            own = _kept(row, parts["retention"]["records"]) if kind == "retention" else _told(row)
+            for key, sentence in (*problems, *own):
+                yield Mistake(kind, (kind, name, key) if key in row else (kind, name), sentence)
+
+
+def _scheduled(row: Mapping[str, Any], duties: Mapping[str, Any], known: _Known) -> Iterator[tuple[str, str]]:
+    """What is wrong in what both schedules share, each with the key that it is about."""
+    if "requirement" not in row and "when" not in row:
+        yield "requirement", "a row names the requirement behind it, or a condition under `when`"
+    if "requirement" in row and row["requirement"] not in duties:
+        hint = catalog.nearest(row["requirement"], list(duties))
+        yield "requirement", f"there is no requirement `{row['requirement']}`{hint}"
+    for problem in known.wrong(row["when"]) if "when" in row else ():
+        yield "when", problem
+
+
+def _kept(row: Mapping[str, Any], records: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in row["records"]:
+        if name not in records:
+            yield "records", f"there is no class of records `{name}`{catalog.nearest(name, list(records))}"
+    if "least" not in row and "most" not in row:
+        yield "records", "a row says how long at least or at most: `least`, `most`"
+
+
+def _told(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    lacks = [key for key in ("starts", "recipient", "cite") if key not in row]
+    if "ask" in row and row["deadlines"]:
+        yield "deadlines", "where legal is asked there are no deadlines"
+    elif "ask" not in row and (lacks or not row["deadlines"]):
+        yield "deadlines", "a clock has `starts`, `deadlines`, `recipient` and `cite`, or `ask: legal`"
+
+
 def _content(controls: Tree, name: str) -> bytes:
     file = controls.get(f"{name}.yaml")
     if file is None:
-        raise AuthorError(f"`{_file(name)}` is missing", hint="a map has " + ", ".join(map(_file, SCHEMAS)))
+        needed = ", ".join(_file(one) for one in SCHEMAS if one not in LATER)
+        raise AuthorError(f"`{_file(name)}` is missing", hint=f"a map has {needed}")
     return file.content
 
 
