@@ -59,14 +59,14 @@ def _control(judged: Judgement) -> dict[str, Any]:
 
 def _kept(one: Kept) -> dict[str, Any]:
     """A class of records: what to plan for (the longest row of all), and what law in force asks on the day."""
-    rows, required = one.least or one.most, one.required
+    rows = one.least or one.most
     return {
         "record": one.record.name,
         "minimum_days": one.minimum,
         "because": [due.row.id for due in one.least],
         "cites": [_cite(due) for due in one.least],
         "verified": rows[0].row.verified,
-        "required_days": required.row.least.days if required and required.row.least else 0,
+        "required_days": one.required_days,
         "maximum_days": one.maximum or None,
         "ends": [_cite(due) for due in one.most],
     }

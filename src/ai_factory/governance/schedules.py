@@ -137,6 +137,16 @@ class Kept(NamedTuple):
         return next((one for one in self.least if one.binds and one.started), None)
 
     @property
+    def required_days(self) -> int:
+        """The days of that row; 0 where no law in force asks."""
+        return _days(self.required.row.least) if self.required else 0
+
+    @property
+    def ending(self) -> tuple[Applied[Retention], ...]:
+        """The rows of law in force that want an end."""
+        return tuple(one for one in self.most if one.binds and one.started)
+
+    @property
     def maximum(self) -> int:
         """The days of the shortest row that names an end; 0 where none does."""
         return min((one.row.most.days for one in self.most if one.row.most), default=0)

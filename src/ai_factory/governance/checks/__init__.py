@@ -36,6 +36,7 @@ CHECKS: Mapping[str, Check] = {
     "AUD-04": trail.fails_closed,
     "AUD-05": trail.identifiers_hidden,
     "MON-01": operating.monitored,
+    "INC-01": operating.clocked,
     "INC-02": operating.mapped,
     "RES-01": operating.retired,
 }
