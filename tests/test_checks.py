@@ -233,6 +233,7 @@ TEXTS = [
     ("INC-01", "ops/runbook.md", None, "is missing"),
     ("INC-01", "ops/runbook.md", b"| `EU-DORA` | 4 hours, 24 hours, 72 hours, 1 month |\n", "names no clock `EU-GDPR`: EU, GDPR, breach"),
     ("INC-01", "ops/runbook.md", b"| `EU-GDPR` | 72 hours |\n| `EU-DORA` | 4 hours, 72 hours, 1 month |\n", "`EU-DORA` does not say 24 hours (first"),
+    ("INC-01", "ops/runbook.md", b"| `EU-GDPR` | 72 hours |\n| `EU-DORA` | 24 hours, 72 hours, 1 month |\n", "`EU-DORA` does not say 4 hours (first notice;"),
     ("GOV-07", "governance/literacy.yaml", None, "nobody has learnt what the business owner needs"),
     ("GOV-07", "governance/literacy.yaml", b"a: 1\n", "is no list of rows"),
     ("DATA-01", CONTRACT, None, "there is no data contract"),
@@ -322,6 +323,27 @@ def test_records_go_when_law_in_force_wants_it() -> None:
     assert gap.message.endswith("keeps 1097 days, and decision payloads may stay for 1096 (3 years: REGB 3.1)")
     short = payloads._replace(most=(replaced(end, most=Period(1, "year")),))
     assert found("AUD-03", replace(held, applies=replace(subject.applies, retention=(short,)))) == []
+
+
+@pytest.mark.parametrize(("as_of", "named"), [("2027-12-01", []), ("2027-12-02", ["names no clock `EU-AIA`"])])
+def test_a_clock_to_come_has_to_be_named_from_its_day(as_of: str, named: list[str]) -> None:
+    """Until then a runbook may leave it out."""
+    subject = judged(project(), "eu-retail-credit", as_of)
+    text = subject.files["ops/runbook.md"].content.replace(b"`EU-AIA`", b"")
+    files = {**subject.files, "ops/runbook.md": File(text)}
+    gaps = found("INC-01", replace(subject, files=files))
+    assert [gap.message.partition(":")[0] for gap in gaps] == named
+
+
+def test_a_rule_is_about_a_class_where_it_holds_one_of_its_types() -> None:
+    """Also beside others, and beside a longer rule for the same."""
+    subject = judged(project(), "us-card-credit")
+    rule = {"record": "odd", "what": "events", "types": ["batch", "notice"], "keep_days": 5, "reason": "r"}
+    files = changed(subject.files, "ops/audit.yaml", lambda d: d["retention"].append(rule))
+    (gap,) = found("AUD-03", replace(subject, files=files))
+    assert gap.message == (
+        "the rule for odd keeps 5 days, and decision events need 762 (25 months: REGB 12 CFR 1002.12(b))"
+    )
 
 
 def replaced(due: Applied[Retention], **change: Any) -> Applied[Retention]:
