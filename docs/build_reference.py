@@ -24,6 +24,8 @@ from ai_factory.cli.check_options import parser as check_parser
 from ai_factory.factory import Factory, open_factory
 from ai_factory.governance.checks import CHECKS
 from ai_factory.governance.reading import read
+from ai_factory.governance.regulation import Regulation
+from ai_factory.governance.schedules import Clock, Record, Retention
 from ai_factory.project.gate import SIGN_OFF
 from ai_factory.project.target import Choice, recipe, settle
 from ai_factory.questions import MISSING, Question
@@ -50,6 +52,7 @@ def pages(root: Path = ROOT) -> Pages:
         **{f"components/{item.name}.md": component_page(item, plans) for item in parts},
         **{f"blueprints/{item.name}.md": blueprint_page(item, factory) for item in plans},
         "checked.md": checked_page(parts, factory),
+        "schedules.md": schedules_page(factory),
         "compared.md": compared_page(plans, factory),
         "README.md": index_page(parts, plans),
     }
@@ -306,6 +309,64 @@ def _checked_by(name: str, by_machine: bool) -> str:
     return found if by_machine else f"{found}, and people who approve it"
 
 
+def schedules_page(factory: Factory) -> str:
+    """For how long records are kept, and whom to tell of an incident by when, each with how far it was checked."""
+    law = read(factory.read(catalog.CONTROLS), cache.document).regulation
+    known = law.schedules
+    records = [(row.name, row.words, _rules(row)) for row in known.records.values()]
+    kept = [
+        (row.id, ", ".join(row.records), _times(row), row.counted_from, row.cite, *_ground(law, row))
+        for row in known.retention.values()
+    ]
+    clocks = [
+        (code(row.id), row.regime, row.starts, _deadlines(row), row.recipient, row.cite, *_ground(law, row))
+        for row in known.clocks.values()
+    ]
+    ground = ("since", "standing", "checked")
+    return page(
+        "How long, and by when",
+        "The schedules of the map: for how long records are kept, and who has to be told of an incident by when. In "
+        "our own words, **unreviewed by counsel, and no legal advice**. *Checked* says how far: corroborated (two or "
+        "more sources agree), secondary (one), recall (from general knowledge, no source consulted), unknown (nothing "
+        "could be written). No official text was read.",
+        "Which rows apply to a system stands in its `governance/applicability.json`; `ai-factory gate` holds "
+        "`ops/audit.yaml` to the times of law in force (AUD-03), and looks for each clock that runs in "
+        "`ops/runbook.md` (INC-01).",
+        section("Classes of records", table(("record", "what it is", "rules of `ops/audit.yaml`"), records)),
+        section("Retention", table(("row", "records", "time", "from", "cite", *ground), kept)),
+        section("Clocks", table(("code", "regime", "from", "deadlines", "to whom", "cite", *ground), clocks)),
+        section("Doubts", "\n".join(_doubts((*known.retention.values(), *known.clocks.values())))),
+    )
+
+
+def _rules(row: Record) -> str:
+    types = f", types {codes(row.types)}" if row.types else ""
+    return f"{code(f'what: {row.what}')}{types}" if row.what else "none: kept by other means"
+
+
+def _times(row: Retention) -> str:
+    least = f"at least {row.least} ({row.least.days} days)" if row.least else ""
+    most = f"at most {row.most} ({row.most.days} days)" if row.most else ""
+    return "; ".join(filter(None, (least, most, "no longer than its purpose needs" if row.limited else "")))
+
+
+def _deadlines(row: Clock) -> str:
+    return "; ".join(map(str, row.deadlines)) or f"not known: ask {row.ask}"
+
+
+def _ground(law: Regulation, row: Retention | Clock) -> tuple[str, str, str]:
+    """From when a row applies, what its instrument is worth, and how far it was checked."""
+    duty = law.requirements.get(row.requirement)
+    if duty is None:
+        return "", "not known" if isinstance(row, Clock) else "a default, no law", row.verified
+    standing = "law" if duty.instrument.binding else duty.instrument.status.replace("_", " ")
+    return duty.applies_from, standing, row.verified
+
+
+def _doubts(rows: Iterable[Retention | Clock]) -> Iterator[str]:
+    yield from (f"- {row.id}: {row.note}." for row in rows if row.note)
+
+
 def compared_page(plans: Sequence[Blueprint], factory: Factory) -> str:
     """What is born with each blueprint, read off a rendering, and what public templates bring."""
     place = SOURCE / "compared.yaml"
@@ -357,6 +418,10 @@ def index_page(parts: Sequence[Component], plans: Sequence[Blueprint]) -> str:
         ("[Commands](cli.md)", "every command and option"),
         ("[Beside public templates](compared.md)", "what is born with each blueprint, and with others"),
         ("[What is checked](checked.md)", "for each control, what a machine looks at and what only people can"),
+        (
+            "[How long, and by when](schedules.md)",
+            "how long records are kept, and who has to be told of an incident by when",
+        ),
         ("[Exit codes](exit-codes.md)", "what the number means that a command ends with"),
         ("[Rules](rules.md)", "what `check` and `gate` can find"),
         ("[Output formats](formats.md)", "what `check` and `gate` print and write for other programs"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
@@ -22,6 +23,7 @@ from ai_factory.governance.checks import IN_USE
 from ai_factory.governance.checks.dossier import RECORD, both
 from ai_factory.governance.reading import read
 from ai_factory.governance.record import record
+from ai_factory.governance.schedules import Applied, Period, Retention
 from ai_factory.lock import Entry, Lock, Origin
 from ai_factory.tree import File, blob_id
 from tests import golden
@@ -207,6 +209,12 @@ MUTATIONS: list[tuple[str, str, Change, str]] = [
     ("TRA-02", f"{GOV}/notices.yaml", lambda d: d["regimes"]["US-ECOA"].pop("cite"), "US-ECOA has no `cite`"),
     ("AUD-03", "ops/audit.yaml", lambda d: d["retention"][0].pop("keep_days"), "lacks `keep_days` or a `reason`"),
     ("AUD-03", "ops/audit.yaml", lambda d: d.update(retention=[]), "for no record how long it is kept"),
+    (
+        "AUD-03",
+        "ops/audit.yaml",
+        lambda d: d["retention"].pop(2),
+        "no rule lets decision events of these types go: action, decision, notice, override (GDPR Art. 5(1)(e))",
+    ),
     ("AUD-04", "ops/audit.yaml", lambda d: d.update(risk_tier="low"), "`risk_tier` is low, and the facts give high"),
     ("AUD-04", "ops/audit.yaml", lambda d: d["on_audit_failure"].update(high="open"), "`on_audit_failure` of high is"),
     ("AUD-05", "ops/audit.yaml", lambda d: d.update(identifying_fields=[]), "lacks application_id, a restricted key"),
@@ -253,6 +261,10 @@ TEXTS = [
     ("RES-01", "ops/decommission.md", None, "is missing"),
     ("HUM-02", "ops/runbook.md", None, "is missing"),
     ("HUM-02", "ops/runbook.md", b"call somebody\n", "says no command that stops the system"),
+    ("INC-01", "ops/runbook.md", None, "is missing"),
+    ("INC-01", "ops/runbook.md", b"| `EU-DORA` | 4 hours, 24 hours, 72 hours, 1 month |\n", "names no clock `EU-GDPR`: EU, GDPR, breach"),
+    ("INC-01", "ops/runbook.md", b"| `EU-GDPR` | 72 hours |\n| `EU-DORA` | 4 hours, 72 hours, 1 month |\n", "`EU-DORA` does not say 24 hours (first"),
+    ("INC-01", "ops/runbook.md", b"| `EU-GDPR` | 72 hours |\n| `EU-DORA` | 24 hours, 72 hours, 1 month |\n", "`EU-DORA` does not say 4 hours (first notice;"),
     ("GOV-07", "governance/literacy.yaml", None, "nobody has learnt what the business owner needs"),
     ("GOV-07", "governance/literacy.yaml", b"a: 1\n", "is no list of rows"),
     ("GOV-05", "docs/governance/impact-assessment.md", None, "is missing"),
@@ -275,6 +287,120 @@ def test_a_file_that_is_gone_or_spoiled_is_found(control: str, path: str, conten
     files |= {path: File(content)} if content is not None else {}
     gaps = found(control, replace(sound, files=files))
     assert any(message in gap.message for gap in gaps), gaps
+
+
+def judged(subject: Subject, name: str, as_of: str = TODAY, **change: Any) -> Subject:
+    """The project with the facts of another archetype, some of them changed."""
+    told = {**documents.load((ROOT / f"tests/archetypes/{name}.yaml").read_bytes(), name), **change}
+    applies = applicability(subject.known.regulation, facts_of.facts(told), "high", as_of)
+    return replace(subject, applies=applies)
+
+
+@pytest.mark.parametrize(
+    ("name", "as_of", "place", "days", "message"),
+    [
+        (
+            "us-card-credit",
+            TODAY,
+            0,
+            761,
+            "the rule for payloads of decisions, overrides and actions of an agent keeps 761 days, and decision payloads need 762 (25 months: REGB 12 CFR 1002.12(b))",
+        ),
+        (
+            "us-card-credit",
+            TODAY,
+            1,
+            30,
+            "the rule for stored cases keeps 30 days, and stored cases need 762 (25 months: REGB 12 CFR 1002.12(b))",
+        ),
+        (
+            "eu-retail-credit",
+            "2027-12-02",
+            3,
+            183,
+            "the rule for all other events keeps 183 days, and system events need 184 (6 months: EUAIA Art. 19(1))",
+        ),
+    ],
+)
+def test_records_are_kept_as_long_as_law_in_force_asks(
+    name: str, as_of: str, place: int, days: int, message: str
+) -> None:
+    """The rules of a new project are long enough, a shorter one is named with the days that it needs and the cite."""
+    subject = judged(project(), name, as_of)
+    assert found("AUD-03", subject) == []
+    files = changed(subject.files, "ops/audit.yaml", lambda d: d["retention"][place].update(keep_days=days))
+    assert [(gap.path, gap.message) for gap in found("AUD-03", replace(subject, files=files))] == [
+        ("ops/audit.yaml", message)
+    ]
+
+
+def shortened(settings: dict[str, Any]) -> None:
+    """Every record goes after a day."""
+    for rule in settings["retention"]:
+        rule.update(keep_days=1)
+
+
+def test_law_to_come_and_defaults_fail_no_rule() -> None:
+    """The day before, a system in the EU may keep its events as it likes."""
+    subject = judged(project(), "eu-retail-credit", "2027-12-01")
+    files = changed(subject.files, "ops/audit.yaml", shortened)
+    assert found("AUD-03", replace(subject, files=files)) == []
+
+
+def test_records_go_when_law_in_force_wants_it() -> None:
+    """The soonest end counts, but none before what other law asks for."""
+    subject = judged(project(), "us-card-credit")
+    payloads = subject.applies.retention[1]
+    end = replaced(payloads.least[0], least=None, most=Period(3, "year"), cite="3.1")
+    held = replace(subject, applies=replace(subject.applies, retention=(payloads._replace(most=(end,)),)))
+    assert found("AUD-03", held) == []
+    files = changed(subject.files, "ops/audit.yaml", lambda d: d["retention"][0].update(keep_days=1097))
+    (gap,) = found("AUD-03", replace(held, files=files))
+    assert gap.message.endswith("keeps 1097 days, and decision payloads may stay for 1096 (3 years: REGB 3.1)")
+    short = payloads._replace(most=(replaced(end, most=Period(1, "year")),))
+    assert found("AUD-03", replace(held, applies=replace(subject.applies, retention=(short,)))) == []
+
+
+@pytest.mark.parametrize(("as_of", "named"), [("2027-12-01", []), ("2027-12-02", ["names no clock `EU-AIA`"])])
+def test_a_clock_to_come_has_to_be_named_from_its_day(as_of: str, named: list[str]) -> None:
+    """Until then a runbook may leave it out."""
+    subject = judged(project(), "eu-retail-credit", as_of)
+    text = subject.files["ops/runbook.md"].content.replace(b"`EU-AIA`", b"")
+    files = {**subject.files, "ops/runbook.md": File(text)}
+    gaps = found("INC-01", replace(subject, files=files))
+    assert [gap.message.partition(":")[0] for gap in gaps] == named
+
+
+def test_a_rule_is_about_a_class_where_it_holds_one_of_its_types() -> None:
+    """Also beside others, and beside a longer rule for the same."""
+    subject = judged(project(), "us-card-credit")
+    rule = {"record": "odd", "what": "events", "types": ["batch", "notice"], "keep_days": 5, "reason": "r"}
+    files = changed(subject.files, "ops/audit.yaml", lambda d: d["retention"].append(rule))
+    (gap,) = found("AUD-03", replace(subject, files=files))
+    assert gap.message == (
+        "the rule for odd keeps 5 days, and decision events need 762 (25 months: REGB 12 CFR 1002.12(b))"
+    )
+
+
+def replaced(due: Applied[Retention], **change: Any) -> Applied[Retention]:
+    """What applies by a row of which some fields are others."""
+    return due._replace(row=due.row._replace(**change))
+
+
+@pytest.mark.parametrize("name", golden.BLUEPRINTS)
+def test_the_runbook_of_a_project_names_every_clock_of_the_map(name: str) -> None:
+    """With all its times, and how far each was checked: a clock that is added there is added to the template."""
+    place = golden.GOLDEN / name / "default/ops/runbook.md"
+    if not place.exists():
+        pytest.skip("it shows what differs from another blueprint, or has no runbook")
+    clocks = project().known.regulation.schedules.clocks
+    running = tuple(Applied(one, "", False, "", True, ()) for one in clocks.values())
+    files = {"ops/runbook.md": File(place.read_bytes())}
+    subject = replace(project(), files=files, applies=replace(project().applies, clocks=running))
+    assert found("INC-01", subject) == []
+    levels = {"recall": "not verified", "unknown": ""}
+    rows = dict(re.findall(r"^\| `([A-Z-]+)`.*\| *([^|]*?) *\|$", place.read_text("utf-8"), re.MULTILINE))
+    assert rows == {one.id: levels.get(one.verified, one.verified) for one in clocks.values()}
 
 
 DOCUMENTS = sorted({path for _, path, _, _ in MUTATIONS})

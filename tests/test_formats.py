@@ -40,7 +40,17 @@ CONTROL = {
     "iso": ["A.2.2"],
     "policies": ["P 1"],
     "evidence": [{"kind": "record", "name": "n", "format": "f"}],
-    "verify": {"by": "machine_and_person", "rule": "r"},
+    "verify": {"by": "machine_and_person", "rule": "r", "today": "presence"},
+}
+ROW = {"requirement": "EU-1", "when": "eu", "cite": "c", "jurisdiction": "EU", "verified": "recall", "note": "n"}
+KEPT = {**ROW, "records": ["logs"], "least": "25 months", "most": "purpose", "from": "f"}
+CLOCK = {
+    **ROW,
+    "regime": "r",
+    "starts": "s",
+    "deadlines": [{"what": "w", "within": "72 hours", "from": "f"}, {"what": "w", "within": "without delay"}],
+    "recipient": "r",
+    "ask": "legal",
 }
 VALID: Mapping[str, Any] = {
     "component": {
@@ -140,7 +150,7 @@ VALID: Mapping[str, Any] = {
         **HEAD,
         "facts": {
             "effect": {"type": "ordered", "help": "h", "values": ["a", "b"]},
-            "count": {"type": "int", "help": "h"},
+            "count": {"type": "int", "help": "h", "unused": "u"},
         },
         "contradictions": [{"when": {"effect": "a"}, "says": "s"}, {"when": "name", "says": "s"}],
     },
@@ -172,8 +182,16 @@ VALID: Mapping[str, Any] = {
         "points": {"a": 1, "b": {"x": 2}},
         "floors": [{"tier": "high", "when": {"a": "b"}, "reason": "r"}],
     },
+    "retention": {
+        **HEAD,
+        "records": {"logs": {"words": "w", "rules": {"what": "events", "types": ["a"]}}, "papers": {"words": "w"}},
+        "retention": {"EU-1.logs": KEPT, "EU-2": {**KEPT, "most": "3 years"}},
+    },
+    "clocks": {**HEAD, "clocks": {"EU-A": CLOCK, "UK": {**CLOCK, "verified": "unknown"}}},
     "overlay": {
         **HEAD,
+        "retention": {"F-3": KEPT},
+        "clocks": {"F-4": CLOCK},
         "conditions": {"a": {"b": "c"}},
         "instruments": {"F-1": INSTRUMENT},
         "requirements": {"F-2": REQUIREMENT},

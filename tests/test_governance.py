@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 ARCHETYPES = sorted(file.stem for file in (ROOT / "tests/archetypes").glob("*.yaml"))
 TODAY = "2026-11-26"
 FUNCTIONS = {"GOVERN": 19, "MAP": 18, "MEASURE": 22, "MANAGE": 13}  # of the AI RMF, with their subcategories
-MAP = ("facts", "conditions", "instruments", "requirements", "controls", "tiers")
+MAP = ("facts", "conditions", "instruments", "requirements", "controls", "tiers", "retention", "clocks")
 
 
 def document(path: str) -> Any:

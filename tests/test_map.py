@@ -38,7 +38,7 @@ def test_the_embedded_map_is_sound() -> None:
     """Its size, as counted by hand; a row that is lost is noticed."""
     found = reading.read(tree(), cache.document)
     counts = (len(found.facts), len(found.regulation.conditions.named), len(found.regulation.requirements))
-    assert (*counts, len(found.regulation.controls), len(found.scale.floors)) == (26, 29, 88, 45, 4)
+    assert (*counts, len(found.regulation.controls), len(found.scale.floors)) == (26, 29, 92, 45, 4)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_every_mistake_is_named_at_once() -> None:
             "    instrument: EUAIA\n    cite: Art. 4 (as replaced)\n",
             "    instrument: EUAIAA\n    cite: Art. 4 (as replaced)\n",
         ),
-        controls=("refs: [SR262-GOV, FREEAI-23, RBIMRM-INV, MASAIRM-4, EUAIA-17]", "refs: [EUAIA-99]"),
+        controls=("refs: [SR262-GOV, FREEAI-23, RBIMRM-INV, MASAIRM-4, EUAIA-17,", "refs: [EUAIA-99,"),
         tiers=("    when: us_credit\n", "    when: us_credits\n"),
     )
     with pytest.raises(AuthorError) as refused:

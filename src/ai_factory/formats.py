@@ -243,7 +243,12 @@ FACTS = _page(
     "facts",
     _map(
         _object(
-            {"type": {"enum": ["set", "enum", "ordered", "bool", "int"]}, "help": WORDS, "values": TEXTS},
+            {
+                "type": {"enum": ["set", "enum", "ordered", "bool", "int"]},
+                "help": WORDS,
+                "values": TEXTS,
+                "unused": WORDS,
+            },
             ("type", "help"),
         ),
         propertyNames=FACT,
@@ -356,7 +361,10 @@ _CONTROL: Schema = _object(
             "minItems": 1,
             "items": _object({"kind": WORDS, "name": WORDS, "format": WORDS}, ("kind", "name")),
         },
-        "verify": _object({"by": {"enum": ["machine", "machine_and_person"]}, "rule": WORDS}, ("by", "rule")),
+        "verify": _object(
+            {"by": {"enum": ["machine", "machine_and_person"]}, "rule": WORDS, "today": {"enum": ["presence"]}},
+            ("by", "rule"),
+        ),
     },
     ("id", "title", "intent", "tier_floor", "lifecycle", "owner", "refs", "evidence", "verify"),
 )
@@ -379,6 +387,73 @@ TIERS = _page(
     },
 )
 
+_TIME = r"[1-9][0-9]{0,3} (?:hour|day|month|year)s?"
+_SCHEDULED: Mapping[str, Schema] = {  # what every row of a schedule may say
+    "requirement": ID,
+    "when": CONDITION,
+    "cite": WORDS,
+    "jurisdiction": WORDS,
+    "verified": _VERIFIED,
+    "note": WORDS,
+}
+
+RETENTION = _page(
+    "retention",
+    _map(
+        _object(
+            {
+                **_SCHEDULED,
+                "records": {"type": "array", "minItems": 1, "items": WORDS},
+                "least": {"type": "string", "pattern": f"^{_TIME}{END}"},
+                "most": {"type": "string", "pattern": f"^(?:purpose|{_TIME}){END}"},
+                "from": WORDS,
+            },
+            ("records", "from", "cite", "jurisdiction", "verified"),
+        ),
+        propertyNames=ID,
+    ),
+    "controls/retention.yaml: which records are kept for how long",
+    records=_map(
+        _object(
+            {
+                "words": WORDS,
+                "rules": _object({"what": {"enum": ["events", "payloads", "files"]}, "types": TEXTS}, ("what",)),
+            },
+            ("words",),
+        )
+    ),
+)
+
+CLOCKS = _page(
+    "clocks",
+    _map(
+        _object(
+            {
+                **_SCHEDULED,
+                "regime": WORDS,
+                "starts": WORDS,
+                "deadlines": {
+                    "type": "array",
+                    "items": _object(
+                        {
+                            "what": WORDS,
+                            "within": {"type": "string", "pattern": f"^(?:without delay|{_TIME}){END}"},
+                            "from": WORDS,
+                        },
+                        ("what", "within"),
+                    ),
+                },
+                "recipient": WORDS,
+                "ask": {"const": "legal"},
+                "verified": {"enum": [*_VERIFIED["enum"], "unknown"]},
+            },
+            ("regime", "deadlines", "jurisdiction", "verified"),
+        ),
+        propertyNames=ID,
+    ),
+    "controls/clocks.yaml: who has to be told of an incident, and by when",
+)
+
 OVERLAY = _object(
     {
         "schema": {"const": 1},
@@ -387,6 +462,8 @@ OVERLAY = _object(
         "instruments": INSTRUMENTS["properties"]["instruments"],
         "requirements": REQUIREMENTS["properties"]["requirements"],
         "controls": {"type": "array", "items": _CONTROL},
+        "retention": RETENTION["properties"]["retention"],
+        "clocks": CLOCKS["properties"]["clocks"],
         "floors": _map(_TIER, propertyNames=CONTROL),
         "binding": {"type": "array", "items": ID},
         "policies": _map(TEXTS, propertyNames=CONTROL),
@@ -416,6 +493,8 @@ FORMATS: Mapping[str, Schema] = {
     "requirements": REQUIREMENTS,
     "controls": CONTROLS,
     "tiers": TIERS,
+    "retention": RETENTION,
+    "clocks": CLOCKS,
     "overlay": OVERLAY,
 }
 

@@ -53,6 +53,22 @@ def test_answers_of_a_file_become_facts_and_a_record(project: Path, tmp_path: Pa
     assert "controls on 2026-11-26: 14 required now" in result.out
 
 
+def test_clocks_and_periods_are_counted(project: Path, tmp_path: Path) -> None:
+    """A line each: what runs or is asked on the day, and what will."""
+    given = answers(tmp_path, system("eu-retail-credit", jurisdictions=["EU", "US"]))
+    lines = cli("assess", "--answers", given, *DAY, "--dry-run", cwd=project).out.splitlines()
+    assert [line for line in lines if "clock" in line or "kept" in line] == [
+        "3 clocks for incidents (EU-DORA, EU-GDPR, US-ECOA); later: EU-AIA from 2027-12-02",
+        "6 rows on how long records are kept; law in force asks for decision events 762 days, decision payloads 762 days, stored cases 762 days",
+    ]
+    given = answers(tmp_path, system("internal-code-assistant", jurisdictions=["SG"], sector="other"))
+    lines = cli("assess", "--answers", given, *DAY, "--dry-run", cwd=project).out.splitlines()
+    assert [line for line in lines if "clock" in line or "kept" in line] == [
+        "1 clock for incidents (SG: ask legal)",
+        "0 rows on how long records are kept; law in force asks for no least time",
+    ]
+
+
 def test_a_second_time_changes_no_byte(project: Path, tmp_path: Path) -> None:
     given = answers(tmp_path, system("eu-retail-credit"))
     cli("assess", "--answers", given, *DAY, cwd=project)

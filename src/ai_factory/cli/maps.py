@@ -1,4 +1,4 @@
-"""`ai-factory map diff` and `map impact`."""
+"""`ai-factory map diff`, `map impact` and `map lint`."""
 
 from __future__ import annotations
 
@@ -46,3 +46,20 @@ def impact(
     found = verb(new, paths or ["."], day(as_of))
     show(report.impact_text(found), report.impact_data(found), as_json)
     raise typer.Exit(2 if any(one.unknown for one in found) else 0)
+
+
+@maps.command()
+def lint(
+    address: Annotated[
+        str, typer.Argument(metavar="[FACTORY]", help=f"{Address[0].upper()}{Address[1:]}.")
+    ] = "embedded",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Name what a map does not keep: ids that lead nowhere, rows that nothing uses, controls that nothing looks at."""
+    from ai_factory.project.maps import lint as verb
+    from ai_factory.report import maps as report
+
+    found = verb(address)
+    show(report.lint_text(found), report.lint_data(found), as_json)
+    raise typer.Exit(1 if found else 0)

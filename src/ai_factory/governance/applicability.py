@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from ai_factory.governance.conditions import Facts, Found, Leaf
 from ai_factory.governance.regulation import TIERS, Control, Regulation, Requirement
+from ai_factory.governance.schedules import Applied, Clock, Kept, Row, kept
 
 
 class Verdict(StrEnum):
@@ -58,18 +59,36 @@ class Applicability:
     tier: str
     duties: Mapping[str, Duty]
     controls: Mapping[str, Judgement]
+    retention: tuple[Kept, ...] = ()
+    clocks: tuple[Applied[Clock], ...] = ()
 
 
 def applicability(regulation: Regulation, facts: Facts, tier: str, as_of: str) -> Applicability:
     """What applies to a system of these facts and this inherent tier; `as_of` is an ISO date."""
     duties = {name: _duty(regulation, row, facts, as_of) for name, row in regulation.requirements.items()}
     controls = {name: _judged(regulation, row, facts, tier, duties) for name, row in regulation.controls.items()}
-    return Applicability(as_of, tier, duties, controls)
+    known = regulation.schedules
+    keeping = [one for row in known.retention.values() for one in _applied(regulation, row, facts, duties)]
+    telling = tuple(one for row in known.clocks.values() for one in _applied(regulation, row, facts, duties))
+    return Applicability(as_of, tier, duties, controls, tuple(kept(known.records.values(), keeping)), telling)
 
 
 def _duty(regulation: Regulation, row: Requirement, facts: Facts, as_of: str) -> Duty:
     found = regulation.conditions.find(row.when, facts)
     return Duty(row, found.holds, row.applies_from <= as_of, found.because)
+
+
+def _applied(regulation: Regulation, row: Row, facts: Facts, duties: Mapping[str, Duty]) -> Iterator[Applied[Row]]:
+    """The row of a schedule, where its duty applies and what narrows it holds; one without a duty binds nobody."""
+    narrowed = regulation.conditions.find(row.when, facts) if row.when else Found(True, ())
+    duty = duties.get(row.requirement)
+    if not narrowed.holds or not (duty is None or duty.applies):
+        return
+    if duty is None:
+        yield Applied(row, "", False, "", True, narrowed.because)
+    else:
+        law, because = duty.requirement, (*duty.because, *narrowed.because)
+        yield Applied(row, law.instrument.id, duty.binds, law.applies_from, duty.started, because)
 
 
 def _judged(regulation: Regulation, row: Control, facts: Facts, tier: str, duties: Mapping[str, Duty]) -> Judgement:

@@ -48,6 +48,9 @@ def differences(old: Map, new: Map) -> list[Change]:
         "instrument": (_instruments(old), _instruments(new)),
         "requirement": (old.regulation.requirements, new.regulation.requirements),
         "control": (old.regulation.controls, new.regulation.controls),
+        "record": (old.regulation.schedules.records, new.regulation.schedules.records),
+        "retention": (old.regulation.schedules.retention, new.regulation.schedules.retention),
+        "clock": (old.regulation.schedules.clocks, new.regulation.schedules.clocks),
         "tier": (old.scale.least, new.scale.least),
         "points": (old.scale.points, new.scale.points),
         "floor": ({floor.reason: floor for floor in one.scale.floors} for one in (old, new)),
@@ -99,7 +102,7 @@ def _fields(before: Any, after: Any) -> dict[str, tuple[str, str]]:
 
 def _pair(before: Any, after: Any) -> tuple[str, str]:
     """A value before and after, as text; of lists the members that only one of them has."""
-    if isinstance(before, tuple) and isinstance(after, tuple) and not isinstance(before, Instrument):
+    if all(isinstance(one, tuple) and not hasattr(one, "_fields") for one in (before, after)):
         gone, come = ([one for one in here if one not in there] for here, there in ((before, after), (after, before)))
         return ", ".join(map(str, gone)) or "none", ", ".join(map(str, come)) or "none"
     return _text(before), _text(after)

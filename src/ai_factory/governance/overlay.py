@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ai_factory.governance.regulation import TIERS
 
 Parts = Mapping[str, Any]  # the documents of a map, by name
-ROWS = ("conditions", "instruments", "requirements")  # documents whose rows an overlay may add to, by name
+ROWS = ("conditions", "instruments", "requirements", "retention", "clocks")  # documents whose rows an overlay adds to
 
 
 class Refused(NamedTuple):
@@ -45,6 +45,9 @@ def overlaid(parts: Parts, overlay: Parts) -> dict[str, Any]:
     gone = {row["requirement"] for row in overlay.get("remove", ())}
     rows = made["requirements"]["requirements"]
     made["requirements"]["requirements"] = {name: row for name, row in rows.items() if name not in gone}
+    for kind in ("retention", "clocks"):
+        kept = {name: row for name, row in made[kind][kind].items() if row.get("requirement") not in gone}
+        made[kind][kind] = kept
     controls = [*parts["controls"]["controls"], *overlay.get("controls", ())]
     made["controls"]["controls"] = [_control(row, overlay, gone) for row in controls]
     return made

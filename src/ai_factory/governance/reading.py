@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ai_factory import catalog, documents, formats
@@ -20,7 +20,11 @@ SCHEMAS = {
     "requirements": formats.REQUIREMENTS,
     "controls": formats.CONTROLS,
     "tiers": formats.TIERS,
+    "retention": formats.RETENTION,
+    "clocks": formats.CLOCKS,
 }
+# documents that older maps do not have, and what they say then
+LATER: Mapping[str, Any] = {"retention": {"records": {}, "retention": {}}, "clocks": {"clocks": {}}}
 GROUPS = ("all", "any")
 OVERLAY = "overlay"
 NOTHING: Tree = {}
@@ -44,47 +48,71 @@ class Mistake(NamedTuple):
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The documents of a map with a firm's overlay on them, what each says in bytes, and every mistake in them."""
+
+    parts: Mapping[str, Any]
+    contents: Mapping[str, bytes]
+    mistakes: tuple[Mistake, ...]
+    above: Mapping[str, Any]  # the overlay alone; empty without one
+
+    def at_home(self, mistake: Mistake) -> Mistake:
+        """A mistake in a row of the overlay, where it stands there: its controls follow those of the map."""
+        kind, rest = str(mistake.place[0]), mistake.place[1:]
+        if kind == "controls" and rest and isinstance(rest[0], int):
+            rest = (rest[0] - self._below(), *rest[1:])
+            ours = rest[0] in range(len(self.above.get(kind, ())))
+        else:
+            ours = bool(rest) and rest[0] in self.above.get(kind, ())
+        return Mistake(OVERLAY, (kind, *rest), mistake.message) if ours else mistake
+
+    def _below(self) -> int:
+        """How many controls are the map's own."""
+        return len(self.parts["controls"]["controls"]) - len(self.above.get("controls", ()))
+
+    def line(self, mistake: Mistake) -> int:
+        """The line on which it is."""
+        return documents.line_of(self.contents[mistake.document], mistake.place)
+
+
 def read(controls: Tree, load: documents.Load = documents.load, under: Tree = NOTHING) -> Map:
     """The map in a tree of `controls/`, its overlay on it; what it lacks is taken from the map `under` it.
 
     Raises AuthorError with all mistakes, each with file and line.
     """
-    contents = {name: _content({**under, **controls}, name) for name in SCHEMAS}
-    parts = {name: load(content, _file(name), AuthorError) for name, content in contents.items()}
-    for name, schema in SCHEMAS.items():
-        catalog.validate(parts[name], schema, contents[name], _file(name), AuthorError)
-    _refuse(_sentence(mistake, contents[mistake.document]) for mistake in mistakes(parts))
-    parts = _overlaid(parts, controls, load)
+    found = opened(controls, load, under)
+    if lines := [f"`{file_of(one)}` line {found.line(one)}: {one.message}" for one in found.mistakes]:
+        raise AuthorError(lines[0], details=tuple(lines[1:]))
+    parts = found.parts
     known, law = facts.types(parts["facts"]), regulation.regulation(parts)
     asked = assessment.assessment(parts["assessment"], parts["facts"]["contradictions"], known, law.conditions)
     return Map(known, law, tiers.scale(parts["tiers"]), asked)
 
 
-def _overlaid(parts: dict[str, Any], controls: Tree, load: documents.Load) -> dict[str, Any]:
-    """The documents with the firm's overlay on them, where there is one."""
-    file = controls.get(f"{OVERLAY}.yaml")
-    if file is None:
-        return parts
+def opened(controls: Tree, load: documents.Load = documents.load, under: Tree = NOTHING) -> Documents:
+    """The documents with what is wrong in them. Raises AuthorError for one that is not there or has another form."""
+    parts, contents = _documents({**under, **controls}, load)
+    wrong, file = tuple(mistakes(parts)), controls.get(f"{OVERLAY}.yaml")
+    if file is None or wrong:
+        return Documents(parts, contents, wrong, {})
     above = load(file.content, _file(OVERLAY), AuthorError)
     catalog.validate(above, formats.OVERLAY, file.content, _file(OVERLAY), AuthorError)
-    _refuse(_sentence(Mistake(OVERLAY, *one), file.content) for one in overlay.problems(parts, above))
-    made = overlay.overlaid(parts, above)
-    before = len(parts["controls"]["controls"])
-    _refuse(_sentence(_in_overlay(mistake, before), file.content) for mistake in mistakes(made))
-    return made
+    contents = {**contents, OVERLAY: file.content}
+    if refused := tuple(Mistake(OVERLAY, *one) for one in overlay.problems(parts, above)):
+        return Documents(parts, contents, refused, above)
+    made = Documents(overlay.overlaid(parts, above), contents, (), above)
+    return replace(made, mistakes=tuple(map(made.at_home, mistakes(made.parts))))
 
 
-def _in_overlay(mistake: Mistake, before: int) -> Mistake:
-    """A mistake of a row that came with the overlay, where it stands there: its controls follow those of the map."""
-    kind, *rest = mistake.place
-    if kind == "controls" and rest and isinstance(rest[0], int):
-        rest[0] -= before
-    return Mistake(OVERLAY, (kind, *rest), mistake.message)
-
-
-def _refuse(lines: Iterator[str]) -> None:
-    if found := list(lines):
-        raise AuthorError(found[0], details=tuple(found[1:]))
+def _documents(controls: Tree, load: documents.Load) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The documents of a map by name, and their bytes; one of a later format that is not there has no rows."""
+    names = [name for name in SCHEMAS if name not in LATER or f"{name}.yaml" in controls]
+    contents = {name: _content(controls, name) for name in names}
+    parts = {name: load(content, _file(name), AuthorError) for name, content in contents.items()}
+    for name in names:
+        catalog.validate(parts[name], SCHEMAS[name], contents[name], _file(name), AuthorError)
+    return {**LATER, **parts}, contents
 
 
 def mistakes(parts: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -95,6 +123,7 @@ def mistakes(parts: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _controls(parts, known)
     yield from _tiers(parts, known)
     yield from _assessment(parts, known)
+    yield from _schedules(parts, known)
 
 
 class _Known(NamedTuple):
@@ -254,16 +283,55 @@ def _choice_problems(choice: Mapping[str, Any], sets: list[str], known: _Known) 
             yield f"a choice gives `{name}: true`, or nothing to it"
 
 
+def _schedules(parts: Mapping[str, Any], known: _Known) -> Iterator[Mistake]:
+    """Every row hangs on a duty or a condition, and says what it is there for."""
+    for kind in LATER:
+        for name, row in parts[kind][kind].items():
+            problems = _scheduled(row, parts["requirements"]["requirements"], known)
+            own = _kept(row, parts["retention"]["records"]) if kind == "retention" else _told(row)
+            for key, sentence in (*problems, *own):
+                yield Mistake(kind, (kind, name, key) if key in row else (kind, name), sentence)
+
+
+def _scheduled(row: Mapping[str, Any], duties: Mapping[str, Any], known: _Known) -> Iterator[tuple[str, str]]:
+    """What is wrong in what both schedules share, each with the key that it is about."""
+    if "requirement" not in row and "when" not in row:
+        yield "requirement", "a row names the requirement behind it, or a condition under `when`"
+    if "requirement" in row and row["requirement"] not in duties:
+        hint = catalog.nearest(row["requirement"], list(duties))
+        yield "requirement", f"there is no requirement `{row['requirement']}`{hint}"
+    for problem in known.wrong(row["when"]) if "when" in row else ():
+        yield "when", problem
+
+
+def _kept(row: Mapping[str, Any], records: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in row["records"]:
+        if name not in records:
+            yield "records", f"there is no class of records `{name}`{catalog.nearest(name, list(records))}"
+    if "least" not in row and "most" not in row:
+        yield "records", "a row says how long at least or at most: `least`, `most`"
+
+
+def _told(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    lacks = [key for key in ("starts", "recipient", "cite") if key not in row]
+    if "ask" in row and row["deadlines"]:
+        yield "deadlines", "where legal is asked there are no deadlines"
+    elif "ask" not in row and (lacks or not row["deadlines"]):
+        yield "deadlines", "a clock has `starts`, `deadlines`, `recipient` and `cite`, or `ask: legal`"
+
+
 def _content(controls: Tree, name: str) -> bytes:
     file = controls.get(f"{name}.yaml")
     if file is None:
-        raise AuthorError(f"`{_file(name)}` is missing", hint="a map has " + ", ".join(map(_file, SCHEMAS)))
+        needed = ", ".join(_file(one) for one in SCHEMAS if one not in LATER)
+        raise AuthorError(f"`{_file(name)}` is missing", hint=f"a map has {needed}")
     return file.content
+
+
+def file_of(mistake: Mistake) -> str:
+    """The file that a mistake is in."""
+    return _file(mistake.document)
 
 
 def _file(name: str) -> str:
     return f"{catalog.CONTROLS}/{name}.yaml"
-
-
-def _sentence(mistake: Mistake, content: bytes) -> str:
-    return f"`{_file(mistake.document)}` line {documents.line_of(content, mistake.place)}: {mistake.message}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from ai_factory.governance.applicability import Applicability, Duty, Judgement, Verdict
 from ai_factory.governance.conditions import Facts, Leaf, shown
+from ai_factory.governance.schedules import Applied, Clock, Kept, Retention
 from ai_factory.governance.tiers import Tiering
 
 SCHEMA = "applicability/1"
@@ -29,6 +30,8 @@ def record(found: Applicability, tiering: Tiering, map_as_of: str, facts: Facts)
         },
         "requirements": {name: _duty(duty) for name, duty in found.duties.items()},
         "controls": {name: _control(judged) for name, judged in found.controls.items()},
+        "retention": [_kept(one) for one in found.retention],
+        "clocks": [_clock(one) for one in found.clocks],
     }
 
 
@@ -51,6 +54,46 @@ def _control(judged: Judgement) -> dict[str, Any]:
         "tier": judged.by_tier,
         "duties": [duty.requirement.id for duty in judged.duties if duty.applies],
         "because": _reasons(judged.because),
+    }
+
+
+def _kept(one: Kept) -> dict[str, Any]:
+    """A class of records: what to plan for (the longest row of all), and what law in force asks on the day."""
+    rows = one.least or one.most
+    return {
+        "record": one.record.name,
+        "minimum_days": one.minimum,
+        "because": [due.row.id for due in one.least],
+        "cites": [_cite(due) for due in one.least],
+        "verified": rows[0].row.verified,
+        "required_days": one.required_days,
+        "maximum_days": one.maximum or None,
+        "ends": [_cite(due) for due in one.most],
+    }
+
+
+def _cite(due: Applied[Retention]) -> str:
+    """The time, where it is from, and what it is worth: law or not, from which day."""
+    row, time = due.row, due.row.least or due.row.most
+    told = f"{time} from {row.counted_from}" if time else "no longer than its purpose needs"
+    day = f", from {due.applies_from}" if not due.started else ""
+    return f"{told}: {f'{due.instrument} {row.cite}'.lstrip()} ({'law' if due.binds else 'not law'}{day})"
+
+
+def _clock(due: Applied[Clock]) -> dict[str, Any]:
+    row = due.row
+    return {
+        "id": row.id,
+        "regime": row.regime,
+        "from": row.starts,
+        "deadlines": [
+            {"what": one.what, "within": one.limit, "from": one.counted_from or row.starts} for one in row.deadlines
+        ],
+        "recipient": row.recipient or f"ask {row.ask}",
+        "cite": row.cite,
+        "verified": row.verified,
+        "applies_from": due.applies_from or None,
+        "because": _reasons(due.because),
     }
 
 

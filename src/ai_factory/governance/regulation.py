@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ai_factory.governance.conditions import Conditions
+from ai_factory.governance.schedules import Schedules, schedules
 
 TIERS = ("low", "medium", "high", "critical")
 
@@ -61,10 +62,11 @@ class Regulation:
     conditions: Conditions
     requirements: Mapping[str, Requirement]
     controls: Mapping[str, Control]
+    schedules: Schedules
 
 
 def regulation(documents: Mapping[str, Any]) -> Regulation:
-    """The map from its documents (facts, conditions, instruments, requirements, controls), parsed and checked."""
+    """The map from its documents, all but tiers and assessment; they were parsed and checked."""
     instruments = {
         name: Instrument(name, row["title"], row["binding"], row["status"], row["verified"])
         for name, row in documents["instruments"]["instruments"].items()
@@ -79,6 +81,7 @@ def regulation(documents: Mapping[str, Any]) -> Regulation:
             for name, row in documents["requirements"]["requirements"].items()
         },
         controls={row["id"]: _control(row) for row in documents["controls"]["controls"]},
+        schedules=schedules(documents),
     )
 
 

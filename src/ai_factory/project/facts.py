@@ -71,8 +71,12 @@ def factory_of(project: Project) -> Factory:
 
 def map_in(controls: Tree) -> Map:
     """The map of a folder `controls/`: its own, or an overlay on the embedded one; else the embedded one."""
-    own = "requirements.yaml" in controls
-    return read(controls, cache.document, {} if own else open_factory(EMBEDDED).read(catalog.CONTROLS))
+    return read(controls, cache.document, beneath(controls))
+
+
+def beneath(controls: Tree) -> Tree:
+    """The map on which an overlay lies; nothing where the folder has a map of its own."""
+    return {} if "requirements.yaml" in controls else open_factory(EMBEDDED).read(catalog.CONTROLS)
 
 
 def told_by_file(content: bytes, where: str, error: type[FactoryError] = UsageError) -> Told:

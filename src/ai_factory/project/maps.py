@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from ai_factory import catalog
+from ai_factory import cache, catalog, documents
+from ai_factory.catalog import Component
 from ai_factory.errors import FactoryError, UsageError
-from ai_factory.factory import Wanted, open_factory
+from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.governance import facts as facts_of
+from ai_factory.governance import linting
 from ai_factory.governance.changes import Change, Effect, differences, duty_effects, effects
-from ai_factory.governance.reading import Map
-from ai_factory.project.facts import judged, map_in, map_of, recorded
+from ai_factory.governance.checks import CHECKS
+from ai_factory.governance.reading import Map, file_of, opened
+from ai_factory.project.facts import beneath, judged, map_in, map_of, recorded
+from ai_factory.project.gate import SIGN_OFF
 from ai_factory.project.opening import open_project
-from ai_factory.tree import under
+from ai_factory.tree import Tree, under
 from ai_factory.workspace import Folder
 
+MANIFEST = "component.yaml"
 MAPS = ("requirements.yaml", "overlay.yaml")  # a folder with one of them is a map, or an overlay on the embedded one
 
 
@@ -32,20 +37,68 @@ class Impact(NamedTuple):
     unknown: str = ""
 
 
+class Flaw(NamedTuple):
+    """What a map does not keep, and where that stands."""
+
+    file: str
+    line: int
+    message: str
+
+
+class Source(NamedTuple):
+    """The documents of a map, and the factory that they are of; None for a folder of documents alone."""
+
+    controls: Tree
+    factory: Factory | None
+
+
 def map_at(address: str) -> Map:
     """The map of a factory (`embedded`, a folder, or an address, with `@VERSION`), or of a folder of its documents.
 
     Raises UsageError where there is none, AuthorError for one with mistakes.
     """
+    return map_in(_source(address).controls)
+
+
+def _source(address: str) -> Source:
     if any(os.path.isfile(os.path.join(address, name)) for name in MAPS):
         disk = Folder(os.path.realpath(address))
-        return map_in({path: file for path in disk.walk() if (file := disk.read(path))})
+        return Source({path: file for path in disk.walk() if (file := disk.read(path))}, None)
     found = re.fullmatch(r"(.+)@([^@/:]+)", address)
     place, version = (found[1], found[2]) if found and not os.path.isdir(address) else (address, "")
-    tree = under(open_factory(place, Wanted(version)).tree, catalog.CONTROLS)
-    if not any(name in tree for name in MAPS):
+    factory = open_factory(place, Wanted(version))
+    controls = under(factory.tree, catalog.CONTROLS)
+    if not any(name in controls for name in MAPS):
         raise UsageError(f"`{address}` has no map", f"a map is the folder `{catalog.CONTROLS}/` of a factory")
-    return map_in(tree)
+    return Source(controls, factory)
+
+
+def lint(address: str) -> list[Flaw]:
+    """What a map does not keep: ids that lead nowhere, rows that nothing uses, claims without ground.
+
+    Raises as `map_at` does for what cannot be read at all.
+    """
+    source = _source(address)
+    found, parts = opened(source.controls, cache.document, beneath(source.controls)), _components(source.factory)
+    evidenced = {control for part in parts for control in part.evidences}
+    told = linting.flaws(found, linting.Backed({*CHECKS, SIGN_OFF}, evidenced if source.factory else None))
+    known = {row["id"] for row in found.parts["controls"]["controls"]}
+    astray = [flaw for part in parts for flaw in _astray(part, known)]
+    return [*(Flaw(file_of(one), found.line(one), one.message) for one in told), *astray]
+
+
+def _components(factory: Factory | None) -> list[Component]:
+    names = factory.components() if factory else ()
+    return [catalog.component(name, factory.read, "", cache.document) for name in names if factory]
+
+
+def _astray(part: Component, known: Collection[str]) -> Iterator[Flaw]:
+    """What a component says it is evidence for, and the map does not know."""
+    content = part.tree[MANIFEST].content
+    for control in part.evidences:
+        if control not in known:
+            line = documents.line_of(content, ("evidences", control))
+            yield Flaw(f"{part.folder}/{MANIFEST}", line, f"there is no control `{control}`")
 
 
 def diff(old: str, new: str) -> list[Change]:

@@ -22,6 +22,7 @@ def assessed_text(item: Assessed, written: Sequence[str]) -> str:
     lines += [f"  one answer away from {step.tier}: {step.fact} {shown(step.value)}" for step in item.steps[:5]]
     lines.append(f"controls on {item.found.as_of}: {_numbers(item.found)}")
     lines += [f"  {_changed(one)}" for one in item.changed()]
+    lines += [_clocks(item.found), _retention(item.found)]
     lines.append(f"wrote {', '.join(map(plain, written))}" if written else "nothing was written")
     lines += ["next: `make documents` writes what follows, then commit"] if written and item.documented else []
     lines.append(UNREVIEWED)
@@ -64,6 +65,22 @@ def _numbers(found: Applicability) -> str:
     verdicts = [one.verdict for one in found.controls.values()]
     words = {Verdict.LATER: "required by a date to come", Verdict.NONE: "that do not apply"}
     return ", ".join(f"{verdicts.count(one)} {words.get(one, one.value)}" for one in Verdict)
+
+
+def _clocks(found: Applicability) -> str:
+    """How many report clocks an incident starts, by name, and those that do so from a day to come."""
+    running = [f"{one.row.id}: ask {one.row.ask}" if one.row.ask else one.row.id for one in found.clocks if one.started]
+    later = [f"{one.row.id} from {one.applies_from}" for one in found.clocks if not one.started]
+    told = f"{count(len(running), 'clock')} for incidents" + (f" ({', '.join(running)})" if running else "")
+    return f"{told}; later: {', '.join(later)}" if later else told
+
+
+def _retention(found: Applicability) -> str:
+    """How many rows say how long records are kept, and the least that law in force asks of each class."""
+    rows = {due.row.id for one in found.retention for due in (*one.least, *one.most)}
+    least = [f"{one.record.name} {one.required_days} days" for one in found.retention if one.required_days]
+    told = f"{count(len(rows), 'row')} on how long records are kept; law in force asks for "
+    return told + (", ".join(map(plain, least)) if least else "no least time")
 
 
 def _changed(one: Judgement) -> str:

@@ -1,4 +1,4 @@
-"""Differences of maps and what they do to projects, as text and JSON."""
+"""Differences of maps, what they do to projects, and what a map does not keep, as text and JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ai_factory.governance.changes import Change, Effect
-from ai_factory.project.maps import Impact
+from ai_factory.project.maps import Flaw, Impact
 from ai_factory.report.assessments import UNREVIEWED
 from ai_factory.report.plain import count, plain
 
@@ -64,6 +64,18 @@ def impact_data(found: Sequence[Impact]) -> dict[str, Any]:
         for one in found
     ]
     return {"schema": "ai-factory/map-impact/1", "projects": rows}
+
+
+def lint_text(found: Sequence[Flaw]) -> str:
+    """A line a finding, with file and line, then their number."""
+    lines = [f"{plain(one.file)}:{one.line}: {plain(one.message)}" for one in found]
+    told = count(len(found), "finding") if found else "nothing in the map is astray, unused or claimed without ground"
+    return "\n".join([*lines, told, UNREVIEWED])
+
+
+def lint_data(found: Sequence[Flaw]) -> dict[str, Any]:
+    """The same for machines."""
+    return {"schema": "ai-factory/map-lint/1", "findings": [one._asdict() for one in found]}
 
 
 def _count(effects: Sequence[Effect]) -> str:

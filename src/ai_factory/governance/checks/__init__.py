@@ -44,7 +44,7 @@ CHECKS: Mapping[str, Check] = {
     "AUD-04": trail.fails_closed,
     "AUD-05": trail.identifiers_hidden,
     "MON-01": both(operating.monitored, of("MON-01", "monitoring-plan")),
-    "INC-01": of("INC-01", "incident-plan"),
+    "INC-01": both(operating.clocked, of("INC-01", "incident-plan")),
     "INC-02": operating.mapped,
     "RES-01": both(operating.retired, of("RES-01", "decommission-plan")),
 }

@@ -1,4 +1,4 @@
-"""Checks of operation: supply chain, access, oversight, notices, monitoring, dependencies, retirement."""
+"""Checks of operation: supply chain, access, oversight, incidents, notices, monitoring, dependencies, retirement."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ai_factory.governance.checking import Gap, Subject
+from ai_factory.governance.schedules import Deadline
 
 CONSTRAINTS, ACCESS, SCOPE = "constraints.txt", "governance/access.yaml", "governance/scope.yaml"
-RUNBOOK = "ops/runbook.md"
+RUNBOOK, RECORD = "ops/runbook.md", "governance/applicability.json"
 NOTICES, MONITORING = "governance/notices.yaml", "ops/monitoring.yaml"
 DEPENDENCIES, DECOMMISSION, SYSTEM = "governance/dependencies.yaml", "ops/decommission.md", "governance/system.yaml"
 
@@ -54,6 +55,28 @@ def stoppable(subject: Subject) -> Iterator[Gap]:
         yield Gap(RUNBOOK, "is missing", "write down who stops the system, and how")
     elif not re.search(rb"switch stop|kill.?switch", file.content, re.IGNORECASE):
         yield Gap(RUNBOOK, "says no command that stops the system", "write it in")
+
+
+def clocked(subject: Subject) -> Iterator[Gap]:
+    """Every report clock that runs has a row in the runbook, which begins with its code and says each of its times."""
+    file = subject.files.get(RUNBOOK)
+    if file is None:
+        yield Gap(RUNBOOK, "is missing", "write down whom to tell of an incident, and by when")
+        return
+    rows = dict(re.findall(r"^\|\s*`([A-Z][\w.-]*)`(.*)$", file.content.decode("utf-8", "replace"), re.MULTILINE))
+    for clock in [one.row for one in subject.applies.clocks if one.started]:
+        if clock.id not in rows:
+            hint = f"add a row to its table of clocks that begins with | `{clock.id}`; {RECORD} says what is due"
+            yield Gap(RUNBOOK, f"names no clock `{clock.id}`: {clock.regime}", hint)
+        for one in clock.deadlines if clock.id in rows else ():
+            if not _says(rows[clock.id], one):
+                message = f"the row `{clock.id}` does not say {one.limit} ({one.what}; {clock.cite})"
+                yield Gap(RUNBOOK, message, "write it in as it stands here")
+
+
+def _says(row: str, deadline: Deadline) -> bool:
+    time = deadline.within
+    return time is None or re.search(rf"\b{time.number}[\s-]*{time.unit}", row) is not None
 
 
 def noticed(subject: Subject) -> Iterator[Gap]:
