@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ai_factory import documents
-from tests.products.product import Make, Product
+from tests import golden
+from tests.products.product import TEST_SECONDS, Make, Product
 
 pytestmark = pytest.mark.product
 
@@ -164,3 +165,13 @@ def test_a_helper_of_low_risk_needs_one_approval(copy_of: Make) -> None:
     assert sum(row["verdict"] == "required now" for row in found["controls"]) == 14
     assert len(list((product.folder / "docs/governance").glob("*.md"))) == 8
     product.shell.must("make --no-print-directory release-check")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blueprint", [name for name in golden.BLUEPRINTS if "documents" in golden.make_targets(name)])
+def test_its_own_tests_pass_once_people_have_decided(blueprint: str, copy_of: Make) -> None:
+    """They depend on no answer, approval or record of the project."""
+    product = copy_of(blueprint)
+    governed(product, "us-card-credit")
+    approve(product, *ROLES, "executive")
+    product.shell.must("make --no-print-directory test", TEST_SECONDS)

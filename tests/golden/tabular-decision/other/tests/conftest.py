@@ -88,13 +88,27 @@ def _copy(target: Path) -> Paths:
     for folder in folders:
         if folder.name not in NOT_SETTINGS:
             shutil.copytree(folder, target / folder.name)
-    _send_nowhere(target / "ops" / "audit.yaml")
+    # Events of tests stay in files: the sinks that the system has are no place for them.
+    _set(target / "ops" / "audit.yaml", (), sinks=["file"])
+    _undecided(target / "governance")
     return Paths.of(target)
 
 
-def _send_nowhere(settings: Path) -> None:
-    """Events of tests stay in files: the sinks that the system has are no place for them."""
-    if settings.exists():
+def _undecided(governance: Path) -> None:
+    """Tests begin before anybody decided: what people answer and approve changes none of them."""
+    for name in ("applicability.json", "released.json", "literacy.yaml"):
+        (governance / name).unlink(missing_ok=True)
+    _set(governance / "approvals.yaml", (), approvals=[])
+    _set(governance / "facts.yaml", ("facts",), jurisdictions=None)
+
+
+def _set(register: Path, keys: tuple[str, ...], **values: Any) -> None:
+    """Set values under the keys of a register, where there is one."""
+    if register.exists():
         yaml = importlib.import_module("yaml")
-        content = {**yaml.safe_load(settings.read_text("utf-8")), "sinks": ["file"]}
-        settings.write_text(yaml.safe_dump(content), "utf-8")
+        content = yaml.safe_load(register.read_text("utf-8"))
+        place = content
+        for key in keys:
+            place = place[key]
+        place.update(values)
+        register.write_text(yaml.safe_dump(content), "utf-8")

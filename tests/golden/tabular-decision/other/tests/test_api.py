@@ -405,7 +405,7 @@ def approved(rebuilt: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
     save(rebuilt, "approvals", approvals)
     identity = ["-c", "user.name=a", "-c", "user.email=author@example.org"]
     commit = ["-c", "commit.gpgsign=false", "commit", "-qm", "release", "--no-verify"]
-    for command in (["init", "-q"], ["add", *approvals["subjects"]], commit):
+    for command in (["init", "-q"], ["add", *governance.subjects(rebuilt, approvals)], commit):
         subprocess.run(["git", "-C", str(rebuilt.root), *identity, *command], check=True)
     return rebuilt
 

@@ -390,21 +390,18 @@ def _monitoring_plan(s: Sources) -> Iterator[Part]:
 def _retention(s: Sources) -> Iterator[Part]:
     yield "What is kept, and for how long", _kept(s)
     yield "Data", _data(s)
-    least = s.rows(APPLIES, "retention")
-    rows = [
-        (r.get("record"), r.get("minimum_days"), r.get("cites"), r.get("verified")) for r in least
-    ]
-    yield "The least that law asks for", _table(("record", "days", "cite", "how far checked"), rows)
+    names = ("record", "minimum_days", "required_days", "maximum_days", "cites", "ends", "verified")
+    yield "What law and custom ask for", _columns(s.rows(APPLIES, "retention"), *names)
     yield "Holds", _columns(s.rows(AUDIT, "holds"), "subject", "reason", "until")
 
 
 def _incidents(s: Sources) -> Iterator[Part]:
     yield "Who acts", f"{_oversight(s)}\n\nStep by step: `ops/runbook.md`, section Incident."
+    names = ("regime", "from", "recipient", "cite", "applies_from", "verified")
     clocks = [
-        (one.get("regime"), one.get("from"), _deadlines(one), one.get("recipient"), one.get("cite"))
-        for one in s.rows(APPLIES, "clocks")
+        [_deadlines(one), *(one.get(name) for name in names)] for one in s.rows(APPLIES, "clocks")
     ]
-    head = ("regime", "from", "deadlines", "to", "cite")
+    head = ("deadlines", *(name.replace("_", " ") for name in names))
     none = "None is recorded: `ops/runbook.md` lists those that may run, and legal decides."
     yield "Clocks", _table(head, clocks, none)
     yield "Who is told", s.text(SCOPE, "use", "harm")
@@ -413,7 +410,10 @@ def _incidents(s: Sources) -> Iterator[Part]:
 def _deadlines(clock: Mapping[str, Any]) -> str:
     given = clock.get("deadlines")
     rows = [row for row in given if isinstance(row, Mapping)] if isinstance(given, list) else []
-    return "; ".join(f"{row.get('what')}: {row.get('within')}" for row in rows)
+    return "; ".join(
+        f"{row.get('what')}: {row.get('within')} from {row.get('from', clock.get('from'))}"
+        for row in rows
+    )
 
 
 def _literacy(s: Sources) -> Iterator[Part]:

@@ -117,7 +117,13 @@ def test_an_approval_that_does_not_hold_is_refused(
     "more",
     [
         {"commit": "1a2b3c4", "components": {"audit": "0.4.0"}},
-        {"confirmed": {"by": "2@example.org", "on": "2026-05-20", "components": {"audit": "0.5.0"}}},
+        {
+            "confirmed": {
+                "by": "2@example.org",
+                "on": "2026-05-20",
+                "components": {"audit": "0.5.0"},
+            }
+        },
         {"conditions": None, "components": None, "note": ["anything"]},
     ],
 )
@@ -995,9 +1001,9 @@ def test_retention_and_clocks_that_law_asks_for_are_shown(written: Paths) -> Non
     """As the record of what applies has them."""
     judge(written, "AUD-03", "INC-01")
     record = json.loads((written.governance / "applicability.json").read_text())
-    kept = {"record": "decisions", "minimum_days": 761, "cites": ["Reg. B"], "verified": "recall"}
+    kept = {"record": "decisions", "minimum_days": 762, "cites": ["Reg. B"], "verified": "recall"}
     deadlines = [
-        {"what": "first notice", "within": "4 hours"},
+        {"what": "first notice", "within": "4 hours", "from": "classification"},
         {"what": "last", "within": "30 days"},
     ]
     clock = {
@@ -1008,9 +1014,10 @@ def test_retention_and_clocks_that_law_asks_for_are_shown(written: Paths) -> Non
     }
     record |= {"retention": [kept], "clocks": [clock]}
     (written.governance / "applicability.json").write_text(json.dumps(record))
-    assert "| decisions | 761 | Reg. B | recall |" in said(written, "retention-schedule")
-    line = "| DORA | awareness | first notice: 4 hours; last: 30 days | authority | none |"
-    assert line in said(written, "incident-plan")
+    line = "| decisions | 762 | none | none | Reg. B | none | recall |"
+    assert line in said(written, "retention-schedule")
+    times = "first notice: 4 hours from classification; last: 30 days from awareness"
+    assert f"| {times} | DORA | awareness | authority |" in said(written, "incident-plan")
 
 
 def test_a_document_that_was_changed_or_removed_is_found(written: Paths) -> None:
