@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -38,16 +38,18 @@ class PacksRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with its right answer and wrong ones."""
+    """A question with its right answer, which stands at `place`, and wrong ones."""
 
     text: str
     answer: str
     wrong: tuple[str, ...]
+    place: int = 0
 
     def options(self) -> tuple[str, ...]:
         """All answers in an order that tells nothing and is always the same."""
-        every = (self.answer, *self.wrong)
-        return tuple(sorted(every, key=lambda one: _sha(self.text + "\n" + one)))
+        others = sorted(self.wrong, key=lambda one: _sha(self.text + "\n" + one))
+        place = self.place % (len(others) + 1)
+        return (*others[:place], self.answer, *others[place:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,9 @@ class Pack:
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """The quiz."""
-        return (*(one for topic in self.topics for one in topic.questions), *self.own)
+        """The quiz; the right answers stand at every place about as often."""
+        asked = (*(one for topic in self.topics for one in topic.questions), *self.own)
+        return tuple(replace(one, place=_place(self.role, n)) for n, one in enumerate(asked))
 
     @property
     def digest(self) -> str:
@@ -478,6 +481,13 @@ def mapping_in(paths: Paths, file: Path) -> Mapping[str, Any]:
 def _parsed(text: str) -> object:
     """Reading YAML is slow, and the same few files are read again and again."""
     return yaml.safe_load(text)
+
+
+def _place(role: str, number: int) -> int:
+    """Where the right answer stands: each place once in every four questions, in an own order."""
+    block, place = divmod(number, CHOICES)
+    order = sorted(range(CHOICES), key=lambda one: _sha(f"{role} {block} {one}"))
+    return order[place]
 
 
 def _sha(text: str) -> str:
