@@ -86,7 +86,7 @@ def test_run_assess_approve_passes_the_gate(released: tuple[Product, dict[str, A
     statuses = [row["status"] for row in found["controls"] if row["verdict"] == "required now"]
     assert statuses == ["pass"] * 42
     assert [note for note in found["warnings"] if "counsel" in note] == [
-        "before it is in use: counsel has not reviewed the texts (TRA-02)"
+        "before it is in use: governance/notices.yaml: counsel has not reviewed the texts (TRA-02)"
     ]
     assert product.shell.must("make --no-print-directory release-check").endswith(
         "nothing stands in the way of a release\n"

@@ -74,7 +74,7 @@ def _to_come(subject: Subject) -> Iterator[str]:
     """What stands in no way yet, and will once the system is in use."""
     for name, check in IN_USE.items() if not subject.in_use else ():
         if name in subject.applies.controls and subject.applies.controls[name].verdict is not Verdict.NONE:
-            yield from (f"before it is in use: {gap.message} ({name})" for gap in gaps_of(check, subject))
+            yield from (f"before it is in use: {gap.path}: {gap.message} ({name})" for gap in gaps_of(check, subject))
 
 
 def _waiting(gap: Gap) -> Finding:

@@ -51,6 +51,7 @@ CHECKS: Mapping[str, Check] = {
 
 # What has to be done before people meet the system; until then it is told, and stands in no way.
 IN_USE: Mapping[str, Check] = {
+    "GOV-05": dossier.own_words,
     "GOV-07": governing.literate,
     "TRA-02": operating.reviewed,
 }

@@ -44,7 +44,7 @@ def screened(subject: Subject) -> Iterator[Gap]:
 
 
 def applicability_recorded(subject: Subject) -> Iterator[Gap]:
-    """The record is what these facts give by this map, on the day that it names."""
+    """The record is what these facts give by this map now: of no other facts, and no duty has begun since."""
     told = subject.json(RECORD, "`ai-factory assess` writes it")
     answers = subject.yaml(FACTS).get("facts") or {}
     if facts_of.problems(answers, subject.known.facts):
@@ -52,11 +52,12 @@ def applicability_recorded(subject: Subject) -> Iterator[Gap]:
         return
     law, facts = subject.known.regulation, facts_of.facts(answers)
     tiering = subject.known.scale.of(law.conditions, facts)
-    day = told.get("as_of")
-    made = record(applicability(law, facts, tiering.tier, str(day)), tiering, law.as_of, facts)
-    if made != told:
-        message = "is of other facts, or of another map, than the project has now"
+    made = record(applicability(law, facts, tiering.tier, subject.today), tiering, law.as_of, facts)
+    if {**made, "as_of": told.get("as_of")} != told:
+        message = "is of other facts, another map or another day than now"
         yield Gap(RECORD, message, "`ai-factory assess` writes it anew", stale=True)
+    elif str(told["as_of"]) > subject.today:
+        yield Gap(RECORD, f"is of {told['as_of']}, which is to come", "`ai-factory assess` writes it anew")
 
 
 def risks_owned(subject: Subject) -> Iterator[Gap]:
@@ -67,7 +68,14 @@ def risks_owned(subject: Subject) -> Iterator[Gap]:
     risks = subject.yaml(RISKS).get("risks") or []
     if not risks:
         yield Gap(RISKS, "names no risk", "every system has some: write them in")
+    known = subject.known.regulation.controls
+    ids = [str(risk.get("id")) for risk in risks if isinstance(risk, dict)]
+    for one in sorted({one for one in ids if ids.count(one) > 1}):
+        yield Gap(RISKS, f"two risks have the id {one}", "give each one of its own")
     for risk in risks:
+        for name in (risk.get("controls") or []) if isinstance(risk, dict) else []:
+            if name not in known:
+                yield Gap(RISKS, f"risk {risk.get('id', '?')}: there is no control {name}", "name one that there is")
         for message in _risk_gaps(risk if isinstance(risk, dict) else {}, subject.today):
             yield Gap(RISKS, f"risk {risk.get('id', '?') if isinstance(risk, dict) else '?'}: {message}", "")
 
@@ -85,7 +93,8 @@ def _risk_gaps(risk: Mapping[str, Any], today: str) -> Iterator[str]:
 
 def literate(subject: Subject) -> Iterator[Gap]:
     """In each role that runs the system somebody has learnt what it needs, and that has not run out."""
-    records = [row for row in subject.rows(LITERACY) if _day(row.get("expires")) >= subject.today]
+    held = [row for row in subject.rows(LITERACY) if _text(row.get("person"))]
+    records = [row for row in held if _day(row.get("expires")) >= subject.today]
     learnt = {str(row.get("role")) for row in records if row.get("did") == "quiz"}
     for role in (subject.yaml(PACKS).get("handover") or {}).get("roles") or []:
         if role not in learnt:

@@ -68,12 +68,13 @@ def _cite(due: Applied[Retention]) -> str:
 
 
 def fails_closed(subject: Subject) -> Iterator[Gap]:
-    """The trail knows the tier of the system, and at a high tier nothing goes out that could not be recorded."""
+    """The trail works by the tier of the system, and at a high tier nothing goes out that could not be recorded."""
     settings, tier = subject.yaml(SETTINGS), subject.applies.tier
-    told = settings.get("risk_tier")
-    if told not in TIERS or TIERS.index(told) < TIERS.index(tier):
+    told, policies = settings.get("risk_tier"), settings.get("on_audit_failure") or {}
+    lower = told not in TIERS or TIERS.index(told) < TIERS.index(tier)
+    if lower and policies.get(told) != policies.get(tier):
         yield Gap(SETTINGS, f"`risk_tier` is {told}, and the facts give {tier}", f"write `risk_tier: {tier}`")
-    policy = (settings.get("on_audit_failure") or {}).get(tier)
+    policy = policies.get(tier)
     if TIERS.index(tier) >= TIERS.index("high") and policy != "closed":
         yield Gap(SETTINGS, f"`on_audit_failure` of {tier} is {policy}", "it is `closed` from high on")
 

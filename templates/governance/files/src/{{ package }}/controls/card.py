@@ -81,7 +81,7 @@ def render(template: str, words: str, read: Read) -> str:
             return words.strip()
         name = found[1].removeprefix("table:").split(":", 1)[0]
         supported.extend(numbers(read(name)))
-        return _filled(found[1], read)
+        return filled(found[1], read)
 
     text = PLACEHOLDER.sub(fill, template)
     for source, content in (("template", template), ("text", words)):
@@ -89,7 +89,8 @@ def render(template: str, words: str, read: Read) -> str:
     return text
 
 
-def _filled(expression: str, read: Read) -> str:
+def filled(expression: str, read: Read) -> str:
+    """What stands for a placeholder; CardRefused where a value or its evidence is missing."""
     kind, _, rest = expression.partition(":")
     if kind == "table":
         name, _, rest = rest.partition(":")
@@ -155,7 +156,7 @@ def numbers(value: Any) -> Iterator[float]:
     if isinstance(value, bool):
         return
     if isinstance(value, int | float):
-        yield float(value)
+        yield value
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from numbers(item)
@@ -172,8 +173,10 @@ def unsupported(text: str, supported: Sequence[float]) -> list[str]:
 def _supports(claim: str, supported: Sequence[float]) -> bool:
     number = claim.rstrip("% ")
     decimals = len(number.partition(".")[2])
-    scale = 100 if claim.endswith("%") else 1
-    return any(round(value * scale, decimals) == float(number) for value in supported)
+    if claim.endswith("%"):  # a share is never a whole number such as a count
+        shares = (value * 100 for value in supported if isinstance(value, float))
+        return any(round(share, decimals) == float(number) for share in shares)
+    return any(round(value, decimals) == float(number) for value in supported)
 
 
 def _refuse_unsupported(source: str, text: str, supported: Sequence[float]) -> None:

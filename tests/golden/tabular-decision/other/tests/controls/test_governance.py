@@ -458,7 +458,7 @@ def test_a_risk_needs_owner_control_acceptance_and_review(
 def facts(**change: Any) -> dict[str, Any]:
     """Facts that were all answered, and a screen that was answered and reviewed; with a change."""
     answers = {**dict.fromkeys(QUESTIONS, False), **change.pop("answers", {})}
-    screen = {"answered_by": "a", "reviewed_by": "b", "answers": answers}
+    screen = {"answered_by": "a@x.org", "reviewed_by": "b@x.org", "answers": answers}
     stated: dict[str, Any] = dict.fromkeys(FACTS, False)
     stated |= {"jurisdictions": ["EU"], "roles": ["deployer"], **change.pop("facts", {})}
     return {"schema": 1, "facts": stated, "screen": {**screen, **change}}
@@ -470,9 +470,9 @@ def facts(**change: Any) -> dict[str, Any]:
         ({}, []),
         ({"answers": {"scores people": True}}, ["prohibited use: scores people"]),
         ({"answers": {"scores people": None}}, ["a screening question has no answer"]),
-        ({"reviewed_by": "a"}, ["the screen was not answered and reviewed by two people"]),
+        ({"reviewed_by": "a@x.org"}, ["the screen was not answered and reviewed by two people"]),
         ({"answered_by": None}, ["the screen was not answered and reviewed by two people"]),
-        ({"answered_by": " B "}, ["the screen was not answered and reviewed by two people"]),
+        ({"answered_by": " B@x.org "}, ["the screen was not answered and reviewed by two people"]),
     ],
 )
 def test_the_screen_is_answered_reviewed_and_has_no_yes(
@@ -731,7 +731,7 @@ def test_the_command_names_what_is_missing(
     (paths.governance / "risk-assessment.yaml").write_text(yaml.safe_dump({"risks": []}))
     assert governance.main(["check"]) == 1
     printed = capsys.readouterr().out
-    assert "hint: name the one who answered" in printed
+    assert "hint: write the address of each" in printed
     assert "docs/model-card.md: it is not what the evidence says" in printed
     assert "evidence/model.json: missing or unreadable" in printed
     assert governance.main(["digests"]) == 0
@@ -912,15 +912,26 @@ def test_this_project_writes_its_documents_and_the_same_each_time(written: Paths
         (
             SCOPE,
             lambda d: d.pop("foreseeable_misuse"),
-            "nothing is said under `Foreseeable misuse`",
+            "`foreseeable_misuse` names nothing",
         ),
         (WORDS, lambda d: d.update(lifetime=None), "`lifetime` is empty"),
         (WORDS, lambda d: d["validation"].clear(), "`validation.scope` is empty"),
         (WORDS, lambda d: d["change"].update(declared="small"), "is one of minor, material"),
         (RISKS, lambda d: d["risks"][0].update(harm=None), "`risks: harm` is empty"),
-        (RISKS, lambda d: d["risks"][0].update(cause="wrong in 7.77% of cases"), "says 7.77%: no"),
-        (SCOPE, lambda d: d["use"].update(people="right in 99.9 %"), "says 99.9 %: no evidence"),
-        (SCOPE, lambda d: d["told"][0].update(text="AUC 0.8123"), "says 0.8123: no evidence"),
+        (RISKS, lambda d: d["risks"][0].update(cause="wrong in 7.7% of cases"), "says 7.7"),
+        (SCOPE, lambda d: d["use"].update(people="right in 99 %"), "says 9 %: put"),
+        (SCOPE, lambda d: d["use"].update(people="right in 95 percent"), "says 5 percent: put"),
+        (SCOPE, lambda d: d["use"].update(people="right in 95&#37;"), "says 5%: put"),
+        (SCOPE, lambda d: d["use"].update(people="AUC of .99, or 99,9"), "says .99: put"),
+        (SCOPE, lambda d: d["told"][0].update(text="AUC 0.8123"), "says 0.8123: put"),
+        (SCOPE, lambda d: d["use"].update(people="${evaluation:none}"), "read no evidence/eval"),
+        (SCOPE, lambda d: d["use"].update(people="${monitoring:x}"), "read no evidence/monitoring"),
+        (SCOPE, lambda d: d.update(out_of_scope=[]), "`out_of_scope` names nothing"),
+        (WORDS, lambda d: d.update(lifetime="To be determined"), "`lifetime` is empty or a"),
+        (WORDS, lambda d: d["change"].update(classes={"material": [""]}), "is no list of paths"),
+        (WORDS, lambda d: d["change"].update(classes={"minor": ["../*"]}), "is no list of paths"),
+        (WORDS, lambda d: d["change"].update(classes={"small": []}), "has patterns for minor, "),
+        (WORDS, lambda d: d["change"].update(classes=5), "has patterns for minor, "),
     ],
 )
 def test_an_empty_text_or_an_unknown_figure_stops_the_documents(
@@ -935,15 +946,55 @@ def test_an_empty_text_or_an_unknown_figure_stops_the_documents(
     assert [one.hint for one in governance.check_documents(written)] == ["then `make documents`"]
 
 
-def test_a_figure_that_evidence_holds_may_stand(written: Paths) -> None:
-    """And the results are shown as they were measured."""
+def test_figures_come_from_evidence(written: Paths) -> None:
+    """By their place there, as in the card; whole numbers and versions may be typed."""
     written.evidence.mkdir()
     evidence.write(written, "evaluation", CONTENT, [])
     evidence.write(written, "model", {"version": "m-1", "model": "sha256:1", "facts": {"n": 2}}, [])
-    alter(written, SCOPE, lambda d: d["use"].update(people="AUC 0.81, for women 79%"))
+    words = "AUC ${evaluation:results[metric=auc,slice=all].value} on 5,005 rows, v1.2.3, Art. 6(1)"
+    alter(written, SCOPE, lambda d: d["use"].update(people=words))
     assert "| auc | all | 0.812 | none |" in said(written, "instructions-for-use")
     assert "| version | m-1 |" in said(written, "validation-report")
-    assert "AUC 0.81, for women 79%" in said(written, "impact-assessment")
+    text = said(written, "impact-assessment")
+    assert "AUC 0.812 on 5,005 rows, v1.2.3, Art. 6(1)" in text
+
+
+def test_words_are_no_markup(written: Paths) -> None:
+    """A text opens no comment, heading, link or column of a table."""
+    words = "# Approved <!-- [by](http://x) | all"
+    alter(written, SCOPE, lambda d: d["use"].update(people=words))
+    alter(written, RISKS, lambda d: d["risks"][0].update(title=words))
+    escaped = "\\# Approved &lt;!-- \\[by\\](http://x) "
+    assert f"\n{escaped}| all\n" in said(written, "impact-assessment")
+    assert f"| {escaped}\\| all |" in said(written, "risk-register")
+
+
+def test_what_others_wrote_is_left_where_it_is(written: Paths) -> None:
+    """It is a finding; a document that is no longer due goes unless somebody changed it."""
+    dossier.write(written)
+    folder = written.root / "docs/governance"
+    (folder / "minutes.md").write_text("ours\n")
+    (folder / "notices.md").write_text("changed\n")
+    judge(written, "GOV-01")
+    dossier.write(written)
+    assert sorted(file.name for file in folder.glob("*.md")) == [
+        "README.md",
+        "minutes.md",
+        "notices.md",
+        "system-card.md",
+    ]
+    found = [(one.subject, one.message) for one in governance.check_documents(written)]
+    left = "it is none that is due: move it"
+    assert found == [(f"docs/governance/{name}.md", left) for name in ("minutes", "notices")]
+
+
+def test_documents_are_written_into_no_other_folder(written: Paths, tmp_path: Path) -> None:
+    """Not through a link, and not where a file lies."""
+    (tmp_path / "elsewhere").mkdir()
+    (written.root / "docs/governance").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DossierRefused, match="docs/governance: it is no folder of its own"):
+        dossier.write(written)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_only_documents_that_are_due_are_written(written: Paths) -> None:
@@ -971,10 +1022,23 @@ def test_a_release_is_classed_by_what_changed(written: Paths) -> None:
     alter(written, WORDS, lambda d: d["change"].update(declared="minor", why="It is smaller."))
     with pytest.raises(DossierRefused, match="minor, and the first release makes it substantial"):
         dossier.texts(written)
-    alter(written, WORDS, lambda d: d["change"].update(declared="substantial"))
+    alter(written, WORDS, lambda d: d["change"].update(declared="substantial", why="It is."))
     dossier.remember(written)
-    alter(written, WORDS, lambda d: d["change"].update(declared="minor"))
-    assert "at least minor" in said(written, "change-record")
+    alter(written, WORDS, lambda d: d["change"].update(declared="minor", why="Less."))
+    text = said(written, "change-record")
+    assert "at least minor" in text
+    assert "| declared | substantial |\n| why | It is. |" in text
+    alter(written, WORDS, lambda d: d["change"].update(classes={"substantial": ["ops/*.yaml"]}))
+    (written.ops / "audit.yaml").write_text("sinks: [file]\n")
+    with pytest.raises(DossierRefused, match=r"minor, and ops/audit.yaml makes it substantial"):
+        dossier.texts(written)
+    alter(written, WORDS, lambda d: d["change"].update(classes={}))
+    code = written.root / "src/x/score.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("")
+    with pytest.raises(DossierRefused, match=r"minor, and src/x/score.py makes it material"):
+        dossier.texts(written)
+    code.unlink()
     alter(written, RISKS, lambda d: d["risks"].pop())
     with pytest.raises(DossierRefused, match=r"minor, and governance/risk.* makes it material"):
         dossier.texts(written)
@@ -1043,6 +1107,8 @@ def test_a_document_that_was_changed_or_removed_is_found(written: Paths) -> None
         (SCOPE, "[]", "governance/scope.yaml: it is missing, or no mapping"),
         (SCOPE, None, "governance/scope.yaml: it is missing, or no mapping"),
         ("applicability.json", "{", "governance/applicability.json: "),
+        ("applicability.json", "[" * 99999, "governance/applicability.json: "),
+        (RISKS, "risks: [5, {controls: &a [*a]}]", "governance/risk-assessment.yaml: "),
     ],
 )
 def test_the_commands_of_the_documents_say_what_is_wrong(
@@ -1055,13 +1121,11 @@ def test_the_commands_of_the_documents_say_what_is_wrong(
 ) -> None:
     """One line on a register that cannot be read; else what was written."""
     monkeypatch.setenv("PROJECT_ROOT", str(written.root))
-    assert dossier.main([]) == 0
+    assert dossier.main() == 0
     assert capsys.readouterr().out.endswith(" documents to docs/governance/\n")
-    assert dossier.main(["released"]) == 0
-    assert capsys.readouterr().out == "wrote governance/released.json\n"
     file = written.governance / name
     file.unlink() if text is None else file.write_text(text)
-    assert dossier.main([]) == 1
+    assert dossier.main() == 1
     said = capsys.readouterr().err
     assert said.startswith(f"no documents: {message}") and said.count("\n") == 1
 
@@ -1073,6 +1137,80 @@ def test_who_approves_the_register_accepts_its_risks() -> None:
     late = {**risk, "review_by": date(2026, 5, 31)}
     found = governance.check_risks({"risks": [late]}, TODAY, accepted=True)
     assert [one.message for one in found] == ["the review was due on 2026-05-31"]
+
+
+def test_only_a_release_is_remembered(
+    written: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While something stands in the way there is none."""
+    monkeypatch.setenv("PROJECT_ROOT", str(written.root))
+    assert governance.main(["released"]) == 1
+    assert not (written.root / dossier.RELEASED).exists()
+    monkeypatch.setattr(governance, "release_findings", lambda *_: [])
+    capsys.readouterr()
+    assert governance.main(["released"]) == 0
+    assert capsys.readouterr().out.startswith("wrote governance/released.json: commit it")
+    told = json.loads((written.root / dossier.RELEASED).read_text())
+    assert told["files"].keys() >= {"governance/scope.yaml", "governance/facts.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "tier"),
+    [
+        ({}, "low"),
+        ({"effect": "significant", "genai": True}, "medium"),
+        ({"effect": "legal_or_similar", "autonomy": "full"}, "critical"),
+        (
+            {
+                "effect": "legal_or_similar",
+                "affects": ["patients", "children"],
+                "personal_data": "special_category",
+                "persons_per_year": 1000,
+            },
+            "high",
+        ),
+    ],
+)
+def test_a_record_lowers_no_tier(paths: Paths, facts: dict[str, Any], tier: str) -> None:
+    """The facts give a least one; whoever approves them has read them."""
+    (paths.governance / "facts.yaml").write_text(yaml.safe_dump({"facts": facts}))
+    (paths.root / governance.RECORD).write_text('{"tier": {"inherent": "low"}}')
+    assert governance._tier(paths) == tier
+
+
+@pytest.mark.parametrize("other", ["1@example.org.", ".1@example.org", "1@example", "1@-"])
+def test_an_address_has_one_spelling(paths: Paths, other: str) -> None:
+    """What is none approves nothing; what follows a plus makes no other person."""
+    register = yaml.safe_load((paths.governance / "approvals.yaml").read_text())
+    register["approvals"][0]["approver"] = other
+    save(paths, register)
+    assert messages(paths)[0] == "approval 1 has no valid approver"
+    register["approvals"][0]["approver"] = "1+x@EXAMPLE.org"
+    save(paths, register)
+    assert messages(paths) == ["1@example.org approved in two roles"]
+
+
+def test_who_wrote_under_another_name_or_with_another_is_an_author(tmp_path: Path) -> None:
+    """A draft that was renamed keeps its author, and a co-author is one."""
+    (tmp_path / "draft.yaml").write_text("a: 1\nb: 2\nc: 3\n")
+    message = "s\n\nCo-authored-by: L <l@x.org>"
+    for mail, *command in (
+        ("risk@example.org", "init", "-q"),
+        ("risk@example.org", "add", "draft.yaml"),
+        ("risk@example.org", "commit", "-qm", "draft"),
+        ("team@example.org", "mv", "draft.yaml", "scope.yaml"),
+        ("team@example.org", "commit", "-qm", message),
+    ):
+        who = ["-c", "user.name=a", "-c", "commit.gpgsign=false", "-c", f"user.email={mail}"]
+        subprocess.run(["git", "-C", str(tmp_path), *who, *command], check=True)
+    found = governance.committers(tmp_path)("scope.yaml")
+    assert found == {"risk@example.org", "team@example.org", "l@x.org"}
+
+
+def test_a_finding_prints_no_control_characters() -> None:
+    """A register cannot forge a line of the output."""
+    told = str(governance.Finding("risk R1\nnothing stands in the way", "\x1b[2K", "h"))
+    assert told == "risk R1?nothing stands in the way: ?[2K\n  hint: h"
 
 
 @pytest.mark.parametrize("status", ["development", None])

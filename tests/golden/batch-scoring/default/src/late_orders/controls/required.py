@@ -12,6 +12,31 @@ EVIDENCE: tuple[str, ...] = (
     "model",
     "batches",
 )
+# Points of the facts, and the points from which a tier begins, as the map of the factory has them.
+POINTS: Mapping[str, Mapping[str, int]] = {
+    "effect": {"minor": 1, "significant": 5, "legal_or_similar": 7},
+    "autonomy": {"human_confirms": 1, "human_on_loop": 2, "full": 3},
+    "personal_data": {"pseudonymised": 1, "personal": 2, "special_category": 4},
+    "reversibility": {"hard": 2, "irreversible": 4},
+    "affects": {
+        "consumers": 1,
+        "employees": 1,
+        "natural_persons": 1,
+        "patients": 2,
+        "children": 2,
+    },
+    "persons_per_year": {"1000": 1, "100000": 2, "1000000": 3},
+    "profiling": {"True": 1},
+    "genai": {"True": 1},
+    "agentic": {"True": 2},
+    "interacts_with_people": {"True": 1},
+    "synthetic_content": {"True": 1},
+    "third_party_model": {"True": 1},
+    "learns_in_production": {"True": 2},
+    "critical_function": {"True": 2},
+    "phi": {"True": 2},
+}
+TIERS: Mapping[str, int] = {"low": 0, "medium": 6, "high": 15, "critical": 22}
 # Who approves, each another person, by the inherent tier of the system; `high` where none is known.
 ROLES: Mapping[str, tuple[str, ...]] = {
     "low": ("business owner",),

@@ -2,29 +2,28 @@
 
 Each document is a function of the files in `READS`: the same files give the same bytes. What only
 people can say stands in `governance/scope.yaml` and `governance/dossier.yaml`. An empty text there,
-or a figure in it that no evidence supports, and nothing is written. Which documents are due follows
-from the controls in `governance/applicability.json`; where that is missing, all are.
-
-Commands: `write` (the documents), `released` (remember the files of a release, by which the next
-one is classed).
+or a decimal number or a share typed by hand, and nothing is written: `${evaluation:path}` puts a
+figure of evidence there, as in the model card. Which documents are due follows from the controls in
+`governance/applicability.json`; where that is missing, all are.
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from . import evidence
-from .card import numbers, unsupported
+from .card import PLACEHOLDER, CardRefused, filled
 from .paths import Paths
 from .stages import StageFailed
 
@@ -44,7 +43,30 @@ READS = (
     *(PACKS, MONITORING, AUDIT, MODEL, EVALUATION, "evals/thresholds.yaml", CONTRACTS),
 )
 CLASSES = ("minor", "material", "substantial")
-EMPTY = re.compile(r"\bTODO\b|\bTBD\b|\bFIXME\b|\$\{|\{\{|^\W*$")
+# What makes a release more than minor, whatever the register leaves out; it may name more.
+CLASSED = {
+    "substantial": (SYSTEM, FACTS, SCOPE),
+    "material": (RISKS, CONTRACTS, "evals/thresholds.yaml", MODEL, "src/*/*.py", "src/*/*/**/*.py"),
+    "minor": ("constraints.txt", "governance/*.yaml", "governance/*.md", "ops/*.yaml"),
+}
+# Code that the factory answers for, and registers that change with each release.
+UNCLASSED = (
+    "src/*/controls/**/*.py",
+    "governance/approvals.yaml",
+    WORDS,
+    "governance/literacy.yaml",
+)
+EMPTY = re.compile(
+    r"\b(todo|tbd|tbc|fixme|xxx+|lorem ipsum|to be (determined|defined|decided))\b"
+    r"|\bfill (me |this )?in\b|\{\{|^\W*$|^(n/?a|x|y)\W*$",
+    re.IGNORECASE,
+)
+# A share, or a number with a fraction; neither is a version such as 1.2.3, nor 5,005.
+FIGURE = re.compile(
+    r"\d\s*(%|\u2030|\u066a|per\s?(cent|mille)|pct)|(?<![\w.,])\d*[.,]\d+(?![\d.,]*[.,]\d)",
+    re.IGNORECASE,
+)
+THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(,\d{3})+(?![\w,]|\.\d)")
 HEAD = (
     "<!-- Written by `make documents` from the files that docs/governance/sources.json names.\n"
     "     Change those. In our own words, not reviewed by counsel, and no legal advice. -->"
@@ -61,11 +83,11 @@ class DossierRefused(StageFailed):
 class Sources:
     """What the files say, by path; a path that is missing says nothing.
 
-    `files` holds the digests of the files by which a release is classed.
+    `files` holds the digests of the files by which a release is classed, with their class.
     """
 
     read: Mapping[str, Any]
-    files: Mapping[str, str]
+    files: Mapping[str, tuple[str, str]]
 
     def at(self, path: str, *keys: str) -> Any:
         """The value under the keys of a file, or None."""
@@ -84,10 +106,12 @@ class Sources:
         return self.checked(path, ".".join(keys), self.at(path, *keys))
 
     def texts(self, path: str, *keys: str) -> str:
-        """The same of a list of texts, one line each."""
+        """The same of a list of texts, one line each; it names at least one."""
         found = self.at(path, *keys)
-        lines = found if isinstance(found, list) else []
-        return _list([self.checked(path, ".".join(keys), line) for line in lines])
+        name = ".".join(keys)
+        if not isinstance(found, list) or not found:
+            raise DossierRefused(f"{path}: `{name}` names nothing: write it")
+        return "\n".join(f"- {self.checked(path, name, line)}" for line in found)
 
     def table(
         self, path: str, keys: Sequence[str], names: Sequence[str], told: Sequence[str]
@@ -96,29 +120,36 @@ class Sources:
         where = ".".join(keys)
         cells = [
             [
-                self.checked(path, f"{where}: {name}", row.get(name))
+                self.checked(path, f"{where}: {name}", row.get(name)).replace("|", "\\|")
                 if name in told
-                else row.get(name)
+                else _shown(row.get(name))
                 for name in names
             ]
             for row in self.rows(path, *keys)
         ]
-        return _table([name.replace("_", " ") for name in names], cells)
+        return _lines([name.replace("_", " ") for name in names], cells)
 
     def checked(self, path: str, name: str, value: object) -> str:
-        """The text, if there is one and it claims nothing that no evidence supports."""
+        """The text as a document may hold it. DossierRefused: it is empty, or figures are typed."""
         text = " ".join(value.split()) if isinstance(value, str) else ""
         if EMPTY.search(text):
             raise DossierRefused(f"{path}: `{name}` is empty or a placeholder: write it")
-        if claims := unsupported(text, self.supported):
-            raise DossierRefused(f"{path}: `{name}` says {claims[0]}: no evidence supports it")
-        return text
+        if found := FIGURE.search(THOUSANDS.sub("", bare(PLACEHOLDER.sub("", text)))):
+            hint = "put `${evaluation:...}` in its place, as in the model card"
+            raise DossierRefused(f"{path}: `{name}` says {found[0].strip()}: {hint}")
+        try:
+            parts = enumerate(PLACEHOLDER.split(text))  # every second one is a placeholder
+            told = [filled(one, self.evidence) if n % 2 else _inline(one) for n, one in parts]
+        except CardRefused as refused:
+            raise DossierRefused(f"{path}: `{name}`: {refused}") from refused
+        return _lead("".join(told))
 
-    @cached_property
-    def supported(self) -> tuple[float, ...]:
-        """Every number that evidence and limits hold."""
-        held = [value for path, value in self.read.items() if path not in (SCOPE, WORDS)]
-        return tuple(number for value in held for number in numbers(value))
+    def evidence(self, name: str) -> Mapping[str, Any]:
+        """What a run found, where documents read it. CardRefused where there is none."""
+        content = self.at(f"evidence/{name}.json", "content")
+        if not isinstance(content, Mapping):
+            raise CardRefused(f"documents read no evidence/{name}.json")
+        return content
 
     @property
     def contracts(self) -> dict[str, Mapping[str, Any]]:
@@ -177,6 +208,24 @@ class Document:
 # ---- Markdown ------------------------------------------------------------------------------------
 
 
+def bare(text: str) -> str:
+    """A text as it reads: usual digits and signs, and entities as what they stand for."""
+    return unicodedata.normalize("NFKC", html.unescape(text))
+
+
+def _plain(text: str) -> str:
+    """Words that Markdown takes for nothing else: no HTML, links, images, headings or lists."""
+    return _lead(_inline(text))
+
+
+def _lead(text: str) -> str:
+    return re.sub(r"^([#>+*=~-]|\d+[.)])", r"\\\1", text)
+
+
+def _inline(text: str) -> str:
+    return re.sub(r"[\\\[\]]", lambda one: "\\" + one[0], text).replace("<", "&lt;")
+
+
 def _shown(value: object) -> str:
     if value is None or value == [] or value == "":
         return "none"
@@ -186,21 +235,20 @@ def _shown(value: object) -> str:
         return f"{value:.3f}"
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
-    return " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+    return _plain(" ".join(str(value).split())).replace("|", "\\|")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str = "None.") -> str:
-    shown = [[_shown(cell) for cell in row] for row in rows]
-    lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *shown)]
-    return "\n".join(lines) if shown else none
+    return _lines(head, [[_shown(cell) for cell in row] for row in rows], none)
+
+
+def _lines(head: Sequence[str], rows: Sequence[Sequence[str]], none: str = "None.") -> str:
+    lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+    return "\n".join(lines) if rows else none
 
 
 def _pairs(rows: Iterable[tuple[str, object]]) -> str:
     return _table(("", ""), rows)
-
-
-def _list(items: object) -> str:
-    return "\n".join(f"- {_shown(one)}" for one in items) if isinstance(items, list) else ""
 
 
 def _columns(rows: Iterable[Mapping[str, Any]], *names: str, none: str = "None.") -> str:
@@ -311,8 +359,9 @@ def _risk_register(s: Sources) -> Iterator[Part]:
     who = _columns(s.rows(RISKS, "risks"), "id", "accepted_by", "review_by")
     yield (
         "Acceptance",
-        "What remains is accepted by whoever a row names, else by the approval of the role `risk` "
-        f"in `governance/approvals.yaml`, which covers the register and runs out.\n\n{who}",
+        "What remains is accepted by whoever a row names, else by whoever approves this register "
+        "in `governance/approvals.yaml`: the role `risk`, or the business owner where the tier "
+        f"asks for nobody else. That runs out.\n\n{who}",
     )
 
 
@@ -494,6 +543,8 @@ def _change(s: Sources) -> Iterator[Part]:
     yield "Class of this release", text
     none = "Nothing was released before." if RELEASED not in s.read else "None."
     yield "Files that changed since the release before", _table(("file", "class"), rows, none)
+    before = [(name, s.at(RELEASED, name)) for name in ("declared", "why")]
+    yield "The release before", _pairs(before) if RELEASED in s.read else none
     yield (
         "What follows",
         "Every approval whose subject changed is void, whatever the class. A substantial change is "
@@ -506,21 +557,40 @@ def _classed(s: Sources) -> tuple[str, list[tuple[str, str]]]:
     before = s.at(RELEASED, "files")
     if not isinstance(before, Mapping):
         return "substantial", []
+    gone = {path: _class_of(s.at(WORDS), str(path)) for path in before if path not in s.files}
+    names = {**gone, **{path: name for path, (name, _) in s.files.items()}}
     found = [
         (path, name)
-        for name in reversed(CLASSES)
-        for path in sorted({*before, *s.files})
-        if before.get(path) != s.files.get(path) and _class_of(s, path) == name
+        for path, name in sorted(names.items(), key=lambda one: (-CLASSES.index(one[1]), one[0]))
+        if path not in s.files or before.get(path) != s.files[path][1]
     ]
     return found[0][1] if found else "minor", found
 
 
-def _class_of(s: Sources, path: str) -> str:
+def _class_of(words: object, path: str) -> str:
+    patterns = _patterns(words)
     for name in reversed(CLASSES):
-        patterns = s.at(WORDS, "change", "classes", name)
-        if any(Path(path).match(str(one)) for one in patterns or ()):
+        if any(PurePosixPath(path).match(one) for one in patterns[name]):
             return name
     return "minor"
+
+
+def _patterns(words: object) -> dict[str, list[str]]:
+    """The patterns of each class: those that always hold, and those that the register adds."""
+    found = Sources({WORDS: words}, {}).at(WORDS, "change", "classes") or {}
+    if not isinstance(found, Mapping) or found.keys() - set(CLASSES):
+        raise DossierRefused(f"{WORDS}: `change.classes` has patterns for {', '.join(CLASSES)}")
+    for name, listed in found.items():
+        if not isinstance(listed, list) or not all(_is_pattern(one) for one in listed):
+            raise DossierRefused(
+                f"{WORDS}: `change.classes.{name}` is no list of paths in the project"
+            )
+    return {name: [*CLASSED[name], *(found.get(name) or [])] for name in CLASSES}
+
+
+def _is_pattern(one: object) -> bool:
+    parts = PurePosixPath(one).parts if isinstance(one, str) else ()
+    return bool(parts) and parts[0] != "/" and ".." not in parts
 
 
 def _told(s: Sources) -> Iterator[Part]:
@@ -555,16 +625,27 @@ DOCUMENTS = (
 
 def texts(paths: Paths) -> dict[str, str]:
     """Every document that is due, by path, as the files have it now. Raises DossierRefused."""
-    sources = Sources(_read(paths), _classable(paths))
-    due = [one for one in DOCUMENTS if one.due(sources)]
-    return {one.path: _text(one, sources) for one in due} | {f"{FOLDER}/README.md": _index(sources)}
+    try:
+        sources = Sources(_read(paths), _files(paths))
+        due = [one for one in DOCUMENTS if one.due(sources)]
+        found = {one.path: _text(one, sources) for one in due}
+        return found | {f"{FOLDER}/README.md": _index(sources)}
+    except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
+        raise DossierRefused(
+            f"{FOLDER}: a register has another form than is known: {error}"
+        ) from error
 
 
 def write(paths: Paths) -> list[str]:
-    """Write them, and drop those that are no longer due; the paths. Raises DossierRefused."""
+    """Write them, and drop those that it wrote and are no longer due; the paths.
+
+    Raises DossierRefused. A file that it has not written, or that somebody changed since, stays.
+    """
     found = texts(paths)
-    for old in sorted((paths.root / FOLDER).glob("*.md")):
-        if old.relative_to(paths.root).as_posix() not in found:
+    _refuse_link(paths)
+    for path, digest in _written(paths).items():
+        old = paths.root / path
+        if path not in found and old.is_file() and evidence.digest(old) == digest:
             old.unlink()
     for path, text in found.items():
         evidence.replace(paths.root / path, text)
@@ -579,26 +660,49 @@ def write(paths: Paths) -> list[str]:
 
 def differences(paths: Paths) -> list[tuple[str, str]]:
     """What is wrong with the documents that lie there: path and reason. Raises DossierRefused."""
-    there = {
-        path.relative_to(paths.root).as_posix(): path.read_bytes()
-        for path in (paths.root / FOLDER).glob("*.md")
-    }
     wanted = {path: text.encode() for path, text in texts(paths).items()}
-    missing = [(path, "it is due, and not there") for path in wanted if path not in there]
-    other = [
+    _refuse_link(paths)
+    files = [file for file in (paths.root / FOLDER).glob("*.md") if file.is_file()]
+    there = {file.relative_to(paths.root).as_posix(): file.read_bytes() for file in files}
+    missing = [(path, "it is due, and not there") for path in wanted.keys() - there.keys()]
+    others = [(path, "it is none that is due: move it") for path in there.keys() - wanted.keys()]
+    changed = [
         (path, "it is not what its sources say")
-        for path in wanted
-        if there.get(path, wanted[path]) != wanted[path]
+        for path in wanted.keys() & there.keys()
+        if wanted[path] != there[path]
     ]
-    return sorted(missing + other)
+    return sorted(missing + others + changed)
 
 
 def remember(paths: Paths) -> None:
-    """Write the digests of what was released, by which the next release is classed."""
-    evidence.replace(
-        paths.root / RELEASED, _json({"schema": "released/1", "files": _classable(paths)})
-    )
-    write(paths)
+    """Write down what is released, by which the next release is classed. Raises DossierRefused."""
+    words = _parsed(paths.root / WORDS, WORDS)
+    change = Sources({WORDS: words}, {})
+    told = {name: change.at(WORDS, "change", name) for name in ("declared", "why")}
+    files = {path: digest for path, (_, digest) in _files(paths).items()}
+    evidence.replace(paths.root / RELEASED, _json({"schema": "released/1", **told, "files": files}))
+
+
+def _refuse_link(paths: Paths) -> None:
+    for folder in (paths.docs, paths.root / FOLDER):
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            name = folder.relative_to(paths.root).as_posix()
+            raise DossierRefused(
+                f"{name}: it is no folder of its own: documents are written nowhere else"
+            )
+
+
+def _written(paths: Paths) -> dict[str, str]:
+    """The documents that were written the last time, with their digests."""
+    try:
+        told = json.loads((paths.root / RECORD).read_text("utf-8"))["documents"]
+        return {
+            str(path): str(digest)
+            for path, digest in told.items()
+            if Path(path).parent == Path(FOLDER)
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
 def _text(document: Document, sources: Sources) -> str:
@@ -646,26 +750,25 @@ def _inputs(paths: Paths) -> list[str]:
     return sorted(file.relative_to(paths.root).as_posix() for file in found)
 
 
-def _classable(paths: Paths) -> dict[str, str]:
-    """The digest of each file by which a release is classed."""
-    words = Sources({WORDS: _parsed(paths.root / WORDS, WORDS)}, {})
-    classes = words.at(WORDS, "change", "classes")
-    named = classes.values() if isinstance(classes, Mapping) else ()
-    patterns = [
-        str(one) for listed in named for one in (listed if isinstance(listed, list) else ())
-    ]
-    found = {file for pattern in patterns for file in paths.root.glob(pattern) if file.is_file()}
-    return {f.relative_to(paths.root).as_posix(): evidence.digest(f) for f in sorted(found)}
+def _files(paths: Paths) -> dict[str, tuple[str, str]]:
+    """Each file by which a release is classed, with its class and digest."""
+    words = _parsed(paths.root / WORDS, WORDS)
+    every = [one for listed in _patterns(words).values() for one in listed]
+    left = {file for pattern in UNCLASSED for file in paths.root.glob(pattern)}
+    found = {file for pattern in every for file in paths.root.glob(pattern) if file.is_file()}
+    names = {file.relative_to(paths.root).as_posix(): file for file in sorted(found - left)}
+    return {name: (_class_of(words, name), evidence.digest(file)) for name, file in names.items()}
 
 
 def _parsed(file: Path, name: str) -> Any:
+    """A document; DossierRefused names the line that is wrong."""
     try:
         text = file.read_text("utf-8")
         return json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise DossierRefused(f"{name}{line}: {error.problem or error.context}") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, RecursionError, ValueError, yaml.YAMLError) as error:
         raise DossierRefused(f"{name}: {' '.join(str(error).split())}") from error
 
 
@@ -677,16 +780,11 @@ def _sha(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Exit code 0: written; 1: refused, with the file and what it lacks."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        if given == ["released"]:
-            remember(Paths.here())
-            print(f"wrote {RELEASED}")
-            return 0
         written = write(Paths.here())
-    except DossierRefused as refused:
+    except (DossierRefused, OSError) as refused:
         print(f"no documents: {refused}", file=sys.stderr)
         return 1
     print(f"wrote {len(written)} documents to {FOLDER}/")

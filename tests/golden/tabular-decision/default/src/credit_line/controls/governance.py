@@ -2,7 +2,8 @@
 
 Commands: `check` (what is missing for a release), `card` (write the model card), `digests` (the
 subjects of an approval, to paste into governance/approvals.yaml), `authors` (write down for an
-image, which has no git, who has committed to the subjects).
+image, which has no git, who has committed to the subjects), `released` (remember a release, by
+which the next one is classed).
 """
 
 from __future__ import annotations
@@ -25,23 +26,25 @@ import yaml
 from . import evidence
 from .audit import in_production
 from .card import CardRefused, card_text, disagreements, write_card
-from .dossier import DossierRefused, differences
+from .dossier import RELEASED, DossierRefused, differences, remember
 from .paths import Paths
-from .required import EVIDENCE, FACTS, QUESTIONS, ROLES, SUBJECTS
+from .required import EVIDENCE, FACTS, POINTS, QUESTIONS, ROLES, SUBJECTS, TIERS
 from .stages import StageFailed
 
 # Who has committed to a file; None where that cannot be told.
 Committers = Callable[[str], set[str] | None]
-# A name around an address would make two persons of one.
-ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]+@[^\s<>()\[\],;:\"@]+")
+# A name around an address, or a dot at its end, would make two persons of one.
+ADDRESS = re.compile(
+    r"[a-z0-9!#$%&'*/=?^_`{|}~+-]+(\.[a-z0-9!#$%&'*/=?^_`{|}~+-]+)*"
+    r"@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?",
+    re.IGNORECASE,
+)
 PEOPLE = ("approver", "author")
 NAMED = ("jurisdictions", "roles")  # facts that name something: an empty list is no answer
 # What moves while a system works: new data comes in, and runs write down what they found in it.
 WORKING = ("var/", "evidence/")
 # East of Greenwich a day begins before it does in UTC, by which is judged here.
 EARLY = timedelta(days=1)
-# Findings after which nobody has accepted what remains of the risks.
-REGISTER = ("approval of the risk", "governance/approvals.yaml")
 RECORD = "governance/applicability.json"  # which duties apply, and the tier, once it is assessed
 AUTHORS = "authors"  # evidence/authors.json: written for an image, and by no run
 # What an approval must say, and as what.
@@ -65,7 +68,8 @@ class Finding:
     hint: str
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.message}\n  hint: {self.hint}"
+        lines = (f"{self.subject}: {self.message}", f"  hint: {self.hint}")
+        return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
 
 def release_findings(paths: Paths, today: date) -> list[Finding]:
@@ -96,13 +100,19 @@ def _decision_findings(paths: Paths, today: date) -> list[Finding]:
         "approvals.yaml",
         lambda _: [*check_approvals(paths, today, ask), *check_history(paths)],
     )
-    accepted = not any(one.subject in REGISTER for one in approvals)
+    accepted = not any(_on_acceptance(paths, one) for one in approvals)
     return [
         *_judged(paths, "facts.yaml", check_facts),
         *_judged(paths, "risk-assessment.yaml", lambda risks: check_risks(risks, today, accepted)),
         *approvals,
         *check_card(paths),
     ]
+
+
+def _on_acceptance(paths: Paths, finding: Finding) -> bool:
+    """Whether it keeps the approval from holding that accepts what remains of the risks."""
+    role = "risk" if "risk" in ROLES[_tier(paths)] else "business owner"
+    return finding.subject in (f"approval of the {role}", "governance/approvals.yaml")
 
 
 def _judged(
@@ -149,10 +159,10 @@ def _screen_gaps(screen: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if not all(isinstance(answer, bool) for answer in answers.values()):
         gaps.append(("a screening question has no answer", "answer true or false"))
-    people = {_person(str(screen.get(by) or "")) for by in ("answered_by", "reviewed_by")}
-    if "" in people or len(people) < 2:
+    told = [str(screen.get(by) or "").strip() for by in ("answered_by", "reviewed_by")]
+    if not all(map(ADDRESS.fullmatch, told)) or len(set(map(_person, told))) < 2:
         message = "the screen was not answered and reviewed by two people"
-        gaps.append((message, "name the one who answered and another one who reviewed"))
+        gaps.append((message, "write the address of each, one who answered and one who reviewed"))
     return gaps
 
 
@@ -237,12 +247,34 @@ def needed_roles(paths: Paths, register: Mapping[str, Any]) -> list[str]:
 
 
 def _tier(paths: Paths) -> str:
-    """The inherent tier that was recorded; `high` where none was."""
+    """The inherent tier: as it was recorded, `high` where none was, and as the facts give at least.
+
+    Floors of law are known to the record alone. So a record can raise the tier, and not lower it.
+    """
     try:
         told = json.loads((paths.root / RECORD).read_text("utf-8"))["tier"]["inherent"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return "high"
-    return told if told in ROLES else "high"
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        told = "high"
+    try:
+        facts = _part(_load(paths.governance / "facts.yaml"), "facts")
+    except RegisterRefused:
+        facts = {}
+    points = sum(map(_points, POINTS, map(facts.get, POINTS)))
+    least = max((tier for tier, start in TIERS.items() if points >= start), key=list(TIERS).index)
+    if (facts.get("autonomy"), facts.get("effect")) == ("full", "legal_or_similar"):
+        least = "critical"
+    known = told if isinstance(told, str) and told in TIERS else "high"
+    return max(known, least, key=list(TIERS).index)
+
+
+def _points(fact: str, value: object) -> int:
+    """The points of an answer: of a number, those of the last mark that it reaches."""
+    table = POINTS[fact]
+    if isinstance(value, list):
+        return sum(table.get(str(one), 0) for one in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max((points for mark, points in table.items() if value >= int(mark)), default=0)
+    return table.get(str(value), 0)
 
 
 def check_history(paths: Paths) -> list[Finding]:
@@ -382,8 +414,9 @@ def _one_person_two_roles(approvals: Sequence[Mapping[str, Any]]) -> list[Findin
 
 
 def _person(text: str) -> str:
-    """Addresses are compared without case and spaces."""
-    return text.strip().casefold()
+    """Addresses are compared without case, spaces and what follows a plus."""
+    name, _, domain = text.strip().casefold().partition("@")
+    return f"{name.partition('+')[0]}@{domain}"
 
 
 def check_evidence(paths: Paths, moving: tuple[str, ...] = ()) -> list[Finding]:
@@ -495,8 +528,10 @@ def committers(root: Path) -> Committers:
         return _written_down(Paths.of(root))
 
     def found(name: str) -> set[str] | None:
-        told = _git(root, "log", "--format=%ae%n%ce", "--", name)
-        return set((told or b"").decode("utf-8", "replace").split()) or None
+        people = "%ae%n%ce%n%(trailers:key=Co-authored-by,valueonly)"
+        told = _git(root, "log", "--follow", f"--format={people}", "--", name)
+        words = (told or b"").decode("utf-8", "replace").split()
+        return {word.strip("<>") for word in words if "@" in word} or None
 
     return found
 
@@ -563,7 +598,7 @@ def _load(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise RegisterRefused(f"{where}{line}: {error.problem or error.context}") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, RecursionError, ValueError, yaml.YAMLError) as error:
         raise RegisterRefused(f"{where}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise RegisterRefused(f"{where}: it is no mapping of names to values")
@@ -579,7 +614,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return COMMANDS[command](Paths.here())
     except CardRefused as refused:
         print(f"no card: {refused}", file=sys.stderr)
-    except (OSError, RegisterRefused) as refused:
+    except (OSError, DossierRefused, RegisterRefused) as refused:
         print(f"{command}: {refused}", file=sys.stderr)
     return 1
 
@@ -603,6 +638,14 @@ def _authors(paths: Paths) -> int:
     return _show(write_authors(paths), f"evidence/{AUTHORS}.json is written")
 
 
+def _released(paths: Paths) -> int:
+    """Remember a release in which nothing stands in the way."""
+    found = release_findings(paths, datetime.now(UTC).date())
+    if not found:
+        remember(paths)
+    return _show(found, f"wrote {RELEASED}: commit it, and let the next release be classed by it")
+
+
 def _show(found: Sequence[Finding], good: str) -> int:
     """Print the findings, or that all is well; whoever reads may stop early, as `head` does."""
     try:
@@ -617,6 +660,7 @@ COMMANDS: Mapping[str, Callable[[Paths], int]] = {
     "card": _card,
     "digests": _digests,
     "authors": _authors,
+    "released": _released,
 }
 
 
