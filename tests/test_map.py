@@ -256,7 +256,7 @@ def test_projects_compute_the_points_that_the_map_publishes() -> None:
     """The check in a project knows the same weights, marks and roles, floors of law aside."""
     place = Path(__file__).parent / "golden/tabular-decision/default/src/credit_line/controls/required.py"
     names = runpy.run_path(str(place))
-    tiers = documents.load((Path(__file__).parent.parent / "controls/tiers.yaml").read_bytes(), "tiers")
+    tiers = documents.load((CONTROLS / "tiers.yaml").read_bytes(), "tiers")
     assert names["TIERS"] == {tier: row["from"] for tier, row in tiers["tiers"].items()}
     assert names["ROLES"] == {tier: tuple(row["roles"]) for tier, row in tiers["tiers"].items()}
     points = {fact: row if isinstance(row, dict) else {"True": row} for fact, row in tiers["points"].items()}
