@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from ai_factory.report.formats import FORMATS
 from tests import valid
-from tests.kit import cli, commit, git, put, snapshot
+from tests.kit import cli, commit, converse, git, put, snapshot
 
 CONTROLS = "src/small_thing/controls"
 AUDIT, OWN, RUNBOOK = f"{CONTROLS}/audit.py", f"{CONTROLS}/own.py", "ops/runbook.md"
@@ -175,3 +176,20 @@ def test_several_projects_are_summed_up_by_owner_and_control(here: Path) -> None
         "2 projects: 2 errors, 1 warning, 2 notes; failed",
     ]
     assert not any(line.startswith("by ") for line in cli("check", cwd=here).out.splitlines())
+
+
+def _shown(here: Path, patience: str, tmp_path: Path) -> str:
+    """What a terminal shows of a check of three projects; `patience` is in seconds."""
+    code = (
+        "import sys; from ai_factory.cli import check; from ai_factory.__main__ import main; "
+        f"check.PATIENCE = {patience}; sys.argv = ['ai-factory', 'check', *['{here}'] * 3]; main()"
+    )
+    return converse([sys.executable, "-c", code], tmp_path, [])
+
+
+def test_a_person_who_waits_sees_how_far_it_has_come(here: Path, tmp_path: Path) -> None:
+    """On a terminal, once it takes long; the line is gone at the end."""
+    shown = _shown(here, "-1", tmp_path)
+    assert [step for step in ("1 of 3", "2 of 3", "3 of 3") if f"] {step} projects" in shown] == ["1 of 3", "2 of 3"]
+    assert "\r[##########....................] 1 of 3 projects\r[" in shown
+    assert "of 3 projects" not in _shown(here, "600", tmp_path)
