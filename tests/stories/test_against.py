@@ -134,6 +134,15 @@ def test_what_is_wrong_is_said_with_the_command_that_proves_it(here: Path) -> No
     ]
 
 
+def test_a_lock_that_is_edited_alone_is_in_doubt_and_its_file_is_not(here: Path) -> None:
+    """Else the next pull request would find a lock that fits what it brings."""
+    data = lock_of(here)
+    data["paths"][AUDIT]["base"] = blob_id(EVIL.encode())
+    put(here, {LOCK: json.dumps(data)})
+    assert found(here, *AGAINST) == (2, [DOUBT])
+    assert found(here, *VERIFIED) == (2, [LIE])
+
+
 def test_a_waiver_counts_once_it_is_merged_by_itself(here: Path) -> None:
     """And until then the finding says so; one that is withdrawn counts no more."""
     own_waiver(here)

@@ -193,3 +193,17 @@ def test_a_person_who_waits_sees_how_far_it_has_come(here: Path, tmp_path: Path)
     assert [step for step in ("1 of 3", "2 of 3", "3 of 3") if f"] {step} projects" in shown] == ["1 of 3", "2 of 3"]
     assert "\r[##########....................] 1 of 3 projects\r[" in shown
     assert "of 3 projects" not in _shown(here, "600", tmp_path)
+
+
+def test_a_baseline_written_by_hand_hides_no_more(here: Path) -> None:
+    """A waiver that ran out, and a version too old, fail whatever it says."""
+    row = f"- {{rule: AF002, path: {AUDIT}, reason: a fix, owner: a@x, approver: b@x, until: '2020-01-01'}}\n"
+    put(here, {WAIVERS: row})
+    options = ("--max-behind", "0")
+    lines = cli("check", "--format", "jsonl", *options, cwd=here).out.splitlines()
+    told = [one for one in map(json.loads, lines) if one["type"] == "finding"]
+    known = [{key: one[key] for key in ("fingerprint", "rule", "path")} | {"project": ""} for one in told]
+    put(here, {FILE: json.dumps({"schema": "ai-factory/baseline/1", "findings": known})})
+    result = cli("check", "--json", "--baseline", FILE, *options, cwd=here)
+    failing = [one["rule"] for one in result.data["projects"][0]["findings"] if one["level"] == "error"]
+    assert (result.code, sorted(failing)) == (1, ["AF001", "AF008"])
