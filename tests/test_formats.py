@@ -188,6 +188,11 @@ VALID: Mapping[str, Any] = {
         "retention": {"EU-1.logs": KEPT, "EU-2": {**KEPT, "most": "3 years"}},
     },
     "clocks": {**HEAD, "clocks": {"EU-A": CLOCK, "UK": {**CLOCK, "verified": "unknown"}}},
+    "releases": {"yanked": {"0.3.1": "it loses events"}, "security": {"v1.0.0rc1": "CVE-0000-0"}},
+    "baseline": {
+        "schema": "ai-factory/baseline/1",
+        "findings": [{"fingerprint": "0" * 64, "project": "", "rule": "AF002", "path": "a"}],
+    },
     "overlay": {
         **HEAD,
         "retention": {"F-3": KEPT},

@@ -228,3 +228,31 @@ def test_the_stamped_project_is_whole(stamped: Path) -> None:
     """What was measured is a real project: as many files as the golden tree."""
     files = golden.read(golden.GOLDEN / "tabular-decision" / "default")
     assert set(kit.tree(stamped)) == set(files)
+
+
+LIGHT = ("typer", "click", "rich", "copier", "jinja2", "pathspec", "tomlkit", "socket")
+
+
+@pytest.mark.parametrize(
+    ("options", "spared"),
+    [
+        (["--fail-on", "any"], (*HEAVY, "ai_factory.project", "ai_factory.git", "ai_factory.baseline")),
+        (["--baseline", "known.json"], (*LIGHT, "subprocess", "ai_factory.project", "ai_factory.git")),
+        (["--remote"], (*LIGHT, "ai_factory.project.verify", "ai_factory.baseline")),
+        (["--max-behind", "3"], (*LIGHT, "ai_factory.project.verify", "ai_factory.baseline")),
+        (["--against", "HEAD"], (*LIGHT, "ai_factory.project.verify", "ai_factory.baseline")),
+    ],
+)
+def test_an_option_loads_what_it_needs(
+    options: list[str], spared: tuple[str, ...], stamped: Path, tmp_path: Path
+) -> None:
+    """And nothing that another one needs."""
+    project = shutil.copytree(stamped, tmp_path / "project", symlinks=True)
+    (project / "known.json").write_text('{"schema": "ai-factory/baseline/1", "findings": []}')
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    place = tmp_path / "audited.json"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "AUDITED": str(place)}
+    command = [sys.executable, "-m", "ai_factory", "check", *options]
+    subprocess.run(command, cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL, timeout=120)
+    loaded = set(json.loads(place.read_text())["modules"])
+    assert sorted(name for name in spared if name in loaded) == []

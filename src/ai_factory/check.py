@@ -5,7 +5,7 @@ Pure: what it compares is handed to it. What each rule means stands in RULES.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import NamedTuple
 
 from ai_factory.lock import Entry, Lock
@@ -118,6 +118,36 @@ class Finding(NamedTuple):
     def level(self) -> str:
         return self.weight or RULES[self.rule].level
 
+    @property
+    def overdue(self) -> bool:
+        """Whether the project is further behind than was allowed."""
+        return self.rule == "AF001" and self.weight == "error"
+
+
+class Ground(NamedTuple):
+    """What the files of a project are judged by, where that is more than its own lock.
+
+    `doubted` is its own lock where nothing proves it: what that one does not call drift is left open. `known` is
+    pristine content besides the base's; `agreed` are the waivers that others have seen, None where all count.
+    """
+
+    lock: Lock
+    findings: tuple[Finding, ...] = ()
+    behind: tuple[Finding, ...] | None = None
+    doubted: Lock | None = None
+    known: Mapping[str, bytes] = {}
+    agreed: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+def judged(ground: Ground, compared: Callable[[Lock], list[Finding]]) -> list[Finding]:
+    """What is found by the lock of the ground; where another one is in doubt, what both find."""
+    found = compared(ground.lock)
+    if ground.doubted is None:
+        return found
+    other = {(finding.rule, finding.path) for finding in compared(ground.doubted)}
+    return [finding for finding in found if (finding.rule, finding.path) in other]
+
 
 def compare(lock: Lock, ours: Mapping[str, File], unexpected: Iterable[str] = (), modes: bool = True) -> list[Finding]:
     """The findings of AF002, AF003, AF004 and AF011, sorted by path.
@@ -212,6 +242,7 @@ def verdict(findings: Iterable[Finding], fail_on: Iterable[str]) -> int:
 
 
 def fails(finding: Finding, fail_on: Container[str]) -> bool:
-    """Whether the finding is one to fail on."""
+    """Whether the finding is one to fail on: no one that is known, and too far behind where a limit was set."""
     group = RULES[finding.rule].group
-    return "never" not in fail_on and (group in fail_on or ("any" in fail_on and group != ""))
+    asked = group in fail_on or ("any" in fail_on and group != "") or finding.overdue
+    return "never" not in fail_on and asked and finding.weight != "note"

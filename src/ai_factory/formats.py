@@ -478,6 +478,33 @@ OVERLAY = _object(
     title="controls/overlay.yaml: what a firm asks for on top of the map",
 )
 
+_REASONS: Schema = _map(WORDS, propertyNames=VERSION)
+RELEASES = _object(
+    {"yanked": _REASONS, "security": _REASONS},
+    title="releases.yaml: the versions that a factory has taken back, or knows to be unsafe, and why",
+)
+
+BASELINE_SCHEMA = "ai-factory/baseline/1"
+BASELINE = _object(
+    {
+        "schema": {"const": BASELINE_SCHEMA},
+        "findings": {
+            "type": "array",
+            "items": _object(
+                {
+                    "fingerprint": {"type": "string", "pattern": "^[0-9a-f]{64}" + END},
+                    "project": TEXT,
+                    "rule": {"type": "string", "pattern": "^AF[0-9]{3}" + END},
+                    "path": WORDS,
+                },
+                ("fingerprint", "project", "rule", "path"),
+            ),
+        },
+    },
+    ("schema", "findings"),
+    title="a baseline: what is known to differ in a repository; `check --write-baseline` writes it",
+)
+
 FORMATS: Mapping[str, Schema] = {
     "component": COMPONENT,
     "blueprint": BLUEPRINT,
@@ -496,6 +523,8 @@ FORMATS: Mapping[str, Schema] = {
     "retention": RETENTION,
     "clocks": CLOCKS,
     "overlay": OVERLAY,
+    "releases": RELEASES,
+    "baseline": BASELINE,
 }
 
 

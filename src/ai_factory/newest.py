@@ -29,12 +29,18 @@ def newer(origin: Origin, bound: str = "") -> str:
     return _newer_tag(origin, bound)
 
 
+def bound_in(project: bytes) -> str:
+    """The bound that project.yaml sets, read without a parser; empty where it sets none."""
+    found = re.search(rb"^version:[ \t]*(['\"]?)([^'\"#\r\n]+)\1", project, re.MULTILINE)
+    return found[2].decode(errors="replace").strip() if found else ""
+
+
 def _newer_tag(origin: Origin, bound: str) -> str:
-    newest = versions.newest([tag for tag in tags_in(_repository(origin.url)) if re.match(r"v?\d", tag)], bound)
+    newest = versions.newest([tag for tag in tags_in(repository_at(origin.url)) if re.match(r"v?\d", tag)], bound)
     return newest if newest and versions.is_between(origin.version, newest, newest) else ""
 
 
-def _repository(url: str) -> str:
+def repository_at(url: str) -> str:
     """Git's own folder of the factory: in a repository on this disk, else in the cached mirror."""
     if not os.path.isabs(url):
         return mirror_place(url)

@@ -24,13 +24,17 @@ def parse(content: bytes) -> list[Waiver]:
     return [Waiver(**row) for row in data]
 
 
-def apply(findings: Sequence[Finding], waivers: Sequence[Waiver], today: str) -> list[Finding]:
+def apply(
+    findings: Sequence[Finding], waivers: Sequence[Waiver], today: str, agreed: Sequence[Waiver] | None = None
+) -> list[Finding]:
     """The findings with covered ones turned to AF010; a waiver that does not hold is AF008, and covers nothing.
 
-    `today` is an ISO date.
+    `today` is an ISO date. Where there are `agreed` waivers, one that is not among them covers nothing yet.
     """
     sound = [waiver for waiver in waivers if not fault(waiver, today)]
-    found = [_waived(finding, sound) for finding in findings]
+    early = [] if agreed is None else [waiver for waiver in sound if waiver not in agreed]
+    found = [_waived(finding, [waiver for waiver in sound if waiver not in early]) for finding in findings]
+    found = [_told_early(finding, early) for finding in found]
     return found + [
         Finding(
             "AF008",
@@ -51,6 +55,13 @@ def fault(waiver: Waiver, today: str) -> str:
     if person(waiver.owner) == person(waiver.approver):
         return f"is approved by its own owner, {waiver.owner}"
     return ""
+
+
+def _told_early(finding: Finding, early: Sequence[Waiver]) -> Finding:
+    """The finding; where a waiver covers it that nobody else has seen yet, its hint says so."""
+    if not any(waiver.covers(finding) for waiver in early):
+        return finding
+    return finding._replace(hint=f"a waiver counts here once it is merged, by itself; else {finding.hint}")
 
 
 def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:

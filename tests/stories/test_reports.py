@@ -101,6 +101,39 @@ def test_every_state_is_told_in_every_format(name: str, state: str, here: Path) 
     assert (result.code, result.err, sorted(told)) == (code, "", wanted(name, found))
 
 
+ASKED: Mapping[str, tuple[tuple[str, ...], str, int, list[tuple[str, str, int]]]] = {
+    # the options, the state, the exit code, and what is found with the place of its gravity among the grades
+    "too far behind": (("--max-behind", "0"), "behind", 1, [("AF001", LOCK, 0)]),
+    "not too far behind": (("--max-behind", "1"), "behind", 0, [("AF001", LOCK, 2)]),
+    "not there": (("--against", "nowhere"), "clean", 2, [("AF005", LOCK, 4)]),
+    "as it was": (("--against", "HEAD"), "clean", 0, []),
+    "waived here alone": (("--against", "HEAD"), "waived", 1, [("AF002", AUDIT, 0)]),
+    "not proved": (("--against", "HEAD"), "behind", 2, [("AF001", LOCK, 2), ("AF005", LOCK, 4)]),
+    "disproved": (("--verify",), "edited", 1, [("AF002", AUDIT, 0)]),
+    "not to be trusted": (("--factory", "/other"), "clean", 2, [("AF005", LOCK, 4)]),
+    "unreachable": (("--remote",), "factory gone", 2, [("AF006", LOCK, 4)]),
+}
+
+
+def gone(here: Path) -> None:
+    """The lock names a factory that is not there."""
+    data = json.loads((here / LOCK).read_text())
+    data["factory"]["url"] = str(here.parent / "gone")
+    put(here, {LOCK: json.dumps(data)})
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("name", MACHINES)
+def test_what_is_asked_for_is_told_in_every_format(name: str, asked: str, here: Path) -> None:
+    """With no word of its own in any of them."""
+    options, state, code, found = ASKED[asked]
+    (gone if state == "factory gone" else STATES[state][0])(here)
+    result = cli("check", "--format", name, *options, cwd=here)
+    told = [] if name == "junit" and not found else [one[:3] for one in valid.read(name, result.out)]
+    rows = sorted((rule, path, GRADES[name][grade]) for rule, path, grade in found)
+    assert (result.code, result.err, sorted(told)) == (code, "", rows)
+
+
 @pytest.mark.parametrize("name", [name for name in MACHINES if name not in ("junit", "markdown")])
 def test_the_first_line_that_differs_is_named(name: str, here: Path) -> None:
     put(here, {AUDIT: EDITED, RUNBOOK: MARKED})

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ai_factory.check import FAIL_ON
 from ai_factory.cli.output import AUTO
 from ai_factory.errors import UsageError
 from ai_factory.report.formats import FORMATS
 
+if TYPE_CHECKING:  # each option loads what it needs
+    from ai_factory.cli.baseline import Wanted
+    from ai_factory.project.grounds import Asked
+
+AGAINST_HELP = "lock, waivers and baseline are those of that branch: what a pull request changes in them does not count"
+BEHIND_HELP = "fail when more than N releases, or N days, behind"
+FACTORY_HELP = "the factory to trust; a project that names another one is AF005"
 OUTPUT_HELP = "write that format to a file as well; again for more"
 FORMAT_HELP = "what to print (default: text; in a job of GitHub Actions annotations too)"
 
@@ -24,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     made = _Parser(
         prog="ai-factory check",
         allow_abbrev=False,
-        description="Is this project still what the factory promised? Offline, and without starting a process.",
+        description="Is this project still what the factory promised? Offline, no process started, unless asked.",
         epilog="exit codes: 0 nothing to report, 1 drift or an open conflict, 2 could not be determined",
     )
     made.add_argument("paths", nargs="*", default=["."], metavar="PATH", help="projects (default: the one here)")
@@ -38,8 +45,50 @@ def parser() -> argparse.ArgumentParser:
         metavar="WHAT",
         help=f"comma-separated: {', '.join(FAIL_ON)} (default: drift,conflict)",
     )
+    made.add_argument("--against", default="", metavar="REF", help=AGAINST_HELP)
+    made.add_argument("--verify", action="store_true", help="render what was applied again: it proves lock and base")
+    made.add_argument("--remote", action="store_true", help="ask the factory for its newest release")
+    made.add_argument("--max-behind", type=_limit, metavar="N|Nd", help=BEHIND_HELP)
+    made.add_argument("--factory", default="", metavar="URL|PATH", help=FACTORY_HELP)
+    made.add_argument("--baseline", default="", metavar="FILE", help="what it records is a note, and does not fail")
+    made.add_argument("--write-baseline", default="", metavar="FILE", help="record what is found now in that file")
     made.add_argument("--verbose", action="store_true", help="show the traceback of an unexpected error")
     return made
+
+
+def more(read: argparse.Namespace) -> Asked | None:
+    """By what else the files are to be judged; None where nothing was asked."""
+    if not (read.against or read.verify or read.remote or read.max_behind or read.factory):
+        return None
+    import time
+
+    from ai_factory.cli.console import in_ci
+    from ai_factory.project.behind import Limit
+    from ai_factory.project.grounds import Asked
+
+    limit = Limit(*read.max_behind) if read.max_behind else None
+    return Asked(read.against, read.verify, read.remote, limit, read.factory, in_ci(), time.time())
+
+
+def baseline(read: argparse.Namespace) -> Wanted | None:
+    """What is known to differ, or is to be written down. Raises UsageError."""
+    if not (read.baseline or read.write_baseline):
+        return None
+    from ai_factory.cli.baseline import Wanted
+
+    if read.write_baseline and (read.baseline or read.against):
+        raise UsageError(
+            "`--write-baseline` writes down what there is, and compares with nothing",
+            "leave out `--baseline` and `--against`",
+        )
+    return Wanted(read.baseline, read.write_baseline, read.against)
+
+
+def _limit(text: str) -> tuple[int, bool]:
+    number = text.removesuffix("d")
+    if not (number.isascii() and number.isdecimal() and len(number) < 6):
+        raise UsageError(f"`--max-behind {text}` is no limit", "write releases like `3`, or days like `30d`")
+    return int(number), text.endswith("d")
 
 
 def _groups(text: str) -> list[str]:

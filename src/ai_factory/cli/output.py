@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ai_factory.cli import say
 from ai_factory.errors import FactoryError, MachineError, UsageError, unexpected
+from ai_factory.report.findings import Checked
 from ai_factory.report.formats import FORMATS, Own, document, failed
 from ai_factory.report.plain import error_text
 from ai_factory.report.rows import Report
@@ -90,11 +91,12 @@ def _on_github(wanted: Asked) -> bool:
 def _written(report: Report, wanted: Asked, own: Own) -> Report:
     """The report, with those errors that the writing of files met."""
     texts = [(place, document(kind, report, own)) for kind, place in wanted.files]
-    errors = [error for place, text in texts if (error := _write(place, text))]
+    errors = [error for place, text in texts if (error := write_file(place, text))]
     return report._replace(code=2, errors=(*report.errors, *errors)) if errors else report
 
 
-def _write(place: str, text: str) -> FactoryError | None:
+def write_file(place: str, text: str) -> FactoryError | None:
+    """Put a text in its place; what kept it from there, if anything did."""
     folder, name = os.path.split(place)
     try:
         if os.path.lexists(place) and not stat.S_ISREG(os.lstat(place).st_mode):
@@ -125,9 +127,12 @@ def _add_page(report: Report, own: Own) -> None:
 
 
 def _placed(report: Report) -> Report:
+    return report._replace(projects=placed(report.projects))
+
+
+def placed(projects: Sequence[Checked]) -> tuple[Checked, ...]:
     """The projects with their folder in the repository, as a code host names it."""
-    placed = (one._replace(folder=_folder(one.root or os.path.realpath(one.path))) for one in report.projects)
-    return report._replace(projects=tuple(placed))
+    return tuple(one._replace(folder=_folder(one.root or os.path.realpath(one.path))) for one in projects)
 
 
 def _folder(root: str) -> str:

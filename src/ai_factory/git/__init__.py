@@ -32,6 +32,7 @@ from ai_factory.git.objects import (
     resolve,
 )
 from ai_factory.git.process import isolated, run
+from ai_factory.git.references import commit_of, common_ancestor, files_in, tag_times
 from ai_factory.git.scratch import scratch, store
 from ai_factory.git.signatures import Signature, aside, signature, signer
 from ai_factory.git.worktree import (
@@ -63,12 +64,15 @@ __all__ = [
     "authors",
     "changed_index",
     "commit",
+    "commit_of",
+    "common_ancestor",
     "content_of",
     "describe",
     "exclude",
     "excluded",
     "existing",
     "files_at",
+    "files_in",
     "first_commit",
     "forget_index",
     "ignored",
@@ -97,6 +101,7 @@ __all__ = [
     "status",
     "still",
     "store",
+    "tag_times",
     "unmerged",
     "update_mirror",
     "versions_of",

@@ -65,3 +65,16 @@ def _same(one: str, other: str) -> bool:
     if one == other or EMBEDDED in (one, other) or is_remote(one) or is_remote(other):
         return one == other
     return os.path.realpath(os.path.expanduser(one)) == os.path.realpath(os.path.expanduser(other))
+
+
+def check(record: Lock, before: str, given: str, in_ci: bool) -> None:
+    """Raise LockError (AF005) for a factory that a check is not to read: a pull request may have named it.
+
+    `before` is the address that a reference has, `given` the one that somebody named.
+    """
+    url, known = record.factory.url, given or before
+    hint = f"if it is the right one: `--factory {word(url)}`"
+    if known and not _same(known, url):
+        raise LockError(f"names the factory `{url}`, and not `{known}`", hint)
+    if in_ci and not known and url != EMBEDDED:
+        raise LockError(f"names the factory `{url}`, and in CI that is not taken from the project", hint)

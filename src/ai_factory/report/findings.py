@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory.check import RULES, Finding
@@ -26,15 +27,28 @@ class Checked(NamedTuple):
     root: str = ""
     folder: str = ""
     standings: tuple[Standing, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def text(projects: Sequence[Checked], code: int) -> str:
-    """What a person reads: each finding with what it weakens and what mends it, then a summary line."""
+def text(projects: Sequence[Checked], code: int, notes: Sequence[str] = ()) -> str:
+    """What a person reads: each finding with what it weakens and what mends it, then notes and a summary line."""
     lines: list[str] = []
     for project in projects:
         for finding in project.findings:
             lines += _finding_lines(finding, project.path if len(projects) > 1 else "")
-    return "\n".join([*lines, _summary(projects, code)])
+    lines += [plain(note) for note in notes]
+    return "\n".join([*lines, *(_shares(projects) if len(projects) > 1 else []), _summary(projects, code)])
+
+
+def _shares(projects: Sequence[Checked]) -> Iterator[str]:
+    """Of several projects: how much there is to do for each owner, and which controls are weakened most."""
+    found = [finding for project in projects for finding in project.findings if finding.level != "note"]
+    owners = Counter(finding.owner or "nobody named" for finding in found)
+    controls = Counter(name for finding in found for name in finding.controls)
+    for word, counted in (("owner", owners), ("control", controls)):
+        if counted:
+            rows = sorted(counted.items(), key=lambda row: (-row[1], row[0]))
+            yield f"by {word}: {', '.join(f'{plain(name)} {number}' for name, number in rows)}"
 
 
 def _finding_lines(finding: Finding, project: str) -> list[str]:
@@ -62,11 +76,12 @@ def _summary(projects: Sequence[Checked], code: int) -> str:
     return f"{where}: {', '.join(parts)}; {words[code]}"
 
 
-def data(projects: Sequence[Checked], code: int) -> dict[str, Any]:
+def data(projects: Sequence[Checked], code: int, notes: Sequence[str] = ()) -> dict[str, Any]:
     """The same for machines."""
     return {
         "schema": "ai-factory/check/1",
         "exit_code": code,
+        "notes": list(notes),
         "projects": [
             {
                 "path": project.path,

@@ -26,8 +26,8 @@ FORMATS: Mapping[str, str] = {  # and what each is for
 class Own(NamedTuple):
     """How a command words its own result for people, and as one object."""
 
-    text: Callable[[Report], str] = lambda report: findings.text(report.projects, report.code)
-    data: Callable[[Report], dict[str, Any]] = lambda report: findings.data(report.projects, report.code)
+    text: Callable[[Report], str] = lambda report: findings.text(report.projects, report.code, report.notes)
+    data: Callable[[Report], dict[str, Any]] = lambda report: findings.data(report.projects, report.code, report.notes)
 
 
 def document(name: str, report: Report, own: Own) -> str:
