@@ -154,21 +154,81 @@ def test_the_gitlab_pipeline_meets_its_schema(project: Path) -> None:
     clean("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", place)
 
 
-def test_both_pipelines_do_the_same(project: Path) -> None:
+def _commands(lines: list[str]) -> list[str]:
+    """Without what an `echo` says and which files a check writes: each host has its own."""
+    return [re.sub(" --output .*", "", re.sub("^echo .*", "echo", line)) for line in lines]
+
+
+@pytest.mark.parametrize("given", [{}, {"ai_factory_install": "ai-factory==0.1.0", "code_scanning": True}])
+@pytest.mark.parametrize("blueprint", golden.BLUEPRINTS)
+def test_both_pipelines_do_the_same(blueprint: str, given: Mapping[str, Any], tmp_path: Path) -> None:
     """The same jobs, each with the same commands in the same order, but for what only one of them knows."""
+    project = rendered(tmp_path / "project", blueprint, ["ci-gitlab"], given)
     workflow = yaml.safe_load((project / ".github" / "workflows" / "ci.yml").read_text())
     here = gitlab(project)
     assert here["stages"] == list(workflow["jobs"])
     for name, job in workflow["jobs"].items():
         steps = [step["run"] for step in job["steps"] if "run" in step and "GITHUB_STEP_SUMMARY" not in step["run"]]
-        commands = [re.sub("^echo .*", "echo", line) for line in steps]
-        assert [re.sub("^echo .*", "echo", line) for line in here[name]["script"]] == commands
+        assert _commands(here[name]["script"]) == _commands(steps)
     targets = set(re.findall(r"^([a-z-]+):", (project / "Makefile").read_text(), re.MULTILINE))
     named = {
         word for name in here["stages"] for line in here[name]["script"] for word in re.findall(r"^make (\S+)", line)
     }
     assert named <= targets
     assert {"lint", "test"} <= named
+    place = str(project / ".gitlab-ci.yml")
+    clean("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", place)
+
+
+PINNED = {"ai_factory_install": "ai-factory==0.1.0"}
+
+
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ({}, {}),
+        ({"code_scanning": True}, {}),
+        (PINNED, {}),
+        ({**PINNED, "code_scanning": True}, {"security-events": "write"}),
+    ],
+)
+def test_a_job_may_write_alerts_where_it_has_any(given: dict[str, Any], more: dict[str, str], tmp_path: Path) -> None:
+    """And nothing else: the right is given with the upload."""
+    project = rendered(tmp_path / "project", "blank", (), given)
+    jobs = yaml.safe_load((project / ".github/workflows/ci.yml").read_text())["jobs"]
+    reads = {"contents": "read"}
+    rights = {name: job["permissions"] for name, job in jobs.items()}
+    assert rights == {"project": reads, "factory": {**reads, **more}, "release": reads}
+
+
+# ---- code owners ---------------------------------------------------------------------------------
+
+
+def owners_of(text: str, path: str) -> list[str]:
+    """Who has to review the path: by the last rule that fits, as code hosts read the file."""
+    rules = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    fits = {pattern: pattern == "*" or path == pattern[1:] or f"/{path}".startswith(pattern) for pattern, *_ in rules}
+    fitting = [who for pattern, *who in rules if fits[pattern]]
+    return fitting[-1]
+
+
+@pytest.mark.parametrize("blueprint", golden.BLUEPRINTS)
+def test_who_accepts_the_risk_reviews_what_was_promised(blueprint: str, tmp_path: Path) -> None:
+    """Each managed file, our record, waivers included, governance, and what runs the check."""
+    target = golden.target(blueprint, {})
+    lock, answers = golden.lock_of(target), target.answers
+    team, risk = (f"@example-org/{answers[key]}" for key in ("owner_team", "risk_owner"))
+    project = rendered(tmp_path, blueprint, ["ci-gitlab"])
+    wanted = [
+        path for path, entry in lock.paths.items() if entry.ownership == "managed" or path.startswith("governance/")
+    ]
+    wanted += [".ai-factory/lock.json", ".ai-factory/base", ".ai-factory/waivers.yaml", ".ai-factory/project.yaml"]
+    own = {".github": ".github/workflows/ci.yml", ".gitlab": ".gitlab-ci.yml"}
+    for folder, pipeline in own.items():
+        text = (project / folder / "CODEOWNERS").read_text()
+        missed = [path for path in [*wanted, pipeline, f"{folder}/CODEOWNERS"] if risk not in owners_of(text, path)]
+        assert missed == []
+        assert owners_of(text, "README.md") == [team]
 
 
 def test_the_gitlab_pipeline_asks_for_nothing(project: Path) -> None:

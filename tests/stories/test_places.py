@@ -85,3 +85,18 @@ def test_odd_names_are_restored_and_shown_on_one_line(mono: Path) -> None:
     result = cli("restore", "--force", *(f"./teams/b/{name}" for name in ODD), cwd=mono)
     assert result.code == 0, result.err
     assert [(mono / "teams/b" / name).read_text() for name in ODD] == [LINES] * len(ODD)
+
+
+def test_a_program_is_told_whose_each_file_is(project: Path) -> None:
+    """Every path of the lock, whatever was done to it: what is managed is not to be edited."""
+    put(project, {"src/small_thing/controls/audit.py": "# mine\n", "ops/old.md": None})
+    assert cli("status", "--json", cwd=project).data["ownership"] == {
+        "docs/extra.md": "merged",
+        "evidence/run.json": "produced",
+        "ops/old.md": "merged",
+        "ops/runbook.md": "merged",
+        "pyproject.toml": "merged",
+        "settings.txt": "merged",
+        "src/small_thing/controls/audit.py": "managed",
+        "src/small_thing/main.py": "seeded",
+    }

@@ -42,6 +42,7 @@ class StatusReport(NamedTuple):
     source: str
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    ownership: Mapping[str, str]  # of every path that the lock names
     cut_off: tuple[str, str] = ("", "")  # what was cut off half-way, and how to go on
 
 
@@ -58,6 +59,7 @@ def status(project: Project, refresh: bool = False, in_ci: bool = False) -> Stat
         factory.origin.url,
         tuple(rows),
         tuple(wanted_but_not_applied(project, plan.target)),
+        {path: entry.ownership for path, entry in sorted(project.lock.paths.items())},
         _cut_off(project),
     )
 

@@ -36,6 +36,7 @@ def status_data(report: StatusReport) -> dict[str, Any]:
         "factory": report.source,
         "paths": [_fields(row) for row in report.rows],
         "findings": [finding_row(finding) for finding in report.findings],
+        "ownership": dict(report.ownership),
         "cut_off": report.cut_off[0],
     }
 
