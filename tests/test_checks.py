@@ -156,6 +156,9 @@ MUTATIONS: list[tuple[str, str, Change, str]] = [
     ("GOV-01", SYSTEM, lambda d: d.update(owner_team=" "), "`owner_team` is empty"),
     ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="A@bank.example "), "answered and reviewed by two"),
     ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="A <a@bank.example>"), "answered and reviewed by two"),
+    ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="b@bank..example"), "answered and reviewed by two"),
+    ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="a@bank.example."), "answered and reviewed by two"),
+    ("GOV-02", FACTS, lambda d: d["screen"].update(answered_by="Ann", reviewed_by="Bo"), "and reviewed by two"),
     ("GOV-02", FACTS, lambda d: d["screen"]["answers"].popitem(), "not answered: whether it makes images of child"),
     (
         "GOV-02",

@@ -24,7 +24,7 @@ LEAST = (  # what an approval covers at least, where it is there
     "governance/scope.yaml",
     "governance/risk-assessment.yaml",
 )
-LONGEST = dt.timedelta(days=366)
+SIGN_OFF = "GOV-06"  # the control whose gaps are those of approvals
 WORDS, DAYS = ("role", "approver", "author", "decision"), ("approved_on", "expires")
 SIGN = ", then `git commit -S` with the key that the allowed signers name"
 WARNINGS = (60, 30, 7)  # days before an approval runs out on which people are told
@@ -178,10 +178,16 @@ def _date_reasons(one: Approval, today: str) -> Iterator[str]:
     approved, expires, now = _day(one.approved_on), _day(one.expires), _day(today)
     if (approved - now).days > 1:  # it may be tomorrow already where the approver lives
         yield f"it was approved on {approved}, which is to come"
-    if expires - approved > LONGEST:
+    if over_a_year(one.approved_on, one.expires):
         yield f"it runs until {expires}, more than a year after {approved}"
     if expires < now:
         yield f"it ran out on {expires}"
+
+
+def over_a_year(begin: str, end: str) -> bool:
+    """Whether one ISO date lies more than a year after another: the same day of the next year does not."""
+    last = _day(end)
+    return (last.year - 1, last.month, last.day) > _day(begin).timetuple()[:3]
 
 
 def roles_of(approvals: Sequence[Approval]) -> dict[str, set[str]]:
