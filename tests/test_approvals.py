@@ -89,6 +89,21 @@ def test_a_subject_that_nobody_knows_the_authors_of_is_approved_by_nobody() -> N
     assert messages(SOUND, OWNER, now=now) == [f"approval of the {role}: {reason}" for role in NOW.roles]
 
 
+def test_a_register_asks_for_no_less_than_what_a_release_rests_on() -> None:
+    """What is there and left out is named; settings of operation only where a system is monitored."""
+    found = approvals.register({"subjects": ["governance/*.yaml", "contracts/a.odcs.yaml"]})
+    there = ["governance/agent.yaml", "contracts/a.odcs.yaml", "contracts/b.odcs.yaml", "evals/thresholds.yaml"]
+    there += ["docs/model-card.md", "ops/audit.yaml", "ops/runbook.md", "src/a.py", "contracts/old/c.odcs.yaml"]
+    lacks = ["contracts/b.odcs.yaml", "evals/thresholds.yaml", "docs/model-card.md"]
+    assert approvals.too_few(found, there) == lacks
+    assert approvals.too_few(found, [*there, "ops/monitoring.yaml"]) == [
+        *lacks,
+        "ops/audit.yaml",
+        "ops/monitoring.yaml",
+    ]
+    assert approvals.too_few(found, ["docs/model-card.md"]) == []
+
+
 def test_patterns_name_subjects_within_a_folder() -> None:
     """One that matches nothing is told."""
     found = approvals.register({"subjects": ["ops/*.yaml", "docs/card.md"]})

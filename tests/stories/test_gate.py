@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from ai_factory import documents
 from tests.kit import cli, put, snapshot
@@ -20,7 +21,8 @@ def assessed(project: Path, tmp_path: Path, name: str = "internal-code-assistant
     people = {"answered_by": "a@example.org", "reviewed_by": "b@example.org"}
     screen = {**people, "answers": {row["use"]: False for row in rows}}
     (tmp_path / "answers.yaml").write_bytes(documents.write({"schema": 1, "facts": facts, "screen": screen}))
-    assert cli("assess", "--answers", str(tmp_path / "answers.yaml"), *DAY, cwd=project).code == 0
+    with patch("ai_factory.cli.assess.today", lambda: DAY[1]):
+        assert cli("assess", "--answers", str(tmp_path / "answers.yaml"), cwd=project).code == 0
 
 
 def statuses(project: Path) -> dict[str, str]:
