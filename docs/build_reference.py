@@ -22,11 +22,11 @@ from ai_factory.check import FAIL_ON, RULES
 from ai_factory.cli.app import application
 from ai_factory.cli.check_options import parser as check_parser
 from ai_factory.factory import Factory, open_factory
+from ai_factory.governance.approvals import SIGN_OFF
 from ai_factory.governance.checks import CHECKS
 from ai_factory.governance.reading import read
 from ai_factory.governance.regulation import Regulation
 from ai_factory.governance.schedules import Clock, Record, Retention
-from ai_factory.project.gate import SIGN_OFF
 from ai_factory.project.target import Choice, recipe, settle
 from ai_factory.questions import MISSING, Question
 from ai_factory.report import findings, github, gitlab, sarif

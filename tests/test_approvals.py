@@ -54,7 +54,7 @@ def test_an_approval_of_each_role_is_enough() -> None:
         ({"covers": {"ops/audit.yaml": "sha256:2"}}, "governance/facts.yaml is not covered"),
         ({"covers": {**NOW.subjects, "ops/audit.yaml": "sha256:0"}}, "ops/audit.yaml has changed since"),
         ({"expires": "2026-11-25"}, "it ran out on 2026-11-25"),
-        ({"expires": "2027-11-22"}, "it runs until 2027-11-22, more than a year after 2026-11-20"),
+        ({"expires": "2027-11-21"}, "it runs until 2027-11-21, more than a year after 2026-11-20"),
         ({"approved_on": "2026-11-28"}, "it was approved on 2026-11-28, which is to come"),
     ],
 )
@@ -89,11 +89,41 @@ def test_a_subject_that_nobody_knows_the_authors_of_is_approved_by_nobody() -> N
     assert messages(SOUND, OWNER, now=now) == [f"approval of the {role}: {reason}" for role in NOW.roles]
 
 
+def test_a_register_asks_for_no_less_than_what_a_release_rests_on() -> None:
+    """What is there and left out is named; settings of operation only where a system is monitored."""
+    found = approvals.register({"subjects": ["governance/*.yaml", "contracts/a.odcs.yaml"]})
+    there = ["governance/agent.yaml", "contracts/a.odcs.yaml", "contracts/b.odcs.yaml", "evals/thresholds.yaml"]
+    there += ["docs/model-card.md", "ops/audit.yaml", "ops/runbook.md", "src/a.py", "contracts/old/c.odcs.yaml"]
+    lacks = ["contracts/b.odcs.yaml", "evals/thresholds.yaml", "docs/model-card.md"]
+    assert approvals.too_few(found, there) == lacks
+    assert approvals.too_few(found, [*there, "ops/monitoring.yaml"]) == [
+        *lacks,
+        "ops/audit.yaml",
+        "ops/monitoring.yaml",
+    ]
+    assert approvals.too_few(found, ["docs/model-card.md"]) == []
+
+
 def test_patterns_name_subjects_within_a_folder() -> None:
     """One that matches nothing is told."""
     found = approvals.register({"subjects": ["ops/*.yaml", "docs/card.md"]})
     digests = {"ops/a.yaml": "1", "ops/deep/b.yaml": "2", "ops/c.md": "3"}
     assert approvals.subjects_of(found, digests) == ({"ops/a.yaml": "1"}, ["docs/card.md"])
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "over"),
+    [
+        ("2027-03-01", "2028-03-01", False),  # 366 days
+        ("2026-03-01", "2027-03-02", True),  # 366 days
+        ("2028-02-29", "2029-02-28", False),
+        ("2028-02-29", "2029-03-01", True),
+        ("0001-01-01", "0001-12-31", False),
+    ],
+)
+def test_a_year_ends_on_the_same_day_of_the_next(begin: str, end: str, over: bool) -> None:
+    """As the project's own tests count it."""
+    assert approvals.over_a_year(begin, end) is over
 
 
 def test_the_end_of_time_is_a_day() -> None:

@@ -34,6 +34,7 @@ MODEL = "r-81190373e82f"
 INJECTION = {"metric": "injection_resisted", "slice": "all", "at_least": 0.9}
 MAKER = {"name": "maker", "purpose": "model", "owner": "procurement", "outside": True}
 GOV, SYSTEM, FACTS = "governance", "governance/system.yaml", "governance/facts.yaml"
+THRESHOLDS = "evals/thresholds.yaml"
 CONTRACT, QUALITY = "contracts/applications.odcs.yaml", "evidence/data-quality.json"
 SCOPE, DOSSIER = "governance/scope.yaml", "governance/dossier.yaml"
 OPEN = {"finding": "leak", "severity": "high", "owner": "team", "due": "2027-01-01"}
@@ -73,6 +74,14 @@ EVIDENCE: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def met(limit: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of a run that just meets a threshold."""
+    direction = "at_least" if "at_least" in limit else "at_most"
+    value = limit[direction]
+    told = {"metric": limit["metric"], "slice": limit["slice"], "value": value, "threshold": value}
+    return {**told, "low": value, "high": value, "n": 400, "direction": direction, "verdict": "pass"}
+
+
 @cache
 def project() -> Subject:
     """The golden project with people's answers, the evidence of a run, and a lock that answers for its files."""
@@ -95,10 +104,10 @@ def project() -> Subject:
     learnt = [{"person": "p", "role": role, "did": "quiz", "expires": "2027-01-01"} for role in roles]
     files["governance/literacy.yaml"] = File(json.dumps(learnt).encode())
     thresholds = documents.load(files["evals/thresholds.yaml"].content, "thresholds")["thresholds"]
-    rows = [{**limit, "value": 0.9, "low": 0.8, "high": 0.95, "verdict": "pass"} for limit in thresholds]
+    rows = [met(limit) for limit in thresholds]
     evaluation = {"gate": {"passed": True, "failures": []}, "model_version": MODEL, "results": rows}
     for name, content in {**EVIDENCE, "evaluation": evaluation}.items():
-        files |= evidence(name, content, files, "contracts/applications.odcs.yaml")
+        files |= evidence(name, content, files, CONTRACT, THRESHOLDS)
     files = changed(files, "governance/notices.yaml", lambda rules: rules.update(reviewed_by="c@x", reviewed_on=TODAY))
     files |= dossier(files)
     paths = {"constraints.txt": Entry("base", "managed", base=blob_id(files["constraints.txt"].content))}
@@ -147,6 +156,9 @@ MUTATIONS: list[tuple[str, str, Change, str]] = [
     ("GOV-01", SYSTEM, lambda d: d.update(owner_team=" "), "`owner_team` is empty"),
     ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="A@bank.example "), "answered and reviewed by two"),
     ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="A <a@bank.example>"), "answered and reviewed by two"),
+    ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="b@bank..example"), "answered and reviewed by two"),
+    ("GOV-02", FACTS, lambda d: d["screen"].update(reviewed_by="a@bank.example."), "answered and reviewed by two"),
+    ("GOV-02", FACTS, lambda d: d["screen"].update(answered_by="Ann", reviewed_by="Bo"), "and reviewed by two"),
     ("GOV-02", FACTS, lambda d: d["screen"]["answers"].popitem(), "not answered: whether it makes images of child"),
     (
         "GOV-02",
@@ -197,6 +209,23 @@ MUTATIONS: list[tuple[str, str, Change, str]] = [
     ("MOD-03", *of("evaluation", lambda c: c["results"][0].pop("low")), "auc of all has no interval"),
     ("MOD-03", *of("evaluation", lambda c: c["gate"].update(failures=["auc 0.6 < 0.72"])), "missed: auc 0.6 < 0.72"),
     ("MOD-03", *of("evaluation", lambda c: c.update(model_version="r-old")), "measured r-old"),
+    ("MOD-03", *of("evaluation", lambda c: c["results"][0].update(value=0.719)), "auc of all misses its threshold"),
+    ("MOD-03", *of("evaluation", lambda c: c["results"][1].update(value=0.121)), "brier of all misses its threshold"),
+    ("MOD-03", *of("evaluation", lambda c: c["results"][0].update(value=float("1e999"))), "is no JSON"),
+    ("MOD-03", *of("evaluation", lambda c: c["results"][0].update(value=None)), "auc of all has no value"),
+    ("MOD-03", *of("evaluation", lambda c: c["results"][0].update(verdict="failed")), "its verdict is failed"),
+    ("MOD-03", *of("evaluation", lambda c: c["results"][0].update(verdict="not judged")), "its verdict is not judged"),
+    ("MOD-03", *of("evaluation", lambda c: c["results"][4].update(n=49, verdict="not judged")), "was not judged"),
+    (
+        "MOD-03",
+        *of("evaluation", lambda c: c["results"][0].update(threshold=0.6, value=0.9)),
+        "auc of all was judged by another threshold than evals/thresholds.yaml sets",
+    ),
+    ("MOD-03", *of("evaluation", lambda c: c["results"][0].update(direction="at_most")), "by another threshold"),
+    ("MOD-03", THRESHOLDS, lambda d: d["thresholds"][0].update(at_least=0.5), "is of other inputs than these"),
+    ("MOD-03", "evidence/evaluation.json", lambda d: d["inputs"].pop(THRESHOLDS), "does not name evals/thresholds"),
+    ("MOD-04", *of("evaluation", lambda c: c["results"][4].update(value=0.79)), "approval_ratio of sex misses its"),
+    ("DATA-02", QUALITY, lambda d: d["inputs"].pop(CONTRACT), "does not name contracts/*.odcs.yaml among its inputs"),
     ("MOD-05", *of("features", lambda c: c["registry"]["features"][0].update(reason="")), "no reason code with words"),
     (
         "SEC-03",

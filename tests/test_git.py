@@ -61,6 +61,36 @@ def head(folder: Path) -> dict[str, Blob]:
     return git.list_tree(str(folder), run(folder, "rev-parse", "HEAD"))
 
 
+def test_who_wrote_a_file_wrote_it_under_each_of_its_names(repository: Path) -> None:
+    """Also where it was moved twice, edited on the way, moved by a merge, and where it lies in a folder of its own."""
+    text = "".join(f"line {number}\n" for number in range(30))
+
+    def by(who: str) -> None:
+        run(repository, "add", "-A")
+        run(repository, "commit", "-q", "-m", "work", "--author", f"{who} <{who}@x.example>")
+
+    put(repository, {"draft.md": text, "other.md": "other\n"})
+    by("bo")
+    run(repository, "mv", "draft.md", "second.md")
+    put(repository, {"second.md": f"{text}more\n"})
+    by("ann")
+    run(repository, "checkout", "-q", "-b", "side", "HEAD~1")
+    put(repository, {"side.txt": "x\n"})
+    by("cy")
+    run(repository, "checkout", "-q", "main")
+    run(repository, "merge", "-q", "--no-commit", "--no-ff", "side")
+    (repository / "in").mkdir()
+    run(repository, "mv", "second.md", "in/final.md")
+    by("dee")
+    told = git.authors(str(repository / "in"), ["final.md", "none.md"])
+    who = {*(f"{one}@x.example" for one in ("bo", "ann", "dee")), IDENTITY["GIT_COMMITTER_EMAIL"]}
+    assert told == {"final.md": who, "none.md": set()}
+    assert git.authors(str(repository), ["other.md", "in/final.md"]) == {
+        "other.md": {"bo@x.example", IDENTITY["GIT_COMMITTER_EMAIL"]},
+        "in/final.md": told["final.md"],
+    }
+
+
 # ---- reading -------------------------------------------------------------------------------------
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ai_factory.governance.approvals import SIGN_OFF
 from ai_factory.governance.checks import CHECKS
 from ai_factory.governance.linting import Backed, flaws
 from ai_factory.governance.reading import NOTHING, opened
-from ai_factory.project.gate import SIGN_OFF
 from ai_factory.project.maps import lint
 from ai_factory.tree import File, Tree
 from tests.kit import cli

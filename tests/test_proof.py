@@ -50,6 +50,37 @@ def test_signatures_of_the_standard_are_verified(key: str, message: str, signatu
     assert not proof.verified(given[0], given[1], given[2][:63])
 
 
+SEED = b"seed of thirty-two bytes, a test"
+
+
+def signature(seed: bytes, message: bytes) -> tuple[bytes, bytes]:
+    """The public key of a seed, and what it signs a message with (RFC 8032, section 5.1.6)."""
+    digest = hashlib.sha512(seed).digest()
+    secret = int.from_bytes(digest[:32], "little") & ((1 << 254) - 8) | (1 << 254)
+    public, one = _encoded(secret), int.from_bytes(hashlib.sha512(digest[32:] + message).digest(), "little")
+    first = _encoded(one % proof.ORDER)
+    hashed = int.from_bytes(hashlib.sha512(first + public + message).digest(), "little")
+    return public, first + ((one + hashed * secret) % proof.ORDER).to_bytes(32, "little")
+
+
+def _encoded(number: int) -> bytes:
+    x, y, z, _ = proof._times(number, proof._point(proof.BASE))
+    inverse = pow(z, proof.P - 2, proof.P)
+    return ((y * inverse % proof.P) | (x * inverse % proof.P & 1) << 255).to_bytes(32, "little")
+
+
+def signed(note: str) -> str:
+    """A checkpoint with the signature of the seed."""
+    _, made = signature(SEED, note.removesuffix("\n").encode())
+    return f"{note}— /s {base64.b64encode(b'0000' + made).decode()}\n"
+
+
+def key_of(name: str = "/s") -> str:
+    """The public key of the seed as `checkpoint_keys` lists it."""
+    public, _ = signature(SEED, b"")
+    return f"{name}+30303030+{base64.b64encode(bytes([1]) + public).decode()}"
+
+
 def event(number: int, previous: str, **data: Any) -> tuple[bytes, str]:
     """A line as a project writes it, and its hash."""
     told = {"data": data, "datacontenttype": "application/json", "id": f"e{number}", "previoushash": previous}
@@ -166,9 +197,10 @@ def proved(lines: list[bytes], index: int) -> dict[str, Any]:
     """The proof of one event as `audit prove` prints it."""
     leaves = logs.read_log(content(lines)).leaves
     path = [step.hex() for step in logs.path_to(leaves, index)]
-    return {"event": lines[index].decode(), "index": index, "path": path, "checkpoint": note(lines)}
+    return {"event": lines[index].decode(), "index": index, "path": path, "checkpoint": signed(note(lines))}
 
 
+UNSIGNED = "proofs/1.json: the checkpoint is signed by none of the keys"
 GOOD = "4 files, all as the manifest says; signatures by keys of the bundle itself: give yours with --key"
 
 
@@ -176,13 +208,18 @@ GOOD = "4 files, all as the manifest says; signatures by keys of the bundle itse
 def bundle(tmp_path: Path) -> Path:
     """A folder with a manifest, a document, the proof of an event, and the script that verifies it."""
     files = {"gate.json": b"{}", "proofs/1.json": json.dumps(proved(log(7), 3)).encode()}
-    files["verify.py"] = Path(proof.__file__).read_bytes()
-    told = {name: "sha256:" + hashlib.sha256(part).hexdigest() for name, part in files.items()}
-    files[proof.MANIFEST] = json.dumps({"files": told, "checkpoint_keys": []}).encode()
-    for name, part in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(part)
+    pack(tmp_path, files, [key_of()])
     return tmp_path
+
+
+def pack(folder: Path, files: dict[str, bytes], keys: list[str]) -> None:
+    """A bundle of these files, and of the script."""
+    files = {**files, "verify.py": Path(proof.__file__).read_bytes()}
+    told = {name: "sha256:" + hashlib.sha256(part).hexdigest() for name, part in files.items()}
+    files[proof.MANIFEST] = json.dumps({"files": told, "checkpoint_keys": keys}).encode()
+    for name, part in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(part)
 
 
 def run(*arguments: str, folder: Path) -> tuple[int, list[str]]:
@@ -215,7 +252,30 @@ def test_what_was_done_to_a_bundle_is_found(bundle: Path) -> None:
 def test_a_forger_needs_the_key_that_the_reader_has(bundle: Path) -> None:
     """The bundle's own keys prove little: who holds it can name others."""
     key = "/s+00000000+" + base64.b64encode(b"\x01" + bytes.fromhex(VECTORS[0][0])).decode()
-    assert run("--key", key, folder=bundle) == (1, ["proofs/1.json: the checkpoint is signed by no known key"])
+    assert run("--key", key, folder=bundle) == (1, [UNSIGNED])
+    assert run("--key", key, "--key", key_of(), folder=bundle) == (0, [GOOD.partition("keys of")[0] + "the keys given"])
+
+
+@pytest.mark.parametrize("keys", [[], ["no key"], [key_of("/s/other")]])
+def test_a_checkpoint_that_nobody_signed_proves_nothing(bundle: Path, keys: list[str]) -> None:
+    """Whether the bundle names no key, or others than the one that signed."""
+    pack(bundle, {"gate.json": b"{}", "proofs/1.json": (bundle / "proofs/1.json").read_bytes()}, keys)
+    assert run(folder=bundle) == (1, [UNSIGNED])
+
+
+def test_a_bundle_without_proofs_speaks_of_no_signature(bundle: Path) -> None:
+    """Whatever key is given: there is nothing that it could have signed."""
+    (bundle / "proofs/1.json").unlink()
+    pack(bundle, {"gate.json": b"{}"}, [])
+    for arguments in ((), ("--key", key_of())):
+        said = ["3 files, all as the manifest says; no event is proved"]
+        assert run(*arguments, folder=bundle) == (0, said)
+
+
+@pytest.mark.parametrize("arguments", [["--key", ""], ["--key"], [".", "--key"], ["--keys", "a"], [".", "."]])
+def test_a_key_that_is_none_does_not_fall_back_on_those_of_the_bundle(bundle: Path, arguments: list[str]) -> None:
+    """As where a variable of a script is empty."""
+    assert run(*arguments, folder=bundle) == (2, ["usage: python verify.py [BUNDLE] [--key KEY]..."])
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{}", "no"])
@@ -248,13 +308,13 @@ def test_what_is_no_bundle_is_said(bundle: Path) -> None:
 def test_a_proof_that_proves_nothing_is_found() -> None:
     """The event, its place, or the signature of the checkpoint."""
     sound = proved(log(7), 3)
-    assert list(proof.proof_problems(sound)) == []
+    assert list(proof.proof_problems(sound, [key_of()])) == []
     changed = {**sound, "event": sound["event"].replace('"n":4', '"n":5')}
-    assert list(proof.proof_problems(changed)) == ["the event was changed: its hash differs"]
+    assert list(proof.proof_problems(changed, [key_of()])) == ["the event was changed: its hash differs"]
     message = "the path does not lead from the event to the root of the checkpoint"
-    assert list(proof.proof_problems({**sound, "index": 2})) == [message]
+    assert list(proof.proof_problems({**sound, "index": 2}, [key_of()])) == [message]
     key = "/s+00000000+" + base64.b64encode(b"\x01" + bytes.fromhex(VECTORS[0][0])).decode()
-    assert list(proof.proof_problems(sound, [key])) == ["the checkpoint is signed by no known key"]
+    assert list(proof.proof_problems(sound, [key])) == ["the checkpoint is signed by none of the keys"]
 
 
 def test_the_script_stays_short() -> None:

@@ -86,6 +86,7 @@ def test_a_waiver_covers_one_rule_of_one_path_or_control(waiver: Waiver, finding
     [
         (WAIVER._replace(until="2026-06-29"), "expired on 2026-06-29"),
         (WAIVER._replace(approver=" ANN "), "is approved by its own owner, Ann"),
+        (WAIVER._replace(owner="bo@x", approver="Bo <bo+1@X.>"), "is approved by its own owner, bo@x"),
     ],
 )
 def test_a_waiver_that_does_not_hold_covers_nothing_and_is_a_finding(waiver: Waiver, fault: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from ai_factory.errors import FactoryError, unexpected
 def main() -> None:
     """Run the command line and leave with its exit code."""
     arguments = sys.argv[1:]
+    _show_all()
     if arguments in (["--version"], ["-V"]):
         sys.stdout.write(f"ai-factory {__version__}\n")
         return
@@ -24,6 +26,21 @@ def main() -> None:
     except OSError:  # the error could not even be told: standard error may lie on the disk that is full
         code = 2
     _leave(code)
+
+
+def _show_all() -> None:
+    """What a terminal cannot show goes there escaped, as JSON does it: no letter is to end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream and stream.encoding.lower() != "utf-8":  # none where it was closed
+            codecs.register_error("shown", _shown)
+            stream.reconfigure(errors="shown")  # type: ignore[union-attr]  # both are text over bytes here
+
+
+def _shown(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4)), error.end
 
 
 def _leave(code: int) -> None:

@@ -1,6 +1,6 @@
 """Proves evidence bundles, and single events of audit logs. It needs Python alone: a bundle carries this file.
 
-    python verify.py [BUNDLE] [--key KEY]...      a folder or zip: exit code 0 if all of it holds, else 1
+    python verify.py [BUNDLE] [--key KEY]...      a folder or zip: exit code 0 if all of it holds, 1 if not, 2 misused
 
 An event is a line of JSON; its `hash` is SHA-256 over a zero byte and the line without that member. The hashes of a
 log are the leaves of a Merkle tree (RFC 9162, section 2.1). A checkpoint is a signed note (C2SP): origin, size, root,
@@ -20,7 +20,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-MANIFEST, GATE = "manifest.json", "gate.json"
+MANIFEST, GATE, PROOFS = "manifest.json", "gate.json", "proofs/"
 
 
 class Checkpoint(NamedTuple):
@@ -77,8 +77,8 @@ def included(one: bytes, index: int, size: int, path: Sequence[bytes], root: byt
     return 0 <= index < size and last == 0 and found == root
 
 
-def proof_problems(proof: Mapping[str, Any], keys: Sequence[str] = ()) -> Iterator[str]:
-    """What is wrong with the proof of one event (`event` its line, `index` from 0, `size`, `path`, `checkpoint`)."""
+def proof_problems(proof: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
+    """What is wrong with the proof of one event (`event` its line, `index` from 0, `path`, `checkpoint`)."""
     line = str(proof["event"]).encode()
     own = str(json.loads(line)["hash"])
     point = checkpoint(str(proof["checkpoint"]))
@@ -87,8 +87,8 @@ def proof_problems(proof: Mapping[str, Any], keys: Sequence[str] = ()) -> Iterat
         yield "the event was changed: its hash differs"
     elif not included(bytes.fromhex(own.removeprefix("sha256:")), int(proof["index"]), point.size, path, point.root):
         yield "the path does not lead from the event to the root of the checkpoint"
-    if keys and not signed(point, keys):
-        yield "the checkpoint is signed by no known key"
+    if not signed(point, keys):
+        yield "the checkpoint is signed by none of the keys"
 
 
 P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
@@ -140,10 +140,7 @@ def verified(public: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def bundle_problems(contents: Mapping[str, bytes], given: Sequence[str] = ()) -> Iterator[str]:
-    """What is wrong: a file that is not what the manifest says, or is not in it; a proof that fails.
-
-    Signatures are judged by the keys that are `given`, else by those that the bundle itself names.
-    """
+    """What is wrong: files that are not what the manifest says; proofs that fail by the keys given, else by its own."""
     try:
         manifest = json.loads(contents[MANIFEST])
         files, named = dict(manifest["files"]), list(manifest["checkpoint_keys"])
@@ -155,7 +152,7 @@ def bundle_problems(contents: Mapping[str, bytes], given: Sequence[str] = ()) ->
     for name, content in sorted(contents.items()):
         if name in files and "sha256:" + hashlib.sha256(content).hexdigest() != files[name]:
             yield f"{name} was changed: its digest differs"
-        elif name.startswith("proofs/"):
+        elif name.startswith(PROOFS):
             yield from (f"{name}: {problem}" for problem in _guarded(content, given or named))
 
 
@@ -176,21 +173,25 @@ def opened(place: str) -> dict[str, bytes]:
     paths = [os.path.join(folder, name) for folder, names, files in os.walk(place) for name in (*names, *files)]
     if links := [path for path in paths if os.path.islink(path)]:
         raise ValueError(f"{links[0]} is a link")
-    files = {os.path.relpath(path, place).replace(os.sep, "/"): path for path in paths if os.path.isfile(path)}
-    return {name: open(path, "rb").read() for name, path in files.items()}
+    paths = [path for path in paths if os.path.isfile(path)]
+    return {os.path.relpath(path, place).replace(os.sep, "/"): open(path, "rb").read() for path in paths}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Verify the bundle that is named, with keys after `--key`, and say what is wrong with it."""
-    keys = [key for flag, key in pairwise(arguments) if flag == "--key"]
-    rest = [word for word in arguments if word not in ("--key", *keys)]
+    keys = [key for flag, key in pairwise([*arguments, ""]) if flag == "--key"]
+    rest = [word for flag, word in pairwise(["", *arguments]) if "--key" not in (flag, word)]
+    if "" in keys or len(rest) > 1 or "".join(rest).startswith("-"):
+        sys.stdout.write("usage: python verify.py [BUNDLE] [--key KEY]...\n")
+        return 2
     try:
         contents = opened(rest[0] if rest else os.path.dirname(os.path.abspath(__file__)))
         problems = list(bundle_problems(contents, keys))
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         contents, problems = {}, [f"no bundle: {error}"]
-    by = "the keys given" if keys else "keys of the bundle itself: give yours with --key"
-    lines = problems or [f"{len(contents)} files, all as the manifest says; signatures by {by}"]
+    by = "signatures by " + ("the keys given" if keys else "keys of the bundle itself: give yours with --key")
+    by = by if any(name.startswith(PROOFS) for name in contents) else "no event is proved"
+    lines = problems or [f"{len(contents)} files, all as the manifest says; {by}"]
     sys.stdout.write("".join(line.encode("unicode_escape").decode() + "\n" for line in lines))
     return 1 if problems else 0
 

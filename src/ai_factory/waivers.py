@@ -8,7 +8,7 @@ from ai_factory import catalog, documents, formats
 from ai_factory.check import Finding, Waiver
 from ai_factory.errors import ProjectError
 from ai_factory.lock import WAIVERS
-from ai_factory.people import person
+from ai_factory.people import spelling
 
 WAIVABLE = ("AF002", "AF003", "AF004", "AF007", "AF011")
 
@@ -52,7 +52,7 @@ def fault(waiver: Waiver, today: str) -> str:
     """Why a waiver does not hold on that day; empty when it does."""
     if waiver.until < today:
         return f"expired on {waiver.until}"
-    if person(waiver.owner) == person(waiver.approver):
+    if spelling(waiver.owner) == spelling(waiver.approver):
         return f"is approved by its own owner, {waiver.owner}"
     return ""
 

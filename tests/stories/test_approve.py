@@ -38,6 +38,14 @@ def rows(project: Path) -> list[dict[str, Any]]:
     return list(found)
 
 
+def weigh(project: Path) -> None:
+    """Change the facts to those of a system of which approvals are asked."""
+    facts = {"jurisdictions": "SG", "interacts_with_people": "yes", "effect": "significant"}
+    data = [part for fact, value in facts.items() for part in ("--data", f"{fact}={value}")]
+    cli("assess", *data, cwd=project)
+    commit(project)
+
+
 def sign_off(project: Path) -> str:
     """How the control on approvals stands."""
     found = cli("gate", "--json", cwd=project).data["controls"]
@@ -60,10 +68,7 @@ def test_an_approval_is_written_for_the_subjects_as_they_are(governed: Path) -> 
 
 def test_a_subject_that_changes_voids_it(governed: Path) -> None:
     """And the gate says which."""
-    facts = {"jurisdictions": "SG", "interacts_with_people": "yes", "effect": "significant"}
-    data = [part for fact, value in facts.items() for part in ("--data", f"{fact}={value}")]
-    cli("assess", *data, cwd=governed)
-    commit(governed)
+    weigh(governed)
     cli("approve", "business owner", *WHO, cwd=governed)
     cli("approve", "risk", *WHO[2:], "--approver", "risk@example.org", cwd=governed)
     assert sign_off(governed) == "pass"
@@ -129,6 +134,31 @@ def test_a_tag_makes_no_other_person(governed: Path) -> None:
     result = cli("approve", "business owner", *WHO[2:], "--approver", "test+risk@example.org", cwd=governed)
     assert result.code == 2
     assert "the approver has changed governance/facts.yaml" in result.err
+
+
+def test_a_draft_that_was_moved_has_its_author(governed: Path) -> None:
+    """Whoever wrote it under another name does not approve it."""
+    text = "".join(f"step {number}\n" for number in range(20))
+    put(governed, {"draft.md": text})
+    git(governed, "add", "-A")
+    git(governed, "commit", "-q", "-m", "draft", "--author", "Bo <bo@x.example>")
+    git(governed, "mv", "draft.md", "ops/plan.md")
+    commit(governed)
+    result = cli("approve", "business owner", *WHO[2:], "--approver", "bo@x.example", cwd=governed)
+    assert (result.code, "the approver has changed ops/plan.md" in result.err) == (2, True)
+
+
+def test_a_history_that_is_not_there_is_told_once(governed: Path, tmp_path: Path) -> None:
+    """Not once a subject and role; and nothing is approved by it."""
+    said = "nobody knows who changed its subjects: the clone is shallow: most authors are not known"
+    weigh(governed)
+    git(tmp_path, "clone", "-q", "--depth", "1", governed.as_uri(), "shallow")
+    rows = cli("gate", "--json", cwd=tmp_path / "shallow").data["controls"]
+    gaps = next(row["gaps"] for row in rows if row["control"] == "GOV-06")
+    told = [(gap["message"], gap["hint"]) for gap in gaps if "nobody knows" in gap["message"]]
+    assert told == [(said, "`git fetch --unshallow`")]
+    result = cli("approve", "business owner", *WHO, cwd=tmp_path / "shallow")
+    assert (result.code, result.err.splitlines()[0]) == (2, f"error: `governance/approvals.yaml`: {said}")
 
 
 def test_whoever_changes_a_file_while_merging_is_its_author(governed: Path) -> None:

@@ -20,6 +20,12 @@ CLEAN = {"answered_by": "a@example.org", "reviewed_by": "b@example.org", "answer
 DAY = ("--as-of", "2026-11-26")
 
 
+@pytest.fixture(autouse=True)
+def today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The day on which these stories are told."""
+    monkeypatch.setattr("ai_factory.cli.assess.today", lambda: DAY[1])
+
+
 def system(name: str, **change: Any) -> dict[str, Any]:
     """The facts of an archetype, some of them changed."""
     return {**documents.load((ROOT / f"tests/archetypes/{name}.yaml").read_bytes(), name), **change}
@@ -197,10 +203,22 @@ def test_a_date_that_is_none(project: Path, day: str) -> None:
     assert (result.code, result.err.splitlines()[0]) == (2, f"error: `{day}` is no date")
 
 
+@pytest.mark.parametrize("day", ["2019-01-01", "9999-12-31", "2026-11-25"])
+def test_a_record_is_of_the_day_on_which_it_is_made(project: Path, tmp_path: Path, day: str) -> None:
+    """It would be judged by its own day for ever; other days are for looking."""
+    given = ("--answers", answers(tmp_path, system("eu-retail-credit")), "--as-of", day)
+    before = snapshot(project)
+    result = cli("assess", *given, cwd=project)
+    said = [f"error: what applies on {day} is to be looked at, not put on record", "hint: add `--dry-run`"]
+    assert (result.code, result.out, result.err.splitlines()) == (2, "", said)
+    assert cli("assess", *given, "--dry-run", cwd=project).code == 0
+    assert snapshot(project) == before
+
+
 def test_on_a_terminal_every_question_says_what_it_sets_and_why(project: Path) -> None:
     """The screen first; an answer that is none is asked for again; what does not arise is not asked."""
     said = converse(
-        [sys.executable, "-m", "ai_factory", "assess", *DAY],
+        [sys.executable, "-m", "ai_factory", "assess"],
         project,
         [
             *["n\n"] * 10,

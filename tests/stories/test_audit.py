@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from ai_factory import proof
+from ai_factory.project.trail import SIGN
 from tests.kit import cli, put
 from tests.stories.conftest import ORIGIN
-from tests.test_proof import content, log, note
+from tests.test_proof import content, key_of, log, note, signed
 
 
 def test_sound_logs_are_intact(logged: Path) -> None:
@@ -38,9 +39,9 @@ def test_what_was_done_to_them_is_told(logged: Path) -> None:
 def test_checkpoints_from_elsewhere_find_a_log_that_was_written_anew(logged: Path, tmp_path: Path) -> None:
     """Log, head and the checkpoints beside it agree; the one that was kept does not."""
     kept = tmp_path / "kept"
-    kept.write_text(json.dumps({"log": "service.jsonl", "checkpoint": note(log(6), ORIGIN)}) + "\n")
+    kept.write_text(json.dumps({"log": "service.jsonl", "checkpoint": signed(note(log(6), ORIGIN))}) + "\n")
     assert cli("audit", "verify", "--against", str(kept), cwd=logged).code == 0
-    other = json.dumps({"log": "service.jsonl", "checkpoint": note(log(6), ORIGIN).replace("\n6\n", "\n5\n")})
+    other = json.dumps({"log": "service.jsonl", "checkpoint": signed(note(log(6), ORIGIN).replace("\n6\n", "\n5\n"))})
     kept.write_text(other + "\n")
     result = cli("audit", "verify", "--against", str(kept), cwd=logged)
     assert (result.code, result.out.splitlines()[1]) == (1, "  the first 5 events are not those of a checkpoint")
@@ -58,7 +59,7 @@ def test_signatures_are_asked_for_where_keys_are_known(logged: Path) -> None:
 def test_a_checkpoint_is_of_its_log(logged: Path) -> None:
     """One of another log, though its events agree; and one that calls itself another's."""
     beside = logged / "var/audit/service.checkpoints"
-    beside.write_text(json.dumps({"log": "service.jsonl", "checkpoint": note(log(5), "/s/reviews")}) + "\n")
+    beside.write_text(json.dumps({"log": "service.jsonl", "checkpoint": signed(note(log(5), "/s/reviews"))}) + "\n")
     result = cli("audit", "verify", cwd=logged)
     assert (result.code, result.out.splitlines()[1]) == (1, "  a checkpoint beside it is of /s/reviews")
     beside.write_text(json.dumps({"log": "other.jsonl", "checkpoint": note(log(6), ORIGIN)}) + "\n")
@@ -77,11 +78,24 @@ def test_a_proof_that_would_not_hold_is_not_given(logged: Path) -> None:
 def test_one_event_is_proved(logged: Path) -> None:
     """Under the newest checkpoint that covers it; the proof shows no other event."""
     result = cli("audit", "prove", "e3", cwd=logged)
-    assert (result.code, list(proof.proof_problems(result.data))) == (0, [])
+    assert (result.code, list(proof.proof_problems(result.data, [key_of()]))) == (0, [])
     assert '"e2' not in result.out
     missing = cli("audit", "prove", "e6", cwd=logged)
     assert (missing.code, missing.err.splitlines()[0]) == (2, "error: no checkpoint of service.jsonl covers event 6")
     assert cli("audit", "prove", "e99", cwd=logged).code == 2
+
+
+def test_an_event_is_proved_under_a_signature_alone(logged: Path) -> None:
+    """A newer checkpoint that nobody signed is passed over; where no key of the project signed one, none is given."""
+    beside = logged / "var/audit/service.checkpoints"
+    newer = json.dumps({"log": "service.jsonl", "checkpoint": note(log(7), ORIGIN)}) + "\n"
+    beside.write_text(beside.read_text() + newer)
+    assert cli("audit", "prove", "e3", cwd=logged).data["checkpoint"] == signed(note(log(5), ORIGIN))
+    message = "error: no checkpoint of service.jsonl that covers event 3 is signed by a key of `ops/audit.yaml`"
+    for text in ("checkpoint_keys: []\n", f"checkpoint_keys: ['{key_of('/s/other')}']\n"):
+        put(logged, {"ops/audit.yaml": text})
+        result = cli("audit", "prove", "e3", cwd=logged)
+        assert (result.code, result.out, result.err.splitlines()) == (2, "", [message, f"hint: {SIGN}"])
 
 
 @pytest.mark.parametrize(

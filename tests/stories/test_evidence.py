@@ -24,8 +24,7 @@ def verified(archive: Path, folder: Path) -> tuple[int, str]:
 
 def test_a_bundle_holds_records_results_and_proofs(logged: Path, tmp_path: Path) -> None:
     """Neither code nor logs; it verifies in an empty environment."""
-    put(logged, {"governance/system.yaml": "name: small\n", "ops/audit.yaml": "checkpoint_keys: []\n"})
-    put(logged, {".gitignore": "var/\n"})
+    put(logged, {"governance/system.yaml": "name: small\n", ".gitignore": "var/\n"})
     assessed(logged, tmp_path)
     head = commit(logged)
     result = cli("evidence", "-o", str(tmp_path / "b.zip"), "--event", "e3", *DAY, cwd=logged)
@@ -73,3 +72,12 @@ def test_an_event_that_is_nowhere_stops_it(logged: Path, tmp_path: Path) -> None
     assessed(logged, tmp_path)
     result = cli("evidence", "-o", str(tmp_path / "b.zip"), "--event", "none", cwd=logged)
     assert (result.code, (tmp_path / "b.zip").exists()) == (2, False)
+
+
+def test_a_bundle_that_would_not_verify_is_not_made(logged: Path, tmp_path: Path) -> None:
+    """Its proofs would stand under a checkpoint that nobody signed."""
+    assessed(logged, tmp_path)
+    put(logged, {"ops/audit.yaml": "checkpoint_keys: []\n"})
+    result = cli("evidence", "-o", str(tmp_path / "b.zip"), "--event", "e3", cwd=logged)
+    assert (result.code, (tmp_path / "b.zip").exists()) == (2, False)
+    assert "is signed by a key of `ops/audit.yaml`" in result.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from ai_factory import documents
 from tests.kit import cli, put, snapshot
@@ -20,7 +21,8 @@ def assessed(project: Path, tmp_path: Path, name: str = "internal-code-assistant
     people = {"answered_by": "a@example.org", "reviewed_by": "b@example.org"}
     screen = {**people, "answers": {row["use"]: False for row in rows}}
     (tmp_path / "answers.yaml").write_bytes(documents.write({"schema": 1, "facts": facts, "screen": screen}))
-    assert cli("assess", "--answers", str(tmp_path / "answers.yaml"), *DAY, cwd=project).code == 0
+    with patch("ai_factory.cli.assess.today", lambda: DAY[1]):
+        assert cli("assess", "--answers", str(tmp_path / "answers.yaml"), cwd=project).code == 0
 
 
 def statuses(project: Path) -> dict[str, str]:
@@ -95,6 +97,22 @@ def test_a_waiver_by_path_lifts_no_control(project: Path, tmp_path: Path) -> Non
     )
     assert statuses(project) == {**before, "GOV-09": before["GOV-09"]}
     assert "the waiver of AF007 names no control alone" in cli("gate", *DAY, cwd=project).out
+
+
+def test_a_waiver_holds_for_no_approval_and_no_longer_than_a_year(project: Path, tmp_path: Path) -> None:
+    """Whoever wrote the row by hand is told."""
+    assessed(project, tmp_path)
+    row = "- {{rule: AF007, control: {}, reason: r, owner: a@x, approver: b@x, until: '{}'}}\n"
+    put(project, {".ai-factory/waivers.yaml": row.format("GOV-06", "2026-12-31") + row.format("GOV-01", "2027-11-27")})
+    found = cli("gate", *DAY, "--json", cwd=project).data
+    assert [one["message"] for one in found["findings"] if one["rule"] == "AF008"] == [
+        "the waiver of GOV-06 does not hold: approvals are given, not waived",
+        "the waiver of GOV-01 does not hold: it runs for more than a year",
+    ]
+    assert {row["control"] for row in found["controls"] if row["status"] == "waived"} == set()
+    assert not next(row for row in found["controls"] if row["control"] == "GOV-06")["may_be_waived"]
+    put(project, {".ai-factory/waivers.yaml": row.format("GOV-01", "2027-11-26")})
+    assert statuses(project)["GOV-01"] == "waived"
 
 
 def test_a_factory_that_cannot_be_read_may_ask_for_more(project: Path, tmp_path: Path, factory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,13 @@ from tests.kit import cli, put, rules, snapshot
 from tests.stories.test_gate import assessed
 
 AUDIT = "src/small_thing/controls/audit.py"
-WHO = ("--reason", "agreed with platform", "--owner", "team@x", "--approver", "lead@x", "--until", "2999-12-31")
+PEOPLE = ("--owner", "team@x.example", "--approver", "lead@x.example")
+WHO = ("--reason", "agreed with platform", *PEOPLE, "--until", "2999-12-31")
+
+
+def later(days: int) -> str:
+    """The date so many days from now."""
+    return (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=days)).isoformat()
 
 
 def test_a_waived_edit_is_no_drift(project: Path) -> None:
@@ -26,8 +33,8 @@ def test_a_waived_edit_is_no_drift(project: Path) -> None:
     assert (project / ".ai-factory/waivers.yaml").read_text().splitlines()[1:] == [
         "  - rule: AF002",
         "    reason: agreed with platform",
-        "    owner: team@x",
-        "    approver: lead@x",
+        "    owner: team@x.example",
+        "    approver: lead@x.example",
         "    until: 2999-12-31",
         f"    path: {AUDIT}",
     ]
@@ -36,9 +43,9 @@ def test_a_waived_edit_is_no_drift(project: Path) -> None:
 def test_a_second_one_takes_the_place_of_the_first(project: Path) -> None:
     """Comments and the other waivers stay."""
     cli("waive", "AF002", AUDIT, *WHO, cwd=project)
-    cli("waive", "AF007", "GOV-06", *WHO, cwd=project)
+    cli("waive", "AF007", "MOD-06", *WHO[:-1], later(300), cwd=project)
     file = project / ".ai-factory/waivers.yaml"
-    file.write_text(file.read_text().replace("  control: GOV-06", "  control: GOV-06 # see the minutes"))
+    file.write_text(file.read_text().replace("  control: MOD-06", "  control: MOD-06 # see the minutes"))
     result = cli("waive", "AF002", AUDIT, *WHO[:-1], "2999-01-01", cwd=project)
     assert result.err == "it takes the place of the one until 2999-12-31\n"
     text = file.read_text()
@@ -49,7 +56,7 @@ def test_a_second_one_takes_the_place_of_the_first(project: Path) -> None:
     ("arguments", "message"),
     [
         (
-            ("AF002", AUDIT, *WHO[:4], "--approver", "Team@x ", *WHO[6:]),
+            ("AF002", AUDIT, *WHO[:4], "--approver", "Team@x.example ", *WHO[6:]),
             "the waiver would not hold: it is approved by its own owner",
         ),
         (("AF002", AUDIT, *WHO[:-1], "2020-01-01"), "the waiver would not hold: it expired on 2020-01-01"),
@@ -59,6 +66,10 @@ def test_a_second_one_takes_the_place_of_the_first(project: Path) -> None:
         (("AF0002", AUDIT, *WHO), "`AF0002` cannot be waived; did you mean `AF002`?"),
         (("AF007", AUDIT, *WHO), "AF007 is about a control"),
         (("AF002", AUDIT, "--reason", " ", *WHO[2:]), "`--reason` is empty"),
+        (("AF002", AUDIT, *WHO[:2], "--owner", "Team", *WHO[4:]), "`--owner Team` is no bare address"),
+        (("AF002", AUDIT, *WHO[:4], "--approver", "lead@x.example.", *WHO[6:]), "`--approver lead@x.example.` is no"),
+        (("AF007", "MOD-06", *WHO), "until 2999-12-31: a control is waived for at most a year"),
+        (("AF007", "GOV-06", *WHO[:-1], later(300)), "GOV-06 cannot be waived: approvals are given"),
         (("AF002", AUDIT, *WHO[:-2]), "Missing option '--until'"),
     ],
 )
@@ -82,9 +93,9 @@ def test_an_empty_list_takes_a_row(project: Path, text: str) -> None:
 def test_a_control_that_law_asks_for_is_not_waived(project: Path, tmp_path: Path) -> None:
     """Nor one that there is none of."""
     assessed(project, tmp_path, "eu-retail-credit")
-    result = cli("waive", "AF007", "GOV-05", *WHO, cwd=project)
+    result = cli("waive", "AF007", "GOV-05", *WHO[:-1], later(300), cwd=project)
     assert (result.code, result.err.splitlines()[0]) == (2, "error: law in force asks for GOV-05: no waiver holds")
-    result = cli("waive", "AF007", "GOV-77", *WHO, cwd=project)
+    result = cli("waive", "AF007", "GOV-77", *WHO[:-1], later(300), cwd=project)
     assert "there is no control `GOV-77`" in result.err
 
 

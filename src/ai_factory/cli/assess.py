@@ -28,7 +28,7 @@ def assess(
     screen: Annotated[
         bool, typer.Option("--screen", help="Only ask whether the use is prohibited; needs no project.")
     ] = False,
-    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Judge as of that day (default: today).")] = "",
+    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Judge as of that day, with --dry-run.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what follows, write nothing.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -41,6 +41,8 @@ def assess(
     from ai_factory.workspace import in_project
 
     on, told = day(as_of), _told(answers, data or [])
+    if on != today() and not dry_run and not screen:
+        raise UsageError(f"what applies on {on} is to be looked at, not put on record", "add `--dry-run`")
     prompts = None if as_json or not can_ask() else _prompts()
     if screen:
         project = open_project(path) if in_project(path) else None

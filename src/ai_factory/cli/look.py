@@ -79,8 +79,9 @@ def explain(
     from ai_factory.project import inspect
     from ai_factory.report import looks
 
-    if re.fullmatch(r"[A-Z]+-\d+[a-z]?", subject) and not os.path.lexists(subject):
-        _explain_control(subject, as_json)
+    control = re.fullmatch(r"([A-Za-z]+-\d+)([A-Za-z]?)", subject)
+    if control and not os.path.lexists(subject):
+        _explain_control(control[1].upper() + control[2].lower(), as_json)
         return
     name, line = _name_and_line(subject)
     project, paths = project_and_files([name])

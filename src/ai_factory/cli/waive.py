@@ -15,9 +15,9 @@ def waive(
     rule: Annotated[str, typer.Argument(help="The rule, such as AF002, or AF007 for a control.")],
     subject: Annotated[str, typer.Argument(metavar="FILE|CONTROL", help="The file or the control that it is about.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, in words.")],
-    owner: Annotated[str, typer.Option("--owner", help="Who answers for it.")],
-    approver: Annotated[str, typer.Option("--approver", help="Who agrees: another person.")],
-    until: Annotated[str, typer.Option("--until", metavar="DATE", help="The last day on which it holds.")],
+    owner: Annotated[str, typer.Option("--owner", help="The address of who answers for it.")],
+    approver: Annotated[str, typer.Option("--approver", help="The address of who agrees: another person.")],
+    until: Annotated[str, typer.Option("--until", metavar="DATE", help="The last day; for a control within a year.")],
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:

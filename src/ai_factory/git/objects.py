@@ -161,25 +161,61 @@ def content_of(root: str, place: str) -> bytes | None:
 
 
 def authors(root: str, paths: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Who has written or committed each path in the history of what is checked out, by address, in one process.
+    """Who has written or committed each path in the history of what is checked out, by address.
 
-    Those who are named as co-authors count too, and who changed it while merging. A path that was never committed has
-    nobody. Raises MachineError where git refuses, and where the clone is shallow: its first commit hides the others.
+    Those who are named as co-authors count too, who changed it while merging, and who wrote it under another name from
+    which it was moved. A path that was never committed has nobody. Two processes for each name of which none is known.
+    Raises MachineError where git refuses, and where the clone is shallow: its first commit hides the others.
     """
-    if run(["rev-parse", "--is-shallow-repository"], root).strip() == b"true":
+    place = run(["rev-parse", "--is-shallow-repository", "--show-cdup", "--show-prefix"], root)
+    shallow, up, prefix = place.decode(errors="surrogateescape").removesuffix("\n").split("\n", 2)
+    if shallow == "true":
         raise MachineError("the clone is shallow: most authors are not known", "`git fetch --unshallow`")
-    found: dict[str, set[str]] = {path: set() for path in paths}
+    top, wanted = os.path.join(root, up), {path: f"{prefix}{path}" for path in paths}
+    people: dict[str, set[str]] = {}
+    names: dict[str, set[str]] = {}
+    new = set(wanted.values())
+    while new:
+        people |= {name: set() for name in new}
+        commits = _changed_by(top, sorted(new), people)
+        for old, now in _moves(top, commits):
+            names.setdefault(now, set()).add(old)
+        new = {old for now in people for old in names.get(now, ())} - people.keys()
+    return {path: frozenset().union(*(people[one] for one in _reached(name, names))) for path, name in wanted.items()}
+
+
+def _changed_by(top: str, paths: Sequence[str], people: dict[str, set[str]]) -> list[str]:
+    """Add to each path those who have changed it; the commits that did."""
     head = ["--literal-pathspecs", "-c", "core.quotePath=false"]
     trailers = "%(trailers:key=Co-authored-by,valueonly,separator=%x02)"
-    style = ["--full-history", "-c", "--name-only", "--no-renames", f"--format=%x01%ae%x02%ce%x02{trailers}%x01"]
-    options = ["log", "-z", "--relative", *style, "--"]
-    people: set[str] = set()
-    for part in run([*head, *options, *found], root).decode(errors="surrogateescape").split("\0"):
+    style = ["--full-history", "-c", "--name-only", "--no-renames", f"--format=%x01%H%x02%ae%x02%ce%x02{trailers}%x01"]
+    commits: list[str] = []
+    who: set[str] = set()
+    told = run([*head, "log", "-z", *style, "--", *paths], top).decode(errors="surrogateescape") if paths else ""
+    for part in told.split("\0"):
         name = part.rpartition("\x01")[2].strip("\n")
-        people = {who for who in part.split("\x01")[1].split("\x02") if who.strip()} if "\x01" in part else people
-        if name in found:
-            found[name] |= people
-    return {path: frozenset(who) for path, who in found.items()}
+        if "\x01" in part:
+            commit, *addresses = part.split("\x01")[1].split("\x02")
+            commits, who = [*commits, commit], {one for one in addresses if one.strip()}
+        if name in paths:
+            people[name] |= who
+    return commits
+
+
+def _moves(top: str, commits: Sequence[str]) -> list[tuple[str, str]]:
+    """What these commits moved, from any of their parents: the old name and the new one."""
+    options = ["--stdin", "--no-commit-id", "-r", "-m", "-M", "-l1000", "--diff-filter=R", "--name-status", "-z"]
+    told = run(["diff-tree", *options], top, "".join(f"{one}\n" for one in commits).encode())
+    parts = told.decode(errors="surrogateescape").split("\0")
+    return list(zip(parts[1::3], parts[2::3], strict=False))
+
+
+def _reached(name: str, names: Mapping[str, set[str]]) -> set[str]:
+    """A name, and all that it was moved from, however often."""
+    found, new = {name}, {name}
+    while new := {old for one in new for old in names.get(one, ())} - found:
+        found |= new
+    return found
 
 
 def parents(root: str) -> Meeting | None:

@@ -21,6 +21,9 @@ SYSTEM = "governance/system.yaml"
 BEFORE_USE = ("development", "testing")  # a status in which nobody meets the system yet
 KEPT_ELSEWHERE = "var/"  # what a run keeps on its machine: not committed, so its absence in a clone says nothing
 
+# What evidence is at least of: were all its inputs below `var/`, it would never be stale in a clone.
+OF: Mapping[str, str] = {"evaluation": "evals/thresholds.yaml", "data-quality": "contracts/*.odcs.yaml"}
+
 
 class Status(StrEnum):
     """How a control stands."""
@@ -112,6 +115,9 @@ class Subject:
         record = self.json(path)
         if not isinstance(record.get("inputs"), dict) or not record["inputs"]:
             raise UnreadableError(Gap(path, "does not say of which inputs it is", "`make run` writes it anew"))
+        needs = OF.get(name, "*")
+        if name in OF and not any(path in self.files and fnmatch(path, needs) for path in record["inputs"]):
+            raise UnreadableError(Gap(path, f"does not name {needs} among its inputs", "`make run` writes it anew"))
         if changed := self.stale_inputs(record):
             message = f"is of other inputs than these: {', '.join(changed)} changed since"
             raise UnreadableError(Gap(path, message, "`make run` writes it anew", stale=True))

@@ -19,6 +19,8 @@ from ai_factory.project.subject import subject_of
 from ai_factory.tree import LINK, File
 from ai_factory.workspace import find_repository
 
+UNKNOWN, COMMIT = "nobody knows who changed its subjects", "commit them: `git add -A && git commit`"
+
 
 class Given(NamedTuple):
     """A decision as a person gives it; days are ISO dates."""
@@ -66,7 +68,8 @@ def standing(project: Project, subject: Subject) -> Standing:
     ]
     links = [path for path in named if subject.files[path].mode == LINK]
     unsound += [Gap(path, "is a link, and its target can change unseen", "put the file itself there") for path in links]
-    commit, changed_by = _history(project, named)
+    commit, changed_by, unknown = _history(project, named)
+    unsound += unknown
     roles = subject.known.scale.roles[subject.applies.tier]
     moved = _declared(project, register)
     now = Situation(named, changed_by, roles, subject.today, project.lock.components, moved)
@@ -129,17 +132,26 @@ def _holds(role: str, held: tuple[Approval, ...], now: Situation) -> bool:
     return any(other.role == role and not list(approvals.reasons(other, now)) for other in held)
 
 
-def _history(project: Project, paths: Mapping[str, str]) -> tuple[str, dict[str, frozenset[str] | None]]:
-    """The commit, and who has changed each subject; None where nobody knows: shallow, and what is not committed."""
+class History(NamedTuple):
+    """The commit, who has changed each subject (None where it is not committed), and why git tells of none of them."""
+
+    commit: str
+    changed_by: dict[str, frozenset[str] | None]
+    unknown: tuple[Gap, ...] = ()
+
+
+def _history(project: Project, paths: Mapping[str, str]) -> History:
+    """What git tells of the subjects; where it tells nothing, that is one gap, and not one a subject."""
+    nobody = dict.fromkeys(paths, frozenset[str]())
     if not find_repository(project.root):
-        return "", dict.fromkeys(paths)
+        return History("", {**nobody}, (Gap(REGISTER, f"{UNKNOWN}: there is no git repository", COMMIT),))
     try:
         told = git.authors(project.root, paths)
         state = git.status(project.root)
-    except MachineError:
-        return "", dict.fromkeys(paths)
+    except MachineError as error:
+        return History("", {**nobody}, (Gap(REGISTER, f"{UNKNOWN}: {error.message}", error.hint or COMMIT),))
     dirty = {*state.dirty, *state.untracked, *state.unwatched, *state.sparse}
-    return state.head, {path: told[path] if told[path] and path not in dirty else None for path in paths}
+    return History(state.head, {path: told[path] if told[path] and path not in dirty else None for path in paths})
 
 
 def _declared(project: Project, register: Register) -> dict[str, tuple[Change, ...]]:

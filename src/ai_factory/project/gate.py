@@ -9,7 +9,7 @@ from ai_factory import waivers
 from ai_factory.check import Finding, Waiver
 from ai_factory.governance import approvals, confirmations
 from ai_factory.governance.applicability import Applicability, Verdict, law_asks
-from ai_factory.governance.approvals import Situation
+from ai_factory.governance.approvals import SIGN_OFF, Situation, over_a_year
 from ai_factory.governance.checking import Check, Gap, Result, Status, Subject, gaps_of, results
 from ai_factory.governance.checks import CHECKS, IN_USE
 from ai_factory.governance.checks.dossier import both
@@ -20,7 +20,6 @@ from ai_factory.project.facts import FACTS
 from ai_factory.project.opening import Project
 from ai_factory.project.subject import subject_of
 
-SIGN_OFF = "GOV-06"  # the control whose gaps are those of approvals
 OWNERS: Mapping[str, str] = {"business_owner": "business owner", "dpo": "data protection"}
 
 
@@ -55,7 +54,7 @@ def gate(project: Project, as_of: str, signers: str = "") -> Gated:
     unsigned = (*unsound, *approvals.gaps(register, now))
     checks = {**CHECKS, **(_in_use() if subject.in_use else {}), SIGN_OFF: lambda _: unsigned}
     found = results(subject, checks, lambda paths: _signed(paths, unsigned, now))
-    held, refused = _waivers(project, found)
+    held, refused = _waivers(project, found, as_of)
     stands = tuple(_waived(result, held, as_of) for result in found)
     open_ones = [finding for result in found if result.blocks for finding in findings_of(result)]
     asked = subject.applies.controls[SIGN_OFF].verdict is not Verdict.NONE
@@ -95,29 +94,38 @@ def _signed(paths: tuple[str, ...], unsigned: Sequence[Gap], now: Situation) -> 
     return not unsigned and any(path in now.subjects for path in paths)
 
 
-def _waivers(project: Project, found: Sequence[Result]) -> tuple[list[Waiver], list[Finding]]:
-    """The waivers that may hold, and findings for those of a control that law in force requires: none holds."""
+def _waivers(project: Project, found: Sequence[Result], today: str) -> tuple[list[Waiver], list[Finding]]:
+    """The waivers that may hold, and findings for those of a control that hold for nothing."""
     file = project.folder.read(WAIVERS)
     rows = waivers.parse(file.content) if file else []
-    waivable = {result.judgement.control.id for result in found if may_be_waived(result)}
+    waivable = frozenset(result.judgement.control.id for result in found if may_be_waived(result))
     of_gate = [row for row in rows if row.rule == "AF007"]
-    sound = [row for row in of_gate if row.control in waivable and not row.path]
-    return [row for row in rows if row.rule != "AF007" or row in sound], [
-        _refused(row) for row in of_gate if row not in sound
-    ]
+    why = [(row, _void(row, waivable, today)) for row in of_gate]
+    void = [row for row, reason in why if reason]
+    held = [row for row in rows if row not in void]
+    return held, [_refused(row, reason) for row, reason in why if reason]
 
 
-def _refused(row: Waiver) -> Finding:
-    message = "the waiver of AF007 names no control alone, and holds for nothing"
-    if row.control and not row.path:
-        message = f"the waiver of {row.control} does not hold: law in force asks for it, or nobody does"
+def _void(row: Waiver, waivable: frozenset[str], today: str) -> str:
+    """Why a waiver of a control holds for nothing; empty where it may hold."""
+    void = f"the waiver of {row.control} does not hold"
+    if row.path or not row.control:
+        return "the waiver of AF007 names no control alone, and holds for nothing"
+    if row.control == SIGN_OFF:
+        return f"{void}: approvals are given, not waived"
+    if row.control not in waivable:
+        return f"{void}: law in force asks for it, or nobody does"
+    return f"{void}: it runs for more than a year" if over_a_year(today, row.until) else ""
+
+
+def _refused(row: Waiver, message: str) -> Finding:
     controls = (row.control,) if row.control else ()
     return Finding("AF008", WAIVERS, message, controls=controls, hint="meet the control", waiver=row)
 
 
 def may_be_waived(result: Result) -> bool:
-    """Whether a person may let it pass for a time: not where law asks for it that is in force."""
-    return not law_asks(result.judgement)
+    """Whether a person may let it pass for a time: not where law asks for it that is in force, and no approval."""
+    return result.judgement.control.id != SIGN_OFF and not law_asks(result.judgement)
 
 
 def _waived(result: Result, rows: list[Waiver], today: str) -> Result:

@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
 from ai_factory import catalog, check, documents, evolve, git, journal
@@ -231,20 +232,16 @@ class ControlExplanation(NamedTuple):
 
 
 def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
-    """Raises UsageError for a path that does not come from the factory."""
-    entry = project.lock.paths.get(path)
-    if entry is None:
-        raise UsageError(
-            f"`{path}` does not come from the factory: it is the team's own",
-            "`ai-factory status` lists what does",
-        )
+    """Raises UsageError for a path that does not come from the factory, and for a line that is not there."""
     file = project.folder.read(path)
+    known = _known_as(project, path, file)
+    entry = project.lock.paths[known]
     files = {path: file} if file else {}
     record = project.lock._replace(paths={path: entry})
     findings = check.compare(record, files, modes=keeps_modes(project.root))
     factory = applied_factory(project)
     titles = {item["id"]: item["title"] for item in controls_of(factory)} if factory else {}
-    origin = _origin_of(project, path, factory) if factory else ("", "")
+    origin = _origin_of(project, known, factory) if factory else ("", "")
     return FileExplanation(
         path,
         entry,
@@ -253,6 +250,20 @@ def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
         {control: titles.get(control, "") for control in entry.controls},
         line,
         _line_from(project, path, file, line) if line else "",
+    )
+
+
+def _known_as(project: Project, path: str, file: File | None) -> str:
+    """The name in the lock that a path goes by: its own, or a pattern of what runs write. Raises UsageError."""
+    if path in project.lock.paths:
+        return path
+    for name, entry in project.lock.paths.items():
+        if entry.ownership == "produced" and name.count("/") == path.count("/") and fnmatch(path, name):
+            return name
+    if file is None:
+        raise UsageError(f"there is no file `{path}`, and no such control", "name a file, or an id such as MOD-06")
+    raise UsageError(
+        f"`{path}` does not come from the factory: it is the team's own", "`ai-factory status` lists what does"
     )
 
 
@@ -270,13 +281,14 @@ def _origin_of(project: Project, path: str, factory: Factory) -> tuple[str, str]
 
 
 def _line_from(project: Project, path: str, file: File | None, line: int) -> str:
-    """Who wrote the line: the factory, or the team."""
-    pristine = project.base().files.get(path)
-    if file is None or pristine is None:
-        return "team"
-    now, before = _lines(file), _lines(pristine)
+    """Who wrote the line: the factory, the team, or a run of the project where the base does not know the file."""
+    now = _lines(file) if file else []
     if not 1 <= line <= len(now):
-        raise UsageError(f"`{path}` has no line {line}: it ends at {len(now)}")
+        raise UsageError(f"`{path}` has no line {line}: it ends at {len(now)}", "leave the line out, or name another")
+    pristine = project.base().files.get(path)
+    if pristine is None:
+        return "team" if path in project.lock.paths and project.lock.paths[path].ownership != "produced" else "run"
+    before = _lines(pristine)
     blocks = difflib.SequenceMatcher(None, before, now, autojunk=False).get_matching_blocks()
     return "factory" if any(block.b < line <= block.b + block.size for block in blocks) else "team"
 

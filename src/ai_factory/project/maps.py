@@ -13,11 +13,11 @@ from ai_factory.errors import FactoryError, UsageError
 from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance import linting
+from ai_factory.governance.approvals import SIGN_OFF
 from ai_factory.governance.changes import Change, Effect, differences, duty_effects, effects
 from ai_factory.governance.checks import CHECKS
 from ai_factory.governance.reading import Map, file_of, opened
 from ai_factory.project.facts import beneath, judged, map_in, map_of, recorded
-from ai_factory.project.gate import SIGN_OFF
 from ai_factory.project.opening import open_project
 from ai_factory.tree import Tree, under
 from ai_factory.workspace import Folder

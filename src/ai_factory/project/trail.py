@@ -13,6 +13,10 @@ from ai_factory.project.opening import Project
 
 SETTINGS = "ops/audit.yaml"
 FOLDER = "var/audit"
+SIGN = (
+    "`python -m <package>.controls.audit keygen` makes a key: list its public half under `checkpoint_keys`, then"
+    " `AUDIT_SIGNING_KEY=… make checkpoint`"
+)
 
 
 class Verified(NamedTuple):
@@ -44,16 +48,18 @@ def verify(project: Project, folder: str = "", against: str = "") -> list[Verifi
 
 
 def prove(project: Project, event: str, folder: str = "") -> dict[str, Any]:
-    """The proof that one event is in a log, under the newest checkpoint that covers it, without showing another event.
+    """The proof that one event is in a log, under the newest signed checkpoint that covers it, showing no other event.
 
-    Raises UsageError for an id that is in no log, ProjectError where no checkpoint covers it.
+    Raises UsageError for an id that is in no log, ProjectError where no checkpoint covers it that a key of the project
+    signed: whoever holds the log could have written such a one anew.
     """
+    keys = keys_of(project)
     place = folder or os.path.join(project.root, FOLDER)
     for name in _logs(place):
         lines = (_read(os.path.join(place, name)) or b"").split(b"\n")[:-1]
         index = next((number for number, line in enumerate(lines) if _id(line) == event), None)
         if index is not None:
-            return _proof(place, name, lines, index)
+            return _proof(place, name, lines, index, keys)
     message = f"no log in `{place}` has an event with the id `{event}`"
     raise UsageError(message, "it is the event's own id, not that of its case")
 
@@ -70,21 +76,30 @@ def keys_of(project: Project) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _proof(place: str, name: str, lines: Sequence[bytes], index: int) -> dict[str, Any]:
-    points = [(point, note) for point, note in _beside(place, name) if point.size > index]
-    if not points:
-        raise ProjectError(f"no checkpoint of {name} covers event {index + 1}", "`make checkpoint` makes one")
-    point, note = max(points, key=lambda pair: pair[0].size)
+def _proof(place: str, name: str, lines: Sequence[bytes], index: int, keys: Sequence[str]) -> dict[str, Any]:
+    point, note = _covering(place, name, index, keys)
     leaves = logs.read_log(b"".join(line + b"\n" for line in lines)).leaves[: point.size]
     try:
         path = [step.hex() for step in logs.path_to(leaves, index)] if len(leaves) == point.size else []
         made = {"log": name, "event": lines[index].decode(), "index": index, "path": path, "checkpoint": note}
-        problems = list(proof.proof_problems(made))
+        problems = list(proof.proof_problems(made, keys))
     except (ValueError, RecursionError):
         problems = ["the event is no text"]
     if problems:
         raise ProjectError(f"{name} is not what its checkpoint covers: {problems[0]}", "`ai-factory audit verify`")
     return made
+
+
+def _covering(place: str, name: str, index: int, keys: Sequence[str]) -> tuple[proof.Checkpoint, str]:
+    """The newest checkpoint of a log that covers an event and is signed."""
+    points = [pair for pair in _beside(place, name) if pair[0].size > index]
+    if not points:
+        raise ProjectError(f"no checkpoint of {name} covers event {index + 1}", "`make checkpoint` makes one")
+    signed = [pair for pair in points if proof.signed(pair[0], keys)]
+    if not signed:
+        message = f"no checkpoint of {name} that covers event {index + 1} is signed by a key of `{SETTINGS}`"
+        raise ProjectError(message, SIGN)
+    return max(signed, key=lambda pair: pair[0].size)
 
 
 Points = Sequence[tuple[proof.Checkpoint, str]]

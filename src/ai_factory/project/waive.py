@@ -9,13 +9,16 @@ from ai_factory import rows as rows_
 from ai_factory.check import RULES, Waiver
 from ai_factory.errors import UsageError
 from ai_factory.governance.applicability import law_asks
+from ai_factory.governance.approvals import SIGN_OFF, over_a_year
 from ai_factory.lock import WAIVERS
+from ai_factory.people import is_address
 from ai_factory.project.facts import map_of, standing
 from ai_factory.project.opening import Project
 from ai_factory.tree import File
 from ai_factory.waivers import WAIVABLE
 
 CONTROL = re.compile(r"[A-Z]+-\d+[a-z]?")
+SOONER = "give an earlier `--until`; who still wants it then gives it anew, as with approvals"
 HEAD = b"# Deviations that somebody answers for, each until a day. `ai-factory waive` adds one.\n"
 
 
@@ -27,6 +30,9 @@ def waive(project: Project, given: Waiver, today: str) -> list[str]:
     """
     _refuse(given, today)
     if given.rule == "AF007":
+        if over_a_year(today, given.until):
+            message = f"the waiver would run until {given.until}: a control is waived for at most a year"
+            raise UsageError(message, SOONER)
         _refuse_unwaivable(project, given.control, today)
     file = project.folder.read(WAIVERS)
     rows = waivers.parse(file.content) if file else []
@@ -43,7 +49,7 @@ def subject_of(project: Project, text: str) -> tuple[str, str]:
         return "", text
     path = project.relative(text)
     if path not in project.lock.paths and project.folder.read(path) is None:
-        raise UsageError(f"`{text}` is no file here, and no control", "name a file, or an id such as GOV-06")
+        raise UsageError(f"`{text}` is no file here, and no control", "name a file, or an id such as MOD-06")
     return path, ""
 
 
@@ -52,16 +58,21 @@ def _refuse(given: Waiver, today: str) -> None:
         known = catalog.nearest(given.rule, list(RULES)) if given.rule not in RULES else ""
         raise UsageError(f"`{given.rule}` cannot be waived{known}", f"these can: {', '.join(WAIVABLE)}")
     if given.rule == "AF007" and not given.control:
-        raise UsageError("AF007 is about a control", "name the control, such as GOV-06")
+        raise UsageError("AF007 is about a control", "name the control, such as MOD-06")
     for name in ("reason", "owner", "approver"):
         if not getattr(given, name).strip() or not getattr(given, name).isprintable():
             raise UsageError(f"`--{name}` is empty, or no text", "somebody has to answer for it, in words")
+    for name in ("owner", "approver"):
+        if not is_address(getattr(given, name)):
+            raise UsageError(f"`--{name} {getattr(given, name)}` is no bare address", "write it as name@example.org")
     if fault := waivers.fault(given, today):
         raise UsageError(f"the waiver would not hold: it {fault}", "another person approves, and the day is to come")
 
 
 def _refuse_unwaivable(project: Project, control: str, today: str) -> None:
-    """Raises UsageError for a control that the map does not have, or that law in force requires."""
+    """Raises UsageError for approvals, and for a control that the map does not have or law in force requires."""
+    if control == SIGN_OFF:
+        raise UsageError(f"{control} cannot be waived: approvals are given", "`ai-factory approve` gives one")
     known = map_of(project).regulation.controls
     if control not in known:
         raise UsageError(f"there is no control `{control}`{catalog.nearest(control, list(known))}")

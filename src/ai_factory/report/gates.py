@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from ai_factory.governance.applicability import Verdict
+from ai_factory.governance.approvals import SIGN_OFF
 from ai_factory.governance.checking import Result, Status
 from ai_factory.project.gate import Gated, findings_of, may_be_waived
 from ai_factory.report.assessments import UNREVIEWED
@@ -76,8 +77,13 @@ def _required(result: Result) -> str:
     duties = [f"{duty.requirement.id} ({plain(duty.requirement.cite)})" for duty in judged.duties if duty.binds]
     asked = [*duties[:3], *([f"{len(duties) - 3} more"] if len(duties) > 3 else [])]
     asked += ["the tier of the system"] if judged.by_tier else []
-    waiver = "another than its owner may waive it" if may_be_waived(result) else "law in force: no waiver holds"
-    return f"asked for by {', '.join(asked)}; {waiver}"
+    return f"asked for by {', '.join(asked)}; {_waiver(result)}"
+
+
+def _waiver(result: Result) -> str:
+    if result.judgement.control.id == SIGN_OFF:
+        return "approvals are given, not waived"
+    return "another than its owner may waive it" if may_be_waived(result) else "law in force: no waiver holds"
 
 
 def _summary(found: Gated) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +12,8 @@ from ai_factory.governance.checking import Gap, Subject
 CARD, THRESHOLDS, BILL = "docs/model-card.md", "evals/thresholds.yaml", "bom/ml-bom.cdx.json"
 EVALUATION, AGAIN = "evidence/evaluation.json", "`make run` writes it anew"
 DEPENDENCIES = "governance/dependencies.yaml"
+BETTER = "improve the model, then `make run`"
+DIRECTIONS = ("at_least", "at_most")
 ATTACK = re.compile("inject|refus|attack|red_?team|restricted|jailbreak|abuse")
 PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\bTODO\b|\bTBD\b|\{\{")
 
@@ -42,17 +45,12 @@ def bill_of_materials(subject: Subject) -> Iterator[Gap]:
 def thresholds_met(subject: Subject) -> Iterator[Gap]:
     """Each threshold was measured with an interval, all are met, and it was the released model that was measured."""
     content = subject.evidence("evaluation")
-    rows = [row for row in content.get("results") or [] if isinstance(row, dict)]
-    for limit in _limits(subject):
-        of_limit = [row for row in rows if _is_of(row, limit)]
-        if not of_limit:
-            yield Gap(EVALUATION, f"{limit.get('metric')} of {limit.get('slice')} was not measured", AGAIN)
-        for row in of_limit:
-            if row.get("verdict") == "fail":
-                yield Gap(
-                    EVALUATION, f"{row.get('metric')} of {row.get('slice')} misses its threshold", "improve the model"
-                )
-        if any(not isinstance(row.get(end), (int, float)) for row in of_limit for end in ("low", "high")):
+    limits = _limits(subject)
+    if not limits:
+        yield Gap(THRESHOLDS, "sets no threshold", "set what a release has to meet")
+    for limit in limits:
+        yield from _measured(subject, limit)
+        if any(_number(row.get(end)) is None for row in _rows_of(subject, limit) for end in ("low", "high")):
             yield Gap(EVALUATION, f"{limit.get('metric')} of {limit.get('slice')} has no interval", AGAIN)
     for failure in (content.get("gate") or {}).get("failures") or []:
         yield Gap(EVALUATION, f"missed: {failure}", "improve the model; a lower threshold is a decision of its own")
@@ -77,15 +75,8 @@ def fair(subject: Subject) -> Iterator[Gap]:
     limits = [limit for limit in _limits(subject) if limit.get("slice") not in (None, "all")]
     if not limits:
         yield Gap(THRESHOLDS, "sets no threshold for a group", "set one for each group that could be treated unfairly")
-    rows = subject.evidence("evaluation").get("results") or []
     for limit in limits:
-        if not any(_is_of(row, limit) for row in rows):
-            yield Gap(EVALUATION, f"{limit.get('metric')} of {limit.get('slice')} was not measured", AGAIN)
-    for row in rows:
-        if any(_is_of(row, limit) for limit in limits) and row.get("verdict") == "fail":
-            yield Gap(
-                EVALUATION, f"{row.get('metric')} of {row.get('slice')} misses its threshold", "see the reasons there"
-            )
+        yield from _measured(subject, limit)
 
 
 def third_party(subject: Subject) -> Iterator[Gap]:
@@ -101,12 +92,13 @@ def third_party(subject: Subject) -> Iterator[Gap]:
 
 def attacked(subject: Subject) -> Iterator[Gap]:
     """What a generative system must withstand or refuse has thresholds, and was measured."""
-    measured = {row.get("metric") for row in subject.evidence("evaluation").get("results") or []}
     limits = [str(limit.get("metric")) for limit in _limits(subject) if ATTACK.search(str(limit.get("metric")))]
     if not limits:
         yield Gap(
             THRESHOLDS, "sets no threshold for attacks and refusals", "measure injections, refusals, red-team cases"
         )
+        return
+    measured = {row.get("metric") for row in subject.evidence("evaluation").get("results") or []}
     for metric in limits:
         if metric not in measured:
             yield Gap(EVALUATION, f"{metric} was not measured", AGAIN)
@@ -115,6 +107,54 @@ def attacked(subject: Subject) -> Iterator[Gap]:
 def _limits(subject: Subject) -> list[Mapping[str, Any]]:
     rows = subject.yaml(THRESHOLDS).get("thresholds") or []
     return [row for row in rows if isinstance(row, dict)]
+
+
+def _measured(subject: Subject, limit: Mapping[str, Any]) -> Iterator[Gap]:
+    """What is wrong with the results of one threshold, judged anew by the file that sets it, whatever they say."""
+    named = f"{limit.get('metric')} of {limit.get('slice')}"
+    directions = [name for name in DIRECTIONS if _number(limit.get(name)) is not None]
+    if len(directions) != 1:
+        yield Gap(THRESHOLDS, f"{named} needs a number as one of {' and '.join(DIRECTIONS)}", "write it in")
+        return
+    rows = _rows_of(subject, limit)
+    judged = [row for row in rows if not _too_small(subject, row)]
+    if not judged:
+        yield Gap(EVALUATION, f"{named} was not {'judged' if rows else 'measured'}", AGAIN)
+    for row in judged:
+        if wrong := _wrong(row, directions[0], limit[directions[0]]):
+            yield Gap(EVALUATION, f"{row.get('metric')} of {row.get('slice')} {wrong}", BETTER)
+
+
+def _wrong(row: Mapping[str, Any], direction: str, limit: float) -> str:
+    """Why a result does not meet a limit; empty where it does."""
+    value, verdict = _number(row.get("value")), row.get("verdict")
+    if (row.get("direction"), row.get("threshold")) != (direction, limit):
+        return f"was judged by another threshold than {THRESHOLDS} sets"
+    if value is None:
+        return "has no value"
+    if not (value >= limit if direction == "at_least" else value <= limit) or verdict == "fail":
+        return "misses its threshold"
+    return "" if verdict == "pass" else f"is neither met nor missed: its verdict is {verdict}"
+
+
+def _too_small(subject: Subject, row: Mapping[str, Any]) -> bool:
+    """Whether a result is of a group that is reported and not judged, having fewer rows than the file asks for."""
+    least, size = _number(subject.yaml(THRESHOLDS).get("minimum_group")), _number(row.get("n"))
+    if least is None or size is None or row.get("slice") == "all":
+        return False
+    return row.get("verdict") == "not judged" and size < least
+
+
+def _rows_of(subject: Subject, limit: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    rows = subject.evidence("evaluation").get("results") or []
+    return [row for row in rows if isinstance(row, dict) and _is_of(row, limit)]
+
+
+def _number(value: object) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return value
 
 
 def _released(subject: Subject) -> str:
