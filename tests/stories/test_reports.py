@@ -178,6 +178,48 @@ def test_only_regular_files_are_replaced(place: str, here: Path) -> None:
     assert ((here / "folder").is_dir(), (here / "pipe").is_fifo()) == (True, True)
 
 
+DRAFT = "# What we think\n"
+TAKEN = {  # a place, and why no output goes there
+    ".ai-factory/lock.json": "lies in `.ai-factory/`, which no output is written to",
+    ".ai-factory/new.sarif": "lies in `.ai-factory/`, which no output is written to",
+    ".git/HEAD": "lies in `.git/`, which no output is written to",
+    ".GIT/x": "lies in `.GIT/`, which no output is written to",
+    AUDIT: "is a file of the project's lock, and no place for an output",
+    "draft.md": "is there already, and is no earlier report in `sarif`",
+}
+
+
+@pytest.mark.parametrize("place", TAKEN)
+@pytest.mark.parametrize("command", ["check", "gate"])
+def test_nothing_of_others_is_replaced(command: str, place: str, here: Path) -> None:
+    """Neither the lock, nor what git keeps, nor a draft that nobody has committed; told before anything is done."""
+    put(here, {"draft.md": DRAFT})
+    before = snapshot(here)
+    result = cli(command, "--output", f"sarif={place}", "--output", "junit=fine.xml", cwd=here)
+    assert (result.code, result.err.splitlines()[0]) == (2, f"error: `{place}` {TAKEN[place]}")
+    assert (snapshot(here), (here / "fine.xml").exists()) == (before, False)
+
+
+def test_a_file_that_the_team_deleted_is_no_place_either(here: Path) -> None:
+    put(here, {AUDIT: None})
+    result = cli("check", "--output", f"sarif={AUDIT}", cwd=here)
+    assert (result.code, (here / AUDIT).exists()) == (2, False)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("edited", [False, True])
+def test_an_earlier_report_is_replaced(name: str, edited: bool, here: Path) -> None:
+    """In the same format; one in another is not."""
+    put(here, {AUDIT: EDITED} if edited else {})
+    for _ in range(2):
+        assert cli("check", "--output", f"{name}=report", cwd=here).code == int(edited)
+    assert cli("gate", "--output", f"{name}=report", cwd=here).code == 2
+    assert cli("check", "--output", f"{name}=report", cwd=here).code == int(edited)
+    other = "junit" if name != "junit" else "sarif"
+    empty = (here / "report").read_text().strip() == ""
+    assert cli("check", "--output", f"{other}=report", cwd=here).code == (int(edited) if empty else 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -226,7 +268,8 @@ def test_sarif_says_that_it_did_not_work(here: Path) -> None:
 
 def test_the_files_of_a_gate_that_cannot_judge_say_so(here: Path) -> None:
     """No older file is taken for the result."""
-    put(here, {"gate.sarif": "old\n", "gate.json": "old\n"})
+    cli("gate", "--output", "sarif=gate.sarif", cwd=here)
+    put(here, {"gate.json": '{"schema": "ai-factory/gate/1", "passed": true}\n'})
     result = cli("gate", "--output", "sarif=gate.sarif", "--output", "json=gate.json", cwd=here)
     assert result.code == 2
     assert valid.read("sarif", (here / "gate.sarif").read_text()) == []
@@ -237,7 +280,7 @@ def test_the_files_of_a_check_that_broke_say_so(here: Path) -> None:
     """Whatever it was: here a path that no disk can hold."""
     data = json.loads((here / LOCK).read_text())
     data["paths"]["\ud800"] = data["paths"][AUDIT]
-    put(here, {LOCK: json.dumps(data), "old.xml": "old\n"})
+    put(here, {LOCK: json.dumps(data), "old.xml": ""})
     result = cli("check", "--output", "junit=old.xml", cwd=here)
     (told,) = valid.read("junit", (here / "old.xml").read_text())
     assert (result.code, told.grade, result.err[:6]) == (2, "error", "error:")
@@ -358,6 +401,11 @@ def test_the_gate_has_a_file_for_each_format(gated: Path) -> None:
     assert (result.code, result.out) == (1, cli("gate", *DAY, cwd=gated).out)
     for name in FORMATS:
         assert (gated / f"out/{name}.txt").read_text() == cli("gate", *DAY, "--format", name, cwd=gated).out
+
+
+def test_an_earlier_report_of_a_gate_is_replaced(gated: Path) -> None:
+    outputs = [word for name in FORMATS for word in ("--output", f"{name}=out/{name}.txt")]
+    assert [cli("gate", *DAY, *outputs, cwd=gated).code for _ in range(2)] == [1, 1]
 
 
 def test_the_json_of_a_gate_stays_what_it_was(gated: Path) -> None:

@@ -10,7 +10,7 @@ from ai_factory.cli.output import AUTO
 from ai_factory.errors import UsageError
 from ai_factory.report.formats import FORMATS
 
-OUTPUT_HELP = "write that format to a file as well; again for more"
+OUTPUT_HELP = "write that format to a file as well, new or an earlier report; again for more"
 FORMAT_HELP = "what to print (default: text; in a job of GitHub Actions annotations too)"
 
 

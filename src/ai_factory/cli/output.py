@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ai_factory.cli import say
+from ai_factory.cli.replacing import refuse
 from ai_factory.errors import FactoryError, MachineError, UsageError, unexpected
 from ai_factory.report.formats import FORMATS, Own, document, failed
 from ai_factory.report.plain import error_text
@@ -38,6 +39,8 @@ def asked(name: str, outputs: Sequence[str]) -> Asked:
     places = [os.path.realpath(place) for _, place in files]
     if twice := [place for place in places if places.count(place) > 1]:
         raise UsageError(f"two outputs go to `{twice[0]}`", "give each a file of its own")
+    for kind, place in files:
+        refuse(kind, place)
     return Asked(name, tuple(files))
 
 
