@@ -163,6 +163,19 @@ def test_what_a_new_map_asks_is_named(project: Path, tmp_path: Path) -> None:
     assert found["unknown"] == "these facts are not answered as both maps ask: moods"
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("low: {from: 0", "low: {from: 99"), ('"1000": 1', '"abc": 1'), ("phi: 2", "phi: -99")]
+)
+def test_the_impact_of_a_broken_map_is_a_sentence(old: str, new: str, project: Path, tmp_path: Path) -> None:
+    """With file and line, of `map lint` too."""
+    assessed(project, tmp_path)
+    address = edited(tmp_path / "map", ("tiers", old, new))
+    result = cli("map", "impact", address, str(project), *DAY)
+    (line,) = [number for number, text in enumerate((tmp_path / "map/tiers.yaml").open(), 1) if new in text]
+    assert (result.code, result.err.partition(": `")[2].partition(": ")[0]) == (2, f"controls/tiers.yaml` line {line}")
+    assert cli("map", "lint", address).code == 1
+
+
 @pytest.mark.parametrize("address", ["nowhere", "ext::sh -c true"])
 def test_an_address_without_a_map(address: str, tmp_path: Path) -> None:
     assert cli("map", "diff", address, cwd=tmp_path).code == 2
