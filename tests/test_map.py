@@ -256,6 +256,11 @@ def test_an_overlay_asks_for_more() -> None:
         ("{MOD-06: medium}", "{MOD-66: medium}", "there is no control `MOD-66`"),
         ("{MOD-06: [", "{MOD-66: [", "there is no control `MOD-66`"),
         ("requirement: FREEAI-10", "requirement: EUAIA-5", "`EUAIA-5` is law: an overlay takes none away"),
+        (
+            "remove:\n  - {requirement: FREEAI-10",
+            "binding: [SR262]\nremove:\n  - {requirement: SR262-VAL",
+            "`SR262-VAL` is of `SR262`, which this overlay binds: it takes none away",
+        ),
         ("requirement: FREEAI-10", "requirement: FREEAI-99", "there is no requirement `FREEAI-99`"),
         ("floors:", "binding: [NISTT]\nfloors:", "there is no instrument `NISTT`"),
         ("refs: [MRM-4]", "refs: [MRM-5]", "there is no requirement `MRM-5`; did you mean `MRM-4`?"),
