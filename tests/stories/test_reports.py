@@ -388,6 +388,27 @@ def test_the_gate_tells_its_findings_in_every_format(name: str, gated: Path) -> 
     assert {one.path for one in told} <= known
 
 
+def test_a_page_begun_by_another_step_is_kept_apart(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that has no end gets one; where there is no room, standard output says so."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "page.md"))
+    put(here, {"page.md": "| a | b |"})
+    cli("check", cwd=here)
+    assert (here / "page.md").read_text().startswith("| a | b |\n### ai-factory check: passed\n")
+    full = "x" * 1024 * 1024
+    put(here, {"page.md": full})
+    result = cli("check", cwd=here)
+    assert (result.code, (here / "page.md").read_text() == full) == (0, True)
+    assert "the page of the job is full: what was found is told here alone" in result.out.splitlines()
+
+
+def test_what_cannot_be_determined_fails_in_lines_too(tmp_path: Path) -> None:
+    """The exit code is 2 for it."""
+    result = cli("check", "--format", "jsonl", cwd=tmp_path)
+    first = json.loads(result.out.splitlines()[0])
+    assert (result.code, first["rule"], first["fails"]) == (2, "AF005", True)
+
+
 def test_controls_that_are_met_are_tests_that_pass(gated: Path) -> None:
     told = valid.read("junit", cli("gate", *DAY, "--format", "junit", cwd=gated).out)
     controls = cli("gate", *DAY, "--json", cwd=gated).data["controls"]

@@ -116,10 +116,16 @@ def _add_page(report: Report, own: Own) -> None:
     from ai_factory.report.markdown import document as page
 
     try:
-        room = PAGE - (os.path.getsize(place) if os.path.exists(place) else 0)
-        text = page(report, room - 1).encode() + b"\n"
-        with open(place, "ab") as stream:
-            stream.write(text if len(text) <= room else b"")
+        with open(place, "a+b") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - 1))
+            begun = b"\n" if stream.read(1) not in (b"", b"\n") else b""  # what another step wrote without a line end
+            room = PAGE - size - len(begun)
+            text = page(report, room - 1).encode() + b"\n"
+            if len(text) <= room:
+                stream.write(begun + text)
+            else:
+                say("the page of the job is full: what was found is told here alone")
     except OSError as error:
         sys.stderr.write(f"the page of the job could not be written: {error.strerror}\n")
 
