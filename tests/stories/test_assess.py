@@ -11,7 +11,7 @@ import pytest
 
 from ai_factory import documents
 from tests.kit import cli, converse, git, put, snapshot
-from tests.stories.test_gate import DAY, assessed
+from tests.stories.test_gate import assessed
 
 ROOT = Path(__file__).parent.parent.parent
 USES = [

@@ -402,6 +402,18 @@ def test_a_page_begun_by_another_step_is_kept_apart(here: Path, monkeypatch: pyt
     assert "the page of the job is full: what was found is told here alone" in result.out.splitlines()
 
 
+def test_projects_of_several_repositories_are_told_apart(here: Path, tmp_path: Path) -> None:
+    """By their folder from where the command runs, in each format that names paths from a repository."""
+    put(here, {AUDIT: EDITED})
+    other = shutil.copytree(here, tmp_path / "beside/other", symlinks=True)
+    names = [os.path.relpath(place, tmp_path) for place in (here, other)]
+    for name in ("github", "gitlab", "markdown", "sarif"):
+        found = valid.read(name, cli("check", "--format", name, *names, cwd=tmp_path).out)
+        assert sorted(one.path for one in found) == sorted(f"{place}/{AUDIT}" for place in names), name
+    lines = cli("check", "--format", "jsonl", *names, cwd=tmp_path).out.splitlines()[:2]
+    assert [json.loads(line)["place"] for line in lines] == [f"{place}/{AUDIT}" for place in names]
+
+
 def test_what_cannot_be_determined_fails_in_lines_too(tmp_path: Path) -> None:
     """The exit code is 2 for it."""
     result = cli("check", "--format", "jsonl", cwd=tmp_path)

@@ -134,13 +134,22 @@ def _add_page(report: Report, own: Own) -> None:
 
 
 def _placed(report: Report) -> Report:
-    """The projects with their folder in the repository, as a code host names it."""
-    placed = (one._replace(folder=_folder(one.root or os.path.realpath(one.path))) for one in report.projects)
+    """The projects with their folder in the repository, as a code host names it.
+
+    Where they lie in several repositories, their folder from here tells them apart.
+    """
+    roots = [one.root or os.path.realpath(one.path) for one in report.projects]
+    several = len({_top(root) for root in roots}) > 1
+    folders = [os.path.relpath(root) if several else _below(_top(root), root) for root in roots]
+    placed = (one._replace(folder=folder) for one, folder in zip(report.projects, folders, strict=True))
     return report._replace(projects=tuple(placed))
 
 
-def _folder(root: str) -> str:
-    """From the top of the repository in which the command runs, else of the project's own, else from this folder."""
+def _top(root: str) -> str:
+    """The top of the repository in which the command runs, else of the project's own, else this folder."""
     tops = [found.top for found in (find_repository("."), find_repository(root)) if found]
-    top = next((top for top in (*tops, os.path.realpath(".")) if f"{root}/".startswith(f"{top}/")), root)
+    return next((top for top in (*tops, os.path.realpath(".")) if f"{root}/".startswith(f"{top}/")), root)
+
+
+def _below(top: str, root: str) -> str:
     return "" if top == root else os.path.relpath(root, top)
