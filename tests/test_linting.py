@@ -105,6 +105,34 @@ FLAWS = [
         "  retired models:",
         "no row is about the class of records `retired models`",
     ),
+    (
+        "controls",
+        "    iso: [A.3.2, A.4.2]",
+        "    iso: [A.3.2, A.4.9]",
+        "    iso: [A.3.2, A.4.9]",
+        "GOV-01 names `A.4.9`, which is no id of Annex A of ISO/IEC 42001; did you mean `A.4.6`?",
+    ),
+    (
+        "controls",
+        "    nist: [GOVERN 1.6, GOVERN 2.1, MAP 1.1]",
+        "    nist: [GOVERN 1.6, GOVERN 2.1, MAP 9.1]",
+        "    nist: [GOVERN 1.6, GOVERN 2.1, MAP 9.1]",
+        "GOV-01 names `MAP 9.1`, which is no id of the NIST AI RMF 1.0; did you mean `MAP 5.1`?",
+    ),
+    (
+        "clocks",
+        "    jurisdiction: SG\n",
+        "    jurisdiction: SGP\n",
+        "    jurisdiction: SGP",
+        "there is no jurisdiction `SGP`; did you mean `SG`?",
+    ),
+    (
+        "retention",
+        "types: [decision, override, notice, action]}",
+        "types: [decision, overide, notice, action]}",
+        "types: [decision, overide",
+        "an audit trail has no events of the type `overide`; did you mean `override`?",
+    ),
 ]
 
 

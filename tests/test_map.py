@@ -96,6 +96,31 @@ def test_a_condition_that_is_none_is_named(document: str, old: str, new: str, me
     assert refused.value.message == f"`controls/{document}.yaml` line {line(document, old)}: {message}"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("low: {from: 0,", "low: {from: 1,", "`low` is the lowest tier: it begins at 0 points, not at 1"),
+        ("low: {from: 0,", "low: {from: -1,", "`low` begins at a whole number of points, not -1"),
+        ("high: {from: 15,", "high: {from: 6,", "`high` begins at 6 points, and `medium` below it at 6"),
+        ("high: {from: 15,", "high: {from: 7.5,", "`high` begins at a whole number of points, not 7.5"),
+        ('{"1000": 1,', '{"abc": 1,', "`persons_per_year` is a number, not 'abc'"),
+        ("  phi: 2", "  phi: -2", "the points of `phi` (yes) are a whole number from 0 on, not -2"),
+        ("  phi: 2", "  phi: {yes: 2}", "the points of `phi` are a number, for yes: it is yes or no (true, false)"),
+        ("{hard: 2,", "{hard: -2,", "the points of `reversibility` (hard) are a whole number from 0 on, not -2"),
+        (
+            "  effect: {minor: 1, significant: 5, legal_or_similar: 7}",
+            "  effect: 3",
+            "the points of `effect` are a mapping to numbers: it is a word",
+        ),
+    ],
+)
+def test_points_that_make_no_tier_are_named(old: str, new: str, message: str) -> None:
+    """A scale gives every system a tier."""
+    with pytest.raises(AuthorError) as refused:
+        reading.read(tree(tiers=(old, new)), cache.document)
+    assert refused.value.message == f"`controls/tiers.yaml` line {line('tiers', old)}: {message}"
+
+
 def test_every_mistake_is_named_at_once() -> None:
     """An author mends them in one go."""
     changed = tree(
@@ -232,6 +257,11 @@ def test_an_overlay_asks_for_more() -> None:
         ("{MOD-06: medium}", "{MOD-66: medium}", "there is no control `MOD-66`"),
         ("{MOD-06: [", "{MOD-66: [", "there is no control `MOD-66`"),
         ("requirement: FREEAI-10", "requirement: EUAIA-5", "`EUAIA-5` is law: an overlay takes none away"),
+        (
+            "remove:\n  - {requirement: FREEAI-10",
+            "binding: [SR262]\nremove:\n  - {requirement: SR262-VAL",
+            "`SR262-VAL` is of `SR262`, which this overlay binds: it takes none away",
+        ),
         ("requirement: FREEAI-10", "requirement: FREEAI-99", "there is no requirement `FREEAI-99`"),
         ("floors:", "binding: [NISTT]\nfloors:", "there is no instrument `NISTT`"),
         ("refs: [MRM-4]", "refs: [MRM-5]", "there is no requirement `MRM-5`; did you mean `MRM-4`?"),

@@ -142,3 +142,16 @@ def test_an_error_is_a_valid_document_with_its_hint(name: str) -> None:
     text = document(name, failed("gate", error), Own())
     valid.read(name, text)
     assert ("try `z`" in text, "one more" in text, "\n::error::y" in text) == (True, True, False)
+
+
+def test_addresses_and_references_in_markdown_are_text() -> None:
+    """A forge makes links of bare addresses and of issues by their number."""
+    shown = markdown.literal("http://a.b https://c www.d.e GH-12 #12")
+    assert shown == "http:\u200b//a.b https:\u200b//c www\u200b.d.e GH-\u200b12 \\#\u200b12"
+
+
+def test_a_path_for_gitlab_is_spelled_out() -> None:
+    """Control characters, marks that turn text, and bytes that are not UTF-8."""
+    found = Report("check", (Checked("p", "v", (Finding("AF002", "a\n\u202eb\udcff", "was edited"),)),), 1)
+    (issue,) = json.loads(gitlab.document(found))
+    assert issue["location"]["path"] == "a\\n\\u202eb\\udcff"

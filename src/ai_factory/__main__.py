@@ -16,10 +16,11 @@ from ai_factory.errors import FactoryError, unexpected
 def main() -> None:
     """Run the command line and leave with its exit code."""
     arguments = sys.argv[1:]
+    if sys.stdout is None:  # closed by the shell (`>&-`): nobody would see a result
+        _leave(_closed())
     _show_all()
     if arguments in (["--version"], ["-V"]):
-        sys.stdout.write(f"ai-factory {__version__}\n")
-        return
+        _leave(guarded(_version, arguments))
     _listen(arguments)
     try:
         code = guarded(_command(arguments), arguments)
@@ -43,11 +44,23 @@ def _shown(error: UnicodeError) -> tuple[str, int]:
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4)), error.end
 
 
+def _closed() -> int:
+    """Say that there is no standard output, where that can be said: a result that nobody sees is none."""
+    if sys.stderr is not None:
+        sys.stderr.write("error: standard output is closed\nhint: leave it open, or send it to /dev/null\n")
+    return 2
+
+
 def _leave(code: int) -> None:
     """End the process at once: taking the interpreter down takes a tenth of a check, and nothing is left to do."""
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):  # standard error may be closed
         sys.stderr.flush()
     os._exit(code)
+
+
+def _version() -> int:
+    sys.stdout.write(f"ai-factory {__version__}\n")
+    return 0
 
 
 def _command(arguments: Sequence[str]) -> Callable[[], int]:
@@ -104,9 +117,11 @@ def _tell(error: FactoryError, arguments: Sequence[str]) -> int:
     if name := _format(arguments):
         from ai_factory.report.formats import Own, document, failed
 
-        sys.stdout.write(document(name, failed(arguments[0], error), Own()) + "\n")
-    else:
-        sys.stderr.write(error_text(error) + "\n")
+        with suppress(OSError):  # standard output may be what is full: then standard error says so
+            sys.stdout.write(document(name, failed(arguments[0], error), Own()) + "\n")
+            sys.stdout.flush()
+            return error.exit_code
+    sys.stderr.write(error_text(error) + "\n")
     return error.exit_code
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from ai_factory import documents
 from tests.kit import cli, converse, git, put, snapshot
+from tests.stories.test_gate import assessed
 
 ROOT = Path(__file__).parent.parent.parent
 USES = [
@@ -251,3 +252,13 @@ def test_on_a_terminal_every_question_says_what_it_sets_and_why(project: Path) -
     )
     record = json.loads((project / "governance/applicability.json").read_text("utf-8"))
     assert record["tier"]["inherent"] == "low"
+
+
+def test_answers_that_are_not_shown_are_counted(project: Path, tmp_path: Path) -> None:
+    """Five single answers that would raise the tier are shown; how many more there are is said."""
+    assessed(project, tmp_path)
+    words = ("assess", "--answers", str(tmp_path / "answers.yaml"), *DAY)
+    number = len(cli(*words, "--json", cwd=project).data["one_answer_away"])
+    lines = cli(*words, cwd=project).out.splitlines()
+    assert (number > 6, sum("one answer away" in line for line in lines)) == (True, 5)
+    assert f"  {number - 5} more answers would raise it alone: `ai-factory assess --json` lists them" in lines

@@ -25,7 +25,7 @@ from ai_factory import documents
 from ai_factory.cli import export as commands
 from ai_factory.governance.frameworks import ISO_42001, NIST_AI_RMF
 from ai_factory.report.assessments import UNREVIEWED
-from ai_factory.report.exports import OF_FACTORY, OF_PROJECT
+from ai_factory.report.exports import OF_FACTORY, OF_PROJECT, sheet
 from tests.kit import IDENTITY, Result, cli, commit, git, put, small_factory, small_project, snapshot
 from tests.stories.test_gate import DAY, assessed
 from tests.trust.test_outputs import NAMES, orders
@@ -210,7 +210,10 @@ def test_the_catalogue_holds_the_whole_map(tmp_path: Path) -> None:
     ]
     resources = {row["uuid"]: row for row in found["back-matter"]["resources"]}
     behind = [resources[link["href"].removeprefix("#")] for link in one["links"]]
-    assert [row["title"].partition(":")[0] for row in behind] == ["EUAIA-5", "EUAIA-6", "FREEAI-14", "GDPR-5"]
+    assert [row["title"].partition(":")[0] for row in behind] == [
+        *("EUAIA-5", "EUAIA-6", "FREEAI-14", "GDPR-5"),
+        *("NIST-RMF", "ISO-A"),
+    ]
     assert {row["name"]: row["value"] for row in behind[0]["props"]} == {
         "requirement": "EUAIA-5",
         "instrument": "EUAIA",
@@ -274,7 +277,7 @@ def test_the_results_are_those_of_the_gate(ready: Path) -> None:
     (risk,) = result["risks"]
     assert (risk["status"], risk["deadline"], risk["description"]) == (
         "deviation-approved",
-        "2026-12-31T00:00:00Z",
+        "2026-12-31T23:59:59Z",
         "new",
     )
     assert told["GOV-01"]["related-risks"] == [{"risk-uuid": risk["uuid"]}]
@@ -377,6 +380,46 @@ def test_a_row_for_each_control(ready: Path) -> None:
     assert f"ops/runbook.md sha256:{digest}" in found["GOV-08"]["evidence"].split("; ")
 
 
+def test_a_value_holds_no_separator(project: Path, tmp_path: Path) -> None:
+    """Each duty is one part, though cites hold semicolons; what follows one in a text begins no formula."""
+    assessed(project, tmp_path, "eu-retail-credit")
+    duties = [part for row in rows(written("csv", project)) for part in row["duties"].split("; ") if part]
+    assert [part for part in duties if not re.fullmatch(r"[A-Za-z0-9.-]+ \([^;]+\)", part)] == []
+    assert sheet.safe("a; =1+1;-2 ; @x") == "a; '=1+1;'-2 ; '@x"
+    assert sheet.table(["one"], [{"one": ["a; =b", "=c"]}]) == b'one\r\n"a, =b; \'=c"\r\n'
+
+
+def test_what_people_have_to_approve_is_a_gap(project: Path, tmp_path: Path) -> None:
+    """In tables, in OSCAL and in the gate's own JSON: the words of its finding, and nowhere that nothing is missing."""
+    assessed(project, tmp_path, "eu-retail-credit")
+    gate = verdicts(project)
+    waiting = {name: row["gaps"] for name, row in gate.items() if row["status"] == "needs a person"}
+    assert {gap["message"] for gaps in waiting.values() for gap in gaps} == {"has to be approved by people"}
+    table = {row["id"]: row["gaps"] for row in rows(written("csv", project))}
+    (result,) = oscal("oscal-assessment-results", written("oscal-assessment-results", project))["results"]
+    told = {one["target"]["target-id"].removesuffix("_obj"): one["description"] for one in result["findings"]}
+    for name, (gap,) in waiting.items():
+        words = f"{gap['path']} has to be approved by people"
+        assert (table[name], told[name].replace("\\", "")) == (words, words)
+
+
+def test_what_is_due_before_use_is_in_the_exports(project: Path, tmp_path: Path) -> None:
+    """The gate's notes: each at its control, and all of them in the results."""
+    put(project, {"governance/system.yaml": "name: small\nstatus: development\n"})
+    assessed(project, tmp_path, "eu-retail-credit")
+    notes = cli("gate", *DAY, "--json", cwd=project).data["warnings"]
+    of_control = {name: [note for note in notes if name in note] for name in verdicts(project)}
+    assert len(notes) == sum(map(len, of_control.values())) > 0
+    table = {row["id"]: row["notes"] for row in rows(written("csv", project))}
+    assert {name: table[name] for name in of_control} == {
+        name: "; ".join(note.replace(";", ",") for note in told) for name, told in of_control.items()
+    }
+    (result,) = oscal("oscal-assessment-results", written("oscal-assessment-results", project))["results"]
+    assert result["remarks"].replace("\\", "") == "; ".join(notes)
+    for name in ("iso-42001-soa", "nist-ai-rmf"):
+        assert {note.partition(":")[0] for row in rows(written(name, project)) for note in [row["notes"]] if note}
+
+
 def test_a_statement_of_applicability_has_all_ids(project: Path, tmp_path: Path) -> None:
     """Applied or not with the reason chain; what no control speaks to is not covered, and says so."""
     assessed(project, tmp_path, "eu-retail-credit")
@@ -386,9 +429,9 @@ def test_a_statement_of_applicability_has_all_ids(project: Path, tmp_path: Path)
     assert (uncovered, found["A.2.2"]["controls"]) == (["A.2.2", "A.4.5"], "")
     one = found["A.10.4"]
     assert (one["applicable"], one["controls"]) == ("yes", "TRA-03 required now: fail")
-    assert one["justification"].split("; EUAIA-")[:2] == [
+    assert one["justification"].split(", EUAIA-")[:2] == [
         "TRA-03 required now: tier high reaches the floor medium",
-        f"13 Art. 13(3)(a)-(f) (law, from 2027-12-02; checked: corroborated; {CREDIT}, roles ∋ provider)",
+        f"13 Art. 13(3)(a)-(f) (law, from 2027-12-02, checked: corroborated, {CREDIT}, roles ∋ provider)",
     ]
 
 
@@ -398,7 +441,7 @@ def test_what_does_not_apply_says_which_fact_made_it_so(ready: Path) -> None:
     assert controls["DATA-07"]["why"] == "does not apply: rag ≠ yes: it is no"
     one = found["A.5.5"]
     assert (one["applicable"], one["controls"]) == ("no", "GOV-05 does not apply")
-    assert one["justification"].startswith("GOV-05 does not apply: tier low is below the floor high; not EUAIA-27 (")
+    assert one["justification"].startswith("GOV-05 does not apply: tier low is below the floor high, not EUAIA-27 (")
 
 
 def test_the_matrix_of_the_rmf_has_all_subcategories(ready: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from unittest.mock import patch
 
 from ai_factory import documents
-from tests.kit import cli, put, snapshot
+from tests.kit import cli, commit, git, put, small_factory, small_project, snapshot
+from tests.test_map import OVERLAY
 
 ROOT = Path(__file__).parent.parent.parent
 DAY = ("--as-of", "2026-11-26")
@@ -122,7 +123,36 @@ def test_a_factory_that_cannot_be_read_may_ask_for_more(project: Path, tmp_path:
     result = cli("gate", *DAY, cwd=project)
     assert (result.code, result.out) == (2, "")
     assert "cannot be read here, and its map may ask for more" in result.err
-    assert cli("explain", "GOV-01", cwd=project).code == 0
+    told = cli("explain", "GOV-01", cwd=project)
+    said = f"  the factory `{factory}` cannot be read here: this is the embedded text, and the factory may ask for more"
+    assert (told.code, said in told.out.splitlines()) == (0, True)
+    result = cli("explain", "FIRM-99", cwd=project)
+    assert (result.code, result.err.splitlines()) == (
+        2,
+        [
+            f"error: the factory `{factory}` cannot be read here, and our own map has no control `FIRM-99`",
+            "hint: `ai-factory status --remote` fetches it",
+        ],
+    )
+
+
+def test_a_control_of_an_overlay_is_explained(tmp_path: Path) -> None:
+    """As the gate asks for it: the firm's own controls, and floors that it raised."""
+    factory = small_factory(tmp_path / "factory")
+    put(factory, {"controls/overlay.yaml": OVERLAY})
+    commit(factory)
+    git(factory, "tag", "v9.0.0")
+    project = small_project(tmp_path / "p", factory, version="v9.0.0")
+    told = cli("explain", "FIRM-01", "--json", cwd=project).data
+    assert (told["title"], told["intent"], told["tier_floor"], told["verified"], told["unread"]) == (
+        "A second pair of eyes",
+        "Two people look at each change of a model.",
+        "high",
+        "",
+        "",
+    )
+    assert cli("explain", "MOD-06", "--json", cwd=project).data["tier_floor"] == "medium"
+    assert cli("explain", "MOD-06", "--json", cwd=tmp_path).data["tier_floor"] == "high"
 
 
 def test_no_waiver_holds_where_law_in_force_asks(project: Path, tmp_path: Path) -> None:

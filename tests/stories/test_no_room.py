@@ -188,3 +188,20 @@ def test_a_folder_without_permission_leaves_all_as_it_was(edited: Path, path: st
         as_before(edited, before, limited(edited, without_privileges))
     finally:
         (edited / path).chmod(0o755)
+
+
+@pytest.mark.parametrize("words", [("check",), ("check", "--format", "sarif"), ("gate", "--json"), ("--version",)])
+@pytest.mark.parametrize("where", [">&-", ">/dev/full"])
+def test_a_standard_output_that_takes_nothing(words: tuple[str, ...], where: str, project: Path) -> None:
+    """Exit 2, and one sentence with its hint on standard error: no result was seen."""
+    if where == ">/dev/full" and not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
+    command = f'exec "$0" -m ai_factory "$@" {where}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, *words], cwd=project, capture_output=True, text=True, check=False
+    )
+    first, second = done.stderr.splitlines()
+    closed = first == "error: standard output is closed"
+    full = first.startswith("error: ") and first.endswith("no space left on device")
+    told = words[0] == "gate" and first.startswith("error: `governance/facts.yaml`")  # what it had to say itself
+    assert (done.returncode, closed if where == ">&-" else full or told, second[:6]) == (2, True, "hint: ")

@@ -211,6 +211,48 @@ def test_only_regular_files_are_replaced(place: str, here: Path) -> None:
     assert ((here / "folder").is_dir(), (here / "pipe").is_fifo()) == (True, True)
 
 
+DRAFT = "# What we think\n"
+TAKEN = {  # a place, and why no output goes there
+    ".ai-factory/lock.json": "lies in `.ai-factory/`, which no output is written to",
+    ".ai-factory/new.sarif": "lies in `.ai-factory/`, which no output is written to",
+    ".git/HEAD": "lies in `.git/`, which no output is written to",
+    ".GIT/x": "lies in `.GIT/`, which no output is written to",
+    AUDIT: "is a file of the project's lock, and no place for an output",
+    "draft.md": "is there already, and is no earlier report in `sarif`",
+}
+
+
+@pytest.mark.parametrize("place", TAKEN)
+@pytest.mark.parametrize("command", ["check", "gate"])
+def test_nothing_of_others_is_replaced(command: str, place: str, here: Path) -> None:
+    """Neither the lock, nor what git keeps, nor a draft that nobody has committed; told before anything is done."""
+    put(here, {"draft.md": DRAFT})
+    before = snapshot(here)
+    result = cli(command, "--output", f"sarif={place}", "--output", "junit=fine.xml", cwd=here)
+    assert (result.code, result.err.splitlines()[0]) == (2, f"error: `{place}` {TAKEN[place]}")
+    assert (snapshot(here), (here / "fine.xml").exists()) == (before, False)
+
+
+def test_a_file_that_the_team_deleted_is_no_place_either(here: Path) -> None:
+    put(here, {AUDIT: None})
+    result = cli("check", "--output", f"sarif={AUDIT}", cwd=here)
+    assert (result.code, (here / AUDIT).exists()) == (2, False)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("edited", [False, True])
+def test_an_earlier_report_is_replaced(name: str, edited: bool, here: Path) -> None:
+    """In the same format; one in another is not."""
+    put(here, {AUDIT: EDITED} if edited else {})
+    for _ in range(2):
+        assert cli("check", "--output", f"{name}=report", cwd=here).code == int(edited)
+    assert cli("gate", "--output", f"{name}=report", cwd=here).code == 2
+    assert cli("check", "--output", f"{name}=report", cwd=here).code == int(edited)
+    other = "junit" if name != "junit" else "sarif"
+    empty = (here / "report").read_text().strip() == ""
+    assert cli("check", "--output", f"{other}=report", cwd=here).code == (int(edited) if empty else 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -259,7 +301,8 @@ def test_sarif_says_that_it_did_not_work(here: Path) -> None:
 
 def test_the_files_of_a_gate_that_cannot_judge_say_so(here: Path) -> None:
     """No older file is taken for the result."""
-    put(here, {"gate.sarif": "old\n", "gate.json": "old\n"})
+    cli("gate", "--output", "sarif=gate.sarif", cwd=here)
+    put(here, {"gate.json": '{"schema": "ai-factory/gate/1", "passed": true}\n'})
     result = cli("gate", "--output", "sarif=gate.sarif", "--output", "json=gate.json", cwd=here)
     assert result.code == 2
     assert valid.read("sarif", (here / "gate.sarif").read_text()) == []
@@ -270,7 +313,7 @@ def test_the_files_of_a_check_that_broke_say_so(here: Path) -> None:
     """Whatever it was: here a path that no disk can hold."""
     data = json.loads((here / LOCK).read_text())
     data["paths"]["\ud800"] = data["paths"][AUDIT]
-    put(here, {LOCK: json.dumps(data), "old.xml": "old\n"})
+    put(here, {LOCK: json.dumps(data), "old.xml": ""})
     result = cli("check", "--output", "junit=old.xml", cwd=here)
     (told,) = valid.read("junit", (here / "old.xml").read_text())
     assert (result.code, told.grade, result.err[:6]) == (2, "error", "error:")
@@ -378,6 +421,39 @@ def test_the_gate_tells_its_findings_in_every_format(name: str, gated: Path) -> 
     assert {one.path for one in told} <= known
 
 
+def test_a_page_begun_by_another_step_is_kept_apart(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that has no end gets one; where there is no room, standard output says so."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "page.md"))
+    put(here, {"page.md": "| a | b |"})
+    cli("check", cwd=here)
+    assert (here / "page.md").read_text().startswith("| a | b |\n### ai-factory check: passed\n")
+    full = "x" * 1024 * 1024
+    put(here, {"page.md": full})
+    result = cli("check", cwd=here)
+    assert (result.code, (here / "page.md").read_text() == full) == (0, True)
+    assert "the page of the job is full: what was found is told here alone" in result.out.splitlines()
+
+
+def test_projects_of_several_repositories_are_told_apart(here: Path, tmp_path: Path) -> None:
+    """By their folder from where the command runs, in each format that names paths from a repository."""
+    put(here, {AUDIT: EDITED})
+    other = shutil.copytree(here, tmp_path / "beside/other", symlinks=True)
+    names = [os.path.relpath(place, tmp_path) for place in (here, other)]
+    for name in ("github", "gitlab", "markdown", "sarif"):
+        found = valid.read(name, cli("check", "--format", name, *names, cwd=tmp_path).out)
+        assert sorted(one.path for one in found) == sorted(f"{place}/{AUDIT}" for place in names), name
+    lines = cli("check", "--format", "jsonl", *names, cwd=tmp_path).out.splitlines()[:2]
+    assert [json.loads(line)["place"] for line in lines] == [f"{place}/{AUDIT}" for place in names]
+
+
+def test_what_cannot_be_determined_fails_in_lines_too(tmp_path: Path) -> None:
+    """The exit code is 2 for it."""
+    result = cli("check", "--format", "jsonl", cwd=tmp_path)
+    first = json.loads(result.out.splitlines()[0])
+    assert (result.code, first["rule"], first["fails"]) == (2, "AF005", True)
+
+
 def test_controls_that_are_met_are_tests_that_pass(gated: Path) -> None:
     told = valid.read("junit", cli("gate", *DAY, "--format", "junit", cwd=gated).out)
     controls = cli("gate", *DAY, "--json", cwd=gated).data["controls"]
@@ -391,6 +467,11 @@ def test_the_gate_has_a_file_for_each_format(gated: Path) -> None:
     assert (result.code, result.out) == (1, cli("gate", *DAY, cwd=gated).out)
     for name in FORMATS:
         assert (gated / f"out/{name}.txt").read_text() == cli("gate", *DAY, "--format", name, cwd=gated).out
+
+
+def test_an_earlier_report_of_a_gate_is_replaced(gated: Path) -> None:
+    outputs = [word for name in FORMATS for word in ("--output", f"{name}=out/{name}.txt")]
+    assert [cli("gate", *DAY, *outputs, cwd=gated).code for _ in range(2)] == [1, 1]
 
 
 def test_the_json_of_a_gate_stays_what_it_was(gated: Path) -> None:

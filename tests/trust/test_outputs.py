@@ -167,7 +167,8 @@ def _printable(path: str) -> str:
 
 
 def _written(path: str) -> str:
-    return path.encode("utf-8", "backslashreplace").decode()
+    """As an issue of GitLab names a file: what nobody would see is spelled out."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in path)
 
 
 def one_line(path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
 from pathlib import Path
 
@@ -88,6 +90,17 @@ def test_an_approval_counts_in_a_commit_that_its_approver_signed(by_both: Path, 
     put(by_both, {REGISTER: "# a comment\n" + (by_both / REGISTER).read_text().replace("\n  - role", "\n\n  - role")})
     commit(by_both)
     assert standing(by_both, "--signers", signers) == ("pass", [])
+
+
+def test_exports_say_what_the_gate_says(by_both: Path, signers: str) -> None:
+    """Also where an approval counts for nothing, since nobody signed it."""
+    approve(by_both, "risk", RISK)
+    commit(by_both)
+    for options in ((), ("--signers", signers)):
+        status, _ = standing(by_both, *options)
+        table = csv.DictReader(io.StringIO(cli("export", "csv", *options, cwd=by_both).out, newline=""))
+        assert [row["status"] for row in table if row["id"] == "GOV-06"] == [status]
+    assert cli("export", "csv", "--signers", "nowhere", cwd=by_both).code == 2
 
 
 def test_a_commit_without_a_signature_is_nobodys_approval(by_both: Path, signers: str) -> None:

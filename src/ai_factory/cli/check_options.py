@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # each option loads what it needs
 AGAINST_HELP = "lock, waivers and baseline are those of that branch: what a pull request changes in them does not count"
 BEHIND_HELP = "fail when more than N releases, or N days, behind"
 FACTORY_HELP = "the factory to trust; a project that names another one is AF005"
-OUTPUT_HELP = "write that format to a file as well; again for more"
+OUTPUT_HELP = "write that format to a file as well, new or an earlier report; again for more"
 FORMAT_HELP = "what to print (default: text; in a job of GitHub Actions annotations too)"
 
 

@@ -13,6 +13,7 @@ from ai_factory.cli.assess import day
 from ai_factory.cli.console import show, talk
 from ai_factory.cli.evidence import write_new
 from ai_factory.cli.look import Json, Verbose
+from ai_factory.cli.signers import ApprovalSigners, readable
 from ai_factory.errors import UsageError
 
 export = typer.Typer(help="Write documents for other tools: OSCAL, CycloneDX, CSV.", no_args_is_help=True)
@@ -64,13 +65,18 @@ def _of_factory(name: str) -> Callable[..., None]:
 
 def _of_project(name: str) -> Callable[..., None]:
     def command(
-        path: Place = "", output: Output = None, as_of: Day = "", as_json: Json = False, verbose: Verbose = False
+        path: Place = "",
+        output: Output = None,
+        as_of: Day = "",
+        signers: ApprovalSigners = "",
+        as_json: Json = False,
+        verbose: Verbose = False,
     ) -> None:
         from ai_factory.project.export import state
         from ai_factory.report.exports import OF_PROJECT as MAKERS
 
         _check(output, as_json)
-        _put(MAKERS[name](state(path, day(as_of))), output, as_json)
+        _put(MAKERS[name](state(path, day(as_of), readable(signers))), output, as_json)
 
     return command
 

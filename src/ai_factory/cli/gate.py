@@ -22,7 +22,11 @@ Format = Annotated[
 ]
 Output = Annotated[
     list[str] | None,
-    typer.Option("--output", metavar="FORMAT=FILE", help="Write that format to a file as well; again for more."),
+    typer.Option(
+        "--output",
+        metavar="FORMAT=FILE",
+        help="Write that format to a file as well, new or an earlier report; again for more.",
+    ),
 ]
 
 

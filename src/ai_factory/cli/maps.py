@@ -39,7 +39,7 @@ def impact(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say which controls each project would gain or lose under a new map; nothing is written."""
+    """Say what stands otherwise in each project under a new map: controls, duties, clocks, roles, questions."""
     from ai_factory.project.maps import impact as verb
     from ai_factory.report import maps as report
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ai_factory.cli import say
+from ai_factory.cli.replacing import refuse
 from ai_factory.errors import FactoryError, MachineError, UsageError, unexpected
 from ai_factory.report.findings import Checked
 from ai_factory.report.formats import FORMATS, Own, document, failed
@@ -39,6 +40,8 @@ def asked(name: str, outputs: Sequence[str]) -> Asked:
     places = [os.path.realpath(place) for _, place in files]
     if twice := [place for place in places if places.count(place) > 1]:
         raise UsageError(f"two outputs go to `{twice[0]}`", "give each a file of its own")
+    for kind, place in files:
+        refuse(kind, place)
     return Asked(name, tuple(files))
 
 
@@ -115,10 +118,16 @@ def _add_page(report: Report, own: Own) -> None:
     from ai_factory.report.markdown import document as page
 
     try:
-        room = PAGE - (os.path.getsize(place) if os.path.exists(place) else 0)
-        text = page(report, room - 1).encode() + b"\n"
-        with open(place, "ab") as stream:
-            stream.write(text if len(text) <= room else b"")
+        with open(place, "a+b") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - 1))
+            begun = b"\n" if stream.read(1) not in (b"", b"\n") else b""  # what another step wrote without a line end
+            room = PAGE - size - len(begun)
+            text = page(report, room - 1).encode() + b"\n"
+            if len(text) <= room:
+                stream.write(begun + text)
+            else:
+                say("the page of the job is full: what was found is told here alone")
     except OSError as error:
         sys.stderr.write(f"the page of the job could not be written: {error.strerror}\n")
 
@@ -131,12 +140,21 @@ def _placed(report: Report) -> Report:
 
 
 def placed(projects: Sequence[Checked]) -> tuple[Checked, ...]:
-    """The projects with their folder in the repository, as a code host names it."""
-    return tuple(one._replace(folder=_folder(one.root or os.path.realpath(one.path))) for one in projects)
+    """The projects with their folder in the repository, as a code host names it.
+
+    Where they lie in several repositories, their folder from here tells them apart.
+    """
+    roots = [one.root or os.path.realpath(one.path) for one in projects]
+    several = len({_top(root) for root in roots}) > 1
+    folders = [os.path.relpath(root) if several else _below(_top(root), root) for root in roots]
+    return tuple(one._replace(folder=folder) for one, folder in zip(projects, folders, strict=True))
 
 
-def _folder(root: str) -> str:
-    """From the top of the repository in which the command runs, else of the project's own, else from this folder."""
+def _top(root: str) -> str:
+    """The top of the repository in which the command runs, else of the project's own, else this folder."""
     tops = [found.top for found in (find_repository("."), find_repository(root)) if found]
-    top = next((top for top in (*tops, os.path.realpath(".")) if f"{root}/".startswith(f"{top}/")), root)
+    return next((top for top in (*tops, os.path.realpath(".")) if f"{root}/".startswith(f"{top}/")), root)
+
+
+def _below(top: str, root: str) -> str:
     return "" if top == root else os.path.relpath(root, top)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ai_factory.catalog import nearest
+from ai_factory.governance.frameworks import ISO_42001, NIST_AI_RMF
 from ai_factory.governance.reading import GROUPS, LATER, OVERLAY, Documents, Mistake
 
 LEVELS = ("unknown", "recall", "secondary", "corroborated")
 PRESENCE = "presence"
+ANYWHERE = "any"  # the jurisdiction of a row that holds wherever a system is
+EVENTS = (  # the types of events that the component `audit` keeps by rule
+    *("decision", "override", "notice", "action", "approval", "deployment", "publication", "batch"),
+    *("threshold_change", "drift_alert", "incident", "kill_switch", "literacy"),
+)
+FRAMEWORKS: Mapping[str, Mapping[str, str]] = {"iso": ISO_42001, "nist": NIST_AI_RMF}
+WORDS = {"iso": "Annex A of ISO/IEC 42001", "nist": "the NIST AI RMF 1.0"}
 
 
 class Backed(NamedTuple):
@@ -77,6 +86,11 @@ def _controls(parts: Mapping[str, Any], backed: Backed) -> Iterator[Mistake]:
     for number, row in enumerate(parts["controls"]["controls"]):
         for message in _control(row, backed):
             yield Mistake("controls", ("controls", number, "verify"), f"{row['id']} {message}")
+        for key, framework in FRAMEWORKS.items():
+            for name in row.get(key, ()):
+                if name not in framework:
+                    message = f"{row['id']} names `{name}`, which is no id of {WORDS[key]}"
+                    yield Mistake("controls", ("controls", number, key), f"{message}{nearest(name, list(framework))}")
 
 
 def _control(row: Mapping[str, Any], backed: Backed) -> Iterator[str]:
@@ -100,10 +114,26 @@ def _schedules(parts: Mapping[str, Any]) -> Iterator[Mistake]:
         for name, row in parts[kind][kind].items():
             if "requirement" in row:
                 yield from _level(kind, (kind, name), row, duties[row["requirement"]], row["requirement"])
+    yield from _places(parts)
     used = {name for row in parts["retention"]["retention"].values() for name in row["records"]}
     for name in parts["retention"]["records"]:
         if name not in used:
             yield Mistake("retention", ("records", name), f"no row is about the class of records `{name}`")
+
+
+def _places(parts: Mapping[str, Any]) -> Iterator[Mistake]:
+    """A row is of a jurisdiction that a system can be in, and a class of records of events that a trail can hold."""
+    known = [*parts["facts"]["facts"].get("jurisdictions", {}).get("values", ()), ANYWHERE]
+    for kind in LATER:
+        for name, row in parts[kind][kind].items():
+            if row["jurisdiction"] not in known:
+                message = f"there is no jurisdiction `{row['jurisdiction']}`{nearest(row['jurisdiction'], known)}"
+                yield Mistake(kind, (kind, name, "jurisdiction"), message)
+    for name, row in parts["retention"]["records"].items():
+        for one in row.get("rules", {}).get("types", ()):
+            if one not in EVENTS:
+                message = f"an audit trail has no events of the type `{one}`{nearest(one, EVENTS)}"
+                yield Mistake("retention", ("records", name, "rules", "types"), message)
 
 
 def _level(

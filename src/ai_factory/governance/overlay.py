@@ -90,6 +90,11 @@ def _removed(parts: Parts, overlay: Parts) -> Iterator[Refused]:
             yield Refused(("remove", number), f"there is no requirement `{row['requirement']}`")
         elif named[found["instrument"]]["binding"]:
             yield Refused(("remove", number), f"`{row['requirement']}` is law: an overlay takes none away")
+        elif found["instrument"] in overlay.get("binding", ()):
+            message = (
+                f"`{row['requirement']}` is of `{found['instrument']}`, which this overlay binds: it takes none away"
+            )
+            yield Refused(("remove", number), message)
 
 
 def _unknown(kind: str, name: str) -> Refused:

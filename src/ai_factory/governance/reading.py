@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -227,15 +228,51 @@ def _tiers(parts: Mapping[str, Any], known: _Known) -> Iterator[Mistake]:
     document = parts["tiers"]
     if tuple(document["tiers"]) != regulation.TIERS:
         yield Mistake("tiers", ("tiers",), f"the tiers are {', '.join(regulation.TIERS)}, in this order")
+    yield from _starts(document["tiers"])
     for name, table in document["points"].items():
         if name not in known.facts:
             yield Mistake("tiers", ("points", name), f"there is no fact `{name}`")
-        elif known.facts[name].values and isinstance(table, dict):
-            for problem in _value_problems(known.facts[name], list(table)):
+        else:
+            for problem in _point_problems(known.facts[name], table):
                 yield Mistake("tiers", ("points", name), problem)
     for number, floor in enumerate(document["floors"]):
         for problem in known.wrong(floor["when"]):
             yield Mistake("tiers", ("floors", number, "when"), problem)
+
+
+def _starts(tiers: Mapping[str, Any]) -> Iterator[Mistake]:
+    """The lowest tier is reached with no points, each other one with more than the one before."""
+    starts = [(name, row["from"]) for name, row in tiers.items()]
+    for (before, least), (name, start) in zip([("", None), *starts], starts, strict=False):
+        place = ("tiers", name, "from")
+        if not _is_count(start):
+            yield Mistake("tiers", place, f"`{name}` begins at a whole number of points, not {start!r}")
+        elif least is None and start != 0:
+            yield Mistake("tiers", place, f"`{name}` is the lowest tier: it begins at 0 points, not at {start}")
+        elif _is_count(least) and start <= least:
+            yield Mistake("tiers", place, f"`{name}` begins at {start} points, and `{before}` below it at {least}")
+
+
+def _point_problems(type_: facts.FactType, table: Any) -> Iterator[str]:
+    """A number for yes, of each value, or from a number on; none takes points away."""
+    if (type_.kind == "bool") is isinstance(table, dict):
+        wanted = "a number, for yes" if type_.kind == "bool" else "a mapping to numbers"
+        yield f"the points of `{type_.name}` are {wanted}: it is {facts.WORDS[type_.kind]}"
+        return
+    given = table if isinstance(table, dict) else {"yes": table}
+    if type_.values:
+        yield from _value_problems(type_, list(given))
+    elif type_.kind == "int":
+        yield from (
+            f"`{type_.name}` is a number, not {key!r}" for key in given if not re.fullmatch(r"[0-9]{1,18}", key)
+        )
+    for key, points in given.items():
+        if not _is_count(points):
+            yield f"the points of `{type_.name}` ({key}) are a whole number from 0 on, not {points!r}"
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _assessment(parts: Mapping[str, Any], known: _Known) -> Iterator[Mistake]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from ai_factory.check import Waiver
 from ai_factory.errors import ProjectError, UnreachableError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
 from ai_factory.governance.applicability import Verdict
+from ai_factory.governance.approvals import SIGN_OFF
 from ai_factory.governance.checking import Result, Status, Subject, UnreadableError
 from ai_factory.governance.reading import Map
 from ai_factory.lock import WAIVERS
@@ -46,6 +48,14 @@ class State(NamedTuple):
         """The controls that apply in any way, in the order of the map."""
         return [one for one in self.gated.results if one.judgement.verdict is not Verdict.NONE]
 
+    def notes(self, control: str) -> list[str]:
+        """What the gate tells of a control beside its verdict; what names none is told at the sign-off."""
+        return [note for note in self.gated.warnings if control in (self._named(note) or (SIGN_OFF,))]
+
+    def _named(self, note: str) -> list[str]:
+        words = re.findall(r"[\w-]+", note)
+        return [name for name in self.gated.applies.controls if name in words]
+
 
 def offer(address: str, version: str = "") -> Offer:
     """What a factory offers. Raises as `open_factory` does, and AuthorError for a map or component with mistakes."""
@@ -68,10 +78,10 @@ def offer_here(path: str) -> Offer:
     return _offered(factory, project.lock.factory.version)
 
 
-def state(path: str, as_of: str) -> State:
-    """How the project at `path` stands on that day. Raises as the gate does."""
+def state(path: str, as_of: str, signers: str = "") -> State:
+    """How the project at `path` stands on that day, by the signatures of `signers`. Raises as the gate does."""
     project = open_project(path or ".")
-    gated = gate(project, as_of)
+    gated = gate(project, as_of, signers)
     return State(_name(project, gated.subject), gated, dict(_waived(gated)))
 
 

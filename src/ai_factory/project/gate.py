@@ -140,7 +140,6 @@ def _waived(result: Result, rows: list[Waiver], today: str) -> Result:
 def findings_of(result: Result) -> list[Finding]:
     """One finding a gap: where, what, which control, and who has to act."""
     control = result.judgement.control
-    unsigned = Gap(next(iter(result.evidence), FACTS), "has to be approved by people", "`ai-factory approve`")
     return [
         Finding(
             "AF009" if control.id == SIGN_OFF else "AF007",
@@ -150,8 +149,19 @@ def findings_of(result: Result) -> list[Finding]:
             hint=gap.hint,
             owner=_acts(control.owner),
         )
-        for gap in result.gaps or (unsigned,)
+        for gap in result.gaps or (_unsigned(result),)
     ]
+
+
+def lacking(result: Result) -> tuple[Gap, ...]:
+    """What a control lacks, people's approval too; nothing of one that is met or does not apply."""
+    if result.status in (Status.PERSON, Status.WAIVED):
+        return result.gaps or (_unsigned(result),)
+    return result.gaps
+
+
+def _unsigned(result: Result) -> Gap:
+    return Gap(next(iter(result.evidence), FACTS), "has to be approved by people", "`ai-factory approve`")
 
 
 def _acts(owner: str) -> str:

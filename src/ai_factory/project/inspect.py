@@ -7,20 +7,23 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ai_factory import catalog, check, documents, evolve, git, journal
+from ai_factory import catalog, check, evolve, git, journal
 from ai_factory.check import Finding
-from ai_factory.errors import AuthorError, FactoryError, ProjectError, UsageError
+from ai_factory.errors import FactoryError, ProjectError, UnreachableError, UsageError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
+from ai_factory.governance.regulation import Control
 from ai_factory.lock import Entry
 from ai_factory.plan import Plan, Target
 from ai_factory.project import origins, states
+from ai_factory.project.facts import map_in
 from ai_factory.project.opening import Project, applied_factory
 from ai_factory.project.target import Choice, declared, recipe, rendered, settle_again
 from ai_factory.tree import File, blob_id, is_binary
 from ai_factory.workspace import find_repository, keeps_modes
 
+FETCH = "`ai-factory status --remote` fetches it"
 LETTERS = {"add": "A", "change": "M", "merge": "M", "rename": "R", "delete": "D", "conflict": "C"}
 
 
@@ -229,6 +232,9 @@ class ControlExplanation(NamedTuple):
     tier_floor: str
     verified: str
     evidence: tuple[tuple[str, str], ...]  # path, and whether it is there
+    unread: str = (
+        ""  # that the factory cannot be read: the text is the embedded one, and the factory's may ask for more
+    )
 
 
 def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
@@ -240,7 +246,7 @@ def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
     record = project.lock._replace(paths={path: entry})
     findings = check.compare(record, files, modes=keeps_modes(project.root))
     factory = applied_factory(project)
-    titles = {item["id"]: item["title"] for item in controls_of(factory)} if factory else {}
+    titles = _titles(factory) if factory else {}
     origin = _origin_of(project, known, factory) if factory else ("", "")
     return FileExplanation(
         path,
@@ -293,29 +299,39 @@ def _line_from(project: Project, path: str, file: File | None, line: int) -> str
     return "factory" if any(block.b < line <= block.b + block.size for block in blocks) else "team"
 
 
-def controls_of(factory: Factory) -> list[dict[str, Any]]:
-    """The rows of the factory's `controls/controls.yaml`; none when it has no catalogue."""
-    file = factory.read(catalog.CONTROLS).get("controls.yaml")
-    data = documents.load(file.content, "controls/controls.yaml", AuthorError) if file else {}
-    rows = data.get("controls", []) if isinstance(data, dict) else data
-    return [row for row in rows or [] if isinstance(row, dict) and "id" in row]
+def controls_of(factory: Factory) -> Mapping[str, Control]:
+    """The controls of a factory's map, its overlay on it, by id. Raises AuthorError for a map with mistakes."""
+    return map_in(factory.read(catalog.CONTROLS)).regulation.controls
+
+
+def _titles(factory: Factory) -> dict[str, str]:
+    """The title of each control; none where the map has mistakes, which the gate names."""
+    try:
+        return {name: one.title for name, one in controls_of(factory).items()}
+    except FactoryError:
+        return {}
 
 
 def explain_control(project: Project | None, control: str) -> ControlExplanation:
     """A control of the project's factory, or of the embedded one where there is no project or it knows none.
 
-    Raises UsageError for a control that nobody knows.
+    Where the factory cannot be read, what is told is the embedded text, and says so. Raises UsageError for a control
+    that nobody knows, UnreachableError where only the factory could know it.
     """
     factory = applied_factory(project) if project else None
-    ours = {str(row["id"]): row for row in controls_of(open_factory(EMBEDDED))}
-    theirs = {str(row["id"]): row for row in controls_of(factory)} if factory else {}
+    ours = controls_of(open_factory(EMBEDDED))
+    theirs = controls_of(factory) if factory else {}
+    unread = f"the factory `{project.lock.factory.url}` cannot be read here" if project and not factory else ""
     evidence = tuple(_evidence(project, control)) if project else ()
-    row = theirs.get(control) or ours.get(control) or {}
-    if not row and not evidence:
+    one = theirs.get(control) or ours.get(control)
+    if one is None and not evidence:
+        if unread:
+            raise UnreachableError(f"{unread}, and our own map has no control `{control}`", FETCH)
         raise UsageError(f"there is no control `{control}`{catalog.nearest(control, sorted({*ours, *theirs}))}")
-    title, intent, floor = (str(row.get(key, "")) for key in ("title", "intent", "tier_floor"))
-    verified = "our own words, unreviewed by counsel" if row == ours.get(control) else ""
-    return ControlExplanation(control, title, intent, floor, verified, evidence)
+    said = (one.title, one.intent, one.tier_floor) if one else ("", "", "")
+    same = one is not None and control in ours and said[:2] == (ours[control].title, ours[control].intent)
+    verified = "our own words, unreviewed by counsel" if same else ""
+    return ControlExplanation(control, *said, verified, evidence, unread)
 
 
 def _evidence(project: Project, control: str) -> Iterator[tuple[str, str]]:

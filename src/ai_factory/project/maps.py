@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ai_factory import cache, catalog, documents
 from ai_factory.catalog import Component
 from ai_factory.errors import FactoryError, UsageError
 from ai_factory.factory import Factory, Wanted, open_factory
+from ai_factory.governance import changes, linting
 from ai_factory.governance import facts as facts_of
-from ai_factory.governance import linting
 from ai_factory.governance.approvals import SIGN_OFF
-from ai_factory.governance.changes import Change, Effect, differences, duty_effects, effects
+from ai_factory.governance.changes import Change, Effect, differences
 from ai_factory.governance.checks import CHECKS
 from ai_factory.governance.reading import Map, file_of, opened
-from ai_factory.project.facts import beneath, judged, map_in, map_of, recorded
+from ai_factory.project.facts import Told, beneath, judged, map_in, map_of, recorded
 from ai_factory.project.opening import open_project
 from ai_factory.tree import Tree, under
 from ai_factory.workspace import Folder
@@ -27,7 +27,11 @@ MAPS = ("requirements.yaml", "overlay.yaml")  # a folder with one of them is a m
 
 
 class Impact(NamedTuple):
-    """What a new map does to one project: its tier, the controls and duties that stand otherwise; or why not known."""
+    """What a new map does to one project: its tier and what stands otherwise in it; or why that is not known.
+
+    `unanswered` are questions of the new map, and of its screen, that the project has not answered; `contradictions`
+    what its answers cannot all say by the new map alone.
+    """
 
     path: str
     tier: str = ""
@@ -35,6 +39,11 @@ class Impact(NamedTuple):
     controls: tuple[Effect, ...] = ()
     duties: tuple[Effect, ...] = ()
     unknown: str = ""
+    clocks: tuple[Effect, ...] = ()
+    retention: tuple[Effect, ...] = ()
+    roles: tuple[Effect, ...] = ()
+    unanswered: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
 
 class Flaw(NamedTuple):
@@ -115,13 +124,43 @@ def impact(new: str, paths: Sequence[str], as_of: str) -> list[Impact]:
 def _impact(new: Map, path: str, as_of: str) -> Impact:
     try:
         project = open_project(path)
-        old, answers = map_of(project), recorded(project).facts
+        old, told = map_of(project), recorded(project)
     except FactoryError as error:
         return Impact(path, unknown=error.message)
-    missing = {*facts_of.problems(answers, old.facts), *facts_of.problems(answers, new.facts)}
+    asked = tuple(_unanswered(new, told))
+    missing = {name for known in (old, new) for name in _problems(known, told.facts)}
     if missing:
-        return Impact(path, unknown=f"these facts are not answered as both maps ask: {', '.join(sorted(missing))}")
-    facts = facts_of.facts(answers)
+        why = f"these facts are not answered as both maps ask: {', '.join(sorted(missing))}"
+        return Impact(path, unknown=why, unanswered=asked)
+    return _compared(old, new, told, path, as_of)._replace(unanswered=asked)
+
+
+def _compared(old: Map, new: Map, told: Told, path: str, as_of: str) -> Impact:
+    facts = facts_of.facts(told.facts)
     before, after = judged(old, facts, as_of).found, judged(new, facts, as_of).found
-    controls, duties = tuple(effects(before, after)), tuple(duty_effects(before, after))
-    return Impact(path, before.tier, after.tier, controls, duties)
+    return Impact(
+        path,
+        before.tier,
+        after.tier,
+        tuple(changes.effects(before, after)),
+        tuple(changes.duty_effects(before, after)),
+        clocks=tuple(changes.clock_effects(before, after)),
+        retention=tuple(changes.retention_effects(before, after)),
+        roles=tuple(changes.role_effects(old, new, before, after)),
+        contradictions=tuple(changes.contradictions(old, new, facts)),
+    )
+
+
+def _problems(known: Map, answers: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with the answers to what a map asks; that another map asks for more is no fault of theirs."""
+    return facts_of.problems({name: value for name, value in answers.items() if name in known.facts}, known.facts)
+
+
+def _unanswered(new: Map, told: Told) -> Iterator[str]:
+    """What the new map asks and the project has not answered, in the order of the map."""
+    wrong = _problems(new, told.facts)
+    for question in new.assessment.questions:
+        yield from (f"{name}: {question.ask}" for name in question.sets if name in wrong)
+    for practice in new.assessment.screen:
+        if not isinstance(told.screen.get(practice.use), bool):
+            yield f"screen: it {practice.use} ({practice.cite}, from {practice.since})"

@@ -20,6 +20,8 @@ def assessed_text(item: Assessed, written: Sequence[str]) -> str:
     lines = [f"tier: {item.found.tier}, {_points(item)}"]
     lines += [f"  at least {one.floor.tier}: {plain(one.floor.reason)}" for one in item.tiering.floors]
     lines += [f"  one answer away from {step.tier}: {step.fact} {shown(step.value)}" for step in item.steps[:5]]
+    if (more := len(item.steps) - 5) > 0:
+        lines.append(f"  {count(more, 'more answer')} would raise it alone: `ai-factory assess --json` lists them")
     lines.append(f"controls on {item.found.as_of}: {_numbers(item.found)}")
     lines += [f"  {_changed(one)}" for one in item.changed()]
     lines += [_clocks(item.found), _retention(item.found)]

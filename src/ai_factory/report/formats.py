@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -22,6 +23,17 @@ FORMATS: Mapping[str, str] = {  # and what each is for
     "markdown": "comments on pull requests",
 }
 
+BEGINNINGS: Mapping[str, str] = {  # how a document of ours begins, by which an earlier one is known
+    "text": r"(?s)error: |.*(?:^|\n)(?:gate (?:passed|failed): tier |\d+ projects?(?: \([^\n]*\))?: )[^\n]*\n",
+    "json": r'\{\s*"schema": "ai-factory/',
+    "jsonl": r'\{"type": "(?:finding|control|error|summary)", ',
+    "sarif": r'(?s)\{\s*"\$schema": "[^"]*sarif[^"]*",.{,300}"name": "ai-factory"',
+    "github": r"::(?:error|warning|notice) ",
+    "gitlab": r'\[(?:\]|\s*\{\s*"type": "issue",\s*"check_name": "(?:AF\d{3}|error)")',
+    "junit": r'<\?xml [^>]*\?>\s*<testsuites name="ai-factory"',
+    "markdown": r"### ai-factory ",
+}
+
 
 class Own(NamedTuple):
     """How a command words its own result for people, and as one object."""
@@ -39,6 +51,11 @@ def document(name: str, report: Report, own: Own) -> str:
         return compact(_data(report, own), indent=2)
     made: str = import_module(f"ai_factory.report.{name}").document(report)
     return made
+
+
+def begins(name: str, text: str) -> bool:
+    """Whether a text is an earlier document of ours in that format, or empty: nothing is lost when it goes."""
+    return not text.strip() or re.match(BEGINNINGS[name], text) is not None
 
 
 def _data(report: Report, own: Own) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from ai_factory.governance.applicability import Verdict
 from ai_factory.governance.approvals import SIGN_OFF
 from ai_factory.governance.checking import Result, Status
-from ai_factory.project.gate import Gated, findings_of, may_be_waived
+from ai_factory.project.gate import Gated, findings_of, lacking, may_be_waived
 from ai_factory.report.assessments import UNREVIEWED
 from ai_factory.report.findings import Checked
 from ai_factory.report.findings import row as finding_row
@@ -109,6 +109,6 @@ def _row(result: Result) -> dict[str, Any]:
         "owner": judged.control.owner,
         "duties": [duty.requirement.id for duty in judged.duties if duty.applies],
         "evidence": list(result.evidence),
-        "gaps": [gap._asdict() for gap in result.gaps],
+        "gaps": [gap._asdict() for gap in lacking(result)],
         "may_be_waived": may_be_waived(result),
     }

@@ -37,8 +37,8 @@ def _issue(row: Row, notes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _path(path: str) -> str:
-    """As it is; bytes that are not UTF-8 are spelled out, for JSON has no way to write them that all readers take."""
-    return path.encode("utf-8", "backslashreplace").decode()
+    """On one line; what nobody would see, and bytes that are not UTF-8, are spelled out."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in path)
 
 
 def _errors(report: Report) -> Iterator[dict[str, Any]]:

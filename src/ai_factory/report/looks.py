@@ -112,6 +112,9 @@ def control_text(item: ControlExplanation) -> str:
     lines += [f"  {plain(item.intent)}"] if item.intent else []
     lines += [f"  from tier: {plain(item.tier_floor)}"] if item.tier_floor else []
     lines += [f"  the wording is {item.verified}"] if item.verified else []
+    lines += (
+        [f"  {plain(item.unread)}: this is the embedded text, and the factory may ask for more"] if item.unread else []
+    )
     lines += [f"  evidence: {plain(path)} ({state})" for path, state in item.evidence]
     return "\n".join(lines if item.evidence else [*lines, "  no file here is evidence for it"])
 

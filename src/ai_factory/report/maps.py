@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ai_factory.governance.changes import Change, Effect
@@ -40,15 +40,30 @@ def diff_data(changes: Sequence[Change]) -> dict[str, Any]:
 
 def impact_text(found: Sequence[Impact]) -> str:
     """Each project with the controls and duties that stand otherwise, then the numbers."""
-    lines: list[str] = []
-    for one in found:
-        tier = one.tier if one.tier == one.new_tier else f"{one.tier} → {one.new_tier}"
-        known = f"tier {tier}; controls: {_count(one.controls)}; {count(len(one.duties), 'duty', 'duties')} otherwise"
-        lines.append(f"{plain(one.path)}: {f'not known: {plain(one.unknown)}' if one.unknown else known}")
-        lines += [
-            f"  {row.name}: {row.before} → {row.after} ({plain(row.title)})" for row in (*one.controls, *one.duties)
-        ]
+    lines = [line for one in found for line in _impact(one)]
     return "\n".join([*lines, *_totals(found), UNREVIEWED])
+
+
+def _impact(one: Impact) -> Iterator[str]:
+    yield f"{plain(one.path)}: {f'not known: {plain(one.unknown)}' if one.unknown else _head(one)}"
+    for row in (*one.controls, *one.duties):
+        yield f"  {row.name}: {plain(row.before)} → {plain(row.after)} ({plain(row.title)})"
+    for kind, rows in (("clock", one.clocks), ("retention", one.retention), ("role", one.roles)):
+        yield from (f"  {kind} {plain(row.name)}: {plain(row.before)} → {plain(row.after)}" for row in rows)
+    yield from (f"  not answered yet: {plain(question)}" for question in one.unanswered)
+    yield from (f"  its answers contradict each other: {plain(says)}" for says in one.contradictions)
+
+
+def _head(one: Impact) -> str:
+    """The tier, and how many of each kind stand otherwise; of what is seldom touched only where it is."""
+    tier = one.tier if one.tier == one.new_tier else f"{one.tier} → {one.new_tier}"
+    parts = [f"tier {tier}", f"controls: {_count(one.controls)}"]
+    parts.append(f"{count(len(one.duties), 'duty', 'duties')} otherwise")
+    others = {"clock": one.clocks, "retention row": one.retention, "role": one.roles}
+    parts += [f"{count(len(rows), noun)} otherwise" for noun, rows in others.items() if rows]
+    parts += [f"{count(len(one.unanswered), 'question')} not answered yet"] if one.unanswered else []
+    parts += [count(len(one.contradictions), "contradiction")] if one.contradictions else []
+    return "; ".join(parts)
 
 
 def impact_data(found: Sequence[Impact]) -> dict[str, Any]:
@@ -60,10 +75,17 @@ def impact_data(found: Sequence[Impact]) -> dict[str, Any]:
             "tier": {"before": one.tier, "after": one.new_tier},
             "controls": [{**row._asdict(), "gained": row.gained, "lost": row.lost} for row in one.controls],
             "duties": [row._asdict() for row in one.duties],
+            **{name: [_standing(row) for row in getattr(one, name)] for name in ("clocks", "retention", "roles")},
+            "unanswered": list(one.unanswered),
+            "contradictions": list(one.contradictions),
         }
         for one in found
     ]
     return {"schema": "ai-factory/map-impact/1", "projects": rows}
+
+
+def _standing(row: Effect) -> dict[str, str]:
+    return {"name": row.name, "before": row.before, "after": row.after}
 
 
 def lint_text(found: Sequence[Flaw]) -> str:

@@ -93,7 +93,7 @@ def _escaped(text: str) -> str:
     stop it; a character without width does.
     """
     escaped = "".join(f"\\{char}" if char in MARKUP else char for char in text)
-    return re.sub(r"(?<=[@#!$%&~^])(?=\S)", "\u200b", escaped)
+    return re.sub(r"(?<=[@#!$%&~^])(?=\S)|(?i:(?<=[a-z]:)(?=//)|(?<=\bwww)(?=\.)|(?<=\bGH-)(?=\d))", "\u200b", escaped)
 
 
 def code(text: str) -> str:

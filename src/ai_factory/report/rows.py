@@ -86,7 +86,7 @@ def rows(report: Report) -> list[Row]:
 
 def _row(report: Report, project: Checked, finding: Finding, seen: Counter[str]) -> Row:
     path = f"{project.folder}/{finding.path}" if project.folder else finding.path
-    row = Row(project, finding, path, "", fails(finding, report.fail_on))
+    row = Row(project, finding, path, "", finding.level == LEVELS[0] or fails(finding, report.fail_on))
     # neither the line nor the message: both change while the finding stays
     key = "\n".join([row.rule, path, *sorted(finding.controls if row.rule in ("AF007", "AF008", "AF009") else ())])
     seen[key] += 1

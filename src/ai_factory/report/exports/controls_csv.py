@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from ai_factory.governance.checking import Result
 from ai_factory.project.export import State, evidence
+from ai_factory.project.gate import lacking
 from ai_factory.report.exports import sheet
 from ai_factory.report.exports.reasons import why
 from ai_factory.report.exports.said import said_of
 
 COLUMNS = (
     *("id", "title", "verdict", "date", "status", "blocks_release", "owner", "tier_floor", "why", "duties"),
-    *("evidence", "gaps", "waiver", "policies", "nist_ai_rmf", "iso_42001", "system", "as_of", "map"),
+    *("evidence", "gaps", "notes", "waiver", "policies", "nist_ai_rmf", "iso_42001", "system", "as_of", "map"),
 )
 
 
@@ -36,7 +37,8 @@ def _row(result: Result, found: State) -> Mapping[str, str | Sequence[str]]:
         "why": why(judged, found.gated.applies.tier),
         "duties": [f"{duty.requirement.id} ({duty.requirement.cite})" for duty in judged.duties if duty.applies],
         "evidence": [f"{path} {digest or 'is missing'}" for path, digest in evidence(found.gated.subject, result)],
-        "gaps": [f"{gap.path} {gap.message}".strip() for gap in result.gaps],
+        "gaps": [f"{gap.path} {gap.message}".strip() for gap in lacking(result)],
+        "notes": found.notes(control.id),
         "waiver": _waiver(control.id, found),
         "policies": control.policies,
         "nist_ai_rmf": control.nist,

@@ -13,7 +13,7 @@ from ai_factory.report.exports import sheet
 from ai_factory.report.exports.reasons import why
 from ai_factory.report.exports.said import UNCOVERED, Line, checked, lines, said_of
 
-COLUMNS = ("id", "about", "applicable", "justification", "controls", "system", "as_of", "map", "checked")
+COLUMNS = ("id", "about", "applicable", "justification", "controls", "notes", "system", "as_of", "map", "checked")
 ELSEWHERE = "no control of this catalogue speaks to it: to be stated by the firm, above any one system"
 
 
@@ -32,6 +32,7 @@ def _row(one: Line, found: State) -> Mapping[str, str | Sequence[str]]:
         "applicable": _applicable(one),
         "justification": told or ELSEWHERE,
         "controls": one.controls(),
+        "notes": one.notes(found),
         **said_of(found),
         "checked": checked(),
     }

@@ -9,7 +9,7 @@ from ai_factory.project.export import State
 from ai_factory.report.exports import sheet
 from ai_factory.report.exports.said import UNCOVERED, Line, checked, lines, said_of
 
-COLUMNS = ("id", "about", "coverage", "controls", "system", "as_of", "map", "checked")
+COLUMNS = ("id", "about", "coverage", "controls", "notes", "system", "as_of", "map", "checked")
 
 
 def document(found: State) -> bytes:
@@ -24,6 +24,7 @@ def _row(one: Line, found: State) -> Mapping[str, str | Sequence[str]]:
         "about": one.about,
         "coverage": _coverage(one),
         "controls": one.controls(),
+        "notes": one.notes(found),
         **said_of(found),
         "checked": checked(),
     }

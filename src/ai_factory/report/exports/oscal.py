@@ -70,6 +70,11 @@ def moment(date: str) -> str:
     return f"{date}T00:00:00Z"
 
 
+def last_moment(date: str) -> str:
+    """The last moment of a day."""
+    return f"{date}T23:59:59Z"
+
+
 def filled(node: Node) -> Node:
     """The node without what is empty, for which OSCAL has no place."""
     return {name: value for name, value in node.items() if value not in ([], "", None)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ai_factory.check import Waiver
 from ai_factory.governance.applicability import Verdict
 from ai_factory.governance.checking import Result, Status
 from ai_factory.project.export import State, evidence
+from ai_factory.project.gate import lacking
 from ai_factory.report.exports import oscal, oscal_profile
 from ai_factory.report.exports.oscal import Node
 from ai_factory.report.exports.reasons import why
@@ -77,6 +78,7 @@ def _result(found: State) -> Node:
         "observations": [_observation(row) for row in rows],
         "risks": [_risk(row, row.waiver) for row in rows if row.waiver],
         "findings": [_finding(row) for row in rows],
+        "remarks": _notes(found.gated.warnings),
     }
     return oscal.filled(made)
 
@@ -144,14 +146,19 @@ def _finding(row: About) -> Node:
         "target": {"type": "objective-id", "target-id": oscal.objective(row.control), "status": status},
         "related-observations": [{"observation-uuid": row.identifier("observation")}],
         "related-risks": [{"risk-uuid": row.identifier("risk")}] if row.waiver else [],
+        "remarks": _notes(row.found.notes(row.control)),
     }
     return oscal.filled(made)
 
 
 def _gaps(result: Result) -> str:
     """What is missing, in one line."""
-    lines = [f"{gap.path} {gap.message}".strip() for gap in result.gaps]
-    return "; ".join(lines) or ("people have to approve it" if result.status is Status.PERSON else "nothing is missing")
+    return "; ".join(f"{gap.path} {gap.message}".strip() for gap in lacking(result)) or "nothing is missing"
+
+
+def _notes(notes: Sequence[str]) -> str:
+    """What the gate tells beside its verdict; empty where it tells nothing."""
+    return oscal.prose("; ".join(notes)) if notes else ""
 
 
 def _risk(row: About, waiver: Waiver) -> Node:
@@ -163,5 +170,5 @@ def _risk(row: About, waiver: Waiver) -> Node:
         "statement": oscal.prose(_gaps(row.result)),
         "props": [oscal.prop("owner", waiver.owner), oscal.prop("approver", waiver.approver)],
         "status": "deviation-approved",
-        "deadline": oscal.moment(waiver.until),
+        "deadline": oscal.last_moment(waiver.until),
     }

@@ -25,6 +25,11 @@ class Line(NamedTuple):
     def applying(self) -> tuple[Result, ...]:
         return tuple(one for one in self.results if one.judgement.verdict is not Verdict.NONE)
 
+    def notes(self, found: State) -> list[str]:
+        """What the gate tells of these controls that stands in no way yet."""
+        told = [note for one in self.applying for note in found.notes(one.judgement.control.id)]
+        return list(dict.fromkeys(told))
+
     def controls(self) -> list[str]:
         """Each control with what it is to the system and how it stands."""
         return [_standing(one) for one in self.results]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ai_factory.report.plain import plain
 
 FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"  # what a spreadsheet takes for a formula at the head of a cell
-BETWEEN = "; "
+BETWEEN = "; "  # within a value a semicolon is shown as a comma
+BEGUN = re.compile(rf"(^|;\s*)(?=\s*[{re.escape(FORMULA)}])")
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, str | Sequence[str]]]) -> bytes:
@@ -22,10 +24,12 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, str | Sequence[str
 
 
 def _cell(value: str | Sequence[str]) -> str:
-    return safe(value) if isinstance(value, str) else BETWEEN.join(map(safe, value))
+    return safe(value) if isinstance(value, str) else BETWEEN.join(safe(one.replace(";", ",")) for one in value)
 
 
 def safe(text: str) -> str:
-    """One line that is text: an apostrophe stands before what would be a formula, as OWASP advises."""
-    shown = plain(text)
-    return f"'{shown}" if shown.lstrip()[:1] and shown.lstrip()[0] in FORMULA else shown
+    """One line that is text: an apostrophe stands before what would be a formula, as OWASP advises.
+
+    After a semicolon too: where that parts cells in a person's country, what follows it begins one.
+    """
+    return BEGUN.sub(r"\1'", plain(text))
