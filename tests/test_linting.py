@@ -149,7 +149,7 @@ def test_what_is_broken_on_purpose_is_found(document: str, old: str, new: str, a
     [
         (Backed(OURS - {"MON-01"}, None), "MON-01", "has no check of its own: say `today: presence`, or that it needs"),
         (Backed({*OURS, "AUD-01"}, None), "AUD-01", "has a check of its own: take `today` out"),
-        (Backed(OURS, set()), "DATA-06", "has no evidence from a component and no check: say that it needs a person"),
+        (Backed(OURS, set()), "DATA-07", "has no evidence from a component and no check: say that it needs a person"),
     ],
 )
 def test_a_control_says_what_looks_at_it(backed: Backed, control: str, message: str) -> None:

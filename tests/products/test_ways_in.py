@@ -162,6 +162,7 @@ def test_the_page_tells_the_inputs_of_the_action() -> None:
     assert dict(rows) == {name: rules["default"] for name, rules in action()["inputs"].items()}
 
 
+@pytest.mark.slow
 def test_the_action_installs_its_own_commit(release: Path, project: Path, tmp_path: Path) -> None:
     """With the exact packages of its constraints; that needs a package index. Then drift, and healed again."""
     shell, temp = Shell(project, tmp_path / "home"), tmp_path / "temp"
@@ -348,6 +349,7 @@ def test_a_wheel_that_was_changed_on_the_way_is_refused(carried: Path, programs:
     assert (done.code, "Hashes are required" in done.text) == (1, True)
 
 
+@pytest.mark.slow
 def test_the_image_installs_as_the_page_does(installed: Path, project: Path, tmp_path: Path) -> None:
     """From the same folder and list, by the same command; its own command checks a project. Hadolint finds nothing."""
     place = recipes.written("install-without-a-network", "image/Containerfile", tmp_path)
