@@ -905,7 +905,7 @@ def test_this_project_writes_its_documents_and_the_same_each_time(written: Paths
     ("name", "change", "message"),
     [
         (SCOPE, lambda d: d["use"].update(necessity=" "), "`use.necessity` is empty"),
-        (SCOPE, lambda d: d["use"].update(harm="To be decided"), "`use.harm` is empty or a placeholder"),
+        (SCOPE, lambda d: d["use"].update(harm="To be decided"), "`use.harm` is empty or a"),
         (SCOPE, lambda d: d["threats"][0].pop("answer"), "`threats: answer` is empty"),
         (SCOPE, lambda d: d["foreseeable_misuse"].append(""), "`foreseeable_misuse` is empty"),
         (SCOPE, lambda d: d["oversight"].pop("fallback"), "`oversight.fallback` is empty"),
