@@ -108,7 +108,7 @@ def project() -> Subject:
     evaluation = {"gate": {"passed": True, "failures": []}, "model_version": MODEL, "results": rows}
     for name, content in {**EVIDENCE, "evaluation": evaluation}.items():
         files |= evidence(name, content, files, CONTRACT, THRESHOLDS)
-    files = changed(files, "governance/notices.yaml", lambda rules: rules.update(reviewed_by="c@x", reviewed_on=TODAY))
+    files = changed(files, "governance/notices.yaml", lambda rules: rules.update(reviewed_by="c@bank.example", reviewed_on=TODAY))
     files |= dossier(files)
     paths = {"constraints.txt": Entry("base", "managed", base=blob_id(files["constraints.txt"].content))}
     paths[RECORD] = Entry("governance", "produced")
@@ -235,6 +235,8 @@ MUTATIONS: list[tuple[str, str, Change, str]] = [
     ),
     ("HUM-01", f"{GOV}/scope.yaml", lambda d: d["oversight"].update(who_stops=""), "`oversight.who_stops` is empty"),
     ("TRA-02", f"{GOV}/notices.yaml", lambda d: d.update(reviewed_by=None), "counsel has not reviewed the texts"),
+    ("TRA-02", f"{GOV}/notices.yaml", lambda d: d.update(reviewed_by="x"), "counsel has not reviewed the texts"),
+    ("TRA-02", f"{GOV}/notices.yaml", lambda d: d.update(reviewed_on="2099-01-01"), "counsel has not reviewed"),
     ("TRA-02", f"{GOV}/notices.yaml", lambda d: d["regimes"]["US-ECOA"].pop("cite"), "US-ECOA has no `cite`"),
     ("AUD-03", "ops/audit.yaml", lambda d: d["retention"][0].pop("keep_days"), "lacks `keep_days` or a `reason`"),
     ("AUD-03", "ops/audit.yaml", lambda d: d.update(retention=[]), "for no record how long it is kept"),

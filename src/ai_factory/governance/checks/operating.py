@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ai_factory.governance.checking import Gap, Subject
+from ai_factory.people import is_address
 from ai_factory.governance.schedules import Deadline
 
 CONSTRAINTS, ACCESS, SCOPE = "constraints.txt", "governance/access.yaml", "governance/scope.yaml"
@@ -89,10 +90,12 @@ def noticed(subject: Subject) -> Iterator[Gap]:
 
 
 def reviewed(subject: Subject) -> Iterator[Gap]:
-    """Counsel has looked at the notices."""
+    """Somebody with an address has looked at the notices for counsel, on a day that has come."""
     rules = subject.yaml(NOTICES)
-    if not rules.get("reviewed_by") or not rules.get("reviewed_on"):
-        yield Gap(NOTICES, "counsel has not reviewed the texts", "counsel sets `reviewed_by` and `reviewed_on`")
+    who, day = (str(rules.get(name) or "") for name in ("reviewed_by", "reviewed_on"))
+    if not is_address(who) or not "" < day <= subject.today:
+        hint = "counsel sets `reviewed_by`, an address, and `reviewed_on`"
+        yield Gap(NOTICES, "counsel has not reviewed the texts", hint)
 
 
 def monitored(subject: Subject) -> Iterator[Gap]:
