@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ai_factory.governance.checking import Gap, Subject
-from ai_factory.people import is_address
 from ai_factory.governance.schedules import Deadline
+from ai_factory.people import is_address
 
 CONSTRAINTS, ACCESS, SCOPE = "constraints.txt", "governance/access.yaml", "governance/scope.yaml"
 RUNBOOK, RECORD = "ops/runbook.md", "governance/applicability.json"
