@@ -14,6 +14,7 @@ from tests import kit
 
 for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):  # what a run in CI does otherwise has tests of its own
     os.environ.pop(name, None)  # before any fixture of a module is made
+os.environ.update(kit.IDENTITY)  # for those fixtures too: a machine may know nobody
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born deaf to it; tests interrupt
 
 # the same examples each time, so that a failure is the doing of the change at hand; more and others with EXAMPLES=N
@@ -32,16 +33,11 @@ def _own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("AI_FACTORY_CACHE", str(home / "cache"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    for name, value in kit.IDENTITY.items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")
 def _pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in kit.IDENTITY.items():
-            patch.setenv(name, value)
-        return kit.small_factory(tmp_path_factory.mktemp("pattern") / "factory")
+    return kit.small_factory(tmp_path_factory.mktemp("pattern") / "factory")
 
 
 @pytest.fixture
