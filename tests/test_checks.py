@@ -108,7 +108,9 @@ def project() -> Subject:
     evaluation = {"gate": {"passed": True, "failures": []}, "model_version": MODEL, "results": rows}
     for name, content in {**EVIDENCE, "evaluation": evaluation}.items():
         files |= evidence(name, content, files, CONTRACT, THRESHOLDS)
-    files = changed(files, "governance/notices.yaml", lambda rules: rules.update(reviewed_by="c@bank.example", reviewed_on=TODAY))
+    files = changed(
+        files, "governance/notices.yaml", lambda rules: rules.update(reviewed_by="c@bank.example", reviewed_on=TODAY)
+    )
     files |= dossier(files)
     paths = {"constraints.txt": Entry("base", "managed", base=blob_id(files["constraints.txt"].content))}
     paths[RECORD] = Entry("governance", "produced")
