@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from tests import kit
 
+pytest_plugins = ("tests.approving",)  # its fixtures
 for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):  # what a run in CI does otherwise has tests of its own
     os.environ.pop(name, None)  # before any fixture of a module is made
 os.environ.update(kit.IDENTITY)  # for those fixtures too: a machine may know nobody

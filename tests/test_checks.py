@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -20,6 +21,7 @@ from ai_factory.governance.applicability import applicability
 from ai_factory.governance.checking import Gap, Status, Subject, gaps_of, result
 from ai_factory.governance.checks import CHECKS as BEFORE
 from ai_factory.governance.checks import IN_USE, operating
+from ai_factory.governance.checks import dossier as dossier_checks
 from ai_factory.governance.checks.dossier import RECORD, both
 from ai_factory.governance.reading import read
 from ai_factory.governance.record import record
@@ -37,6 +39,7 @@ GOV, SYSTEM, FACTS = "governance", "governance/system.yaml", "governance/facts.y
 THRESHOLDS = "evals/thresholds.yaml"
 CONTRACT, QUALITY = "contracts/applications.odcs.yaml", "evidence/data-quality.json"
 SCOPE, DOSSIER = "governance/scope.yaml", "governance/dossier.yaml"
+RUNBOOK = "default/ops/runbook.md"  # of a golden tree; one that shows only what differs may have none
 OPEN = {"finding": "leak", "severity": "high", "owner": "team", "due": "2027-01-01"}
 Change = Callable[[Any], None]
 CHECKS = {name: both(check, IN_USE[name]) if name in IN_USE else check for name, check in BEFORE.items()}
@@ -438,12 +441,10 @@ def replaced(due: Applied[Retention], **change: Any) -> Applied[Retention]:
     return due._replace(row=due.row._replace(**change))
 
 
-@pytest.mark.parametrize("name", golden.BLUEPRINTS)
+@pytest.mark.parametrize("name", [name for name in golden.BLUEPRINTS if (golden.GOLDEN / name / RUNBOOK).exists()])
 def test_the_runbook_of_a_project_names_every_clock_of_the_map(name: str) -> None:
     """With all its times, and how far each was checked: a clock that is added there is added to the template."""
-    place = golden.GOLDEN / name / "default/ops/runbook.md"
-    if not place.exists():
-        pytest.skip("it shows what differs from another blueprint, or has no runbook")
+    place = golden.GOLDEN / name / RUNBOOK
     clocks = project().known.regulation.schedules.clocks
     running = tuple(Applied(one, "", False, "", True, ()) for one in clocks.values())
     files = {"ops/runbook.md": File(place.read_bytes())}
@@ -540,3 +541,14 @@ def test_a_project_that_writes_no_documents_shows_other_evidence() -> None:
     held = replace(sound, lock=sound.lock._replace(paths={"docs/use.md": entry}))
     assert [gap.message for gap in found("TRA-03", bare)] == ["nothing in this project is evidence for it"]
     assert found("TRA-03", held) == []
+
+
+def test_the_gate_and_the_project_refuse_the_same_words() -> None:
+    """Neither runs the other's code: both hold the same patterns for placeholders and figures."""
+    place = ROOT / "templates/governance/files/src/{{ package }}/controls/dossier.py"
+    assigned = [node for node in ast.parse(place.read_text("utf-8")).body if isinstance(node, ast.Assign)]
+    theirs = {node.targets[0].id: node.value for node in assigned if isinstance(node.targets[0], ast.Name)}
+    for name in ("EMPTY", "FIGURE", "THOUSANDS"):
+        call = theirs[name]
+        assert isinstance(call, ast.Call)
+        assert ast.literal_eval(call.args[0]) == getattr(dossier_checks, name).pattern

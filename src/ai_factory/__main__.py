@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -32,9 +33,9 @@ def main() -> None:
 def _show_all() -> None:
     """What a terminal cannot show goes there escaped, as JSON does it: no letter is to end a command."""
     for stream in (sys.stdout, sys.stderr):
-        if stream and stream.encoding.lower() != "utf-8":  # none where it was closed
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":  # not where it was closed
             codecs.register_error("shown", _shown)
-            stream.reconfigure(errors="shown")  # type: ignore[union-attr]  # both are text over bytes here
+            stream.reconfigure(errors="shown")
 
 
 def _shown(error: UnicodeError) -> tuple[str, int]:

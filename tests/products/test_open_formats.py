@@ -12,10 +12,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests import golden
+from tests.approving import DAY, assessed
 from tests.components import install
 from tests.kit import cli
 from tests.products.product import Make, Product
-from tests.stories.test_gate import DAY, assessed
 
 pytestmark = pytest.mark.product
 READER = Path(install.__file__).parent / "formats.py"

@@ -3,39 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ai_factory import documents
+from tests.approving import REGISTER, WHO, rows, sign_off
 from tests.kit import cli, commit, git, put, snapshot
-from tests.stories.test_gate import assessed
-
-REGISTER = """\
-# Who approved what.
-required_roles: [business owner]
-
-subjects:
-  - governance/facts.yaml
-  - ops/*.md
-
-approvals: []
-"""
-WHO = ("--approver", "owner@example.org", "--author", "author@example.org", "--expires", "2027-06-30")
-
-
-@pytest.fixture
-def governed(project: Path, tmp_path: Path) -> Path:
-    """A project of low risk that was assessed and has a register, all committed by test@example.org."""
-    put(project, {"governance/approvals.yaml": REGISTER})
-    assessed(project, tmp_path)
-    commit(project)
-    return project
-
-
-def rows(project: Path) -> list[dict[str, Any]]:
-    found = documents.load((project / "governance/approvals.yaml").read_bytes(), "approvals")["approvals"]
-    return list(found)
 
 
 def weigh(project: Path) -> None:
@@ -44,12 +16,6 @@ def weigh(project: Path) -> None:
     data = [part for fact, value in facts.items() for part in ("--data", f"{fact}={value}")]
     cli("assess", *data, cwd=project)
     commit(project)
-
-
-def sign_off(project: Path) -> str:
-    """How the control on approvals stands."""
-    found = cli("gate", "--json", cwd=project).data["controls"]
-    return next(str(row["status"]) for row in found if row["control"] == "GOV-06")
 
 
 def test_an_approval_is_written_for_the_subjects_as_they_are(governed: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ai_factory import documents
+from tests.approving import assessed
 from tests.kit import cli, converse, git, put, snapshot
-from tests.stories.test_gate import assessed
 
 ROOT = Path(__file__).parent.parent.parent
 USES = [

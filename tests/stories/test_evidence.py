@@ -9,8 +9,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from tests.approving import DAY, assessed
 from tests.kit import cli, commit, git, put
-from tests.stories.test_gate import DAY, assessed
 
 
 def verified(archive: Path, folder: Path) -> tuple[int, str]:

@@ -26,8 +26,8 @@ from ai_factory.cli import export as commands
 from ai_factory.governance.frameworks import ISO_42001, NIST_AI_RMF
 from ai_factory.report.assessments import UNREVIEWED
 from ai_factory.report.exports import OF_FACTORY, OF_PROJECT, sheet
+from tests.approving import DAY, assessed
 from tests.kit import IDENTITY, Result, cli, commit, git, put, small_factory, small_project, snapshot
-from tests.stories.test_gate import DAY, assessed
 from tests.trust.test_outputs import NAMES, orders
 
 OSCAL: Mapping[str, Any] = {
@@ -38,7 +38,7 @@ OSCAL: Mapping[str, Any] = {
 }
 ROOT = Path(__file__).parent.parent.parent
 TABLES = ("csv", "iso-42001-soa", "nist-ai-rmf")
-BILL = {
+BILL: dict[str, Any] = {
     "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
     "bomFormat": "CycloneDX",
     "specVersion": "1.6",
@@ -323,7 +323,7 @@ def test_the_bill_says_how_the_system_stands(ready: Path) -> None:
     assert [(part["name"], part["version"]) for part in parts] == [("core", "1.0.0"), ("extras", "v1.0.0")]
     digest = hashlib.sha256(b"# Card\n").hexdigest()
     card = {"type": "model-card", "url": "docs/model-card.md", "hashes": [{"alg": "SHA-256", "content": digest}]}
-    assert model == {**BILL["components"][0], "externalReferences": [card]}  # type: ignore[index]
+    assert model == {**BILL["components"][0], "externalReferences": [card]}
     assert found["dependencies"] == [
         {
             "ref": "system:small_thing",

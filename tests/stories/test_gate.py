@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
-from ai_factory import documents
+from tests.approving import DAY, assessed
 from tests.kit import cli, commit, git, put, small_factory, small_project, snapshot
 from tests.test_map import OVERLAY
 
 ROOT = Path(__file__).parent.parent.parent
-DAY = ("--as-of", "2026-11-26")
-
-
-def assessed(project: Path, tmp_path: Path, name: str = "internal-code-assistant", **change: Any) -> None:
-    """The project with the facts of an archetype, some of them changed, and a clean screen."""
-    facts = {**documents.load((ROOT / f"tests/archetypes/{name}.yaml").read_bytes(), name), **change}
-    rows = documents.load((ROOT / "controls/assessment.yaml").read_bytes(), "assessment")["screen"]
-    people = {"answered_by": "a@example.org", "reviewed_by": "b@example.org"}
-    screen = {**people, "answers": {row["use"]: False for row in rows}}
-    (tmp_path / "answers.yaml").write_bytes(documents.write({"schema": 1, "facts": facts, "screen": screen}))
-    with patch("ai_factory.cli.assess.today", lambda: DAY[1]):
-        assert cli("assess", "--answers", str(tmp_path / "answers.yaml"), cwd=project).code == 0
 
 
 def statuses(project: Path) -> dict[str, str]:

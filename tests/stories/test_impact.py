@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ai_factory.governance.approvals import REGISTER
-from tests.kit import SMALL, Result, cli, commit, git, put, snapshot
-from tests.stories.test_approve import REGISTER as APPROVALS
-from tests.stories.test_approve import WHO, governed, rows, sign_off  # noqa: F401 - the fixture too
+from tests.approving import CONFIRM, RISK, WHO, gate, release, rows, sign_off, updated, waiting
+from tests.kit import cli, commit, git, put, snapshot
 
-RISK = ("--approver", "risk@example.org", *WHO[2:])
-CONFIRM = ("approve", "business owner", "--confirm", "--approver", "second@example.org")
-COMPONENT = "templates/core/component.yaml"
 COMMENT = "  # the owner asked for it\n"
 
 
@@ -25,53 +20,7 @@ wrote {REGISTER}: commit it
 """
 
 
-@pytest.fixture
-def approved(governed: Path) -> Path:  # noqa: F811 - a fixture
-    """The project, of a tier that asks for two roles, with the approvals of both, committed."""
-    put(governed, {REGISTER: APPROVALS.replace("  - ops/*.md\n", "")})  # a sync changes those
-    facts = {"jurisdictions": "SG", "interacts_with_people": "yes", "effect": "significant"}
-    data = [part for fact, value in facts.items() for part in ("--data", f"{fact}={value}")]
-    assert cli("assess", *data, cwd=governed).code == 0
-    commit(governed)
-    assert cli("approve", "business owner", *WHO, cwd=governed).code == 0
-    assert cli("approve", "risk", *RISK, cwd=governed).code == 0
-    commit(governed)
-    assert sign_off(governed) == "pass"
-    return governed
-
-
-def release(factory: Path, version: str, changes: str) -> None:
-    """A release of the factory and of its core, with what that declares."""
-    put(
-        factory,
-        {
-            "templates/core/CHANGELOG.md": f"# Changelog\n\n## {version}\n\n- more\n\n## 1.0.0\n\n- first\n",
-            COMPONENT: SMALL[COMPONENT] + changes,
-        },
-    )
-    commit(factory, version)
-    git(factory, "tag", f"v{version}")
-
-
-def updated(project: Path, factory: Path, version: str, *changes: str) -> Path:
-    """The project after a sync to a release of these changes, committed."""
-    declared = "".join(f"  - {{ since: {version}, {change} }}\n" for change in changes)
-    release(factory, version, f"changes:\n{declared}" if declared else "")
-    result = cli("sync", "--to", f"v{version}", "--commit", cwd=project)
-    assert result.code == 0, result.err
-    return project
-
-
-def gate(project: Path) -> Result:
-    return cli("gate", "--json", cwd=project)
-
-
-def waiting(project: Path) -> list[dict[str, Any]]:
-    """The findings that block nothing."""
-    return [one for one in gate(project).data["findings"] if (one["rule"], one["level"]) == ("AF009", "warning")]
-
-
-def test_an_approval_says_of_which_commit_and_versions_it_is(governed: Path) -> None:  # noqa: F811 - a fixture
+def test_an_approval_says_of_which_commit_and_versions_it_is(governed: Path) -> None:
     head = git(governed, "rev-parse", "HEAD")
     result = cli("approve", "business owner", *WHO, "--json", cwd=governed)
     (row,) = rows(governed)
@@ -224,7 +173,7 @@ def test_a_factory_that_lacks_what_moved_leaves_it_open(approved: Path) -> None:
     )
 
 
-def test_waivers_that_run_out_are_told(governed: Path) -> None:  # noqa: F811 - a fixture
+def test_waivers_that_run_out_are_told(governed: Path) -> None:
     row = "- {rule: AF007, control: GOV-01, reason: new, owner: a@x, approver: b@x, until: '2026-12-20'}\n"
     put(governed, {".ai-factory/waivers.yaml": row})
     found = cli("gate", "--as-of", "2026-11-26", "--json", cwd=governed).data["warnings"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.approving import DAY, assessed
 from tests.kit import cli, snapshot
-from tests.stories.test_gate import DAY, assessed
 
 ROOT = Path(__file__).parent.parent.parent
 MARCH = str(ROOT / "docs/examples/map-2026-03-01")

@@ -12,8 +12,8 @@ import pytest
 
 from ai_factory.report.formats import FORMATS
 from tests import valid
+from tests.approving import DAY, assessed
 from tests.kit import cli, git, put, small_factory, small_project, snapshot
-from tests.stories.test_gate import DAY, assessed
 from tests.valid import Told
 
 CONTROLS = "src/small_thing/controls"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.approving import assessed
 from tests.kit import cli, put, rules, snapshot
-from tests.stories.test_gate import assessed
 
 AUDIT = "src/small_thing/controls/audit.py"
 PEOPLE = ("--owner", "team@x.example", "--approver", "lead@x.example")

@@ -11,9 +11,8 @@ import pytest
 
 from ai_factory import git as ours
 from ai_factory.governance.approvals import REGISTER, SIGNERS
+from tests.approving import CONFIRM, RISK, WHO, updated, waiting
 from tests.kit import Result, cli, commit, git, put, snapshot
-from tests.stories.test_approve import WHO, governed  # noqa: F401 - a fixture
-from tests.stories.test_impact import CONFIRM, RISK, approved, gate, updated, waiting  # noqa: F401 - the same
 from tests.trust.test_signers import key
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not installed")
@@ -54,7 +53,7 @@ def approve(project: Path, role: str, who: tuple[str, ...]) -> None:
 
 
 @pytest.fixture
-def by_both(approved: Path, keys: dict[str, Path]) -> Path:  # noqa: F811 - a fixture
+def by_both(approved: Path, keys: dict[str, Path]) -> Path:
     """The project with approvals of both roles, each in a commit that its approver signed."""
     approve(approved, "business owner", WHO)
     signed(approved, keys[OWNER])
@@ -169,7 +168,7 @@ def test_a_key_counts_within_its_limits_only(by_both: Path, keys: dict[str, Path
     assert standing(by_both, "--signers", str(by_both.parent / "limited")) == void("risk", why)
 
 
-def test_approvals_on_branches_count_after_a_merge(approved: Path, signers: str, keys: dict[str, Path]) -> None:  # noqa: F811 - a fixture
+def test_approvals_on_branches_count_after_a_merge(approved: Path, signers: str, keys: dict[str, Path]) -> None:
     """The merge itself is signed by nobody, and brings the rows of both sides together."""
     git(approved, "checkout", "-q", "-b", "side")
     approve(approved, "risk", RISK)
@@ -191,7 +190,7 @@ def rows_of(project: Path) -> dict[str, str]:
     return {"": head, **{row.partition("\n")[0]: f"  - role: {row}" for row in rows}}
 
 
-def test_a_squash_loses_the_signature(approved: Path, signers: str, keys: dict[str, Path]) -> None:  # noqa: F811 - a fixture
+def test_a_squash_loses_the_signature(approved: Path, signers: str, keys: dict[str, Path]) -> None:
     git(approved, "checkout", "-q", "-b", "side")
     approve(approved, "business owner", WHO)
     signed(approved, keys[OWNER])
@@ -252,7 +251,7 @@ def test_a_confirmation_counts_by_the_signature_of_whoever_confirms(
 
 
 @pytest.fixture
-def own(approved: Path, keys: dict[str, Path]) -> Path:  # noqa: F811 - a fixture
+def own(approved: Path, keys: dict[str, Path]) -> Path:
     """The project with signers of its own, which the platform's people keep, and approvals by both."""
     people = (PLATFORM, OWNER, OFFICER)
     put(approved, {SIGNERS: "".join(line(keys, who) for who in people)})

@@ -22,6 +22,7 @@ from ai_factory.workspace import Folder, find_repository
 PAGE = 1024 * 1024  # bytes of a job's page on GitHub, all steps together
 AUTO = ""  # the format where none is asked for: text, and annotations too in a job of GitHub Actions
 LOCAL = ("text", "json", AUTO)  # the formats that name files from the project, not from the repository
+PLAIN = Own()  # a result that is worded as that of a check
 
 
 class Asked(NamedTuple):
@@ -55,7 +56,7 @@ def _target(text: str) -> tuple[str, str]:
     return kind, place
 
 
-def deliver(report: Report, wanted: Asked, own: Own = Own()) -> int:  # noqa: B008 - a value that nobody changes
+def deliver(report: Report, wanted: Asked, own: Own = PLAIN) -> int:
     """Write the files, then print; the exit code, which is 2 where a file could not be written."""
     told = _placed(report) if wanted.files or wanted.format not in LOCAL or _on_github(wanted) else report
     told = _written(told, wanted, own)

@@ -100,7 +100,8 @@ def _decision_findings(paths: Paths, today: date) -> list[Finding]:
         "approvals.yaml",
         lambda _: [*check_approvals(paths, today, ask), *check_history(paths)],
     )
-    accepted = not any(_on_acceptance(paths, one) for one in approvals)
+    needed = {f"approval of the {_accepting(paths)}", "governance/approvals.yaml"}
+    accepted = needed.isdisjoint(one.subject for one in approvals)
     return [
         *_judged(paths, "facts.yaml", check_facts),
         *_judged(paths, "risk-assessment.yaml", lambda risks: check_risks(risks, today, accepted)),
@@ -109,10 +110,9 @@ def _decision_findings(paths: Paths, today: date) -> list[Finding]:
     ]
 
 
-def _on_acceptance(paths: Paths, finding: Finding) -> bool:
-    """Whether it keeps the approval from holding that accepts what remains of the risks."""
-    role = "risk" if "risk" in ROLES[_tier(paths)] else "business owner"
-    return finding.subject in (f"approval of the {role}", "governance/approvals.yaml")
+def _accepting(paths: Paths) -> str:
+    """The role whose approval accepts what remains of the risks."""
+    return "risk" if "risk" in ROLES[_tier(paths)] else "business owner"
 
 
 def _judged(
