@@ -7,13 +7,15 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ai_factory import lock
+from ai_factory.tree import blob_id
 from tests import golden, kit, markdown, recipes, valid
 from tests.shell import BIN, Shell
 
@@ -311,6 +313,60 @@ def test_the_jobs_of_a_stamped_project_report_what_drifts(server: Shell, tmp_pat
             assert [(one.rule, one.path) for one in valid.read(name, (folder / file).read_text())] == found
         assert [(one.rule, one.path) for one in valid.read("github", ran.text)] == found
     assert kit.git(folder, "status", "--porcelain") == f"M {path}"
+
+
+STAGES = "src/small/controls/stages.py"
+PULL_REQUESTS: Mapping[str, tuple[Callable[[Path], object], int, list[tuple[str, str]]]] = {
+    # what the branch brings, the exit code, and what is found
+    "an honest change": (lambda here: kit.put(here, {"docs/more.md": "more"}), 0, []),
+    "an edit with a lock that fits it": (lambda here: forged(here, STAGES), 2, [("AF005", STAGES), ("AF002", STAGES)]),
+    "an edit that waives itself": (lambda here: waived(here, STAGES), 1, [("AF002", STAGES)]),
+    "another answer, applied": (
+        lambda here: kit.cli("sync", "--data", "owner_team=other", "--commit", cwd=here),
+        0,
+        [],
+    ),
+}
+
+
+def forged(here: Path, path: str) -> None:
+    """Edit a managed file, and its row in the lock."""
+    place = here / path
+    place.write_bytes(place.read_bytes() + b"# more\n")
+    data = json.loads((here / lock.LOCK).read_text())
+    data["paths"][path]["base"] = blob_id(place.read_bytes())
+    kit.put(here, {lock.LOCK: json.dumps(data)})
+
+
+def waived(here: Path, path: str) -> None:
+    """Edit a managed file, and add the waiver to the same branch."""
+    (here / path).write_bytes((here / path).read_bytes() + b"# more\n")
+    row = f"- {{rule: AF002, path: {path}, reason: a fix, owner: a@x, approver: b@x, until: '2999-12-31'}}\n"
+    kit.put(here, {lock.WAIVERS: row})
+
+
+@pytest.mark.parametrize("name", PULL_REQUESTS)
+def test_a_pull_request_of_a_stamped_project_cannot_excuse_itself(name: str, server: Shell, tmp_path: Path) -> None:
+    """On both hosts, in the clone that each makes: all branches of GitHub's checkout, the one branch of GitLab's."""
+    change, code, found = PULL_REQUESTS[name]
+    answers = f"--data ai_factory_install=ai-factory=={VERSION} --data package=small"
+    server.must(f"cd {tmp_path} && ai-factory new blank small --defaults --with ci-gitlab {answers} && cd small")
+    folder = tmp_path / "small"
+    kit.git(folder, "checkout", "-q", "-b", "feature")
+    change(folder)
+    kit.commit(folder, name)
+    job = yaml.safe_load((folder / ".gitlab-ci.yml").read_text())["factory"]
+    steps = yaml.safe_load((folder / ".github/workflows/ci.yml").read_text())["jobs"]["factory"]["steps"]
+    assert steps[0]["with"] == {"persist-credentials": False, "fetch-depth": 0}
+    assert job["variables"] == {"GIT_DEPTH": "0"}
+    server.must(f"cd {tmp_path} && git clone -q {folder} github && git -C github checkout -q feature && cd github")
+    ran = recipes.run_steps(server, tmp_path / "temp", steps, {}, GITHUB_BASE_REF="main")
+    assert [(one.rule, one.path) for one in valid.read("github", ran.text)] == found, ran.text
+    server.must(f"cd {tmp_path} && git clone -q --single-branch --branch feature {folder} gitlab && cd gitlab")
+    done = recipes.run_job(server, tmp_path / "job", job, CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main")
+    report = (tmp_path / "gitlab" / job["artifacts"]["reports"]["codequality"]).read_text()
+    assert [(one.rule, one.path) for one in valid.read("gitlab", report)] == found
+    assert (ran.code, done.code) == (code, code), done.text
 
 
 # ---- without a network ---------------------------------------------------------------------------
