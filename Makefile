@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TOOLS := .venv/debian
 INSTALLED := .venv/.installed
+EXTRAS := github,gitlab,gitea,dask
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help
@@ -17,7 +18,7 @@ install: $(INSTALLED) ## create .venv with the exact dependencies last tested
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python $(PIP) -c constraints.txt 'pip>=25.1' # the first with --group
-	$(BIN)/python $(PIP) -c constraints.txt -e . --group dev
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[$(EXTRAS)]' --group dev
 	@touch $@
 
 # Servers that the tests talk to. Without them those tests are skipped, and say why.
@@ -60,7 +61,7 @@ golden: install ## write tests/golden/ anew: read its diff as you would read cod
 
 .PHONY: constraints
 constraints: install ## write constraints.txt anew: the newest versions that the bounds allow
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --group dev pyproject.toml \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group dev pyproject.toml \
 	  --no-header --no-annotate --no-emit-index-url --output-file constraints.txt
 
 .PHONY: canary

@@ -8,7 +8,7 @@ run() { # run NAME PYTHON [OPTION...]
   shift 2
   folder=.venv/matrix/$name
   "$uv" venv --quiet --clear --python "$python" "$folder"
-  "$uv" pip install --quiet --python "$folder/bin/python" "$@" -e . --group dev
+  "$uv" pip install --quiet --python "$folder/bin/python" "$@" -e ".[github,gitlab,gitea,dask]" --group dev
   echo "== $name: $("$folder/bin/python" --version)"
   "$folder/bin/python" -m pytest -q -m "not slow and not product"
 }

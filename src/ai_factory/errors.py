@@ -78,6 +78,29 @@ class SignatureError(FactoryError):
     kind = "signature"
 
 
+FAILURES = {  # of which kind a failure in a fleet is: whether another try may help
+    "transient": "try again later",
+    "permission": "a right is missing: whoever gives rights must act",
+    "conflict": "somebody else has moved on: look, then plan again",
+    "policy": "a rule forbids it: whoever owns the rule must act",
+    "bug": "nobody thought of it: it is ours, or the host's",
+}
+
+
+class ForgeError(FactoryError):
+    """A code host refuses, or cannot be reached; `failure` is one of FAILURES, `after` the seconds to wait first."""
+
+    kind = "forge"
+
+    def __init__(self, message: str, failure: str, hint: str = "", after: float = 0) -> None:
+        super().__init__(message, hint)
+        self.failure = failure
+        self.after = after
+
+    def __reduce__(self) -> tuple[type[ForgeError], tuple[str, str, str, float]]:
+        return ForgeError, (self.message, self.failure, self.hint, self.after)  # it may cross from another machine
+
+
 class ConsentError(FactoryError):
     """A person must agree first."""
 

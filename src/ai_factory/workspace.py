@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Container, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ai_factory.errors import FactoryError, LockError, MachineError, ProjectError
 from ai_factory.lock import FOLDER, LOCK
@@ -24,6 +24,40 @@ NAME_LIMIT = 255  # bytes of a name
 SIZE_LIMIT = 64 * 1024 * 1024  # bytes of one file; a larger one is nobody's template
 
 
+class Files(Protocol):
+    """The files of a project at one moment, by POSIX path: those of a folder, or those of a commit."""
+
+    @property
+    def root(self) -> str:
+        """Where they lie, for messages, and for what git is asked there."""
+
+    @property
+    def objects(self) -> str:
+        """The folder of the objects of their repository; empty outside of one."""
+
+    @property
+    def modes(self) -> bool:
+        """Whether the executable bit means anything."""
+
+    def read(self, path: str) -> File | None:
+        """The file at the path, or None when there is none."""
+
+    def read_all(self, paths: Iterable[str]) -> dict[str, File]:
+        """The files at those paths that exist."""
+
+    def reaches(self, path: str) -> bool:
+        """Whether the path can be reached without following a link."""
+
+    def is_elsewhere(self, path: str) -> bool:
+        """Whether the path lies in another repository."""
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a folder lies at the path."""
+
+    def walk(self, folder: str = "") -> Iterator[str]:
+        """All files and links below `folder`, sorted."""
+
+
 class Folder:
     """The files below one folder, by POSIX path."""
 
@@ -31,6 +65,17 @@ class Folder:
         self.root = os.path.realpath(root)
         self._known: set[str] = {""}  # folders that have been found to lie inside
         self._own: set[str] = {""}  # and of them those that are no other repository's
+
+    @property
+    def objects(self) -> str:
+        """The folder of the objects of the repository that this lies in; empty outside of one."""
+        found = find_repository(self.root)
+        return os.path.join(found.common, "objects") if found else ""
+
+    @property
+    def modes(self) -> bool:
+        """Whether the executable bit means anything here."""
+        return keeps_modes(self.root)
 
     def locate(self, path: str) -> str:
         """The place of the path on disk, to be written.

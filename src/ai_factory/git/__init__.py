@@ -6,6 +6,7 @@ a factory into its mirror; options and names never mix.
 """
 
 from ai_factory.git.commits import commit, first_commit
+from ai_factory.git.committed import Committed
 from ai_factory.git.exclude import exclude, excluded, include, missing_lines
 from ai_factory.git.history import Version, versions_of
 from ai_factory.git.index import changed_index, forget_index, require_free_index
@@ -32,6 +33,7 @@ from ai_factory.git.objects import (
     resolve,
 )
 from ai_factory.git.process import isolated, run
+from ai_factory.git.reader import Commit, Reader, reading
 from ai_factory.git.references import commit_of, common_ancestor, files_in, tag_times
 from ai_factory.git.scratch import scratch, store
 from ai_factory.git.signatures import Signature, aside, signature, signer
@@ -53,8 +55,11 @@ __all__ = [
     "NOBODY",
     "SUBMODULE",
     "UNKNOWN",
+    "Commit",
+    "Committed",
     "Meeting",
     "Names",
+    "Reader",
     "Release",
     "Signature",
     "Stage",
@@ -88,6 +93,7 @@ __all__ = [
     "parents",
     "project_objects",
     "read_blobs",
+    "reading",
     "releases",
     "repository_of",
     "require_free_index",

@@ -122,7 +122,11 @@ def ignored(root: str, paths: Sequence[str]) -> set[str]:
     if not paths:
         return set()
     stdin = b"\0".join(map(path_bytes, paths))
-    output = finished(["check-ignore", "--verbose", "-z", "--stdin"], root, stdin, expect=(0, 1)).stdout
+    return shared_only(finished(["check-ignore", "--verbose", "-z", "--stdin"], root, stdin, expect=(0, 1)).stdout)
+
+
+def shared_only(output: bytes) -> set[str]:
+    """The paths that git says are hidden, without those that only one clone hides."""
     fields = list(map(os.fsdecode, output.split(b"\0")))[:-1]  # source, line, pattern, path; again and again
     rows = zip(fields[0::4], fields[2::4], fields[3::4], strict=True)
     return {path for source, pattern, path in rows if _is_shared(source) and not pattern.startswith("!")}

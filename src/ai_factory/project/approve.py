@@ -99,7 +99,7 @@ def approve(project: Project, given: Given, today: str) -> Approved:
     content = subject.files[REGISTER].content
     rows = documents.load(content, REGISTER, ProjectError).get("approvals") or []
     gone = [number for number, row in enumerate(rows) if isinstance(row, dict) and row.get("role") == one.role]
-    project.folder.write(REGISTER, File(rows_.with_row(content, gone, approvals.row_of(one), "approvals")))
+    project.disk.write(REGISTER, File(rows_.with_row(content, gone, approvals.row_of(one), "approvals")))
     open_roles = [role for role in approvals.required(register, now.roles) if not _holds(role, held, now)]
     before = tuple(f"{rows[number].get('decision')} by {rows[number].get('approver')}" for number in gone)
     return Approved(one, tuple(open_roles), before, approvals.SIGNERS in subject.files)

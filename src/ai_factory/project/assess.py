@@ -95,7 +95,7 @@ def write(project: Project, assessed: Assessed) -> list[str]:
     for path, content in assessed.files.items():
         before = project.folder.read(path)
         if before is None or _content(before.content) != _content(content):
-            project.folder.write(path, File(content))
+            project.disk.write(path, File(content))
             changed.append(path)
     return changed
 

@@ -44,7 +44,7 @@ def confirm(project: Project, role: str, by: str, today: str) -> Confirmed:
     if against := confirmations.against(register, one, given, now):
         raise ProjectError(f"this confirmation would not count: {against[0]}", "let another person of the role confirm")
     content, row = subject.files[REGISTER].content, approvals.row_of_confirmation(given)
-    project.folder.write(REGISTER, File(rows.with_part(content, "approvals", number, "confirmed", row)))
+    project.disk.write(REGISTER, File(rows.with_part(content, "approvals", number, "confirmed", row)))
     return Confirmed(one._replace(confirmed=given), tuple(waiting), approvals.SIGNERS in subject.files)
 
 

@@ -118,7 +118,7 @@ def take(project: Project, side: str, paths: Sequence[str]) -> Progress:
 def _refuse_obstacles(project: Project, paths: Sequence[str]) -> None:
     """A file can only be put where there is room for it."""
     incoming_files = project.base().theirs
-    found = {path: project.folder.obstacle(path) for path in paths if path in incoming_files}
+    found = {path: project.disk.obstacle(path) for path in paths if path in incoming_files}
     if blocked := {path: there for path, there in found.items() if there}:
         first = next(iter(blocked.values()))
         files = "1 file" if len(blocked) == 1 else f"{len(blocked)} files"
@@ -196,7 +196,7 @@ def _carry_out(
     replaced = {step.path: step.before for step in steps if decisions.get(step.path) == "theirs" and step.before}
     written = {step.path: step.after for step in steps}
     # where a folder or another repository lies instead, what the index has there is the team's
-    decided = [path for path in decisions if path in written or not project.folder.obstacle(path)]
+    decided = [path for path in decisions if path in written or not project.disk.obstacle(path)]
     wanted = {path: written.get(path, project.folder.read(path)) for path in [*decided, lock.BASE, lock.LOCK]}
     contents = {path: as_git_stores(project, status, path, file) for path, file in wanted.items() if file}
     objects = git.store(project.root, [*(file.content for file in replaced.values()), *contents.values()])

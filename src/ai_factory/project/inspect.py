@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
+from functools import partial
 from typing import NamedTuple
 
 from ai_factory import catalog, check, evolve, git, journal
@@ -99,7 +100,8 @@ def preview(project: Project, factory: Factory) -> Plan:
     known, _ = states.known_base(project)
     now = git.status(project.root) if find_repository(project.root) else git.UNKNOWN
     past = declared(made, pending, project.lock.answers, answers)
-    return states.merged(project, target, known, now, past)[0]
+    seen = states.Seen(project, now, partial(git.ignored, project.root))
+    return states.merged(seen, target, known, past)[0]
 
 
 def _team(project: Project) -> Iterator[tuple[str, str]]:

@@ -11,18 +11,23 @@ from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
 from ai_factory.tree import digest
-from ai_factory.workspace import Folder, find_project
+from ai_factory.workspace import Files, Folder, find_project
 
 
 class Project(NamedTuple):
-    """A stamped folder and what its lock says."""
+    """A stamped folder, or one at a commit, and what its lock says."""
 
-    folder: Folder
+    folder: Files
     lock: Lock
 
     @property
     def root(self) -> str:
         return self.folder.root
+
+    @property
+    def disk(self) -> Folder:
+        """The folder, to be written in."""
+        return Folder(self.root)
 
     def reopened(self) -> Project:
         """The project with its lock as it is by now. Raises as `open_project` does."""

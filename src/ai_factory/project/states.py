@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from ai_factory import git, lock, markers, versions
 from ai_factory.base import Base
@@ -17,7 +18,6 @@ from ai_factory.plan import Change, Plan, Target
 from ai_factory.project.opening import Project
 from ai_factory.render import Rendered
 from ai_factory.tree import File, blob_id, normalized
-from ai_factory.workspace import keeps_modes
 
 
 def reference(record: Lock, origin: str, wish: Manifest) -> str:
@@ -31,17 +31,24 @@ def reference(record: Lock, origin: str, wish: Manifest) -> str:
     return versions.newest(tags) or record.factory.version
 
 
-def merged(
-    project: Project, target: Target, base: Base, status: Status, declared: Declared
-) -> tuple[Plan, Mapping[str, File | None]]:
+class Seen(NamedTuple):
+    """A project at one moment: its files, what git says of them, and which of some paths git hides there."""
+
+    project: Project
+    status: Status
+    ignored: Callable[[Sequence[str]], set[str]]
+
+
+def merged(seen: Seen, target: Target, base: Base, declared: Declared) -> tuple[Plan, Mapping[str, File | None]]:
     """The plan that brings the project to the target, and the files of lock and target as it saw them."""
-    ours = _ours(project, target, status)
-    combine = partial(_combine, project.root, git.Names(markers.OURS, f"factory-{target.origin.version}"))
+    project = seen.project
+    ours = _ours(seen, target)
+    combine = partial(_combine, project.folder.objects, git.Names(markers.OURS, f"factory-{target.origin.version}"))
     changes = merge(project.lock, base.files, ours, target, declared, combine)
     within = tuple(f"{path}/" for path in ours.modules)  # another repository's: not looked at, and not written
     paths = (path for path in (*project.lock.paths, *target.rendered.owned) if not path.startswith(within))
-    seen = {path: ours.files.get(path) for path in paths}
-    return Plan(tuple(_with_incoming(changes, base)), target), seen
+    looked_at = {path: ours.files.get(path) for path in paths}
+    return Plan(tuple(_with_incoming(changes, base)), target), looked_at
 
 
 def as_locked(project: Project, origin: Origin, base: Base) -> Plan:
@@ -63,21 +70,22 @@ def _with_incoming(changes: Iterable[Change], base: Base) -> Iterator[Change]:
         yield change._replace(sides=(change.base, None, waiting)) if waiting else change
 
 
-def _combine(root: str, names: git.Names, base: Input, ours: Input, theirs: Input) -> MergedTrees:
-    return git.merge_trees(base, ours, theirs, names, git.project_objects(root))
+def _combine(objects: str, names: git.Names, base: Input, ours: Input, theirs: Input) -> MergedTrees:
+    return git.merge_trees(base, ours, theirs, names, objects)
 
 
-def _ours(project: Project, target: Target, status: Status) -> Ours:
+def _ours(seen: Seen, target: Target) -> Ours:
+    project, status = seen.project, seen.status
     owned = {*project.lock.paths, *target.rendered.owned}
     modules = frozenset(path for path, entry in status.tracked.items() if entry.mode == git.SUBMODULE)
     within = tuple(f"{path}/" for path in modules)
     files = project.folder.read_all(path for path in sorted(owned) if not path.startswith(within))
-    if not keeps_modes(project.root):
+    if not project.folder.modes:
         files = {path: _known_mode(project.lock, status, path, file) for path, file in files.items()}
     coming = owned - project.lock.paths.keys()
     coming = {path for path in coming if not path.startswith(within) and project.folder.reaches(path)}
     strangers = sorted(path for path in {*files, *coming} if path not in status.tracked)
-    local = git.ignored(project.root, strangers)
+    local = seen.ignored(strangers)
     aside = (f"{lock.FOLDER}/", *_projects(status))
     others = {
         path: entry
@@ -126,7 +134,7 @@ def as_git_stores(project: Project, status: Status, path: str, file: File) -> by
     before = status.tracked.get(path)
     current = project.folder.read(path)
     if before and current and b"\r\n" in current.content:
-        objects = git.project_objects(project.root)
+        objects = project.folder.objects
         if before.id == git.object_id(normalized(current.content), objects) != git.object_id(current.content, objects):
             return normalized(file.content)
     return file.content

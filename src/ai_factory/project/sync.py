@@ -7,6 +7,7 @@ git in a scratch repository; a conflict lives in the lock until a person has dec
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory import __version__, base, cache, check, edits, evolve, git, journal, lock, manifest, questions
@@ -23,9 +24,9 @@ from ai_factory.plan import Plan, Target
 from ai_factory.project import refusals, states, steps
 from ai_factory.project.opening import Project
 from ai_factory.project.release import Request, opened
+from ai_factory.project.states import Seen
 from ai_factory.project.target import Choice, Recipe, declared, recipe, rendered, settle_again
 from ai_factory.tree import File, Tree, digest
-from ai_factory.workspace import keeps_modes
 
 if TYPE_CHECKING:  # at run time it comes with all of governance, which most syncs do not ask for
     from ai_factory.project.foreseen import Foreseen
@@ -69,27 +70,40 @@ def prepare(project: Project, request: Request) -> Sync:
     factory = opened(project, wish, request)
     if _is_current(project, factory.origin, request):
         return _idle(project, factory)
+    status = git.status(project.root)
+    refusals.refuse_sparse(project, status)
+    made, looked_at = computed(Seen(project, status, partial(git.ignored, project.root)), factory, request)
+    touched = steps.touched(made.plan)
+    refusals.refuse_moving(
+        project, wished, {path: looked_at[path] for path in touched if path in looked_at}, made.before
+    )
+    refusals.refuse_dirty(project, made.plan, status, made.before)
+    refusals.refuse_stored_otherwise(project, steps.staged(made.plan), status, made.before)
+    return made
+
+
+def computed(seen: Seen, factory: Factory, request: Request) -> tuple[Sync, Mapping[str, File | None]]:
+    """The sync of a project to that version of its factory, and the files of lock and target as its plan saw them.
+
+    It asks nothing but what the moment shows. Raises ProjectError where an open conflict has to be resolved first.
+    """
+    project, status = seen.project, seen.status
+    wished = project.manifest_bytes()
+    wish = manifest.parse(wished, cache.document)
     made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
     pending = evolve.pending(made.components, project.lock.components)
     evolved, answers = settle_again(made, wish.answers, pending, request.answers)
-    status = git.status(project.root)
-    refusals.refuse_sparse(project, status)
     known, notes = states.known_base(project)
-    seen: Mapping[str, File | None] = {}
+    looked_at: Mapping[str, File | None] = {}
     if not notes and _is_applied(project.lock, made, answers):
         plan = states.as_locked(project, made.factory.origin, known)
     else:
         past = declared(made, pending, project.lock.answers, answers)
         refusals.refuse_moving_open(project, past)
-        plan, seen = states.merged(project, rendered(made, answers), known, status, past)
+        plan, looked_at = states.merged(seen, rendered(made, answers), known, past)
     plan = plan._replace(manual=evolve.manual(pending), notes=notes)
-    touched = steps.touched(plan)
-    before = project.folder.read_all(touched)
-    refusals.refuse_moving(project, wished, {path: seen[path] for path in touched if path in seen}, before)
-    refusals.refuse_dirty(project, plan, status, before)
-    refusals.refuse_stored_otherwise(project, steps.staged(plan), status, before)
     wanted = _new_manifest(wished, wish, request, evolved)
-    return Sync(
+    found = Sync(
         project,
         plan,
         status,
@@ -97,12 +111,13 @@ def prepare(project: Project, request: Request) -> Sync:
         _releases(project.lock, plan.target),
         {component.name: _changelog(component.tree) for component in made.components},
         wanted,
-        before,
+        project.folder.read_all(steps.touched(plan)),
         _changes_nothing(project, plan, wanted != wished),
         frozenset(evolved.answers),
         factory.signed_by,
         _foreseen(project, made),
     )
+    return found, looked_at
 
 
 def _is_current(project: Project, origin: Origin, request: Request) -> bool:
@@ -153,7 +168,7 @@ def _silent_drift(project: Project, plan: Plan) -> list[Finding]:
     )
     promised = [path for path, entry in record.paths.items() if entry.ownership == "managed"]
     files = project.folder.read_all(promised)
-    found = check.compare(record, files, modes=keeps_modes(project.root))
+    found = check.compare(record, files, modes=project.folder.modes)
     return [finding for finding in found if finding.rule in ("AF002", "AF003")]
 
 

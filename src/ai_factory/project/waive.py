@@ -39,7 +39,7 @@ def waive(project: Project, given: Waiver, today: str) -> list[str]:
     same = [number for number, row in enumerate(rows) if _place(row) == _place(given)]
     row = {name: value for name, value in given._asdict().items() if value}
     content = rows_.with_row(file.content if file else HEAD, same, row)
-    project.folder.write(WAIVERS, File(content))
+    project.disk.write(WAIVERS, File(content))
     return [f"it takes the place of the one until {rows[number].until}" for number in same]
 
 
