@@ -146,6 +146,28 @@ VALID: Mapping[str, Any] = {
         {"rule": "AF002", "path": "p", "reason": "r", "owner": "o", "approver": "a", "until": "2027-01-01"},
         {"rule": "AF007", "control": "AUD-01", "reason": "r", "owner": "o", "approver": "a", "until": "2024-02-29"},
     ],
+    "fleet": {
+        "factories": [{"url": "https://git.example.org/factory.git", "signers": "signers"}, {"url": "embedded"}],
+        "forges": [
+            {"host": "git.example.org", "kind": "gitlab", "api": "https://git.example.org/api/v4", "token": "TOKEN"},
+            {"host": "github.com", "kind": "github", "minute": 40, "hour": 200},
+        ],
+        "rings": [{"name": "canary", "merged": 1, "failing": 0.1, "days": 2}, {"name": "rest"}],
+        "quiet": [{"days": ["fri"], "from": "18:00", "to": "08:00", "zone": "Europe/Berlin"}],
+        "projects": [
+            {
+                "url": "https://git.example.org/risk/limits.git",
+                "path": "services/limits",
+                "branch": "main",
+                "owner": "risk",
+                "ring": "canary",
+                "labels": {"tier": "high", "wave": 2, "live": True},
+                "hold": {"until": "2027-03-01", "reason": "audit freeze"},
+            }
+        ],
+        "include": ["teams/risk.yaml"],
+    },
+    "fleet-part": {"projects": [{"url": "/srv/git/limits.git"}]},
     "facts": {
         **HEAD,
         "facts": {

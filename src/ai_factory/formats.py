@@ -505,6 +505,74 @@ BASELINE = _object(
     title="a baseline: what is known to differ in a repository; `check --write-baseline` writes it",
 )
 
+_CLOCK: Schema = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]" + END}
+_SHARE: Schema = {"type": "number"}
+_HOLD: Schema = _object({"until": DATE, "reason": WORDS}, ("until", "reason"))
+MEMBERS: Schema = {
+    "type": "array",
+    "items": _object(
+        {
+            "url": WORDS,
+            "path": TEXT,
+            "branch": TEXT,
+            "owner": TEXT,
+            "ring": NAME,
+            "labels": _map({"type": ["string", "number", "boolean"]}, propertyNames=NAME),
+            "hold": _HOLD,
+        },
+        ("url",),
+    ),
+}
+FLEET = _object(
+    {
+        "factories": {"type": "array", "items": _object({"url": WORDS, "signers": WORDS}, ("url",))},
+        "forges": {
+            "type": "array",
+            "items": _object(
+                {
+                    "host": WORDS,
+                    "kind": {"enum": ["github", "gitlab", "gitea"]},
+                    "api": WORDS,
+                    "token": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*" + END},
+                    "minute": {"type": "number"},
+                    "hour": {"type": "number"},
+                },
+                ("host", "kind"),
+            ),
+        },
+        "rings": {
+            "type": "array",
+            "items": _object(
+                {"name": NAME, "merged": _SHARE, "failing": _SHARE, "days": {"type": "number"}}, ("name",)
+            ),
+        },
+        "quiet": {
+            "type": "array",
+            "items": _object(
+                {
+                    "days": {
+                        "type": "array",
+                        "items": {"enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]},
+                        "minItems": 1,
+                    },
+                    "from": _CLOCK,
+                    "to": _CLOCK,
+                    "zone": WORDS,
+                },
+                ("from", "to"),
+            ),
+        },
+        "projects": MEMBERS,
+        "include": TEXTS,
+    },
+    title="fleet.yaml: the repositories of a fleet, and what may be brought to them",
+)
+FLEET_PART = _object(
+    {"projects": MEMBERS},
+    ("projects",),
+    title="a file that fleet.yaml includes: some of its projects, such as a team's",
+)
+
 FORMATS: Mapping[str, Schema] = {
     "component": COMPONENT,
     "blueprint": BLUEPRINT,
@@ -525,6 +593,8 @@ FORMATS: Mapping[str, Schema] = {
     "overlay": OVERLAY,
     "releases": RELEASES,
     "baseline": BASELINE,
+    "fleet": FLEET,
+    "fleet-part": FLEET_PART,
 }
 
 

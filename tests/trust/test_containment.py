@@ -219,6 +219,8 @@ ALLOWED = {  # who touches the disk besides `workspace`, and what it touches the
     "exclusion.py": "locks in git's own folder",
     "git/exclude.py": "git's exclude file",
     "git/index.py": "git's index",
+    "git/remote.py": "repositories of a fleet in the cache, and which of them are in use",
+    "git/committed.py": "ignore files of a commit, in a temporary folder",
     "git/commits.py": "git's own folder of a new project",
     "git/scratch.py": "scratch repositories",
     "git/mirror.py": "mirrors in the cache",

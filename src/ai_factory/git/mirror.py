@@ -33,7 +33,7 @@ def update_mirror(url: str, mirror: str) -> None:
         *refs,
     ]
     try:
-        run(command, mirror, more=_access(url, mirror))
+        run(command, mirror, more=access(url, mirror))
     except MachineError as error:
         if fresh:
             shutil.rmtree(mirror)  # an empty mirror would look like a factory without releases
@@ -42,7 +42,7 @@ def update_mirror(url: str, mirror: str) -> None:
         ) from None
 
 
-def _access(url: str, mirror: str) -> dict[str, str]:
+def access(url: str, mirror: str) -> dict[str, str]:
     """What the fetch of that address may use: its transport, and over http what the person set up to reach the host.
 
     Git asks a credential helper for the host of the address, and a redirect would be another one.

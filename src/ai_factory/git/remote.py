@@ -1,0 +1,170 @@
+"""Repositories elsewhere, as a fleet uses them: asked for their heads, read one commit deep, pushed to with a lease.
+
+What goes wrong is told by kind, so that a run over many knows what another try may mend. A repository in a folder of
+this machine is read where it lies.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from ai_factory.errors import ForgeError, MachineError
+from ai_factory.git.mirror import access
+from ai_factory.git.process import isolated, run, with_settings
+from ai_factory.workspace import find_repository, is_bare
+
+BRANCH = "refs/heads/"
+TREES = "blob:none"  # a filter: which files there are, without their content
+SMALL = "blob:limit=1m"  # a filter: what a template may have written, and no data
+_FAILURES = {  # what git says: of which kind the failure is, and what that means
+    r"stale info|fetch first|non-fast-forward|cannot lock ref": ("conflict", "somebody else has pushed there"),
+    r"hook declined|protected branch|GH006|GH013|pre-receive": ("policy", "a rule there forbids it"),
+    r"Authentication failed|could not read |Permission denied|\b40[13]\b|access rights|not allowed": (
+        "permission",
+        "the identity may not do that there",
+    ),
+    r"not found|does not exist|not appear to be a git|\b404\b|no such": ("permission", "it is not there, or hidden"),
+    r"resolve host|refused|reset|timed out|disconnect|early EOF|hung up|RPC failed|\b5\d\d\b|\b429\b|too (slow|long)": (
+        "transient",
+        "it cannot be reached",
+    ),
+}
+
+
+class Heads(NamedTuple):
+    """The default branch of a repository, and the commits of the branches that were asked for, by their names."""
+
+    default: str
+    branches: Mapping[str, str]
+
+
+class Access(NamedTuple):
+    """How a host may be reached: settings of git's, which stand in the environment of its process alone."""
+
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return "Access(***)"
+
+
+NO_ACCESS = Access()
+
+
+def local_repository(url: str) -> str:
+    """Git's own folder of a repository on this machine; empty for an address elsewhere.
+
+    Raises ForgeError where there is a folder, or none, and no repository.
+    """
+    if re.match(r"\w[\w+.-]*://", url) and not url.startswith("file://"):
+        return ""
+    folder = unquote(urlsplit(url).path) if url.startswith("file://") else url
+    if not os.path.isabs(folder):
+        return ""
+    found = None if is_bare(folder) else find_repository(folder)
+    if is_bare(folder) or (found and found.top == os.path.realpath(folder)):
+        return os.path.realpath(folder) if found is None else found.common
+    raise ForgeError(f"`{folder}` is no git repository", "permission", "name the folder of a clone, or of a bare one")
+
+
+def heads(url: str, branches: Sequence[str], reach: Access = NO_ACCESS) -> Heads:
+    """Ask a repository for its default branch and for branches (names, or patterns with `*`). Raises ForgeError."""
+    here = local_repository(url)
+    told = _local_heads(here, branches) if here else _remote_heads(url, branches, reach)
+    rows = [line.split("\t") for line in told.splitlines()]
+    default = next((row[0].removeprefix("ref: ") for row in rows if row[0].startswith("ref: ")), "")
+    found = {row[1].removeprefix(BRANCH): row[0] for row in rows if row[1].startswith(BRANCH)}
+    head = next((row[0] for row in rows if row[1:] == ["HEAD"] and not row[0].startswith("ref: ")), "")
+    name = default.removeprefix(BRANCH)
+    return Heads(name, {**found, **({name: head} if head and name else {})})
+
+
+def _remote_heads(url: str, branches: Sequence[str], reach: Access) -> str:
+    patterns = ["HEAD", *(BRANCH + name for name in branches)]
+    with _told(url):
+        told = run(["ls-remote", "--quiet", "--symref", "--", url, *patterns], "/", more=_environment(url, reach))
+    return told.decode(errors="surrogateescape")
+
+
+def _local_heads(repository: str, branches: Sequence[str]) -> str:
+    """The same of a repository here, in the words of `ls-remote`."""
+    with open(os.path.join(repository, "HEAD"), encoding="utf-8", errors="replace") as stream:
+        head = stream.readline().strip()
+    name = head.removeprefix("ref: ") if head.startswith("ref: ") else ""
+    patterns = [BRANCH + pattern for pattern in branches] + ([name] if name else [])
+    form = "--format=%(objectname)%09%(refname)"
+    with _told(repository):
+        rows = run(["for-each-ref", form, *patterns], repository, more={"GIT_DIR": repository})
+    return (f"ref: {name}\tHEAD\n" if name else "") + rows.decode(errors="surrogateescape")
+
+
+def fetch(url: str, repository: str, wanted: Sequence[str], only: str, reach: Access = NO_ACCESS) -> None:
+    """Bring commits (one deep, without what the filter `only` leaves out) or single objects, by id.
+
+    Raises ForgeError.
+    """
+    command = ["fetch", "--quiet", "--depth=1", f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
+    command += ["--no-recurse-submodules", "--no-auto-maintenance", "--", url, *wanted]
+    tolerant = [("fetch.negotiationAlgorithm", "noop"), ("fetch.fsckObjects", "true"), ("fetch.unpackLimit", "1")]
+    with _told(url):
+        run(command, repository, more=_environment(url, reach, tolerant))
+
+
+def push(url: str, repository: str, branch: str, commit: str, before: str, reach: Access = NO_ACCESS) -> None:
+    """Put the commit on the branch, if that is where `before` says (empty: not there yet). Raises ForgeError."""
+    lease = f"--force-with-lease={BRANCH}{branch}:{before}"
+    here = local_repository(url)
+    command = ["push", "--quiet", "--no-verify", "--porcelain", lease, *_receiver(here), "--", here or url]
+    with _told(url):
+        run([*command, f"{commit}:{BRANCH}{branch}"], repository, more=_environment(url, reach))
+
+
+def _receiver(here: str) -> list[str]:
+    """A bare repository of this machine keeps its own rules, its hooks; in a person's clone nothing runs."""
+    if not here:
+        return []
+    hooks = "GIT_CONFIG_COUNT=0 " if is_bare(here) else ""
+    return ["--receive-pack", f"{hooks}git-receive-pack"]
+
+
+def _environment(url: str, reach: Access, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+    slow = [("http.lowSpeedLimit", "1000"), ("http.lowSpeedTime", "60")]
+    given = access(url, "/") if not local_repository(url) else {"GIT_ALLOW_PROTOCOL": "file"}
+    settings = with_settings({**isolated(), **given}, [*slow, *more, *reach.settings])
+    return {key: value for key, value in settings.items() if key.startswith("GIT_")}
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """What git says of a failure, as one of its kind."""
+    try:
+        yield
+    except MachineError as error:
+        reason = error.message.rpartition(": ")[2] or error.message
+        for pattern, (kind, meaning) in _FAILURES.items():
+            if re.search(pattern, error.message, re.IGNORECASE):
+                raise ForgeError(f"`{url}`: {meaning} ({reason})", kind) from None
+        raise ForgeError(f"`{url}`: {reason}", "bug") from None
+
+
+@contextmanager
+def claimed(folder: str) -> Iterator[str]:
+    """A bare repository below the folder for this worker alone, as long as the block lasts; objects stay in it."""
+    number = 0
+    while True:
+        place = os.path.join(folder, f"{number}.git")
+        with open(f"{place}.lock", "wb") as lock:
+            try:
+                flock(lock, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                number += 1
+                continue
+            if not os.path.exists(os.path.join(place, "HEAD")):
+                run(["init", "--quiet", "--bare", "--template=", place], folder)
+            yield place
+            return

@@ -1,0 +1,1 @@
+"""Fleets: many repositories, with real git."""

@@ -1,0 +1,152 @@
+"""A project read from a commit is the one that a checkout of it holds."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from ai_factory import git
+from ai_factory.errors import ForgeError, LockError, MachineError
+from ai_factory.fleet import system
+from ai_factory.fleet.registry import Member
+from ai_factory.git import Committed, remote
+from ai_factory.project.opening import open_project
+from ai_factory.tree import Blob
+from ai_factory.workspace import Folder
+from tests.kit import commit, put, small_project
+from tests.kit import git as run_git
+
+
+@pytest.fixture
+def here(project: Path) -> Path:
+    """A project with names that git quotes, a link, an executable file, ignore files and an empty file."""
+    files = {"docs/ü \n.md": "x", "run.sh": "#!/bin/sh\n", ".gitignore": "var/\n*.log\n!kept.log\n", "empty": ""}
+    put(project, {**files, "data/.gitignore": "/own\n"})
+    (project / "run.sh").chmod(0o755)
+    (project / "link").symlink_to("run.sh")
+    commit(project)
+    return project
+
+
+def committed(folder: Path, reader: git.Reader, inside: str = "") -> Committed:
+    found = reader.commit("HEAD")
+    assert found
+    assert (found.id, found.tree) == tuple(run_git(folder, "rev-parse", "HEAD", "HEAD^{tree}").split())
+    assert found.time == int(run_git(folder, "log", "-1", "--format=%ct"))
+    return Committed(reader, found, inside)
+
+
+def test_a_commit_has_the_files_of_its_checkout(here: Path) -> None:
+    """Paths, contents, modes, what is a folder, what git hides, and the index."""
+    with git.reading(str(here / ".git")) as reader:
+        files, disk = committed(here, reader), Folder(str(here))
+        paths = sorted(files.walk())
+        assert paths == sorted(disk.walk())
+        assert files.read_all([*paths, "nowhere"]) == disk.read_all(paths)
+        assert sorted(files.walk("docs")) == sorted(disk.walk("docs"))
+        assert [files.is_folder(path) for path in ("docs", "run.sh", "link")] == [True, False, False]
+        assert [files.reaches(path) for path in ("docs/x", "link/x")] == [True, False]
+        assert files.status.tracked == git.status(str(here)).tracked
+        asked = ["var/x", "a.log", "kept.log", "data/own", "own", "docs/var/y"]
+        assert files.ignored(asked) == git.ignored(str(here), asked) == {"var/x", "a.log", "data/own", "docs/var/y"}
+
+
+def test_a_project_in_a_folder_of_its_repository(here: Path, factory: Path) -> None:
+    """By its own paths; the ignore files above it count."""
+    small_project(here / "services/limits", factory)
+    commit(here)
+    with git.reading(str(here / ".git")) as reader:
+        files, disk = committed(here, reader, "services/limits"), Folder(str(here / "services/limits"))
+        assert sorted(files.walk()) == sorted(disk.walk())
+        assert files.ignored(["var/x", "kept.log"]) == {"var/x"}
+        assert committed(here, reader, "services/nowhere").listing == {}
+
+
+def test_what_a_repository_lacks_is_absent(here: Path) -> None:
+    """An id that is nowhere, a name that is none, a submodule: none of them is an error, or fetched."""
+    head = run_git(here, "rev-parse", "HEAD")
+    run_git(here, "update-index", "--add", "--cacheinfo", f"160000,{head},vendor")
+    run_git(here, "commit", "-q", "-m", "a submodule")
+    with git.reading(str(here / ".git")) as reader:
+        files = committed(here, reader)
+        assert (reader.commit("0" * 40), reader.commit("refs/heads/none"), reader.blobs(["0" * 40])) == (None, None, {})
+        assert (files.listing["vendor"], files.read("vendor")) == (Blob("160000", head), None)
+        assert [files.is_elsewhere(path) for path in ("vendor/x", "docs/x")] == [True, False]
+
+
+def test_thousands_of_objects_are_read_by_one_process(tmp_path: Path) -> None:
+    """More than a pipe holds, in both directions."""
+    names = [f"{number % 37}/{number}" for number in range(3000)]
+    put(tmp_path, {name: name * 50 for name in names})
+    run_git(tmp_path, "init", "-q", "-b", "main")
+    commit(tmp_path)
+    with git.reading(str(tmp_path / ".git")) as reader:
+        files = committed(tmp_path, reader)
+        assert {path: file.content.decode() for path, file in files.read_all(names).items()} == {
+            name: name * 50 for name in names
+        }
+
+
+def test_what_is_no_repository_is_said(tmp_path: Path) -> None:
+    with (
+        pytest.raises(MachineError, match=re.escape(f"git cannot read `{tmp_path}`")),
+        git.reading(str(tmp_path)) as one,
+    ):
+        one.commit("HEAD")
+
+
+# ---- where it is now -----------------------------------------------------------------------------
+
+
+def test_where_a_project_is_now(here: Path, tmp_path: Path) -> None:
+    """The same of a clone, of a bare repository in a folder, and of one behind an address; read alike."""
+    bare = tmp_path / "bare.git"
+    run_git(here, "branch", "-m", "main")
+    run_git(here, "branch", "ai-factory/root--notebook")
+    run_git(here, "branch", "other")
+    run_git(tmp_path, "clone", "-q", "--bare", str(here), str(bare))
+    head = run_git(here, "rev-parse", "HEAD")
+    wanted = open_project(str(here)).lock
+    for url in (str(here), str(bare), f"file://{bare}"):
+        found = system.located(Member(url))
+        assert found == system.Here(Member(url), "main", head, {"ai-factory/root--notebook": head})
+        with system.opened(found) as there:
+            assert there.project().lock == wanted
+    other = system.located(Member(str(bare), branch="other"))
+    assert (other.branch, other.commit) == ("other", head)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("no branch", "has no branch `gone`"), ("empty", "has no commit yet"), ("nothing", "is no git repository")],
+)
+def test_where_there_is_no_project_is_said(name: str, says: str, here: Path, tmp_path: Path) -> None:
+    run_git(tmp_path, "init", "-q", "--bare", "empty.git")
+    member = {
+        "no branch": Member(str(here), branch="gone"),
+        "empty": Member(str(tmp_path / "empty.git")),
+        "nothing": Member(str(tmp_path)),
+    }[name]
+    if name == "empty":
+        (tmp_path / "empty.git/HEAD").write_text("ref: refs/heads/main\n")
+        says = "has no branch `main`"
+    with pytest.raises(ForgeError, match=says):
+        system.located(member)
+
+
+def test_a_repository_without_a_project(here: Path) -> None:
+    put(here, {".ai-factory/lock.json": None})
+    commit(here)
+    with system.opened(system.located(Member(str(here)))) as there, pytest.raises(LockError, match="there is no"):
+        there.project()
+
+
+def test_two_workers_never_share_a_repository(tmp_path: Path) -> None:
+    """Each has its own as long as it works, and the next takes one that is free."""
+    with remote.claimed(str(tmp_path)) as one, remote.claimed(str(tmp_path)) as two:
+        assert sorted(map(os.path.basename, (one, two))) == ["0.git", "1.git"]
+    with remote.claimed(str(tmp_path)) as three:
+        assert os.path.basename(three) == "0.git"
