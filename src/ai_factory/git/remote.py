@@ -16,11 +16,12 @@ from urllib.parse import unquote, urlsplit
 
 from ai_factory.errors import ForgeError, MachineError
 from ai_factory.git.mirror import access
-from ai_factory.git.process import isolated, run, with_settings
+from ai_factory.git.process import finished, isolated, run, with_settings
 from ai_factory.workspace import find_repository, is_bare
 
 BRANCH = "refs/heads/"
 TREES = "blob:none"  # a filter: which files there are, without their content
+REASON = 300  # characters of what git says that are passed on
 SMALL = "blob:limit=1m"  # a filter: what a template may have written, and no data
 _FAILURES = {  # what git says: of which kind the failure is, and what that means
     r"stale info|fetch first|non-fast-forward|cannot lock ref": ("conflict", "somebody else has pushed there"),
@@ -86,9 +87,7 @@ def heads(url: str, branches: Sequence[str], reach: Access = NO_ACCESS) -> Heads
 
 def _remote_heads(url: str, branches: Sequence[str], reach: Access) -> str:
     patterns = ["HEAD", *(BRANCH + name for name in branches)]
-    with _told(url):
-        told = run(["ls-remote", "--quiet", "--symref", "--", url, *patterns], "/", more=_environment(url, reach))
-    return told.decode(errors="surrogateescape")
+    return _asked(url, ["ls-remote", "--quiet", "--symref", "--", url, *patterns], "/", _environment(url, reach))
 
 
 def _local_heads(repository: str, branches: Sequence[str]) -> str:
@@ -98,9 +97,8 @@ def _local_heads(repository: str, branches: Sequence[str]) -> str:
     name = head.removeprefix("ref: ") if head.startswith("ref: ") else ""
     patterns = [BRANCH + pattern for pattern in branches] + ([name] if name else [])
     form = "--format=%(objectname)%09%(refname)"
-    with _told(repository):
-        rows = run(["for-each-ref", form, *patterns], repository, more={"GIT_DIR": repository})
-    return (f"ref: {name}\tHEAD\n" if name else "") + rows.decode(errors="surrogateescape")
+    rows = _asked(repository, ["for-each-ref", form, *patterns], repository, {"GIT_DIR": repository})
+    return (f"ref: {name}\tHEAD\n" if name else "") + rows
 
 
 def fetch(url: str, repository: str, wanted: Sequence[str], only: str, reach: Access = NO_ACCESS) -> None:
@@ -111,8 +109,7 @@ def fetch(url: str, repository: str, wanted: Sequence[str], only: str, reach: Ac
     command = ["fetch", "--quiet", "--depth=1", f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
     command += ["--no-recurse-submodules", "--no-auto-maintenance", "--", url, *wanted]
     tolerant = [("fetch.negotiationAlgorithm", "noop"), ("fetch.fsckObjects", "true"), ("fetch.unpackLimit", "1")]
-    with _told(url):
-        run(command, repository, more=_environment(url, reach, tolerant))
+    _asked(url, command, repository, _environment(url, reach, tolerant))
 
 
 def push(url: str, repository: str, branch: str, commit: str, before: str, reach: Access = NO_ACCESS) -> None:
@@ -120,8 +117,7 @@ def push(url: str, repository: str, branch: str, commit: str, before: str, reach
     lease = f"--force-with-lease={BRANCH}{branch}:{before}"
     here = local_repository(url)
     command = ["push", "--quiet", "--no-verify", "--porcelain", lease, *_receiver(here), "--", here or url]
-    with _told(url):
-        run([*command, f"{commit}:{BRANCH}{branch}"], repository, more=_environment(url, reach))
+    _asked(url, [*command, f"{commit}:{BRANCH}{branch}"], repository, _environment(url, reach))
 
 
 def _receiver(here: str) -> list[str]:
@@ -139,17 +135,27 @@ def _environment(url: str, reach: Access, more: Sequence[tuple[str, str]] = ()) 
     return {key: value for key, value in settings.items() if key.startswith("GIT_")}
 
 
-@contextmanager
-def _told(url: str) -> Iterator[None]:
-    """What git says of a failure, as one of its kind."""
+def _asked(url: str, command: Sequence[str], folder: str, environment: Mapping[str, str]) -> str:
+    """What git prints; a failure is told as one of its kind."""
     try:
-        yield
+        done = finished(command, folder, expect=None, more=environment)
     except MachineError as error:
-        reason = error.message.rpartition(": ")[2] or error.message
-        for pattern, (kind, meaning) in _FAILURES.items():
-            if re.search(pattern, error.message, re.IGNORECASE):
-                raise ForgeError(f"`{url}`: {meaning} ({reason})", kind) from None
-        raise ForgeError(f"`{url}`: {reason}", "bug") from None
+        raise _failure(url, error.message) from None
+    if done.returncode:
+        raise _failure(url, (done.stderr + b"\n" + done.stdout).decode(errors="replace"))
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def _failure(url: str, said: str) -> ForgeError:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    rejected = [line.rpartition("\t")[2] for line in lines if line.startswith("!")]
+    remote = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    fatal = [line.partition(": ")[2] for line in lines if line.startswith(("fatal:", "error:"))]
+    reason = "; ".join(dict.fromkeys([*rejected, *filter(None, remote), *fatal]))[:REASON] or said[:REASON]
+    for pattern, (kind, meaning) in _FAILURES.items():
+        if re.search(pattern, said, re.IGNORECASE):
+            return ForgeError(f"`{url}`: {meaning} ({reason})", kind)
+    return ForgeError(f"`{url}`: {reason}", "bug")
 
 
 @contextmanager

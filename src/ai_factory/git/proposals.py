@@ -1,0 +1,54 @@
+"""A commit made on top of another one without a work tree: in a scratch repository, the same bytes whoever makes it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from ai_factory.git.objects import NOBODY, ONE_PACK
+from ai_factory.git.process import quoted, run
+from ai_factory.git.reader import Commit
+from ai_factory.git.scratch import scratch
+from ai_factory.tree import File
+
+WHO = f"{NOBODY[0]} <{NOBODY[1]}>"
+
+
+class Proposed(NamedTuple):
+    """A commit and its tree, and the repository that holds it and can push it, as long as it is open."""
+
+    repository: str
+    commit: str
+    tree: str
+
+
+@contextmanager
+def proposed(
+    repository: str, base: Commit, files: Mapping[str, File | None], message: str, when: int
+) -> Iterator[Proposed]:
+    """A commit on `base` in which these files are as given (None: gone); whose it is, and its time, are fixed.
+
+    The same base, files, message and time give the same commit, wherever and however often it is made.
+    """
+    with scratch(os.path.join(repository, "objects")) as place:
+        with suppress(FileNotFoundError):
+            shutil.copy(os.path.join(repository, "shallow"), place)
+        stream = _stream(base, files, message.encode(), when)
+        told = run([*ONE_PACK, "fast-import", "--quiet", "--force", "--done"], place, stream).decode().split()
+        yield Proposed(place, told[0], told[3])
+
+
+def _stream(base: Commit, files: Mapping[str, File | None], message: bytes, when: int) -> bytes:
+    """What goes comes first: a file may become a folder."""
+    gone = [b"D " + quoted(path) + b"\n" for path, file in sorted(files.items()) if file is None]
+    come = [
+        f"M {file.mode} inline ".encode() + quoted(path) + b"\ndata %d\n%s\n" % (len(file.content), file.content)
+        for path, file in sorted(files.items())
+        if file is not None
+    ]
+    head = b"commit refs/heads/proposal\nmark :1\ncommitter %s %d +0000\n" % (WHO.encode(), when)
+    head += b"data %d\n%s\nfrom %s\n" % (len(message), message, base.id.encode())
+    return b"".join([head, *gone, *come, b'\nget-mark :1\nls :1 ""\ndone\n'])
