@@ -32,7 +32,7 @@ TURNED, CALM = (
     "month == MONTHS",
 )  # when the economy turns in the generator of the data: at last, never
 TOKEN = "of-the-test"  # noqa: S105 - of the loopback gateway
-PATIENCE = 60.0
+PATIENCE = 240.0
 PROGRAMS = ("prometheus", "prometheus-alertmanager", "prometheus-node-exporter")
 WEBHOOK, SECRET = "https://alert-gateway.example.org/alerts", "/run/secrets/alertmanager_token"
 
