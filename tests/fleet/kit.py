@@ -33,7 +33,7 @@ def drafted(member: Member, factory: Path, to: str = "") -> Draft:
     here = system.located(member)
     with (
         system.opened(here, whole=True) as there,
-        draft.drafted(there, Source(str(factory)), to, TODAY, sync_markdown) as (found, _),
+        draft.drafted(there, (Source(str(factory)),), to, TODAY, sync_markdown) as (found, _),
     ):
         return found
 
@@ -43,7 +43,7 @@ def changed(member: Member, factory: Path) -> list[str]:
     here = system.located(member)
     with (
         system.opened(here, whole=True) as there,
-        draft.drafted(there, Source(str(factory)), "", TODAY, sync_markdown) as (_, made),
+        draft.drafted(there, (Source(str(factory)),), "", TODAY, sync_markdown) as (_, made),
     ):
         assert made
         told = kit.git(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from ai_factory import base, git, lock
 from ai_factory.errors import ProjectError
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.releases import Source, recipe_for, release_for
+from ai_factory.fleet.releases import Source, recipe_for, release_for, source_for
 from ai_factory.fleet.system import OURS, System
 from ai_factory.git import Proposed
 from ai_factory.lock import Origin
@@ -66,7 +66,9 @@ class Draft(NamedTuple):
 
 
 @contextmanager
-def drafted(system: System, source: Source, to: str, today: str, body: Body) -> Iterator[tuple[Draft, Proposed | None]]:
+def drafted(
+    system: System, sources: Sequence[Source], to: str, today: str, body: Body
+) -> Iterator[tuple[Draft, Proposed | None]]:
     """The sync of that project, and its commit, which can be pushed as long as the block lasts.
 
     Raises ProjectError for a project that is on hold or cannot go there, LockError (AF005) for one that is not to be
@@ -75,6 +77,7 @@ def drafted(system: System, source: Source, to: str, today: str, body: Body) -> 
     project = system.project()
     wish = project.manifest()
     _refuse_hold(wish, system.member, today)
+    source = source_for(sources, project.lock, wish)
     release = release_for(source, project.lock, wish, to)
     sync = _computed(system, project, recipe_for(source, release, wish), today)
     found = _draft(system, sync, branch_of(system.member, wish.blueprint))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from ai_factory import git, versions
 from ai_factory.errors import LockError, ProjectError
-from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_tag, open_factory
+from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, mirror_of, open_factory
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
 from ai_factory.newest import repository_at
@@ -22,6 +23,12 @@ class Source(NamedTuple):
     signers: str = ""
 
 
+def refresh(source: Source) -> None:
+    """Bring the copy of a factory elsewhere up to date. Raises UnreachableError."""
+    if source.url != EMBEDDED and is_remote(source.url):
+        git.update_mirror(source.url, mirror_of(source.url))
+
+
 class Release(NamedTuple):
     """A factory at one version, and when that was released (Unix time; 0 where nobody can tell)."""
 
@@ -29,17 +36,32 @@ class Release(NamedTuple):
     when: int
 
 
+def source_for(sources: Sequence[Source], record: Lock, wish: Manifest) -> Source:
+    """The factory of a project, if the fleet takes from it. Raises LockError (AF005): a project's own word is none."""
+    known = {source.url: source for source in sources}
+    for place, url in (("its lock", record.factory.url), ("its project.yaml", wish.factory)):
+        if url not in known:
+            raise LockError(
+                f"{place} names the factory `{url}`, and the fleet takes from {_listed(known)} (AF005)",
+                "name it under `factories` of the fleet, if it is to be trusted",
+            )
+    if record.factory.url != wish.factory:
+        raise LockError(
+            f"it came from `{record.factory.url}`, and wants to take from `{wish.factory}` (AF005)",
+            "its team moves it: `ai-factory sync --accept-factory URL`",
+        )
+    return known[wish.factory]
+
+
+def _listed(known: Mapping[str, Source]) -> str:
+    return ", ".join(f"`{url}`" for url in sorted(known)) or "none"
+
+
 def release_for(source: Source, record: Lock, wish: Manifest, to: str) -> Release:
     """The version that a project goes to: the one named, else the newest within its bound.
 
-    Raises LockError (AF005) for a project of another factory, ProjectError for a version that it cannot go to.
+    Raises ProjectError for one that it cannot go to.
     """
-    for place, url in (("its lock", record.factory.url), ("its project.yaml", wish.factory)):
-        if url != source.url:
-            raise LockError(
-                f"{place} names the factory `{url}`, and the fleet takes from `{source.url}`",
-                "name that factory in the fleet, if it is to be trusted, or move the project: `ai-factory sync`",
-            )
     version = _allowed(to, wish.version) if to else ""
     found = _opened(source, version, wish.version if not to else "")
     _refuse(record, found.factory)
@@ -66,7 +88,9 @@ def _refuse(record: Lock, factory: Factory) -> None:
 
 @lru_cache(maxsize=64)
 def _opened(source: Source, version: str, bound: str) -> Release:
-    """As `refresh` left it: nothing is asked over a network here."""
+    """As `refresh` left it: a network is asked only where there is no copy yet, as on another machine."""
+    if is_remote(source.url) and not os.path.exists(mirror_of(source.url)):
+        refresh(source)
     wanted = version or _newest(source, bound)
     factory = open_factory(
         source.url, Wanted(wanted, bound if not wanted else "", refresh=False, signers=source.signers)

@@ -67,7 +67,7 @@ class System(NamedTuple):
 
 @contextmanager
 def opened(
-    here: Here, wanted: Sequence[str] = ALWAYS, reach: Access = NO_ACCESS, whole: bool = False
+    here: Here, reach: Access = NO_ACCESS, *, wanted: Sequence[str] = ALWAYS, whole: bool = False
 ) -> Iterator[System]:
     """The project, as long as the block lasts.
 
@@ -79,26 +79,37 @@ def opened(
         with git.reading(local) as reader:
             yield _system(here, reader)
         return
-    with remote.claimed(cache.folder("fleet")) as repository:
-        with git.reading(repository) as reader:
-            there = reader.commit(here.commit) is not None
-        if not there or whole:
-            only = remote.SMALL if whole else remote.TREES
-            remote.fetch(here.member.url, repository, [here.commit], only, reach)
-        if not whole:
-            _bring(here, repository, wanted, reach)
-        with git.reading(repository) as reader:
-            yield _system(here, reader)
+    with remote.claimed(cache.folder("fleet")) as repository, git.reading(repository) as reader:
+        if whole:
+            yield _whole(here, reader, reach)
+        else:
+            yield _with(here, reader, wanted, reach)
 
 
-def _bring(here: Here, repository: str, wanted: Sequence[str], reach: Access) -> None:
-    """The contents of those paths, as far as they are not there yet."""
-    with git.reading(repository) as reader:
-        listing = _system(here, reader).files.listing
-        ids = sorted({listing[path].id for path in wanted if path in listing})
-        missing = [name for name in ids if name not in reader.blobs([name])]
-    if missing:
-        remote.fetch(here.member.url, repository, missing, remote.TREES, reach)
+def _with(here: Here, reader: git.Reader, wanted: Sequence[str], reach: Access) -> System:
+    """The project with its trees and the contents of those paths; only what is missing is asked for."""
+    if reader.commit(here.commit) is None:
+        remote.fetch(here.member.url, reader.repository, [here.commit], remote.TREES, reach)
+    found = _system(here, reader)
+    ids = sorted({found.files.listing[path].id for path in wanted if path in found.files.listing})
+    if missing := sorted(set(ids) - reader.blobs(ids).keys()):
+        remote.fetch(here.member.url, reader.repository, missing, remote.TREES, reach)
+    return found
+
+
+def _whole(here: Here, reader: git.Reader, reach: Access) -> System:
+    """The project with all that a template may have written; larger files of the team's are known by id alone."""
+    if reader.commit(here.commit) is None or _absent(_system(here, reader)):
+        remote.fetch(here.member.url, reader.repository, [here.commit], remote.SMALL, reach)
+    found = _system(here, reader)
+    return found._replace(files=found.files.without(_absent(found)))
+
+
+def _absent(system: System) -> frozenset[str]:
+    """The files whose content is not there."""
+    listing = system.files.listing
+    have = set(git.existing(system.files.root, sorted({blob.id for blob in listing.values()})))
+    return frozenset(path for path, blob in listing.items() if blob.id not in have and blob.mode != git.SUBMODULE)
 
 
 def _system(here: Here, reader: git.Reader) -> System:
