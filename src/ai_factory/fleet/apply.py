@@ -136,7 +136,9 @@ def _brought(entry: Entry, tools: Tools, wish: Wish, plan: Plan) -> Row:
     job = Job(_member(entry, tools), sources_of(tools.registry), plan.head.to, today)
     pushed: Pushed = tools.elsewhere(carry)(job, entry, wish.refresh, tools.reach, tools.body)
     row = Row(entry.key, pushed.state, pushed.reason, pushed.failure, pushed.hint, pushed.branch, pushed.commit)
-    return _proposed(row, pushed, host, known, entry, wish) if host else row
+    if host:
+        return _proposed(row, pushed, host, known, entry, wish)
+    return row._replace(state="conflicted") if pushed.state == "pushed" and pushed.conflicts else row
 
 
 def _proposed(
