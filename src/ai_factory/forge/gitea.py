@@ -8,7 +8,7 @@ import httpx
 
 from ai_factory.forge import answers
 from ai_factory.forge.answers import LARGEST, Answer, Row
-from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, Status, Unreachable, Verb, checked
+from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, SilentError, Status, Verb, checked
 from ai_factory.forge.protocol import Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.tokens import Token
 
@@ -50,9 +50,9 @@ class Gitea(Host):
             with self._client.stream(verb, self.api + path, params=dict(query), json=body) as response:
                 content = _bounded(response)
         except httpx.TimeoutException:
-            raise Unreachable(f"not within {TIMEOUT} seconds") from None
+            raise SilentError(f"not within {TIMEOUT} seconds") from None
         except httpx.HTTPError as error:
-            raise Unreachable(type(error).__name__) from None
+            raise SilentError(type(error).__name__) from None
         return Answer(response.status_code, dict(response.headers), content.decode(errors="replace"))
 
     # ---- how Gitea spells it -----------------------------------------------------------------------
@@ -71,7 +71,8 @@ class Gitea(Host):
     def _place(self, name: str, number: int | None = None) -> str:
         return f"{_repository(name)}/pulls" + (f"/{number}" if number is not None else "")
 
-    def _listed(self, name: str, branch: str) -> Iterable[Row]:  # noqa: ARG002 - the host cannot be asked by branch
+    def _listed(self, name: str, branch: str) -> Iterable[Row]:
+        """All of the repository: the host cannot be asked by branch alone."""
         return self._pages(self._place(name), {**MOST, "state": "all"}, f"list the pull requests of `{name}`")
 
     def _is_from(self, row: Row, name: str, branch: str) -> bool:

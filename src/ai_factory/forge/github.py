@@ -13,7 +13,7 @@ from github import Auth, Github
 
 from ai_factory.forge import answers
 from ai_factory.forge.answers import Answer, Row
-from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, Status, Unreachable, Verb, checked
+from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, SilentError, Status, Verb, checked
 from ai_factory.forge.protocol import Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.tokens import Token
 
@@ -22,9 +22,7 @@ _STATES = {"success": "success", "failure": "failure", "error": "failure", "pend
 _GOOD = ("success", "neutral", "skipped")  # conclusions of a check run that stand in nobody's way
 _WAYS = (("merge", "allow_merge_commit"), ("squash", "allow_squash_merge"), ("rebase", "allow_rebase_merge"))
 _DRAFT = "mutation($id: ID!) { change: convertPullRequestToDraft(input: {pullRequestId: $id}) { clientMutationId } }"
-_READY = (
-    "mutation($id: ID!) { change: markPullRequestReadyForReview(input: {pullRequestId: $id}) { clientMutationId } }"
-)
+_READY = _DRAFT.replace("convertPullRequestToDraft", "markPullRequestReadyForReview")
 
 
 class GitHub(Host):
@@ -64,15 +62,10 @@ class GitHub(Host):
         try:
             status, headers, content = self._requester.requestJson(verb, path, dict(query), {}, sent)
         except requests.Timeout:
-            raise Unreachable(f"not within {TIMEOUT} seconds") from None
+            raise SilentError(f"not within {TIMEOUT} seconds") from None
         except requests.RequestException as error:
-            raise Unreachable(type(error).__name__) from None
-        except (
-            RuntimeError,
-            ValueError,
-            OverflowError,
-            AssertionError,
-        ):  # a redirect elsewhere, or a header that is no number
+            raise SilentError(type(error).__name__) from None
+        except (RuntimeError, ValueError, OverflowError):  # a redirect to elsewhere, or a header that is no number
             raise answers.nonsense("leads elsewhere or is not GitHub's") from None
         return Answer(status, {key.lower(): str(value) for key, value in headers.items()}, str(content))
 

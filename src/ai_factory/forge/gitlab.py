@@ -16,7 +16,7 @@ from gitlab import Gitlab
 
 from ai_factory.forge import answers
 from ai_factory.forge.answers import Answer, Row
-from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, Status, Unreachable, Verb, checked
+from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, SilentError, Status, Verb, checked
 from ai_factory.forge.protocol import Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.tokens import Token
 
@@ -33,7 +33,9 @@ _SAID = {"pending": "pending", "success": "success", "failure": "failed"}
 _DRAFT = re.compile(r"^(\[Draft\]|\(Draft\)|Draft:)\s*", re.IGNORECASE)
 
 
-class _Refused(Exception):  # noqa: N818 - no failure yet: whoever asked reads the answer
+class _RefusedError(Exception):
+    """An answer that is no success, for whoever asked to read."""
+
     def __init__(self, response: requests.Response) -> None:
         super().__init__(response.status_code)
         self.response = response
@@ -46,7 +48,7 @@ class _Session(requests.Session):
         options["allow_redirects"] = False
         response = super().request(*arguments, **options)
         if not 200 <= response.status_code < 300:
-            raise _Refused(response)
+            raise _RefusedError(response)
         return response
 
 
@@ -88,15 +90,14 @@ class GitLab(Host):
                 retry_transient_errors=False,
                 max_retries=0,
             )
-        except _Refused as refused:
+        except _RefusedError as refused:
             response = refused.response
         except requests.Timeout:
-            raise Unreachable(f"not within {TIMEOUT} seconds") from None
+            raise SilentError(f"not within {TIMEOUT} seconds") from None
         except requests.RequestException as error:
-            raise Unreachable(type(error).__name__) from None
-        return Answer(
-            response.status_code, {key.lower(): value for key, value in response.headers.items()}, response.text
-        )
+            raise SilentError(type(error).__name__) from None
+        headers = {key.lower(): value for key, value in response.headers.items()}
+        return Answer(response.status_code, headers, response.content.decode(errors="replace"))
 
     # ---- how GitLab spells it ----------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ class GitLab(Host):
         query = {**MOST, "state": "all", "source_branch": branch, "order_by": "created_at", "sort": "desc"}
         return self._pages(self._place(name), query, f"list the merge requests of `{name}`")
 
-    def _is_from(self, row: Row, name: str, branch: str) -> bool:  # noqa: ARG002 - the list is the project's own
+    def _is_from(self, row: Row, name: str, branch: str) -> bool:
         own = answers.number(row, "target_project_id")
         return answers.text(row, "source_branch") == branch and row.get("source_project_id") == own
 

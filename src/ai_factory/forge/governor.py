@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import deque
@@ -49,7 +48,7 @@ LIMITS = {"github": Limits(), "gitlab": Limits(), "gitea": Limits()}
 
 
 class Governor:
-    """Lets writes through one by one, for all threads of a process; clock and sleeper are given, so that time is data."""
+    """Lets writes through one by one, for all threads of a process; clock and sleeper are given: time is data."""
 
     def __init__(
         self,
@@ -103,13 +102,13 @@ class Patience(NamedTuple):
     first: float = 2
     longest: float = 4000  # a host counts by the hour: whoever asks for more gets the failure told instead
 
-    def before(self, attempt: int) -> float:
-        """The wait before the try with that number, the first being 0; a little chance keeps shards apart."""
-        return self.first * 2 ** (attempt - 1) * (1 + random.random() / 4)  # noqa: S311 - no secret hangs on it
+    def after(self, attempt: int) -> float:
+        """The seconds to wait after the try with that number, the first being 1: twice as long each time."""
+        return self.first * 2.0 ** (attempt - 1)
 
 
 class Governed:
-    """A code host whose writes go through a governor, and whose transient failures are tried again, but not for ever."""
+    """A code host whose writes go through a governor, and whose transient failures are tried again, within reason."""
 
     def __init__(self, forge: Forge, governor: Governor, patience: Patience | None = None) -> None:
         self._forge = forge
@@ -169,5 +168,5 @@ class Governed:
                 hopeless = error.failure != "transient" or error.after > self._patience.longest
                 if hopeless or attempt == self._patience.tries:
                     raise
-                self._governor.pause(self._patience.before(attempt))
+                self._governor.pause(self._patience.after(attempt))
         raise AssertionError

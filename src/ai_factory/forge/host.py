@@ -6,7 +6,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from ai_factory.errors import ForgeError, UsageError
 from ai_factory.forge import answers
@@ -23,7 +23,7 @@ Query = Mapping[str, str]
 NOTHING: Query = {}
 
 
-class Unreachable(Exception):  # noqa: N818 - no failure of ours: adapters say so of the network
+class SilentError(Exception):
     """The host gave no whole answer; the message says why in a few words, without an address."""
 
 
@@ -59,7 +59,7 @@ class Host(ABC):
 
     @abstractmethod
     def _sent(self, verb: Verb, path: str, query: Query, body: Row | None) -> Answer:
-        """Send one request, follow no redirect, try nothing again. Raises Unreachable without a whole answer."""
+        """Send one request, follow no redirect, try nothing again. Raises SilentError without a whole answer."""
 
     @abstractmethod
     def _repository_lists(self, owner: str) -> Sequence[tuple[str, Query]]:
@@ -105,7 +105,7 @@ class Host(ABC):
     def _statuses(self, name: str, commit: str) -> Iterable[Status]:
         """The newest status of each context of a commit."""
 
-    def _runs(self, name: str, commit: str) -> Iterable[Status]:  # noqa: ARG002 - not every host has them
+    def _runs(self, name: str, commit: str) -> Iterable[Status]:
         """What else judges a commit there, besides statuses."""
         return ()
 
@@ -193,7 +193,7 @@ class Host(ABC):
         """The answer, if it is a success. Raises ForgeError with its kind for everything else."""
         try:
             answer = self._sent(verb, path, query, body)
-        except Unreachable as error:
+        except SilentError as error:
             raise self._failed(doing, "transient", f"the host gave no answer: {error}") from None
         clean = answer._replace(text=self._token.hidden_in(answer.text))
         if not 200 <= answer.status < 300:

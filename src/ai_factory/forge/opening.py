@@ -54,25 +54,20 @@ def spec(kind: str, api: str = "", variable: str = "") -> Spec:
     known, path, usual = KINDS[kind]
     address = (api or known).rstrip("/")
     parts = urlsplit(address) if is_address(address) else None
-    if (
-        parts is None
-        or parts.query
-        or parts.fragment
-        or not (parts.scheme == "https" or _is_here(parts.hostname or ""))
-    ):
+    if parts is None or parts.query or parts.fragment or (parts.scheme == "http" and not _is_here(parts.hostname)):
         raise UsageError(
             f"`{address}` is no address of a code host",
-            "write it as `https://git.example.org`, without a user, a password or a query; http is for this machine alone",
+            "write it as `https://git.example.org`, without user, password and query; http is for this machine alone",
         )
     if not (address.endswith(path) or parts.hostname == "api.github.com"):
         address += path
     return Spec(kind, address, variable or usual)
 
 
-def _is_here(host: str) -> bool:
+def _is_here(host: str | None) -> bool:
     """Whether the host is this machine."""
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return False
 
@@ -122,7 +117,7 @@ def name_of(url: str, at: Spec) -> str:
 
 
 def is_name(name: str) -> bool:
-    """Whether it can be the path of a repository: parts of letters, digits, `_`, `.` and `-`, none of them dots alone."""
+    """Whether it can be the path of a repository: parts of letters, digits, `_`, `.` and `-`, none dots alone."""
     return bool(_NAME.fullmatch(name)) and len(name) <= 300 and all(part.strip(".") for part in name.split("/"))
 
 

@@ -93,7 +93,7 @@ class Forge(Protocol):
         ...
 
     def comment(self, name: str, number: int, marker: str, text: str) -> None:
-        """Our one comment with that hidden marker, which the adapter puts before the text: written, or brought to it."""
+        """Our one comment with that hidden marker, which is put before the text: written, or brought to this text."""
         ...
 
     def set_status(self, name: str, commit: str, context: str, state: str, text: str) -> None:

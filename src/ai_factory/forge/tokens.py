@@ -21,7 +21,7 @@ class Token:
         if not secret.isascii() or not secret.isprintable() or not secret or " " in secret:
             raise UsageError(
                 f"what is given as the token for `{host}` is none",
-                "a token is one word: see its first and last characters",
+                "a token is one word: look at where it comes from",
             )
         self._secret = secret
         self.host = host
