@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
@@ -34,11 +33,19 @@ def proposed(
     The same base, files, message and time give the same commit, wherever and however often it is made.
     """
     with scratch(os.path.join(repository, "objects")) as place:
-        with suppress(FileNotFoundError):
-            shutil.copy(os.path.join(repository, "shallow"), place)
+        if _is_shallow(repository, base):
+            with open(os.path.join(place, "shallow"), "w", encoding="ascii") as ends:
+                ends.write(f"{base.id}\n")
         stream = _stream(base, files, message.encode(), when)
         told = run([*ONE_PACK, "fast-import", "--quiet", "--force", "--done"], place, stream).decode().split()
         yield Proposed(place, told[0], told[3])
+
+
+def _is_shallow(repository: str, base: Commit) -> bool:
+    """Whether that repository ends at the commit: what is before it was not brought."""
+    with suppress(FileNotFoundError), open(os.path.join(repository, "shallow"), encoding="ascii") as stream:
+        return base.id in stream.read().split()
+    return False
 
 
 def _stream(base: Commit, files: Mapping[str, File | None], message: bytes, when: int) -> bytes:

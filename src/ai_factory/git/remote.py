@@ -106,10 +106,23 @@ def fetch(url: str, repository: str, wanted: Sequence[str], only: str, reach: Ac
 
     Raises ForgeError.
     """
-    command = ["fetch", "--quiet", "--depth=1", f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
+    command = ["fetch", "--quiet", "--refetch", "--depth=1", f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
     command += ["--no-recurse-submodules", "--no-auto-maintenance", "--", url, *wanted]
-    tolerant = [("fetch.negotiationAlgorithm", "noop"), ("fetch.fsckObjects", "true"), ("fetch.unpackLimit", "1")]
-    _asked(url, command, repository, _environment(url, reach, tolerant))
+    checked = [("fetch.fsckObjects", "true"), ("fetch.unpackLimit", "1")]
+    with _forgetting(os.path.join(repository, "config")):
+        _asked(url, command, repository, _environment(url, reach, checked))
+
+
+@contextmanager
+def _forgetting(config: str) -> Iterator[None]:
+    """Git writes down where it would bring what a filter left out: what is not there is not there."""
+    with open(config, "rb") as stream:
+        before = stream.read()
+    try:
+        yield
+    finally:
+        with open(config, "wb") as stream:
+            stream.write(before)
 
 
 def push(url: str, repository: str, branch: str, commit: str, before: str, reach: Access = NO_ACCESS) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ai_factory.cli.console import show
+from ai_factory.cli.console import show, talk
 from ai_factory.cli.fleets.options import Executor, FleetFile, Part, Scheduler, Workers, part, registry, where
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
@@ -73,14 +73,20 @@ def _applied(found: Plan, known: Registry, folder: str, wish: Wish) -> Sequence[
     from ai_factory.fleet.run import elsewhere
     from ai_factory.report.plans import sync_markdown
 
+    for line in hosts.estimates(known, [one for one in found.entries if wish.part.holds(one.key)], wish.part):
+        talk(line)
     members = {one.key: one for one in known.members}
     bar = bar_on(len(found.entries))
     rows: list[Row] = []
     with journal.opened(folder) as memory, elsewhere(wish.where) as there:
-        now = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
-        tools = Tools(known, members, memory, hosts.forge_of(known), hosts.reach, sync_markdown, there, now)
+        forges, reach = hosts.speaking(known, wish.part), hosts.Reaching(known.hosts)
+        tools = Tools(known, members, memory, forges, reach, sync_markdown, there, _now)
         for number, row in enumerate(verb(found, tools, wish), 1):
             rows.append(row)
             if bar:
                 bar(number)
     return rows
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -76,7 +76,9 @@ def _made(known: Registry, to: str, ring: str, limit: int, shard: Shard, place: 
     jobs = [Job(member, sources, to, time.strftime("%Y-%m-%d")) for member in members[: limit or len(members)]]
     bar = bar_on(len(jobs))
     found = []
-    for number, entry in enumerate(entries(jobs, place, hosts.reach, sync_markdown, hosts.missing(known)), 1):
+    for number, entry in enumerate(
+        entries(jobs, place, hosts.Reaching(known.hosts), sync_markdown, hosts.missing(known)), 1
+    ):
         found.append(entry)
         if bar:
             bar(number)
