@@ -100,8 +100,13 @@ def branch_of(member: Member, blueprint: str) -> str:
 def _refuse_hold(wish: Manifest, member: Member, today: str) -> None:
     """A team that wants to be left alone is: by its own word, or by that of the fleet."""
     for hold, whose in ((wish.hold, "its team"), (member.hold, "the fleet")):
-        if hold and today <= hold["until"]:
+        if held(hold, today):
             raise HoldError(f"on hold until {hold['until']}: {hold['reason']}", f"{whose} has decided it")
+
+
+def held(hold: Mapping[str, str], today: str) -> bool:
+    """Whether a hold counts on that day (ISO dates)."""
+    return bool(hold) and today <= hold["until"]
 
 
 class HoldError(ProjectError):

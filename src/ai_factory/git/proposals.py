@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
@@ -22,6 +24,48 @@ class Proposed(NamedTuple):
     repository: str
     commit: str
     tree: str
+
+
+def keep(made: Proposed, folder: str, text: str) -> None:
+    """Keep a commit, and the text that goes with it, in a folder of ours, under the commit's name."""
+    packs = os.path.join(made.repository, "objects", "pack")
+    for name in os.listdir(packs):
+        _placed(os.path.join(folder, made.commit + os.path.splitext(name)[1]), os.path.join(packs, name))
+    draft = os.path.join(made.repository, "text")
+    with open(draft, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(text)
+    _placed(os.path.join(folder, f"{made.commit}.txt"), draft)  # the last: with it all is there
+
+
+def _placed(place: str, source: str) -> None:
+    """A copy that is there whole, or not at all."""
+    draft = f"{place}.{os.getpid()}.{threading.get_ident()}"
+    shutil.copyfile(source, draft)
+    os.replace(draft, place)
+
+
+@contextmanager
+def kept(folder: str, commit: str, repository: str) -> Iterator[tuple[str, str] | None]:
+    """A repository that can push that commit, and its text, as long as the block lasts; None where it was not kept."""
+    places = [os.path.join(folder, f"{commit}.{kind}") for kind in ("pack", "idx", "txt")]
+    try:
+        with open(places[2], encoding="utf-8", errors="surrogateescape") as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        yield None
+        return
+    with scratch(os.path.join(repository, "objects")) as place:
+        for source in places[:2]:
+            name = f"pack-{commit}{os.path.splitext(source)[1]}"
+            shutil.copyfile(source, os.path.join(place, "objects", "pack", name))
+        yield place, text
+
+
+def forget_old(folder: str, before: float) -> None:
+    """Remove what was kept before that time (Unix time)."""
+    for entry in os.scandir(folder):
+        if entry.stat().st_mtime < before:
+            os.unlink(entry.path)
 
 
 @contextmanager

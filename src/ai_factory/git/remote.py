@@ -138,7 +138,7 @@ def _receiver(here: str) -> list[str]:
     if not here:
         return []
     hooks = "GIT_CONFIG_COUNT=0 " if is_bare(here) else ""
-    return ["--receive-pack", f"{hooks}git-receive-pack"]
+    return ["--receive-pack", f"{hooks}git -c receive.autoGc=false receive-pack"]
 
 
 def _environment(url: str, reach: Access, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:

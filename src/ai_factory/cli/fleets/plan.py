@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ai_factory.fleet.registry import Registry
     from ai_factory.fleet.run import Shard, Where
 
+KEPT_DAYS = 14  # for which what a plan has made is kept; afterwards it is made again
+
 
 def plan(
     output: Annotated[
@@ -55,14 +57,15 @@ def plan(
 
 
 def _made(known: Registry, to: str, ring: str, limit: int, shard: Shard, place: Where) -> Plan:
-    from ai_factory import __version__
+    from ai_factory import __version__, cache
     from ai_factory.cli.bar import bar_on
     from ai_factory.cli.fleets import hosts
     from ai_factory.fleet.apply import sources_of
-    from ai_factory.fleet.carry import Job
+    from ai_factory.fleet.carry import KEPT, Job
     from ai_factory.fleet.plan import Head, Plan
     from ai_factory.fleet.planning import entries
     from ai_factory.fleet.releases import refresh
+    from ai_factory.git.proposals import forget_old
     from ai_factory.report.plans import sync_markdown
 
     sources = sources_of(known)
@@ -72,6 +75,7 @@ def _made(known: Registry, to: str, ring: str, limit: int, shard: Shard, place: 
         raise UsageError(f"the fleet has no ring `{ring}`")
     for source in sources:
         refresh(source)
+    forget_old(cache.folder(KEPT), time.time() - KEPT_DAYS * 24 * 60 * 60)
     members = [one for one in known.members if shard.holds(one.key) and ring in ("", one.ring)]
     jobs = [Job(member, sources, to, time.strftime("%Y-%m-%d")) for member in members[: limit or len(members)]]
     bar = bar_on(len(jobs))
