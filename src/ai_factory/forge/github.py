@@ -13,7 +13,8 @@ from github import Auth, Github
 
 from ai_factory.forge import answers
 from ai_factory.forge.answers import Answer, Row
-from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, SilentError, Status, Verb, checked
+from ai_factory.forge.host import Comment, Host, Query, SilentError, Status, Verb, checked
+from ai_factory.forge.opening import TIMEOUT
 from ai_factory.forge.protocol import Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.tokens import Token
 
@@ -28,12 +29,12 @@ _READY = _DRAFT.replace("convertPullRequestToDraft", "markPullRequestReadyForRev
 class GitHub(Host):
     """GitHub as one identity."""
 
-    def __init__(self, api: str, host: str, token: Token) -> None:
-        super().__init__(api, host, token)
+    def __init__(self, api: str, host: str, token: Token, timeout: int = TIMEOUT) -> None:
+        super().__init__(api, host, token, timeout)
         self._requester = Github(
             base_url=api,
             auth=Auth.Token(self._secret(host)),
-            timeout=TIMEOUT,
+            timeout=timeout,
             retry=0,
             seconds_between_requests=None,
             seconds_between_writes=None,
@@ -62,7 +63,7 @@ class GitHub(Host):
         try:
             status, headers, content = self._requester.requestJson(verb, path, dict(query), {}, sent)
         except requests.Timeout:
-            raise SilentError(f"not within {TIMEOUT} seconds") from None
+            raise SilentError(f"not within {self._timeout} seconds") from None
         except requests.RequestException as error:
             raise SilentError(type(error).__name__) from None
         except (RuntimeError, ValueError, OverflowError):  # a redirect to elsewhere, or a header that is no number

@@ -16,7 +16,8 @@ from gitlab import Gitlab
 
 from ai_factory.forge import answers
 from ai_factory.forge.answers import Answer, Row
-from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, SilentError, Status, Verb, checked
+from ai_factory.forge.host import Comment, Host, Query, SilentError, Status, Verb, checked
+from ai_factory.forge.opening import TIMEOUT
 from ai_factory.forge.protocol import Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.tokens import Token
 
@@ -58,12 +59,12 @@ class GitLab(Host):
     request = "merge request"
     longest_status = 255
 
-    def __init__(self, api: str, host: str, token: Token) -> None:
-        super().__init__(api, host, token)
+    def __init__(self, api: str, host: str, token: Token, timeout: int = TIMEOUT) -> None:
+        super().__init__(api, host, token, timeout)
         self._gitlab = Gitlab(
             api.removesuffix("/api/v4"),
             oauth_token=self._secret(host),  # GitLab takes access tokens of every kind so
-            timeout=TIMEOUT,
+            timeout=timeout,
             user_agent="ai-factory",
             session=_Session(),
         )
@@ -93,7 +94,7 @@ class GitLab(Host):
         except _RefusedError as refused:
             response = refused.response
         except requests.Timeout:
-            raise SilentError(f"not within {TIMEOUT} seconds") from None
+            raise SilentError(f"not within {self._timeout} seconds") from None
         except requests.RequestException as error:
             raise SilentError(type(error).__name__) from None
         headers = {key.lower(): value for key, value in response.headers.items()}

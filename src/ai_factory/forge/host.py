@@ -12,11 +12,10 @@ from ai_factory.errors import ForgeError, UsageError
 from ai_factory.forge import answers
 from ai_factory.forge.answers import Answer, Row
 from ai_factory.forge.failures import MissingError, TakenError, failed, refusal
-from ai_factory.forge.opening import is_name
+from ai_factory.forge.opening import TIMEOUT, is_name
 from ai_factory.forge.protocol import OURS, STATES, Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.tokens import Token
 
-TIMEOUT = 60  # seconds of silence from a host
 PAGES = 1000  # that we read of one list
 Verb = Literal["GET", "POST", "PUT", "PATCH"]
 Query = Mapping[str, str]
@@ -49,10 +48,11 @@ class Host(ABC):
     request = "pull request"  # what the host calls one
     longest_status = 140  # characters of the text of a status
 
-    def __init__(self, api: str, host: str, token: Token) -> None:
+    def __init__(self, api: str, host: str, token: Token, timeout: int = TIMEOUT) -> None:
         self.api = api
         self.host = host
         self._token = token
+        self._timeout = timeout
         self._me: str | None = None
 
     # ---- what an adapter says ----------------------------------------------------------------------

@@ -19,6 +19,7 @@ KINDS = {  # a kind of host: where its own API is, below which path of a host, a
     "gitlab": ("https://gitlab.com", "/api/v4", "GITLAB_TOKEN"),
     "gitea": ("https://codeberg.org", "/api/v1", "GITEA_TOKEN"),
 }
+TIMEOUT = 60  # seconds of silence from a host
 _NAME = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
 _SHORT = re.compile(r"(?:[A-Za-z0-9_.-]+@)?([A-Za-z0-9.-]+):(?!//)(.+)")  # git@host:path
 _ALIASES = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com", "api.github.com": "github.com"}
@@ -72,14 +73,17 @@ def _is_here(host: str | None) -> bool:
         return False
 
 
-def forge_at(at: Spec, token: Token | None = None, environment: Mapping[str, str] = os.environ) -> Forge:
+def forge_at(
+    at: Spec, token: Token | None = None, environment: Mapping[str, str] = os.environ, timeout: int = TIMEOUT
+) -> Forge:
     """The host, ready to be asked; without a token the one in the environment or of git's credential helper.
 
+    `timeout` is for how many seconds the host may be silent.
     Raises UsageError where the host's library is not installed, and where there is no token.
     """
     known = token or token_for(at.host, at.variable, environment)
     try:
-        return _opened(at, known)
+        return _opened(at, known, timeout)
     except ImportError as error:
         raise UsageError(
             f"what speaks to {at.kind} is not installed (no module `{error.name}`)",
@@ -87,18 +91,18 @@ def forge_at(at: Spec, token: Token | None = None, environment: Mapping[str, str
         ) from None
 
 
-def _opened(at: Spec, token: Token) -> Forge:
+def _opened(at: Spec, token: Token, timeout: int) -> Forge:
     if at.kind == "github":
         from ai_factory.forge.github import GitHub
 
-        return GitHub(at.api, at.host, token)
+        return GitHub(at.api, at.host, token, timeout)
     if at.kind == "gitlab":
         from ai_factory.forge.gitlab import GitLab
 
-        return GitLab(at.api, at.host, token)
+        return GitLab(at.api, at.host, token, timeout)
     from ai_factory.forge.gitea import Gitea
 
-    return Gitea(at.api, at.host, token)
+    return Gitea(at.api, at.host, token, timeout)
 
 
 def name_of(url: str, at: Spec) -> str:
