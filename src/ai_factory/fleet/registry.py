@@ -129,6 +129,12 @@ def host_in(url: str) -> str:
     return found[1].lower() if found else ""
 
 
+def name_in(url: str) -> str:
+    """The path of a repository on its host, such as `risk/credit-line`."""
+    path = urlsplit(url).path if "://" in url else url.partition(":")[2]
+    return path.strip("/").removesuffix(".git")
+
+
 def parse(content: bytes, read: Read, where: str = FILE, load: documents.Load = documents.load) -> Registry:
     """Read a registry, and the files that it includes. Raises UsageError with file and line for all that is wrong."""
     data = _checked(content, where, formats.FLEET, load)
@@ -166,10 +172,9 @@ def _members(parts: Sequence[tuple[str, bytes, Any]], rings: set[str], problems:
 
 def _member(row: Mapping[str, Any], rings: set[str], known: Mapping[str, str]) -> tuple[Member, str]:
     """A project, and what is wrong with it."""
-    path = row.get("path", "").strip("/")
     labels = {key: _plain(value) for key, value in row.get("labels", {}).items()}
     named = {key: row[key] for key in ("branch", "owner", "ring", "hold") if key in row}
-    member = Member(row["url"], path if path != "." else "", labels=labels, **named)
+    member = Member(row["url"], _path(row), labels=labels, **named)
     try:
         address(member.url)
         if member.path:
@@ -179,6 +184,16 @@ def _member(row: Mapping[str, Any], rings: set[str], known: Mapping[str, str]) -
     if member.ring and member.ring not in rings:
         return member, f"there is no ring `{member.ring}`"
     return member, f"`{member.key}` stands there twice" if member.key in known else ""
+
+
+def _path(row: Mapping[str, Any]) -> str:
+    path: str = row.get("path", "").strip("/")
+    return path if path != "." else ""
+
+
+def key_of(row: Mapping[str, Any]) -> str:
+    """The key of the project that a row of the file speaks of."""
+    return Member(row["url"], _path(row)).key
 
 
 def address(url: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from ai_factory import cache, git, lock
 from ai_factory.errors import ForgeError, LockError
 from ai_factory.fleet.registry import Member
 from ai_factory.git import Committed, remote
+from ai_factory.git.committed import Bring
 from ai_factory.git.remote import NO_ACCESS, Access
 from ai_factory.project.opening import Project
 from ai_factory.tree import File
@@ -61,7 +63,7 @@ class System(NamedTuple):
         return Project(self.files, lock.parse(file.content))
 
     def read_all(self, paths: Iterable[str]) -> dict[str, File]:
-        """The files at those paths that exist, however large they are not."""
+        """The files at those paths that exist; what is not here yet is brought."""
         return self.files.read_all(paths)
 
 
@@ -71,8 +73,8 @@ def opened(
 ) -> Iterator[System]:
     """The project, as long as the block lasts.
 
-    Of a repository elsewhere the trees are brought, and the contents of the wanted paths; `whole` brings all contents
-    that a template may have written. Raises ForgeError.
+    Of a repository elsewhere the trees are brought, and the contents of the wanted paths at once, others when they are
+    read; `whole` brings all contents that a template may have written. Raises ForgeError.
     """
     local = remote.local_repository(here.member.url)
     if local:
@@ -85,24 +87,19 @@ def opened(
         if not there or whole:
             only = remote.SMALL if whole else remote.TREES
             remote.fetch(here.member.url, repository, [here.commit], only, reach)
-        if not whole:
-            _bring(here, repository, wanted, reach)
         with git.reading(repository) as reader:
-            yield _system(here, reader)
+            bring = partial(_bring, here.member.url, repository, reach)
+            found = _system(here, reader, bring)
+            found.read_all(wanted)
+            yield found
 
 
-def _bring(here: Here, repository: str, wanted: Sequence[str], reach: Access) -> None:
-    """The contents of those paths, as far as they are not there yet."""
-    with git.reading(repository) as reader:
-        listing = _system(here, reader).files.listing
-        ids = sorted({listing[path].id for path in wanted if path in listing})
-        missing = [name for name in ids if name not in reader.blobs([name])]
-    if missing:
-        remote.fetch(here.member.url, repository, missing, remote.TREES, reach)
+def _bring(url: str, repository: str, reach: Access, ids: Sequence[str]) -> None:
+    remote.fetch(url, repository, ids, remote.TREES, reach)
 
 
-def _system(here: Here, reader: git.Reader) -> System:
+def _system(here: Here, reader: git.Reader, bring: Bring | None = None) -> System:
     commit = reader.commit(here.commit)
     if commit is None:
         raise ForgeError(f"`{here.member.url}` did not give the commit {here.commit[:12]}", "transient", "run it again")
-    return System(here, Committed(reader, commit, here.member.path))
+    return System(here, Committed(reader, commit, here.member.path, bring))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ai_factory.errors import FactoryError
@@ -17,13 +17,18 @@ from ai_factory.tree import LINK, Blob, File, above, check_path, path_bytes
 from ai_factory.workspace import Folder
 
 IGNORE = ".gitignore"
+Bring = Callable[[Sequence[str]], None]  # what fetches objects by their ids into the repository that is read
 
 
 class Committed:
-    """The files below one folder of a commit; nothing is written, and nothing that is committed there runs."""
+    """The files below one folder of a commit; nothing is written, and nothing that is committed there runs.
 
-    def __init__(self, reader: Reader, commit: Commit, folder: str = "") -> None:
+    Contents that the repository lacks are brought when they are asked for, where that can be done.
+    """
+
+    def __init__(self, reader: Reader, commit: Commit, folder: str = "", bring: Bring | None = None) -> None:
         self.reader = reader
+        self.bring = bring
         self.commit = commit
         self.inside = f"{folder}/" if folder else ""  # where the project lies in its repository
         self._known: dict[str, bytes | None] = {}
@@ -63,6 +68,9 @@ class Committed:
         files = {path: blob for path, blob in rows.items() if blob and blob.mode != SUBMODULE}
         if new := [blob.id for blob in files.values() if blob.id not in self._known]:
             found = self.reader.blobs(new)
+            if self.bring and (lacking := [name for name in new if name not in found]):
+                self.bring(sorted(set(lacking)))
+                found |= self.reader.blobs(lacking)
             self._known |= {name: found.get(name) for name in new}
         contents = ((path, blob, self._known[blob.id]) for path, blob in files.items())
         return {path: File(content, blob.mode) for path, blob, content in contents if content is not None}

@@ -20,11 +20,16 @@ BLOB = 64 * 1024 * 1024  # bytes of one file that is read
 
 
 class Commit(NamedTuple):
-    """A commit's id, that of its tree, and its committer's time (Unix time, seconds)."""
+    """A commit's id, that of its tree, its committer's time (Unix time, seconds), and whose it is.
+
+    `author` and `committer` are a name with an address, as the commit says without proof.
+    """
 
     id: str
     tree: str
     time: int
+    author: str = ""
+    committer: str = ""
 
 
 class Reader:
@@ -39,8 +44,13 @@ class Reader:
         (found,) = self._asked([f"{name}^{{commit}}"])
         if found is None or found[1] != b"commit":
             return None
-        tree, when = re.match(rb"tree ([0-9a-f]+)", found[2]), re.search(rb"\ncommitter .*> (\d+) [-+]\d+\n", found[2])
-        return Commit(found[0].decode(), tree[1].decode(), int(when[1])) if tree and when else None
+        head = found[2].partition(b"\n\n")[0] + b"\n"
+        tree, author = re.match(rb"tree ([0-9a-f]+)", head), re.search(rb"\nauthor (.*>) \d+ [-+]\d+\n", head)
+        by = re.search(rb"\ncommitter (.*>) (\d+) [-+]\d+\n", head)
+        if not (tree and by):
+            return None
+        who = (author[1] if author else b"", by[1])
+        return Commit(found[0].decode(), tree[1].decode(), int(by[2]), *(one.decode(errors="replace") for one in who))
 
     def listing(self, tree: str, folder: str = "") -> dict[str, Blob]:
         """The files and submodules of a tree below that folder, by path below it. Raises MachineError for too many."""

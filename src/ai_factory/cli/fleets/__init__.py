@@ -1,0 +1,1 @@
+"""`ai-factory fleet`: one small file a command."""
