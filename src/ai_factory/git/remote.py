@@ -23,6 +23,7 @@ BRANCH = "refs/heads/"
 TREES = "blob:none"  # a filter: which files there are, without their content
 REFERENCES = 64 * 1024 * 1024  # bytes of a file that names branches
 SMALL = "blob:limit=1m"  # a filter: what a template may have written, and no data
+PLAIN = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"  # the settings of a repository in the cache
 _FORM = "--format=%(objectname)%09%(refname)"  # of a branch, in the words of `ls-remote`
 _FAILURES = {  # what git says: of which kind the failure is, and what that means
     r"stale info|fetch first|non-fast-forward|cannot lock ref": ("conflict", "somebody else has pushed there"),
@@ -154,8 +155,17 @@ def fetch(url: str, repository: str, wanted: Sequence[str], only: str, reach: Ac
     command = ["fetch", "--quiet", "--depth=1", f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
     command += ["--no-recurse-submodules", "--no-auto-maintenance", "--", url, *wanted]
     tolerant = [("fetch.negotiationAlgorithm", "noop"), ("fetch.fsckObjects", "true"), ("fetch.unpackLimit", "1")]
-    with _told(url):
-        run(command, repository, more=_environment(url, reach, tolerant))
+    try:
+        with _told(url):
+            run(command, repository, more=_environment(url, reach, tolerant))
+    finally:
+        _make_plain(repository)
+
+
+def _make_plain(repository: str) -> None:
+    """Git notes in its settings where to fetch what is missing, and then ends where it may not: nothing stays noted."""
+    with open(os.path.join(repository, "config"), "wb") as stream:
+        stream.write(PLAIN)
 
 
 def push(url: str, repository: str, branch: str, commit: str, before: str, reach: Access = NO_ACCESS) -> None:
@@ -209,5 +219,6 @@ def claimed(folder: str) -> Iterator[str]:
                 continue
             if not os.path.exists(os.path.join(place, "HEAD")):
                 run(["init", "--quiet", "--bare", "--template=", place], folder)
+            _make_plain(place)  # the worker before may have been killed
             yield place
             return
