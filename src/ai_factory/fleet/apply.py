@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from ai_factory.errors import FactoryError, ForgeError, unexpected
+from ai_factory.errors import ForgeError
 from ai_factory.fleet import propose, rings
-from ai_factory.fleet.carry import Job, Pushed, Reach, carry, kind_of
+from ai_factory.fleet.carry import Job, Pushed, Reach, carry
 from ai_factory.fleet.draft import Body
+from ai_factory.fleet.each import failure
 from ai_factory.fleet.journal import Journal, Row
 from ai_factory.fleet.plan import Entry, Plan
 from ai_factory.fleet.registry import Member, Registry
@@ -104,8 +105,8 @@ def _one(entry: Entry, plan: Plan, tools: Tools, wish: Wish, done: Mapping[str, 
     try:
         row = _settled(entry, paused) or _quiet(entry, tools, wish, moment) or _brought(entry, tools, wish, plan)
     except Exception as error:  # one project's failure stops no other one
-        told = error if isinstance(error, FactoryError) else unexpected(error)
-        row = Row(entry.key, "failed", told.message, kind_of(told), told.hint)
+        told = failure(error)
+        row = Row(entry.key, "failed", told.message, told.kind, told.hint)
     row = row._replace(since=moment.timestamp())
     tools.journal.record(plan.digest, row)
     return row

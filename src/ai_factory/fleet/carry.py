@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ai_factory import cache, git, versions
-from ai_factory.errors import FactoryError, ForgeError, LockError, ProjectError, unexpected
 from ai_factory.fleet import plan
 from ai_factory.fleet.draft import ON, Body, Draft, HoldError, drafted, held
+from ai_factory.fleet.each import failure
 from ai_factory.fleet.plan import Entry
 from ai_factory.fleet.registry import Member
 from ai_factory.fleet.releases import Source
@@ -74,7 +74,10 @@ def entry(job: Job, reach: Reach, body: Body) -> Entry:
     try:
         access = reach(job.member.url)
         here = located(job.member, access)
-        with opened(here, access, whole=True) as system, drafted(system, job.sources, job.to, job.today, body) as found:
+        with (
+            opened(here, reach=access, whole=True) as system,
+            drafted(system, job.sources, job.to, job.today, body) as found,
+        ):
             draft, made = found
             if made:
                 proposals.keep(made, cache.folder(KEPT), draft.body)
@@ -82,19 +85,8 @@ def entry(job: Job, reach: Reach, body: Body) -> Entry:
     except HoldError as error:
         return plan.without_draft(job.member, "held", error.message, hint=error.hint)
     except Exception as error:
-        told = error if isinstance(error, FactoryError) else unexpected(error)
-        return plan.without_draft(job.member, "failed", told.message, kind_of(told), told.hint)
-
-
-def kind_of(error: FactoryError) -> str:
-    """Of which kind the failure is, one of FAILURES."""
-    if isinstance(error, ForgeError):
-        return error.failure
-    if isinstance(error, (LockError, ProjectError)):
-        return "policy"
-    return {"author": "policy", "usage": "policy", "signature": "policy", "unreachable": "transient"}.get(
-        error.kind, "bug"
-    )
+        told = failure(error)
+        return plan.without_draft(job.member, "failed", told.message, told.kind, told.hint)
 
 
 # ---- apply ---------------------------------------------------------------------------------------
@@ -113,13 +105,16 @@ def carry(job: Job, wanted: Entry, refresh: bool, reach: Reach, body: Body) -> P
         if not refresh and (pushed := _as_planned(job, wanted, here, access)):
             return pushed
         to = job.to if refresh else wanted.after
-        with opened(here, access, whole=True) as system, drafted(system, job.sources, to, job.today, body) as found:
+        with (
+            opened(here, reach=access, whole=True) as system,
+            drafted(system, job.sources, to, job.today, body) as found,
+        ):
             return _brought(*found, wanted, refresh, system, access)
     except HoldError as error:
         return Pushed(wanted.key, "held", error.message, hint=error.hint)
     except Exception as error:
-        told = error if isinstance(error, FactoryError) else unexpected(error)
-        return Pushed(wanted.key, "failed", told.message, kind_of(told), told.hint)
+        told = failure(error)
+        return Pushed(wanted.key, "failed", told.message, told.kind, told.hint)
 
 
 def _as_planned(job: Job, wanted: Entry, here: Here, access: Access) -> Pushed | None:
@@ -144,7 +139,7 @@ def _pushed(wanted: Entry, target: str, body: str) -> Pushed:
 
 def _moved(wanted: Entry, here: Here, access: Access) -> Pushed:
     """Whether the project moved on because the update was merged."""
-    with opened(here, access) as system:
+    with opened(here, reach=access) as system:
         version = system.project().lock.factory.version
     if version == wanted.after or versions.is_older(wanted.after, version):
         return Pushed(wanted.key, "merged", base=here.commit, branch=wanted.branch)

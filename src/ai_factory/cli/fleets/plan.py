@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ai_factory.cli.console import show, talk
-from ai_factory.cli.fleets.options import Executor, FleetFile, Part, Scheduler, Workers, part, registry, where
+from ai_factory.cli.fleets.options import DEFAULT, Executor, Fleet, Part, Scheduler, Workers, part, where
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
@@ -30,7 +30,7 @@ def plan(
     ring: Annotated[str, typer.Option("--ring", metavar="NAME", help="Only the projects of that ring.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=0, help="Only so many projects.")] = 0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Show it as Markdown.")] = False,
-    fleet: FleetFile = "",
+    fleet: Fleet = DEFAULT,
     shard: Part = "",
     executor: Executor = "threads",
     scheduler: Scheduler = "",
@@ -39,6 +39,7 @@ def plan(
     verbose: Verbose = False,
 ) -> int:
     """Say what an update would bring to each project; nothing is written there."""
+    from ai_factory.fleet.book import opened
     from ai_factory.report.rollouts import plan_data, plan_markdown, plan_text
 
     if shown:
@@ -46,7 +47,7 @@ def plan(
             raise UsageError("`--show` shows a plan that is there", "leave the other options out")
         found = read(shown)
     else:
-        known, _ = registry(fleet)
+        known = opened(fleet).fleet
         found = _made(known, to, ring, limit, part(shard), where(executor, workers, scheduler))
         if output:
             write(output, found)
