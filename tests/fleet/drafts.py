@@ -10,7 +10,7 @@ from ai_factory.fleet import draft, system
 from ai_factory.fleet.draft import Draft
 from ai_factory.fleet.registry import Member
 from ai_factory.fleet.releases import Source
-from ai_factory.report.plans import sync_markdown
+from ai_factory.report.proposals import proposal_markdown
 from tests import kit
 
 TODAY = "2026-06-01"
@@ -33,7 +33,7 @@ def drafted(member: Member, factory: Path, to: str = "") -> Draft:
     here = system.located(member)
     with (
         system.opened(here, whole=True) as there,
-        draft.drafted(there, (Source(str(factory)),), to, TODAY, sync_markdown) as (found, _),
+        draft.drafted(there, (Source(str(factory)),), to, TODAY, proposal_markdown) as (found, _),
     ):
         return found
 
@@ -43,7 +43,7 @@ def changed(member: Member, factory: Path) -> list[str]:
     here = system.located(member)
     with (
         system.opened(here, whole=True) as there,
-        draft.drafted(there, (Source(str(factory)),), "", TODAY, sync_markdown) as (_, made),
+        draft.drafted(there, (Source(str(factory)),), "", TODAY, proposal_markdown) as (_, made),
     ):
         assert made
         told = kit.git(

@@ -42,6 +42,7 @@ class Tools(NamedTuple):
 
     registry: Registry
     members: Mapping[str, Member]  # by their keys
+    sources: tuple[Source, ...]
     journal: Journal
     forge_of: Callable[[str], tuple[Forge, str] | None]  # for an address: its host, and the repository's name there
     reach: Reach
@@ -134,7 +135,7 @@ def _brought(entry: Entry, tools: Tools, wish: Wish, plan: Plan) -> Row:
         until = dt.datetime.fromtimestamp(refused.until, dt.UTC).date().isoformat()
         return Row(entry.key, "declined", f"its team declined {entry.after}; left alone until {until}", url=refused.url)
     today = tools.now().date().isoformat()
-    job = Job(_member(entry, tools), sources_of(tools.registry), plan.head.to, today)
+    job = Job(_member(entry, tools), tools.sources, plan.head.to, today)
     pushed: Pushed = tools.elsewhere(carry)(job, entry, wish.refresh, tools.reach, tools.body)
     row = Row(entry.key, pushed.state, pushed.reason, pushed.failure, pushed.hint, pushed.branch, pushed.commit)
     if host:

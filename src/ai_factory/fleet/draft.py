@@ -22,7 +22,7 @@ from ai_factory.project.sync import Sync, computed, controls
 from ai_factory.project.target import Recipe
 from ai_factory.tree import File
 
-Body = Callable[[Sync], str]  # the text of a pull request
+Body = Callable[[Sync, str], str]  # the text of a pull request on that branch
 FROM, TO, ON = "Ai-Factory-From", "Ai-Factory-To", "Ai-Factory-Base"  # trailers of our commits
 
 
@@ -88,8 +88,7 @@ def drafted(
     files = {f"{system.files.inside}{path}": file for path, file in tree_changes(sync).items()}
     message = _message(sync, system.here.commit)
     with git.proposed(system.files.root, system.files.commit, files, message, when) as made:
-        text = body(sync)
-        yield found._replace(commit=made.commit, tree=made.tree, body=text), made
+        yield found._replace(commit=made.commit, tree=made.tree, body=body(sync, found.branch)), made
 
 
 def branch_of(member: Member, blueprint: str) -> str:

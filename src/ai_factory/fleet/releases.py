@@ -7,26 +7,41 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from ai_factory import git, versions
+from ai_factory import __version__, git, versions
 from ai_factory.errors import LockError, ProjectError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, mirror_of, open_factory
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
 from ai_factory.newest import repository_at
 from ai_factory.project.target import Choice, Recipe, recipe
+from ai_factory.tree import digest
 
 
 class Source(NamedTuple):
-    """A factory that a fleet takes from, and the file of those of whom one must have signed its releases."""
+    """A factory that a fleet takes from, and the file of those of whom one must have signed its releases.
+
+    `seen` names the releases that there were when the run began: a worker that has run for long looks again.
+    """
 
     url: str
     signers: str = ""
+    seen: str = ""
 
 
-def refresh(source: Source) -> None:
-    """Bring the copy of a factory elsewhere up to date. Raises UnreachableError."""
+def refreshed(source: Source) -> Source:
+    """The factory as it is now; a copy of one elsewhere is brought up to date. Raises UnreachableError."""
     if source.url != EMBEDDED and is_remote(source.url):
         git.update_mirror(source.url, mirror_of(source.url))
+    return source._replace(seen=_state(source.url))
+
+
+def _state(url: str) -> str:
+    """A name for the releases of a factory."""
+    if url == EMBEDDED:
+        return __version__
+    repository = repository_at(url)
+    rows = sorted(git.releases(repository)) if os.path.exists(repository) else []
+    return digest("\n".join(f"{one.tag} {one.commit}" for one in rows).encode())
 
 
 class Release(NamedTuple):
@@ -88,9 +103,9 @@ def _refuse(record: Lock, factory: Factory) -> None:
 
 @lru_cache(maxsize=64)
 def _opened(source: Source, version: str, bound: str) -> Release:
-    """As `refresh` left it: a network is asked only where there is no copy yet, as on another machine."""
-    if is_remote(source.url) and not os.path.exists(mirror_of(source.url)):
-        refresh(source)
+    """A network is asked only where the copy here is another one than the run began with, as on another machine."""
+    if source.seen and _state(source.url) != source.seen:
+        refreshed(source)
     wanted = version or _newest(source, bound)
     factory = open_factory(
         source.url, Wanted(wanted, bound if not wanted else "", refresh=False, signers=source.signers)

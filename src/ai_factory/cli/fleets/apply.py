@@ -69,20 +69,22 @@ def _applied(found: Plan, book: Book, wish: Wish) -> Sequence[Row]:
     from ai_factory.cli.bar import bar_on
     from ai_factory.cli.fleets import hosts
     from ai_factory.fleet import journal
-    from ai_factory.fleet.apply import Tools
+    from ai_factory.fleet.apply import Tools, sources_of
     from ai_factory.fleet.apply import apply as verb
+    from ai_factory.fleet.releases import refreshed
     from ai_factory.fleet.run import elsewhere
-    from ai_factory.report.plans import sync_markdown
+    from ai_factory.report.proposals import proposal_markdown
 
     known = book.fleet
     for line in hosts.estimates(known, [one for one in found.entries if wish.part.holds(one.key)], wish.part):
         talk(line)
     members = {one.key: one for one in known.members}
+    sources = tuple(refreshed(one) for one in sources_of(known))
     bar = bar_on(len(found.entries))
     rows: list[Row] = []
     with journal.opened(book.folder.root) as memory, elsewhere(wish.where) as there:
         forges, reach = hosts.speaking(known, wish.part), hosts.Reaching(known.hosts)
-        tools = Tools(known, members, memory, forges, reach, sync_markdown, there, _now)
+        tools = Tools(known, members, sources, memory, forges, reach, proposal_markdown, there, _now)
         for number, row in enumerate(verb(found, tools, wish), 1):
             rows.append(row)
             if bar:

@@ -65,24 +65,22 @@ def _made(known: Registry, to: str, ring: str, limit: int, shard: Shard, place: 
     from ai_factory.fleet.carry import KEPT, Job
     from ai_factory.fleet.plan import Head, Plan
     from ai_factory.fleet.planning import entries
-    from ai_factory.fleet.releases import refresh
+    from ai_factory.fleet.releases import refreshed
     from ai_factory.git.proposals import forget_old
-    from ai_factory.report.plans import sync_markdown
+    from ai_factory.report.proposals import proposal_markdown
 
-    sources = sources_of(known)
+    sources = tuple(refreshed(source) for source in sources_of(known))
     if not sources:
         raise UsageError("the fleet names no factory to take from", "write it under `factories` in fleet.yaml")
     if ring and ring not in {one.name for one in known.rings}:
         raise UsageError(f"the fleet has no ring `{ring}`")
-    for source in sources:
-        refresh(source)
     forget_old(cache.folder(KEPT), time.time() - KEPT_DAYS * 24 * 60 * 60)
     members = [one for one in known.members if shard.holds(one.key) and ring in ("", one.ring)]
     jobs = [Job(member, sources, to, time.strftime("%Y-%m-%d")) for member in members[: limit or len(members)]]
     bar = bar_on(len(jobs))
     found = []
     for number, entry in enumerate(
-        entries(jobs, place, hosts.Reaching(known.hosts), sync_markdown, hosts.missing(known)), 1
+        entries(jobs, place, hosts.Reaching(known.hosts), proposal_markdown, hosts.missing(known)), 1
     ):
         found.append(entry)
         if bar:
