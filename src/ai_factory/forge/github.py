@@ -6,7 +6,7 @@ addresses that an answer names; so are tries and waits, because the governor dec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import requests
 from github import Auth, Github
@@ -74,7 +74,7 @@ class GitHub(Host):
 
     # ---- how GitHub spells it ----------------------------------------------------------------------
 
-    def _repository_lists(self, owner: str) -> Sequence[tuple[str, Query]]:
+    def _repository_lists(self, owner: str) -> tuple[tuple[str, Query], tuple[str, Query]]:
         return (f"/orgs/{owner}/repos", {**MOST, "type": "all"}), (f"/users/{owner}/repos", {**MOST, "type": "owner"})
 
     def _found(self, row: Row) -> Found:
