@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -123,7 +123,8 @@ def moment(data: Row, key: str) -> float:
     if not found:
         return 0
     try:
-        return datetime.fromisoformat(found).timestamp()
+        read = datetime.fromisoformat(found)
+        return max((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp(), 0)
     except (ValueError, OverflowError):
         raise nonsense(f"has no time as `{key}`") from None
 

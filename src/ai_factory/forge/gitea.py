@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import httpx
 
@@ -58,7 +58,7 @@ class Gitea(Host):
 
     # ---- how Gitea spells it -----------------------------------------------------------------------
 
-    def _repository_lists(self, owner: str) -> Sequence[tuple[str, Query]]:
+    def _repository_lists(self, owner: str) -> tuple[tuple[str, Query], tuple[str, Query]]:
         return (f"/orgs/{owner}/repos", MOST), (f"/users/{owner}/repos", MOST)
 
     def _found(self, row: Row) -> Found:

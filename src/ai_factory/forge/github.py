@@ -6,7 +6,7 @@ addresses that an answer names; so are tries and waits, because the governor dec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import requests
 from github import Auth, Github
@@ -66,13 +66,15 @@ class GitHub(Host):
             raise SilentError(f"not within {self._timeout} seconds") from None
         except requests.RequestException as error:
             raise SilentError(type(error).__name__) from None
-        except (RuntimeError, ValueError, OverflowError):  # a redirect to elsewhere, or a header that is no number
-            raise answers.nonsense("leads elsewhere or is not GitHub's") from None
+        except RuntimeError:  # PyGithub's word for a redirect to another host, and for one that never ends
+            return Answer(301, {}, "")
+        except (ValueError, OverflowError):
+            raise answers.nonsense("counts its limits in what is no number") from None
         return Answer(status, {key.lower(): str(value) for key, value in headers.items()}, str(content))
 
     # ---- how GitHub spells it ----------------------------------------------------------------------
 
-    def _repository_lists(self, owner: str) -> Sequence[tuple[str, Query]]:
+    def _repository_lists(self, owner: str) -> tuple[tuple[str, Query], tuple[str, Query]]:
         return (f"/orgs/{owner}/repos", {**MOST, "type": "all"}), (f"/users/{owner}/repos", {**MOST, "type": "owner"})
 
     def _found(self, row: Row) -> Found:

@@ -7,7 +7,7 @@ pages are ours, because it follows the addresses that an answer names, and the t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -102,7 +102,7 @@ class GitLab(Host):
 
     # ---- how GitLab spells it ----------------------------------------------------------------------
 
-    def _repository_lists(self, owner: str) -> Sequence[tuple[str, Query]]:
+    def _repository_lists(self, owner: str) -> tuple[tuple[str, Query], tuple[str, Query]]:
         whole = {**MOST, "order_by": "id", "sort": "asc"}
         group = {**whole, "include_subgroups": "true", "with_shared": "false"}
         return (f"/groups/{quote(owner, safe='')}/projects", group), (f"/users/{quote(owner, safe='')}/projects", whole)

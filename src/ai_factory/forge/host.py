@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from ai_factory.errors import ForgeError, UsageError
 from ai_factory.forge import answers
 from ai_factory.forge.answers import Answer, Row
-from ai_factory.forge.failures import MissingError, TakenError, failed, refusal
+from ai_factory.forge.failures import failed, refusal
 from ai_factory.forge.opening import TIMEOUT, is_name
 from ai_factory.forge.protocol import OURS, STATES, Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.tokens import Token
@@ -62,8 +62,8 @@ class Host(ABC):
         """Send one request, follow no redirect, try nothing again. Raises SilentError without a whole answer."""
 
     @abstractmethod
-    def _repository_lists(self, owner: str) -> Sequence[tuple[str, Query]]:
-        """Where the repositories of an organisation are listed, and else those of a person."""
+    def _repository_lists(self, owner: str) -> tuple[tuple[str, Query], tuple[str, Query]]:
+        """Where the repositories of an organisation are listed, and where those of a person."""
 
     @abstractmethod
     def _found(self, row: Row) -> Found:
@@ -124,12 +124,13 @@ class Host(ABC):
         if not is_name(f"{organisation}/x"):
             raise UsageError(f"`{organisation}` is no organisation", "write its name as in the addresses of its pages")
         doing = f"list the repositories of `{organisation}`"
-        first, *others = self._repository_lists(organisation)
+        first, other = self._repository_lists(organisation)
         try:
             yield from map(self._found, self._pages(*first, doing))
-        except MissingError:
-            for other in others:
-                yield from map(self._found, self._pages(*other, doing))
+        except ForgeError as error:
+            if error.failure != "permission":  # which is how a host says that there is no such organisation
+                raise
+            yield from map(self._found, self._pages(*other, doing))
 
     @abstractmethod
     def permissions(self, name: str) -> Permissions:
@@ -145,10 +146,12 @@ class Host(ABC):
         if known is None:
             try:
                 return self._pull_request(self._created(name, proposal))
-            except TakenError:  # somebody was quicker, or our own first try came through after all
+            except ForgeError as error:
+                if error.failure not in ("conflict", "policy"):
+                    raise
                 known = self._open_row(name, proposal.branch)
                 if known is None:
-                    raise
+                    raise  # it is not that somebody was quicker, or that our own first try came through after all
         return self._brought(name, known, proposal)
 
     def update(self, name: str, number: int, proposal: Proposal) -> PullRequest:

@@ -22,7 +22,7 @@ KINDS = {  # a kind of host: where its own API is, below which path of a host, a
 TIMEOUT = 60  # seconds of silence from a host
 _NAME = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
 _SHORT = re.compile(r"(?:[A-Za-z0-9_.-]+@)?([A-Za-z0-9.-]+):(?!//)(.+)")  # git@host:path
-_ALIASES = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com", "api.github.com": "github.com"}
+_ALIASES = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
 
 
 class Spec(NamedTuple):
@@ -36,7 +36,7 @@ class Spec(NamedTuple):
     def host(self) -> str:
         """The host that git and people use, with its port where it has one of its own; the token is for it."""
         named = urlsplit(self.api).netloc.lower()
-        return _ALIASES.get(named, named)
+        return named.removeprefix("api.") if self.kind == "github" else named
 
     @property
     def prefix(self) -> str:
@@ -53,14 +53,14 @@ def spec(kind: str, api: str = "", variable: str = "") -> Spec:
     if kind not in KINDS:
         raise UsageError(f"`{kind}` is no kind of code host", f"write one of {', '.join(sorted(KINDS))}")
     known, path, usual = KINDS[kind]
-    address = (api or known).rstrip("/")
+    address = (api or known).rstrip("/").replace("https://github.com", known)
     parts = urlsplit(address) if is_address(address) else None
     if parts is None or parts.query or parts.fragment or (parts.scheme == "http" and not _is_here(parts.hostname)):
         raise UsageError(
             f"`{address}` is no address of a code host",
             "write it as `https://git.example.org`, without user, password and query; http is for this machine alone",
         )
-    if not (address.endswith(path) or parts.hostname == "api.github.com"):
+    if not (address.endswith(path) or (kind == "github" and (parts.hostname or "").startswith("api."))):
         address += path
     return Spec(kind, address, variable or usual)
 
@@ -110,8 +110,10 @@ def name_of(url: str, at: Spec) -> str:
 
     Raises UsageError where the address is one of another host, or of no repository.
     """
-    host, path = _parts(url)
-    here = urlsplit(f"//{at.host}").hostname
+    scheme, host, path = _parts(url)
+    if "@" in host:
+        raise UsageError("an address of a repository holds a user or a password", "leave it out: git asks its helper")
+    here = urlsplit(f"//{at.host}").hostname if scheme == "ssh" else at.host
     if _ALIASES.get(host, host) != here or not path.startswith(f"{at.prefix}/"):
         raise UsageError(f"`{url}` does not lie on `{at.host}`", "name the code host that it lies on")
     name = path.removeprefix(at.prefix).strip("/").removesuffix(".git")
@@ -125,13 +127,17 @@ def is_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and len(name) <= 300 and all(part.strip(".") for part in name.split("/"))
 
 
-def _parts(url: str) -> tuple[str, str]:
-    """Host and path of an address that git clones from; empty ones where it is none."""
+def _parts(url: str) -> tuple[str, str, str]:
+    """Scheme, host and path of an address that git clones from; empty ones where it is none.
+
+    The host has its port where that tells one server from another, which is so on the web, and not over ssh.
+    """
     short = _SHORT.fullmatch(url)
     if short and "://" not in url:
-        return short[1].lower(), "/" + short[2].lstrip("/")
+        return "ssh", short[1].lower(), "/" + short[2].lstrip("/")
     try:
         parts = urlsplit(url)
-        return ((parts.hostname or "").lower(), parts.path) if parts.scheme in ("https", "http", "ssh") else ("", "")
     except ValueError:
-        return "", ""
+        return "", "", ""
+    known = {"https": parts.netloc, "http": parts.netloc, "ssh": parts.hostname or ""}
+    return parts.scheme, known.get(parts.scheme, "").lower(), parts.path
