@@ -27,6 +27,7 @@ SMALL = "blob:limit=1m"  # a filter: what a template may have written, and no da
 PLAIN = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"  # the settings of a repository in the cache
 _FORM = "--format=%(objectname)%09%(refname)"  # of a branch, in the words of `ls-remote`
 _FAILURES = {  # what git says: of which kind the failure is, and what that means
+    r"fsck error|in packed object|gitmodules": ("policy", "what it holds is not to be trusted"),
     r"stale info|fetch first|non-fast-forward|cannot lock ref": ("conflict", "somebody else has pushed there"),
     r"hook declined|protected branch|GH006|GH013|pre-receive": ("policy", "a rule there forbids it"),
     r"Authentication failed|could not read |Permission denied|\b40[13]\b|access rights|not allowed": (
