@@ -298,6 +298,7 @@ FAULTS: dict[str, tuple[Callable[[], Fault], str, float]] = {
     "cut off": (lambda: Fault("", ""), "transient", 0),
     "nothing allowed": (lambda: Fault("", "", 403, {"message": "Forbidden"}), "permission", 0),
     "a rule": (lambda: Fault("", "", 422, {"message": "Validation Failed"}), "policy", 0),
+    "accepted, later": (lambda: Fault("", "", 202, {}), "bug", 0),  # PyGithub would sleep, and ask again and again
     "a teapot": (lambda: Fault("", "", 418, {"message": "short and stout"}), "bug", 0),
     "moved": (lambda: double.moved("", "", "http://127.0.0.2:1/x", 302), "conflict", 0),
 }
@@ -447,6 +448,13 @@ def test_a_redirect_gets_no_token(status: int, host: Host, forge: Adapter, tmp_p
             host.faults = [double.moved("", "", f"{other.url.replace('127.0.0.1', 'localhost')}/x", status)]
             assert failure(call)[0] == "conflict"
         assert other.seen == []
+
+
+def test_a_repository_with_another_name_is_told(host: Host, forge: Adapter) -> None:
+    """Within the host too: whoever keeps the list of repositories has to know."""
+    host.faults = [double.moved("GET", "", f"{host.url}/elsewhere")]
+    kind, message, _ = failure(lambda: forge.permissions(NAME))
+    assert (kind, "it has moved to another address" in message, len(host.seen)) == ("conflict", True, 1)
 
 
 def test_no_other_password_takes_its_place(host: Host, forge: Adapter) -> None:
