@@ -241,7 +241,10 @@ def test_no_merge_of_what_has_moved_on(host: Host, forge: Adapter) -> None:
     assert failure(lambda: forge.merge(NAME, 1, commit))[0] == "conflict"
     host.people.close(NAME, 1)
     assert failure(lambda: forge.merge(NAME, 1, host.head(NAME, BRANCH)))[0] == "conflict"
-    assert host.pulls[0].state == "closed"
+    forge.open(NAME, PROPOSAL)
+    host.people.merge(NAME, 2)
+    assert failure(lambda: forge.merge(NAME, 2, commit))[0] == "conflict"
+    assert [pull.state for pull in host.pulls] == ["closed", "merged"]
 
 
 def test_no_merge_that_conflicts(host: Host, forge: Adapter) -> None:

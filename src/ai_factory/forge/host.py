@@ -199,7 +199,7 @@ class Host(ABC):
         except SilentError as error:
             raise self._failed(doing, "transient", f"the host gave no answer: {error}") from None
         clean = answer._replace(text=self._token.hidden_in(answer.text))
-        if not 200 <= answer.status < 300:
+        if answer.status not in answers.DONE:
             raise refusal(clean, doing, self.host, time.time())
         return clean
 

@@ -7,10 +7,8 @@ from typing import Any
 
 import requests
 
-from ai_factory.forge.answers import Answer
+from ai_factory.forge.answers import DONE, Answer
 from ai_factory.forge.host import SilentError
-
-GOOD = (200, 201, 204)  # to 202 a library would ask again and again
 
 
 class RefusedError(Exception):
@@ -27,7 +25,7 @@ class Session(requests.Session):
     def request(self, *arguments: Any, **options: Any) -> requests.Response:
         """Send one request; raises RefusedError for what is no success, so that no library tries again or waits."""
         response = super().request(*arguments, **{**options, "allow_redirects": False})
-        if response.status_code not in GOOD:
+        if response.status_code not in DONE:
             raise RefusedError(response)
         return response
 
