@@ -279,7 +279,7 @@ def test_a_branch_without_a_change_is_a_conflict(host: Host, forge: Adapter) -> 
 def test_an_unknown_token(host: Host, kind: str) -> None:
     wrong = forge_at(host.spec(kind), Token("another", urlsplit(host.url).netloc))
     kind_of, message, _ = failure(lambda: wrong.permissions(NAME))
-    assert (kind_of, "does not know the token (401" in message) == ("permission", True), message
+    assert (kind_of, "does not know the token, or it lacks a right (401" in message) == ("permission", True), message
 
 
 @pytest.mark.parametrize("name", ["../etc", "a", "a/..", "a/b?c", "a b/c", "a/b#c", "", "a/%2e%2e", "a//b"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -128,6 +129,14 @@ def test_a_fleet_takes_as_long_as_estimated(projects: int, limits: Limits, hours
     assert most_within(moments, HOUR) <= limits.hour / limits.share
     assert limits.estimate(projects) == pytest.approx(moments[-1] if moments else 0, abs=0.1)
     assert round(limits.estimate(projects) / HOUR, 1 if hours > 0.1 else 2) == hours
+
+
+def test_the_page_says_what_the_simulation_shows() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "connect-a-forge.md").read_text("utf-8")
+    minutes, hours = Limits().estimate(200) / 60, Limits().estimate(10_000) / HOUR
+    assert f"| 200 | {math.ceil(minutes)} minutes |" in page
+    assert f"| 1,000 | 1 hour and {Limits().estimate(1000) / 60 - 60:.0f} minutes |" in page
+    assert f"| 10,000 | {hours:.0f} hours |" in page
 
 
 def test_shards_share_one_budget() -> None:
