@@ -25,6 +25,7 @@ from tests.forges.githttp import serving
 from tests.forges.published import SCHEMAS, published
 from tests.kit import git, refusal
 
+FACES = {"github": github_face, "gitlab": gitlab_face, "gitea": gitea_face}
 KINDS = ("github", "gitlab", "gitea")
 NAME = "risk/credit-line"
 BRANCH = "ai-factory/root--small"
@@ -190,6 +191,42 @@ def test_one_comment_a_marker(host: Host, forge: Adapter) -> None:
         ("factory-bot", "<!-- ai-factory:edited -->\ntwo"),
         ("factory-bot", "<!-- ai-factory:other -->\nother"),
     ]
+
+
+def test_the_comment_of_an_app(host: Host) -> None:
+    """GitHub does not tell an app who it is; no person's name ends as an app's does."""
+    host.users[SECRET] = "fleet[bot]"
+    forge = adapter(host, "github")
+    forge.open(NAME, PROPOSAL)
+    host.people.comment(NAME, 1, "<!-- ai-factory:edited -->\nnot ours")
+    host.faults = [Fault("GET", "/user$", 403, {"message": "Resource not accessible by integration"})]
+    for text in ("one", "two", "two"):
+        forge.comment(NAME, 1, "ai-factory:edited", text)
+    assert [note.text for note in host.notes] == [f"<!-- ai-factory:edited -->\n{text}" for text in ("not ours", "two")]
+    assert [fault.left for fault in host.faults] == [0]
+
+
+@pytest.mark.parametrize("kind_of", ["gitlab", "gitea"])
+def test_without_a_name_nothing_is_written_twice(kind_of: str, host: Host) -> None:
+    """A token that may not ask who it is gets a refusal, not a second comment."""
+    forge = adapter(host, kind_of)
+    forge.open(NAME, PROPOSAL)
+    host.people.comment(NAME, 1, "<!-- ai-factory:edited -->\nnot ours")
+    host.faults = [Fault("GET", "/user$", 403, {"message": "token does not have scope"})]
+    assert failure(lambda: forge.comment(NAME, 1, "ai-factory:edited", "one"))[0] == "permission"
+    assert len(host.notes) == 1
+
+
+def test_a_host_that_lists_more_than_asked(host: Host, forge: Adapter, kind: str) -> None:
+    """Another branch, and a fork of the same owner, are not ours, whatever the host takes our question for."""
+    fork = host.people.open_from_fork(NAME, BRANCH)
+    fork.author = "risk"
+    other = host.open(NAME, host.push(NAME, "other", {"x": ""}) and "other", "main", "t", "b", False, "somebody")
+    rows = [FACES[kind]._pull(host, pull) for pull in (fork, other)]
+    if kind != "gitlab":
+        rows[0]["head"]["repo"]["full_name"] = "risk/credit-line-2"
+    host.faults = [Fault("GET", "", 200, rows)]
+    assert forge.pull_requests(NAME, BRANCH) == []
 
 
 @pytest.mark.parametrize("marker", ["a --> b", "a\nb", "", "x" * 501, "a>"])
@@ -408,7 +445,7 @@ STRANGE: dict[str, object] = {
 def test_what_has_not_the_right_form_is_not_believed(field: str, host: Host, forge: Adapter, kind: str) -> None:
     """Numbers are numbers, addresses addresses, words known ones: what is none ends in a `bug`, and goes no further."""
     made = forge.open(NAME, PROPOSAL)
-    whole = {"github": github_face, "gitlab": gitlab_face, "gitea": gitea_face}[kind]._pull(host, host.pulls[0])
+    whole = FACES[kind]._pull(host, host.pulls[0])
     host.faults = [Fault("GET", "", 200, [{**whole, field: STRANGE[field]}])]
     if field in whole:
         assert failure(lambda: forge.pull_requests(NAME, BRANCH))[0] == "bug"

@@ -13,6 +13,7 @@ import requests
 from github import Auth, Github
 from github.Requester import HTTPSRequestsConnectionClass, Requester, RequestsResponse
 
+from ai_factory.errors import ForgeError
 from ai_factory.forge import answers
 from ai_factory.forge.answers import Answer, Row
 from ai_factory.forge.host import Comment, Host, Query, Status, Verb, checked
@@ -22,6 +23,7 @@ from ai_factory.forge.session import Session, answer_to
 from ai_factory.forge.tokens import Token
 
 MOST = {"per_page": "100"}
+APP = "[bot]"
 _STATES = {"success": "success", "failure": "failure", "error": "failure", "pending": "pending"}
 _GOOD = ("success", "neutral", "skipped")  # conclusions of a check run that stand in nobody's way
 _WAYS = (("merge", "allow_merge_commit"), ("squash", "allow_squash_merge"), ("rebase", "allow_rebase_merge"))
@@ -165,6 +167,19 @@ class GitHub(Host):
         for row in self._pages(path, MOST, f"list the comments of pull request {number} of `{name}`"):
             author = answers.text(answers.inner(row, "user"), "login")
             yield Comment(answers.number(row, "id"), author, answers.text(row, "body"))
+
+    def _wrote(self, comment: Comment) -> bool:
+        return comment.author == self._identity() or (self._me == APP and comment.author.endswith(APP))
+
+    def _identity(self) -> str:
+        """What GitHub calls us; it does not tell an app its name, which ends as that of no person can."""
+        try:
+            return super()._identity()
+        except ForgeError as error:
+            if error.failure != "permission":
+                raise
+            self._me = APP
+        return self._me
 
     def _write_comment(self, name: str, number: int, known: Comment | None, text: str) -> None:
         doing, issues = f"comment on pull request {number} of `{name}`", f"{self._repository(name)}/issues"

@@ -1,7 +1,8 @@
 """GitLab, on its own host or at home, through python-gitlab's connection.
 
-python-gitlab brings the connection and the token's header. Its tries are off, because the governor decides on them;
-pages are ours, because it follows the addresses that an answer names, and the token goes along.
+python-gitlab brings the token's header and the form of requests. It tries nothing again, because Session hands on every
+answer that is no success; pages are ours, because it follows the addresses that an answer names, and the token goes
+along.
 """
 
 from __future__ import annotations
@@ -68,9 +69,6 @@ class GitLab(Host):
                 path,
                 query_data=dict(query),
                 post_data=dict(body) if body is not None else None,
-                obey_rate_limit=False,
-                retry_transient_errors=False,
-                max_retries=0,
             )
 
         return answer_to(call, self._timeout)
