@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ai_factory.errors import ForgeError, UsageError
-from ai_factory.forge import Found, Permissions, Proposal, PullRequest
+from ai_factory.forge import Forge, Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.governor import HOUR, LIMITS, Governed, Governor, Limits, Patience
 from ai_factory.forge.opening import forge_at
 from tests.forges import double
@@ -261,7 +261,7 @@ def test_over_a_real_host_limits_and_troubles_pass(kind: str, tmp_path: Path) ->
         pulls = "(pulls|merge_requests)$"
         time, trouble = Time(), double.broken("GET", pulls)
         host.faults = [double.limited("POST", pulls, after=33), trouble, double.lost("POST", pulls)]
-        forge = Governed(forge_at(host.spec(kind), host.token()), Governor(clock=time.clock, sleep=time.sleep))
+        forge: Forge = Governed(forge_at(host.spec(kind), host.token()), Governor(clock=time.clock, sleep=time.sleep))
         made = forge.open("a/b", Proposal("next", "main", "t", "x"))
         assert (made.number, len(host.pulls), [fault.left for fault in host.faults]) == (1, 1, [0, 0, 0])
         assert sum(time.slept) > 33
