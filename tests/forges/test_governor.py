@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ai_factory.errors import ForgeError, UsageError
-from ai_factory.forge import Found, Permissions, Proposal, PullRequest
+from ai_factory.forge import Forge, Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.governor import HOUR, LIMITS, Governed, Governor, Limits, Patience
 from ai_factory.forge.opening import forge_at
 from tests.forges import double
@@ -128,6 +129,14 @@ def test_a_fleet_takes_as_long_as_estimated(projects: int, limits: Limits, hours
     assert most_within(moments, HOUR) <= limits.hour / limits.share
     assert limits.estimate(projects) == pytest.approx(moments[-1] if moments else 0, abs=0.1)
     assert round(limits.estimate(projects) / HOUR, 1 if hours > 0.1 else 2) == hours
+
+
+def test_the_page_says_what_the_simulation_shows() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "connect-a-forge.md").read_text("utf-8")
+    minutes, hours = Limits().estimate(200) / 60, Limits().estimate(10_000) / HOUR
+    assert f"| 200 | {math.ceil(minutes)} minutes |" in page
+    assert f"| 1,000 | 1 hour and {Limits().estimate(1000) / 60 - 60:.0f} minutes |" in page
+    assert f"| 10,000 | {hours:.0f} hours |" in page
 
 
 def test_shards_share_one_budget() -> None:
@@ -252,7 +261,7 @@ def test_over_a_real_host_limits_and_troubles_pass(kind: str, tmp_path: Path) ->
         pulls = "(pulls|merge_requests)$"
         time, trouble = Time(), double.broken("GET", pulls)
         host.faults = [double.limited("POST", pulls, after=33), trouble, double.lost("POST", pulls)]
-        forge = Governed(forge_at(host.spec(kind), host.token()), Governor(clock=time.clock, sleep=time.sleep))
+        forge: Forge = Governed(forge_at(host.spec(kind), host.token()), Governor(clock=time.clock, sleep=time.sleep))
         made = forge.open("a/b", Proposal("next", "main", "t", "x"))
         assert (made.number, len(host.pulls), [fault.left for fault in host.faults]) == (1, 1, [0, 0, 0])
         assert sum(time.slept) > 33

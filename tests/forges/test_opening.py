@@ -41,6 +41,7 @@ def test_a_host_may_be_named_in_short(kind: str, api: str, expected: str, host: 
     ("kind", "api"),
     [
         ("bitbucket", ""),
+        ("gitea", ""),
         ("github", "http://git.example.org"),
         ("github", "http://127.0.0.1.example.org"),
         ("github", "https://user:secret@git.example.org"),
