@@ -54,6 +54,7 @@ NEW = "{ai-factory} new app {here} --factory {lab}/factory --version v3 --defaul
 NEW_FROM_THREE = "{ai-factory} new app {here} --factory {lab}/three --version v3 --defaults --no-git"
 COPIER_UPDATE = "{copier} update --quiet --defaults --vcs-ref"
 CRUFT_UPDATE = "{cruft} update --skip-apply-ask --checkout"
+FLEET_STATUS = "{ai-factory} fleet status --fleet {lab}/fleet.yaml"
 
 # The first case of a group is ours: the ratios of the group are against it.
 CASES = [
@@ -89,6 +90,9 @@ CASES = [
     Case("fleet", "ai-factory check of 1,000", "{ai-factory} check {fleet}", projects=1000),
     Case("fleet", "git status, 1,000 times", "sh {lab}/status.sh", projects=1000),
     Case("fleet", "cruft check, 10 times", "sh {lab}/cruft.sh", projects=10),
+    Case("fleet status", "fleet status of 1,000", FLEET_STATUS, projects=1000),
+    Case("fleet status", "the same, the first time", f"env AI_FACTORY_CACHE={{here}} {FLEET_STATUS}", projects=1000),
+    Case("fleet status", "git status, 1,000 times", "sh {lab}/status.sh", projects=1000),
 ]
 TARGETS = [
     Target("start", "ai-factory --version", "copier --version", 8),
@@ -115,11 +119,14 @@ TARGETS = [
     Target("components, sync", "sync, three components", "sync, one component", 1.5, most=True),
     Target("fleet", "ai-factory check of 1,000", "cruft check, 10 times", 80),
     Target("fleet", "ai-factory check of 1,000", "git status, 1,000 times", 2, most=True),
+    Target("fleet status", "fleet status of 1,000", "git status, 1,000 times", 2, most=True),
+    Target("fleet status", "the same, the first time", "git status, 1,000 times", 5, most=True),
 ]
 MEMORY = [  # group, case, MiB at most
     ("check", "ai-factory check", 25),
     ("sync to v3", "ai-factory sync", 60),
     ("fleet", "ai-factory check of 1,000", 40),
+    ("fleet status", "fleet status of 1,000", 45),
 ]
 FLEET_ROUNDS = 3  # each takes as long as all others together
 # How each start project comes about: by the tool's own verb, then with the ten edits where it is to be updated.
@@ -250,7 +257,10 @@ def prepare(lab: Lab, cases: Sequence[Case]) -> None:
     (lab.root / "home").mkdir()
     for name in fixture.FORMATS:
         fixture.write_repository(lab.root / name, name, lab.env())
-    fleets = {"factory-v3": "fleet", "cruft-v3": "cruft-fleet"} if any(case.group == "fleet" for case in cases) else {}
+    wanted = {"fleet": ["fleet", "fleet status"], "cruft-fleet": ["fleet"]}
+    starts = {"factory-v3": "fleet", "cruft-v3": "cruft-fleet"}
+    groups = {case.group for case in cases}
+    fleets = {start: name for start, name in starts.items() if not groups.isdisjoint(wanted[name])}
     for start in sorted({case.start for case in cases if case.start} | fleets.keys()):
         _start(lab, start)
     for start, name in fleets.items():
@@ -281,6 +291,10 @@ def _fleet(lab: Lab, start: str, name: str, count: int) -> None:
     script, command = loops[name]
     loop = f"for place in {lab.root / name}/*; do cd $place && {command.format_map(lab.tools)} || exit; done\n"
     (lab.root / script).write_text(loop)
+    if name == "fleet":
+        rows = "".join(f"  - url: {lab.root}/fleet/{number:04}\n" for number in range(count))
+        head = f"factories:\n  - url: {lab.root}/factory\nprojects:\n"
+        (lab.root / "fleet.yaml").write_text(head + rows)
 
 
 def once(lab: Lab, case: Case, verify: bool = False) -> Run:
@@ -392,7 +406,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             lab = Lab(Path(folder).resolve(), tools(options.ai_factory))
             prepare(lab, cases)
             for group in dict.fromkeys(case.group for case in cases):
-                count = min(options.rounds, FLEET_ROUNDS) if group == "fleet" else options.rounds
+                count = min(options.rounds, FLEET_ROUNDS) if group.startswith("fleet") else options.rounds
                 runs |= (these := rounds(lab, [case for case in cases if case.group == group], count))
                 found += (mine := list(rows(these)))
                 least = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB

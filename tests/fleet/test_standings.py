@@ -221,6 +221,12 @@ def test_outputs_beside_the_text(three: Path) -> None:
         "project,url,path,own",
         "# HELP ai_factory_fl",
     ]
+    (three / "fleet.yaml").rename(three / "away.yaml")
+    assert cli("fleet", "status", *outputs, cwd=three).code == 2
+    assert json.loads((three / "json.out").read_text())["schema"] == "ai-factory/error/1"
+    assert (three / "text.out").read_text().startswith("error: there is no `fleet.yaml` here or above\n")
+    (three / "away.yaml").rename(three / "fleet.yaml")
+    assert cli("fleet", "status", *outputs, "--ring", "canary", cwd=three).code == 0
     result = cli("fleet", "status", "--output", "text=fleet.yaml", cwd=three)
     assert (result.code, result.err.splitlines()[0]) == (
         2,

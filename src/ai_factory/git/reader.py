@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError
@@ -144,3 +144,6 @@ def reading(repository: str) -> Iterator[Reader]:
             yield Reader(repository, process)
         finally:
             process.kill()  # it holds nothing that would have to be put back
+            with suppress(BrokenPipeError):  # a question that it never read
+                assert process.stdin
+                process.stdin.close()
