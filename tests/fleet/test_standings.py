@@ -167,7 +167,8 @@ def test_no_value_is_taken_for_more_than_text(form: str) -> None:
     if form == "text":
         assert len(text.splitlines()) == len(text.split("\n"))
     if form == "prometheus":
-        whole = re.compile(r'# .*|ai_factory_fleet_\w+(\{\w+=".*"\})? [0-9.e+-]+')
+        label = r'\w+="(?:[^"\\]|\\["\\])*"'
+        whole = re.compile(rf"# .*|ai_factory_fleet_\w+(\{{{label}(,{label})*\}})? [0-9.e+-]+")
         assert [line for line in text.split("\n") if not whole.fullmatch(line)] == []
 
 
