@@ -15,6 +15,7 @@ from ai_factory.errors import FactoryError, ForgeError
 from ai_factory.fleet import each, rollout
 from ai_factory.fleet.distance import Measure
 from ai_factory.fleet.each import Failure
+from ai_factory.fleet.journal import Row
 from ai_factory.fleet.registry import Member
 from ai_factory.fleet.rollout import Ask, Hosted
 from ai_factory.fleet.seen import Seen, seen
@@ -69,6 +70,14 @@ class Around(NamedTuple):
     reach: Callable[[str], Access] = lambda _: NO_ACCESS
     recorded: Callable[[Member], str] = lambda _: ""
     offline: bool = False
+
+
+_NOTED = {"failed": "Failed", "moved": "Failed", "waiting": "Planned"}  # by what a run has left of a project
+
+
+def recorded(rows: Mapping[str, Row]) -> Callable[[Member], str]:
+    """What the last run of ours has noted of a project, as a word of the rollout; empty for what can be seen anyway."""
+    return lambda member: _NOTED.get(rows[member.key].state, "") if member.key in rows else ""
 
 
 def status(

@@ -50,19 +50,21 @@ def status(
     from ai_factory.cli.bar import bar_on
     from ai_factory.cli.console import today
     from ai_factory.cli.fleets import results
-    from ai_factory.fleet import book, distance, hosts
-    from ai_factory.fleet.status import Around
+    from ai_factory.fleet import book, distance, hosts, journal
+    from ai_factory.fleet.status import Around, recorded
     from ai_factory.fleet.status import status as verb
 
     wanted = results.asked(form, output, FORMS, as_json)
     states, at_once = [_state(text) for text in only or ()], options.counted(workers)
     choice = Choice(ring or (), owner or (), options.labelled(label))
     with results.accounted(wanted):
-        registry, now = book.opened(fleet).fleet, time.time()
+        known, now = book.opened(fleet), time.time()
+        registry = known.fleet
         members = options.chosen(registry, choice)
         measure = distance.measured(registry, not offline, now)
         ask, reach = None if offline else hosts.asking(registry), hosts.Reaching(registry.hosts)
-        around = Around(today(), measure, ask, reach=reach, offline=offline)
+        noted = recorded(journal.last_rows(known.folder.root))
+        around = Around(today(), measure, ask, reach, noted, offline)
         found = tuple(verb(members, around, at_once, bar_on(len(members))))
     told = Told(tuple(one for one in found if _is_meant(one, states)), found, now, whole or bool(states), _width())
     raise typer.Exit(results.deliver(told, wanted, FORMS, told.code))
