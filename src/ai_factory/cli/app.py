@@ -29,6 +29,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "evidence": "evidence:evidence",
     "map": "maps:maps",
     "export": "export:export",
+    "fleet": "fleet:fleet",
     "blueprint": "library:blueprints",
     "component": "library:components",
     "check": "app:check",

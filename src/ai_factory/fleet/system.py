@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from ai_factory import cache, git, lock
@@ -71,8 +72,8 @@ def opened(
 ) -> Iterator[System]:
     """The project, as long as the block lasts.
 
-    Of a repository elsewhere the trees are brought, and the contents of the wanted paths; `whole` brings all contents
-    that a template may have written. Raises ForgeError.
+    Of a repository elsewhere the trees are brought, and the contents of the wanted paths, which may be patterns;
+    `whole` brings all contents that a template may have written. Raises ForgeError.
     """
     local = remote.local_repository(here.member.url)
     if local:
@@ -95,10 +96,18 @@ def _bring(here: Here, repository: str, wanted: Sequence[str], reach: Access) ->
     """The contents of those paths, as far as they are not there yet."""
     with git.reading(repository) as reader:
         listing = _system(here, reader).files.listing
-        ids = sorted({listing[path].id for path in wanted if path in listing})
+        ids = sorted({listing[path].id for path in matching(listing, wanted)})
         missing = [name for name in ids if name not in reader.blobs([name])]
     if missing:
         remote.fetch(here.member.url, repository, missing, remote.TREES, reach)
+
+
+def matching(paths: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    """The paths that are wanted, by name or by pattern, sorted."""
+    asked = list(wanted)
+    patterns = [one for one in asked if "*" in one]
+    names = {one for one in asked if "*" not in one}
+    return sorted(path for path in paths if path in names or any(fnmatchcase(path, one) for one in patterns))
 
 
 def _system(here: Here, reader: git.Reader) -> System:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from ai_factory.errors import ForgeError, MachineError
 from ai_factory.git.mirror import access
 from ai_factory.git.process import isolated, run, with_settings
+from ai_factory.git.scratch import scratch
 from ai_factory.workspace import find_repository, is_bare
 
 BRANCH = "refs/heads/"
@@ -168,3 +169,17 @@ def claimed(folder: str) -> Iterator[str]:
                 run(["init", "--quiet", "--bare", "--template=", place], folder)
             yield place
             return
+
+
+def bundled(url: str, commit: str, place: str, reach: Access = NO_ACCESS) -> None:
+    """Write a git bundle of a commit and its history, in which it is the branch `frozen`. Raises ForgeError.
+
+    Nothing is written in the repository that it comes from.
+    """
+    here = local_repository(url)
+    with scratch(os.path.join(here, "objects") if here else "") as repository, _told(url):
+        if not here:
+            command = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--", url]
+            run([*command, commit], repository, more=_environment(url, reach))
+        run(["update-ref", f"{BRANCH}frozen", commit], repository)
+        run(["bundle", "create", "--quiet", place, f"{BRANCH}frozen"], repository)

@@ -1,0 +1,1 @@
+"""The commands below `ai-factory fleet`, a file each."""
