@@ -33,10 +33,7 @@ def _about(incident: Incident, system: Reached) -> Iterator[str]:
     rows = [
         ("System", f"{literal(system.name)}, {code(system.key)}"),
         ("Purpose", literal(system.purpose) or "not stated"),
-        (
-            "Owner",
-            ", ".join(filter(None, map(literal, (system.owner, system.contact)))) or "**nobody is named: find one**",
-        ),
+        ("Owner", owner or "**nobody is named: find one**"),
         ("At fault", literal(str(incident.suspect))),
         ("Severity", incident.severity),
         ("Found", written(incident.found)),
