@@ -56,6 +56,7 @@ def offers(system: System) -> tuple[Offer, ...]:
 def _datasets(papers: Papers, key: str) -> Iterator[Offer]:
     for path in papers.matching(CONTRACTS):
         agreed = papers.yaml(path)
+        about = (*texts(agreed.get("tags")), text(agreed.get("domain")), text(agreed.get("name")))
         for one in rows(agreed.get("schema")):
             columns = rows(one.get("properties"))
             yield Offer(
@@ -69,9 +70,7 @@ def _datasets(papers: Papers, key: str) -> Iterator[Offer]:
                 classification=_highest(text(column.get("classification")) for column in columns),
                 terms=_terms(agreed),
                 description=text(one.get("description")),
-                tags=tuple(
-                    filter(None, (*texts(agreed.get("tags")), text(agreed.get("domain")), text(agreed.get("name"))))
-                ),
+                tags=tuple(filter(None, about)),
                 columns=tuple(filter(None, (text(column.get("name")) for column in columns))),
             )
 

@@ -16,6 +16,7 @@ CONTRACTS, CONSTRAINTS, PACKAGES = "contracts/*.odcs.yaml", "constraints.txt", "
 BOM, MODEL, LINEAGE = "evidence/bom.json", "evidence/model.json", "evidence/lineage.json"
 WANTED = (LOCK, CATALOGUE, SYSTEM, DEPENDENCIES, CONTRACTS, CONSTRAINTS, PACKAGES, BOM, MODEL, LINEAGE)
 STAND_INS = ("offline", "scripted")  # what answers where no endpoint of a model is set: it is in the project itself
+REFERENCES = {"system", "model", "data", "prompt", "service"}  # kinds in a bill of materials
 SAID_BY = ("answerer", "agent", "extractor")  # under which of them a run says what answered
 
 
@@ -140,6 +141,8 @@ def _materials(me: str, key: str, papers: Papers) -> Found:
     yield from filter(None, known.values())
     for source, targets in table(content.get("dependencies")).items():
         for target in texts(targets):
+            if not {source.partition(":")[0], target.partition(":")[0]} <= REFERENCES:
+                continue
             yield from ends.tool(target)
             yield Use(ends.of(source), ends.of(target), BOM, "is made from it" if source in known else "uses it")
     yield from _trained_on(known.values(), papers)

@@ -30,11 +30,8 @@ def text(answers: Answers) -> str:
 
 
 def _system(one: Evaluation) -> Iterator[str]:
-    run = (
-        f"model {one.model or 'not named'}, made at {one.made_at[:12] or 'no commit'}"
-        if not one.missing
-        else one.missing
-    )
+    made = f"model {one.model or 'not named'}, made at {one.made_at[:12] or 'no commit'}"
+    run = one.missing or made
     yield f"{plain(one.name)} ({plain(one.system)}), {plain(one.blueprint)}: {plain(run)}"
     if one.stale:
         yield f"  stale: {', '.join(map(plain, one.stale))} changed since"
@@ -43,10 +40,15 @@ def _system(one: Evaluation) -> Iterator[str]:
 
 def _group(group: Group) -> Iterator[str]:
     note = f" ({group.note})" if group.note else ""
-    yield f"{plain(group.metric)}, {plain(group.slice)}, on {plain(group.dataset[:19])}{note}"
+    yield f"{plain(group.metric)}, {plain(group.slice)}, on {_data(group)}{note}"
     for line in group.lines:
         one = line.measure
         yield f"  {plain(line.evaluation.name)}: {_figures(one)}; {_holds(one)}{_marks(line)}"
+
+
+def _data(group: Group) -> str:
+    file = group.lines[0].measure.file
+    return f"{plain(file)} ({plain(group.dataset[:19])})" if file else plain(group.dataset[:19])
 
 
 def _figures(one: Measure) -> str:
@@ -58,12 +60,17 @@ def _shown(value: float | None) -> str:
 
 
 def _holds(one: Measure) -> str:
-    if one.threshold is None or one.direction not in AIM:
-        return "no threshold"
-    asked = f"{AIM[one.direction]} {one.threshold:.6g}"
-    if one.holds is None:
-        return f"{asked}: not judged"
-    return f"{asked}: {'holds' if one.holds else 'does not hold'}"
+    asked = _asked(one)
+    held = {"yes": "holds", "no": "does not hold", "not judged": "not judged"}
+    return f"{asked}: {held[_held(one)]}" if asked else "no threshold"
+
+
+def _asked(one: Measure) -> str:
+    return "" if one.threshold is None or one.direction not in AIM else f"{AIM[one.direction]} {one.threshold:.6g}"
+
+
+def _held(one: Measure) -> str:
+    return {True: "yes", False: "no", None: "not judged" if _asked(one) else ""}[one.holds]
 
 
 def _marks(line: Line) -> str:
@@ -91,10 +98,8 @@ def _rows(answers: Answers) -> Iterator[dict[str, str]]:
                 "low": _shown(one.low),
                 "high": _shown(one.high),
                 "n": str(one.n),
-                "threshold": ""
-                if one.threshold is None
-                else f"{AIM.get(one.direction, '')} {one.threshold:.6g}".strip(),
-                "holds": {True: "yes", False: "no", None: "not judged"}[one.holds],
+                "threshold": _asked(one),
+                "holds": _held(one),
                 "notes": ", ".join(filter(None, (*_notes(line), group.note))),
             }
 
@@ -144,6 +149,7 @@ def _group_data(group: Group) -> dict[str, Any]:
             "stale": bool(line.evaluation.stale),
             **{name: getattr(line.measure, name) for name in ("value", "low", "high", "n", "threshold", "direction")},
             "verdict": line.measure.verdict,
+            "file": line.measure.file,
             "holds": line.measure.holds,
         }
         for line in group.lines
