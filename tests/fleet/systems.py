@@ -81,7 +81,7 @@ def bom(model: str = "r-1", digest: str = DIGESTS["model"], services: tuple[str,
     )
 
 
-def result(metric: str, value: float, dataset: str = DIGESTS["data"], **more: Any) -> dict[str, Any]:
+def result(metric: str, value: float, dataset: Any = DIGESTS["data"], **more: Any) -> dict[str, Any]:
     row = {"metric": metric, "slice": "all", "value": value, "low": value - 0.1, "high": value + 0.1, "n": 100}
     judged = {"threshold": None, "direction": None, "verdict": "not judged", "dataset_digest": dataset}
     return {**row, **judged, **more}

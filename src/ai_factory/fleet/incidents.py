@@ -125,7 +125,9 @@ def moment_of(text: str, zone: str = "") -> dt.datetime:
     if found.tzinfo is None and place is None:
         raise UsageError(f"`{text}` does not say in which time zone it is", HOW)
     whole = found.replace(microsecond=0)
-    return whole.astimezone(place) if whole.tzinfo else whole.replace(tzinfo=place)
+    if whole.tzinfo is None:
+        return whole.replace(tzinfo=place)
+    return whole.astimezone(place) if place else whole
 
 
 HOW = "write it like `2026-11-26T14:30+01:00`, or without the distance and with `--zone Europe/Berlin`"

@@ -182,4 +182,5 @@ def bundled(url: str, commit: str, place: str, reach: Access = NO_ACCESS) -> Non
             command = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--", url]
             run([*command, commit], repository, more=_environment(url, reach))
         run(["update-ref", f"{BRANCH}frozen", commit], repository)
-        run(["bundle", "create", "--quiet", place, f"{BRANCH}frozen"], repository)
+        run(["symbolic-ref", "HEAD", f"{BRANCH}frozen"], repository)
+        run(["bundle", "create", "--quiet", place, "HEAD", f"{BRANCH}frozen"], repository)
