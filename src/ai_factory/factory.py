@@ -37,6 +37,7 @@ class Factory(NamedTuple):
     origin: Origin
     files: Callable[[], Tree]
     signed_by: str = ""  # who signed the release, where that was to be checked
+    listed: bool = False  # whether a fleet names it among those that it takes from
 
     @property
     def tree(self) -> Tree:

@@ -6,16 +6,16 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from ai_factory.fleet.evaluations import WANTED, Evaluation, Measure, compared, evaluation
+from ai_factory.fleet.evaluations import Evaluation, Measure, compared, evaluation
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.survey import Question, survey
+from ai_factory.fleet.survey import survey
 from tests.fleet.systems import DIGESTS, evidence, result, system
 
 LIMIT = {"threshold": 0.7, "direction": "at_least", "verdict": "pass"}
 
 
 def one(place: str) -> Evaluation:
-    (found,) = survey([Member(place)], Question(evaluation, WANTED))
+    (found,) = survey([Member(place)], evaluation)
     assert found.said, found.why
     return found.said
 

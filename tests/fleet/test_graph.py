@@ -10,19 +10,19 @@ import pytest
 from ai_factory.errors import UsageError
 from ai_factory.fleet.affected import Suspect, affected
 from ai_factory.fleet.graph import Graph, downstream, graph
+from ai_factory.fleet.papers import matching
+from ai_factory.fleet.parts import Parts, Thing, Use, parts
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.sources import WANTED, Sources, Thing, Use, sources
-from ai_factory.fleet.survey import Question, survey
-from ai_factory.fleet.system import matching
+from ai_factory.fleet.survey import survey
 from tests.fleet.systems import DIGESTS, about, bom, contract, evidence, system
 from tests.kit import refusal
 
 
-def said(key: str, *, names: tuple[str, ...] = (), uses: dict[str, str] | None = None, **more: Any) -> Sources:
+def said(key: str, *, names: tuple[str, ...] = (), uses: dict[str, str] | None = None, **more: Any) -> Parts:
     """A system that uses things, given by id and the words for it."""
     me = Thing(f"system:{key}", "system", key)
     things = [Thing(one, one.partition(":")[0], one.partition(":")[2]) for one in uses or {}]
-    return Sources(
+    return Parts(
         key,
         "team",
         "",
@@ -33,13 +33,13 @@ def said(key: str, *, names: tuple[str, ...] = (), uses: dict[str, str] | None =
     )
 
 
-def one(folder: Path) -> Sources:
-    (found,) = survey([Member(str(folder))], Question(sources, WANTED))
+def one(folder: Path) -> Parts:
+    (found,) = survey([Member(str(folder))], parts)
     assert found.said, found.why
     return found.said
 
 
-def edges(found: Sources | Graph) -> set[tuple[str, str, str]]:
+def edges(found: Parts | Graph) -> set[tuple[str, str, str]]:
     return {(use.source, use.target, use.where) for use in found.uses}
 
 
@@ -173,7 +173,7 @@ def test_circles_are_told_once() -> None:
             said("/a", uses={"service:/b": ""}, things=(api,)),
             said("/b", uses={"service:/c": ""}),
             said("/c", uses={"api:x": ""}, things=(api,)),
-            Sources("/d", "", "", "", ("/d",), (api,), (back,)),
+            Parts("/d", "", "", "", ("/d",), (api,), (back,)),
             said("/e", uses={"service:/a": ""}),
         ]
     )
@@ -220,7 +220,7 @@ def package(version: str) -> Thing:
 def test_a_version_or_a_bound(version: str, systems: list[str]) -> None:
     """Equal versions in other words, pre-releases within a bound; one that is no number is within every bound."""
     found = graph(
-        Sources(
+        Parts(
             f"/{one}",
             "",
             "",

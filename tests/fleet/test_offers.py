@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ai_factory.fleet.offers import WANTED, Offer, offers, search
+from ai_factory.fleet.offers import Offer, offers, search
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.survey import Question, survey
+from ai_factory.fleet.survey import survey
 from tests.fleet.systems import DIGESTS, about, contract, evidence, system
 
 FEATURE = {"name": "debt_to_income", "description": "debt by income", "unit": "share", "version": "2", "owner": "risk"}
@@ -23,7 +23,7 @@ def test_what_a_system_offers(project: Path, tmp_path: Path) -> None:
         "catalog-info.yaml": {"metadata": {"tags": ["ai"]}},
     }
     place = system(tmp_path / "credit", project, files)
-    (found,) = survey([Member(place)], Question(offers, WANTED))
+    (found,) = survey([Member(place)], offers)
     terms = "use: training; ground: nobody is in it; kept: 5y; limits: invented"
     those = "those of applications (contracts/a.odcs.yaml)"
     dataset = Offer(

@@ -21,7 +21,7 @@ import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
-from tests.components.prometheus import tool
+from tests.debian import tool
 from tests.products.product import TEST_SECONDS, Make, Product
 
 pytestmark = pytest.mark.product
@@ -32,7 +32,7 @@ TURNED, CALM = (
     "month == MONTHS",
 )  # when the economy turns in the generator of the data: at last, never
 TOKEN = "of-the-test"  # noqa: S105 - of the loopback gateway
-PATIENCE = 60.0
+PATIENCE = 240.0
 PROGRAMS = ("prometheus", "prometheus-alertmanager", "prometheus-node-exporter")
 WEBHOOK, SECRET = "https://alert-gateway.example.org/alerts", "/run/secrets/alertmanager_token"
 

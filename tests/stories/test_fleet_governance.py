@@ -477,7 +477,7 @@ def test_evaluations_side_by_side(fleet: Path, small: Path, tmp_path: Path) -> N
 
 def test_without_a_registry_there_is_no_fleet(tmp_path: Path) -> None:
     """The file is named, and the option that names another."""
-    told = [f"error: there is no `{tmp_path}/fleet.yaml`", "hint: `--fleet FILE` names the registry"]
+    told = ["error: there is no `fleet.yaml` here or above", "hint: make one: `ai-factory fleet add URL`"]
     for command in (["impact", "--map", MARCH], ["graph"], ["catalog"], ["compare"]):
         found = cli("fleet", *command, cwd=tmp_path)
         assert (found.code, found.err.splitlines()) == (2, told)

@@ -1,18 +1,35 @@
-"""`ai-factory fleet`: a file for each command below it."""
+"""`ai-factory fleet`: one verb over many repositories; the file of a command is loaded when it is wanted."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import typer
 
-from ai_factory.cli.fleets.catalog import catalog
-from ai_factory.cli.fleets.compare import compare
-from ai_factory.cli.fleets.graph import graph
-from ai_factory.cli.fleets.impact import impact
-from ai_factory.cli.fleets.incident import incident
+PURPOSE = "Look at many projects at once, and bring updates to them."
+COMMANDS = {  # in the order of the help: a command, and the function in `cli/fleets/` that it runs
+    "add": "add:add",
+    "remove": "remove:remove",
+    "status": "status:status",
+    "plan": "plan:plan",
+    "apply": "apply:apply",
+    "impact": "impact:impact",
+    "graph": "graph:graph",
+    "incident": "incident:incident",
+    "catalog": "catalog:catalog",
+    "compare": "compare:compare",
+}
 
-fleet = typer.Typer(help="Look at many systems at once.", no_args_is_help=True)
-fleet.command()(impact)
-fleet.command()(graph)
-fleet.command()(catalog)
-fleet.command()(compare)
-fleet.add_typer(incident, name="incident")
+
+def group(wanted: str = "") -> typer.Typer:
+    """The group with the one command that is wanted; else with all."""
+    made = typer.Typer(help=PURPOSE, rich_markup_mode=None, no_args_is_help=True)
+    made.callback()(lambda: None)  # without one, a single command would take the place of its group
+    for name in [wanted] if wanted in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[name].partition(":")
+        found = getattr(import_module(f"ai_factory.cli.fleets.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            made.add_typer(found, name=name)
+        else:
+            made.command(name)(found)
+    return made

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ai_factory import catalog, versions
 from ai_factory.errors import UsageError
 from ai_factory.fleet.graph import Graph, downstream
-from ai_factory.fleet.sources import Thing, Use
+from ai_factory.fleet.parts import Thing, Use
 
 KINDS = {"component": ("component", "package"), "dataset": ("dataset", "data"), "model": ("model",)}
 

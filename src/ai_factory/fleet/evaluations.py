@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ai_factory.fleet.papers import number, papers_of, rows, table, text
-from ai_factory.fleet.sources import SYSTEM
+from ai_factory.fleet.papers import ROWS, number, papers_of, rows, table, text
+from ai_factory.fleet.parts import SYSTEM
 from ai_factory.fleet.system import ALWAYS, System
 from ai_factory.governance.checking import KEPT_ELSEWHERE
 
@@ -123,7 +123,7 @@ def _measure(row: Mapping[str, Any], names: Mapping[str, str]) -> Measure | None
 def _stale(inputs: Mapping[str, Any], system: System) -> tuple[str, ...]:
     """The inputs that are others at the commit than in the run; of what git does not keep nothing is known."""
     listing = system.files.listing
-    named = sorted(path for path in inputs if path in listing)
+    named = sorted(path for path in inputs if path in listing)[:ROWS]
     now = {path: hashlib.sha256(file.content).hexdigest() for path, file in system.read_all(named).items()}
     changed = [path for path, digest in now.items() if inputs[path] != f"sha256:{digest}"]
     gone = [path for path in inputs if path not in listing and not path.startswith(KEPT_ELSEWHERE)]

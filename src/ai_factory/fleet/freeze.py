@@ -9,9 +9,9 @@ from typing import NamedTuple
 from ai_factory.errors import FactoryError
 from ai_factory.fleet.clocks import Clock, Deadline
 from ai_factory.fleet.maps import Maps
-from ai_factory.fleet.papers import ROWS, Papers, rows, table, text, texts
-from ai_factory.fleet.sources import MODEL
-from ai_factory.fleet.system import System, matching
+from ai_factory.fleet.papers import ROWS, Papers, matching, rows, table, text, texts
+from ai_factory.fleet.parts import MODEL
+from ai_factory.fleet.system import System
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance import schedules
 from ai_factory.governance.approvals import REGISTER

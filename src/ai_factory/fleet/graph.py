@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ai_factory.fleet.sources import Sources, Thing, Use
+from ai_factory.fleet.parts import Parts, Thing, Use
 
 PROVIDED_BY_SOMEBODY = ("service", "api", "resource")  # kinds of which a name alone provides nothing
 
@@ -32,7 +32,7 @@ class Graph:
 
     things: Mapping[str, Thing]
     uses: tuple[Use, ...]
-    systems: Mapping[str, Sources]
+    systems: Mapping[str, Parts]
     unprovided: tuple[Unprovided, ...] = ()
     shared_names: tuple[SharedName, ...] = ()
     cycles: tuple[tuple[str, ...], ...] = ()
@@ -44,7 +44,7 @@ class Graph:
         return Graph(things, uses, self.systems, self.unprovided, self.shared_names, self.cycles)
 
 
-def graph(said: Iterable[Sources]) -> Graph:
+def graph(said: Iterable[Parts]) -> Graph:
     """Put together what systems say: what has the same id is one thing, and a name that a system goes by is it."""
     systems = {one.id: one for one in sorted(said, key=lambda one: one.key)}
     callers = _callers(systems.values())
@@ -64,7 +64,7 @@ def graph(said: Iterable[Sources]) -> Graph:
     return Graph(things, kept, systems, tuple(_unprovided(things, kept)), shared, tuple(_cycles(kept, set(systems))))
 
 
-def _callers(systems: Iterable[Sources]) -> dict[str, list[str]]:
+def _callers(systems: Iterable[Parts]) -> dict[str, list[str]]:
     """The systems that go by each name."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for one in systems:

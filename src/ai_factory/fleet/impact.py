@@ -8,15 +8,12 @@ from typing import NamedTuple
 from ai_factory.errors import FactoryError
 from ai_factory.fleet.maps import Maps
 from ai_factory.fleet.papers import Papers, text
+from ai_factory.fleet.parts import SYSTEM
 from ai_factory.fleet.registry import Registry
-from ai_factory.fleet.sources import SYSTEM
-from ai_factory.fleet.survey import Answer, Question, Reach, nobody, survey
-from ai_factory.fleet.system import ALWAYS, System
+from ai_factory.fleet.survey import PLAIN, Answer, Way, survey
+from ai_factory.fleet.system import System
 from ai_factory.governance.reading import Map
-from ai_factory.project.facts import FACTS
 from ai_factory.project.maps import Impact, impact_on
-
-WANTED = (*ALWAYS, FACTS, SYSTEM)
 
 
 class OnSystem(NamedTuple):
@@ -26,9 +23,9 @@ class OnSystem(NamedTuple):
     impact: Impact
 
 
-def impact(registry: Registry, new: Map, as_of: str, reach: Reach = nobody) -> list[Answer[OnSystem]]:
+def impact(registry: Registry, new: Map, as_of: str, way: Way = PLAIN) -> list[Answer[OnSystem]]:
     """What the map does to each system on a day, by the facts that it has on record."""
-    return survey(registry.members, Question(_asked(Maps(registry), new, as_of), WANTED), reach)
+    return survey(registry.members, _asked(Maps(registry), new, as_of), way)
 
 
 def _asked(maps: Maps, new: Map, as_of: str) -> Callable[[System], OnSystem]:

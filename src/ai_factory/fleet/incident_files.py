@@ -15,7 +15,7 @@ from ai_factory.fleet.affected import Suspect
 from ai_factory.fleet.clocks import Clock, Deadline
 from ai_factory.fleet.freeze import Frozen, Started
 from ai_factory.fleet.incidents import BEGAN, TOLD, Deed, Incident, Reached, moment_of, written
-from ai_factory.fleet.sources import Use
+from ai_factory.fleet.parts import Use
 from ai_factory.tree import File
 from ai_factory.workspace import Folder
 

@@ -12,7 +12,7 @@ from ai_factory.errors import UsageError
 from ai_factory.fleet.affected import Suspect
 from ai_factory.fleet.clocks import Answered, Clock, Due, dues
 from ai_factory.fleet.freeze import Frozen, Started
-from ai_factory.fleet.sources import Use
+from ai_factory.fleet.parts import Use
 
 OPENED, NOTED, BEGAN, TOLD, ASIDE, CLOSED, AGAIN = formats.DEEDS
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ai_factory.fleet.papers import ROWS, TEXT, Papers, papers_of, rows, table, text, texts
-from ai_factory.fleet.sources import CATALOGUE, CONTRACTS, MODEL, SYSTEM
+from ai_factory.fleet.parts import CATALOGUE, CONTRACTS, MODEL, SYSTEM
 from ai_factory.fleet.system import ALWAYS, System
 
 FEATURES, SCOPE = "evidence/features.json", "governance/scope.yaml"

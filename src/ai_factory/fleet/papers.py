@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ai_factory import cache, documents
 from ai_factory.errors import FactoryError
-from ai_factory.fleet.system import System, matching
+from ai_factory.fleet.system import System
 from ai_factory.tree import Tree
 
 JSON_LIMIT = 4 * 1024 * 1024  # bytes of one JSON document
@@ -65,6 +66,14 @@ class Papers:
 def papers_of(system: System, wanted: Iterable[str]) -> Papers:
     """The wanted files of a system, by name or by pattern."""
     return Papers(system.read_all(matching(system.files.listing, wanted)[:ROWS]))
+
+
+def matching(paths: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    """The paths that are wanted, by name or by pattern, sorted."""
+    asked = list(wanted)
+    patterns = [one for one in asked if "*" in one]
+    names = {one for one in asked if "*" not in one}
+    return sorted(path for path in paths if path in names or any(fnmatchcase(path, one) for one in patterns))
 
 
 def text(value: object, most: int = TEXT) -> str:

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ai_factory.fleet.affected import Affected, Suspect, affected, versions_in_use
-from ai_factory.fleet.freeze import WANTED as RECORDS
 from ai_factory.fleet.freeze import Frozen, freezing
 from ai_factory.fleet.graph import Graph, graph
 from ai_factory.fleet.incident_files import RUNBOOKS, file_name
 from ai_factory.fleet.incidents import OPENED, Deed, Incident, Reached, written
 from ai_factory.fleet.maps import Maps
+from ai_factory.fleet.parts import Parts, Use, parts
 from ai_factory.fleet.registry import Registry
-from ai_factory.fleet.sources import WANTED, Sources, Use, sources
-from ai_factory.fleet.survey import Answer, Question, Reach, nobody, survey, unread
+from ai_factory.fleet.survey import PLAIN, Answer, Way, survey, unread
 
 
 class Alarm(NamedTuple):
@@ -36,18 +35,18 @@ class Raised(NamedTuple):
     unread: tuple[Mapping[str, str], ...]
 
 
-def raised(registry: Registry, alarm: Alarm, now: dt.datetime, reach: Reach = nobody) -> Raised:
+def raised(registry: Registry, alarm: Alarm, now: dt.datetime, way: Way = PLAIN) -> Raised:
     """Which systems are reached, as each is at one commit; nothing is written.
 
     Raises UsageError for a name that no system knows.
     """
-    answers = survey(registry.members, Question(sources, WANTED), reach)
+    answers = survey(registry.members, parts, way)
     found = graph(one.said for one in answers if one.said)
     lost = [{"system": one.member.key, "why": one.why, "failure": one.failure} for one in unread(answers)]
     reached = affected(found, alarm.suspect)
     if not reached:
         return Raised(None, tuple(versions_in_use(found, alarm.suspect)), tuple(lost))
-    frozen = _frozen(registry, answers, {found.systems[one.id].key for one in reached}, alarm, reach)
+    frozen = _frozen(registry, answers, {found.systems[one.id].key for one in reached}, alarm, way)
     systems = tuple(_reached(found, one, frozen[found.systems[one.id].key]) for one in reached)
     deed = Deed(written(now), alarm.by, OPENED)
     head = (alarm.title or str(alarm.suspect), alarm.severity, alarm.suspect, alarm.found)
@@ -55,14 +54,14 @@ def raised(registry: Registry, alarm: Alarm, now: dt.datetime, reach: Reach = no
 
 
 def _frozen(
-    registry: Registry, answers: Sequence[Answer[Sources]], keys: set[str], alarm: Alarm, reach: Reach
+    registry: Registry, answers: Sequence[Answer[Parts]], keys: set[str], alarm: Alarm, way: Way
 ) -> dict[str, Answer[Frozen]]:
     """Each system that is reached, at the very commit at which it was asked."""
     commits = {one.member.key: one.commit for one in answers}
     members = [one for one in registry.members if one.key in keys]
     day = alarm.found.astimezone(dt.UTC).date().isoformat()
-    question = Question(freezing(Maps(registry), day), RECORDS)
-    return {one.member.key: one for one in survey(members, question, reach, commits)}
+    asking = way._replace(told=None, commits=commits)
+    return {one.member.key: one for one in survey(members, freezing(Maps(registry), day), asking)}
 
 
 def _reached(found: Graph, one: Affected, answer: Answer[Frozen]) -> Reached:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, NamedTuple, TypeVar
 
-from ai_factory.errors import FactoryError, unexpected
+from ai_factory.fleet import each
+from ai_factory.fleet.each import Failure
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.system import ALWAYS, Here, System, located, opened
+from ai_factory.fleet.system import Here, System, located, opened
 from ai_factory.git.remote import NO_ACCESS, Access
 
 Said = TypeVar("Said")
@@ -27,47 +26,43 @@ class Answer(NamedTuple, Generic[Said]):
     failure: str = ""
 
 
-class Question(NamedTuple, Generic[Said]):
-    """What to ask a system, and the files (names or patterns) that it takes to answer."""
-
-    ask: Callable[[System], Said]
-    wanted: Sequence[str] = ALWAYS
-
-
 def nobody(_: str) -> Access:
     """The reach of those to whom no host gives more than to everybody."""
     return NO_ACCESS
 
 
-def survey(
-    members: Sequence[Member],
-    question: Question[Said],
-    reach: Reach = nobody,
-    commits: Mapping[str, str] = NOWHERE,
-) -> list[Answer[Said]]:
+class Way(NamedTuple):
+    """How systems are asked: how hosts are reached, who hears how many were asked, and at which commits some are read.
+
+    `commits` are by key; any other system is read as its branch has it now.
+    """
+
+    reach: Reach = nobody
+    told: Callable[[int], None] | None = None
+    commits: Mapping[str, str] = NOWHERE
+
+
+PLAIN = Way()
+
+
+def survey(members: Sequence[Member], ask: Callable[[System], Said], way: Way = PLAIN) -> list[Answer[Said]]:
     """Ask each system, several at a time; the answers stand in the order of the members.
 
-    `commits` are those at which systems are read, by key; any other is read as its branch has it now. One that cannot
-    be read, or at which our own code fails, stops no other.
+    One that cannot be read, or at which our own code fails, stops no other.
     """
-    workers = min(8, 2 * (os.cpu_count() or 1))
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda one: answer(one, question, reach, commits.get(one.key, "")), members))
+    found = each.over(members, lambda member: _answer(member, ask, way), told=way.told)
+    return [_failed(member, one) for member, one in zip(members, found, strict=True)]
 
 
-def answer(member: Member, question: Question[Said], reach: Reach, commit: str = "") -> Answer[Said]:
-    """What one system says as its branch has it now, or as it was at a commit."""
-    there = commit
-    try:
-        access = reach(member.url)
-        here = Here(member, "", commit, {}) if commit else located(member, access)
-        there = here.commit
-        with opened(here, question.wanted, access) as system:
-            return Answer(member, there, question.ask(system))
-    except FactoryError as error:
-        return Answer(member, there, why=error.message, failure=getattr(error, "failure", "policy"))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is that system's failure and no other's
-        return Answer(member, there, why=unexpected(error).message, failure="bug")
+def _answer(member: Member, ask: Callable[[System], Said], way: Way) -> Answer[Said]:
+    access, commit = way.reach(member.url), way.commits.get(member.key, "")
+    here = Here(member, "", commit, {}) if commit else located(member, access)
+    with opened(here, reach=access) as system:
+        return Answer(member, here.commit, ask(system))
+
+
+def _failed(member: Member, found: Answer[Said] | Failure) -> Answer[Said]:
+    return Answer(member, why=found.message, failure=found.kind) if isinstance(found, Failure) else found
 
 
 def unread(answers: Sequence[Answer[Said]]) -> list[Answer[Said]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
+from functools import partial
 from typing import NamedTuple
 
 from ai_factory import cache, git, lock
 from ai_factory.errors import ForgeError, LockError
 from ai_factory.fleet.registry import Member
 from ai_factory.git import Committed, remote
+from ai_factory.git.committed import Bring
 from ai_factory.git.remote import NO_ACCESS, Access
 from ai_factory.project.opening import Project
 from ai_factory.tree import File
@@ -62,56 +63,62 @@ class System(NamedTuple):
         return Project(self.files, lock.parse(file.content))
 
     def read_all(self, paths: Iterable[str]) -> dict[str, File]:
-        """The files at those paths that exist, however large they are not."""
+        """The files at those paths that exist; what is not here yet is brought."""
         return self.files.read_all(paths)
 
 
 @contextmanager
 def opened(
-    here: Here, wanted: Sequence[str] = ALWAYS, reach: Access = NO_ACCESS, whole: bool = False
+    here: Here, wanted: Sequence[str] = ALWAYS, reach: Access = NO_ACCESS, *, whole: bool = False
 ) -> Iterator[System]:
     """The project, as long as the block lasts.
 
-    Of a repository elsewhere the trees are brought, and the contents of the wanted paths, which may be patterns;
-    `whole` brings all contents that a template may have written. Raises ForgeError.
+    Of a repository elsewhere the trees are brought, and the contents of the wanted paths at once, others when they are
+    read; `whole` brings all contents that a template may have written. Raises ForgeError.
     """
     local = remote.local_repository(here.member.url)
     if local:
         with git.reading(local) as reader:
             yield _system(here, reader)
         return
-    with remote.claimed(cache.folder("fleet")) as repository:
-        with git.reading(repository) as reader:
-            there = reader.commit(here.commit) is not None
-        if not there or whole:
-            only = remote.SMALL if whole else remote.TREES
-            remote.fetch(here.member.url, repository, [here.commit], only, reach)
-        if not whole:
-            _bring(here, repository, wanted, reach)
-        with git.reading(repository) as reader:
-            yield _system(here, reader)
+    with remote.claimed(cache.folder("fleet")) as repository, git.reading(repository) as reader:
+        if whole:
+            yield _whole(here, reader, reach)
+        else:
+            yield _with(here, reader, wanted, reach)
 
 
-def _bring(here: Here, repository: str, wanted: Sequence[str], reach: Access) -> None:
-    """The contents of those paths, as far as they are not there yet."""
-    with git.reading(repository) as reader:
-        listing = _system(here, reader).files.listing
-        ids = sorted({listing[path].id for path in matching(listing, wanted)})
-        missing = [name for name in ids if name not in reader.blobs([name])]
-    if missing:
-        remote.fetch(here.member.url, repository, missing, remote.TREES, reach)
+def _with(here: Here, reader: git.Reader, wanted: Sequence[str], reach: Access) -> System:
+    """The project with its trees and the contents of those paths; only what is missing is asked for."""
+    bring = partial(_bring, here.member.url, reader.repository, reach)
+    if reader.commit(here.commit) is None:
+        remote.fetch(here.member.url, reader.repository, [here.commit], remote.TREES, reach)
+    found = _system(here, reader, bring)
+    found.read_all(wanted)
+    return found
 
 
-def matching(paths: Iterable[str], wanted: Iterable[str]) -> list[str]:
-    """The paths that are wanted, by name or by pattern, sorted."""
-    asked = list(wanted)
-    patterns = [one for one in asked if "*" in one]
-    names = {one for one in asked if "*" not in one}
-    return sorted(path for path in paths if path in names or any(fnmatchcase(path, one) for one in patterns))
+def _bring(url: str, repository: str, reach: Access, ids: Sequence[str]) -> None:
+    remote.fetch(url, repository, ids, remote.TREES, reach)
 
 
-def _system(here: Here, reader: git.Reader) -> System:
+def _whole(here: Here, reader: git.Reader, reach: Access) -> System:
+    """The project with all that a template may have written; larger files of the team's are known by id alone."""
+    if reader.commit(here.commit) is None or _absent(_system(here, reader)):
+        remote.fetch(here.member.url, reader.repository, [here.commit], remote.SMALL, reach)
+    found = _system(here, reader)
+    return found._replace(files=found.files.without(_absent(found)))
+
+
+def _absent(system: System) -> frozenset[str]:
+    """The files whose content is not there."""
+    listing = system.files.listing
+    have = set(git.existing(system.files.root, sorted({blob.id for blob in listing.values()})))
+    return frozenset(path for path, blob in listing.items() if blob.id not in have and blob.mode != git.SUBMODULE)
+
+
+def _system(here: Here, reader: git.Reader, bring: Bring | None = None) -> System:
     commit = reader.commit(here.commit)
     if commit is None:
         raise ForgeError(f"`{here.member.url}` did not give the commit {here.commit[:12]}", "transient", "run it again")
-    return System(here, Committed(reader, commit, here.member.path))
+    return System(here, Committed(reader, commit, here.member.path, bring))

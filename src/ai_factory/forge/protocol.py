@@ -7,6 +7,9 @@ from typing import NamedTuple, Protocol
 
 STATES = ("pending", "success", "failure")  # of a commit status that we set
 CHECKS = ("passing", "failing", "pending", "unknown")  # what a host's own checks of a commit say together
+LONGEST_TITLE = 200  # characters that every host takes, with a mark for drafts before them
+LONGEST_BODY = 60_000  # characters of a body or a comment that every host takes
+OURS = "ai-factory/"  # how the contexts of our own statuses begin
 
 
 class Found(NamedTuple):
@@ -39,7 +42,7 @@ class Permissions(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """A pull request (a merge request) as it shall be."""
+    """A pull request (a merge request) as it shall be; title and body are within LONGEST_TITLE and LONGEST_BODY."""
 
     branch: str  # where its commits are
     target: str  # what it is to be merged into
@@ -61,6 +64,7 @@ class PullRequest(NamedTuple):
     merged_at: float = 0  # Unix time, as are the other two; 0: not known
     closed_at: float = 0
     opened_at: float = 0
+    draft: bool = False
 
 
 class Forge(Protocol):
@@ -87,15 +91,15 @@ class Forge(Protocol):
         ...
 
     def update(self, name: str, number: int, proposal: Proposal) -> PullRequest:
-        """Bring title and body to this proposal."""
+        """Bring title, body, target and whether it is a draft to this proposal; nothing is written where it is so."""
         ...
 
     def comment(self, name: str, number: int, marker: str, text: str) -> None:
-        """Our one comment with that hidden marker: written, or brought to this text."""
+        """Our one comment with that hidden marker, which is put before the text: written, or brought to this text."""
         ...
 
     def set_status(self, name: str, commit: str, context: str, state: str, text: str) -> None:
-        """Set a commit status under the context; `state` is one of STATES."""
+        """Set a commit status under the context, which begins with OURS; `state` is one of STATES."""
         ...
 
     def checks(self, name: str, commit: str) -> str:
@@ -103,5 +107,5 @@ class Forge(Protocol):
         ...
 
     def merge(self, name: str, number: int, commit: str) -> None:
-        """Merge it, if its head is still that commit."""
+        """Merge it, if its head is still that commit; nothing happens where it was merged as such already."""
         ...

@@ -33,6 +33,7 @@ from ai_factory.git.objects import (
     resolve,
 )
 from ai_factory.git.process import isolated, run
+from ai_factory.git.proposals import Proposed, proposed
 from ai_factory.git.reader import Commit, Reader, reading
 from ai_factory.git.references import commit_of, common_ancestor, files_in, tag_times
 from ai_factory.git.scratch import scratch, store
@@ -59,6 +60,7 @@ __all__ = [
     "Committed",
     "Meeting",
     "Names",
+    "Proposed",
     "Reader",
     "Release",
     "Signature",
@@ -92,6 +94,7 @@ __all__ = [
     "object_id",
     "parents",
     "project_objects",
+    "proposed",
     "read_blobs",
     "reading",
     "releases",

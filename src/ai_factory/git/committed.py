@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from ai_factory.errors import FactoryError
+from ai_factory.errors import FactoryError, MachineError
 from ai_factory.git.objects import SUBMODULE
 from ai_factory.git.process import finished
 from ai_factory.git.reader import Commit, Reader
@@ -19,14 +19,28 @@ from ai_factory.workspace import Folder
 IGNORE = ".gitignore"
 
 
-class Committed:
-    """The files below one folder of a commit; nothing is written, and nothing that is committed there runs."""
+Bring = Callable[[Sequence[str]], None]  # what fetches objects by their ids into the repository that is read
 
-    def __init__(self, reader: Reader, commit: Commit, folder: str = "") -> None:
+
+class Committed:
+    """The files below one folder of a commit; nothing is written, and nothing that is committed there runs.
+
+    Contents that the repository lacks are brought when they are asked for, where that can be done.
+    """
+
+    def __init__(self, reader: Reader, commit: Commit, folder: str = "", bring: Bring | None = None) -> None:
         self.reader = reader
+        self.bring = bring
         self.commit = commit
         self.inside = f"{folder}/" if folder else ""  # where the project lies in its repository
-        self._known: dict[str, bytes | None] = {}
+        self.absent: frozenset[str] = frozenset()
+        self._known: dict[str, bytes] = {}
+
+    def without(self, absent: frozenset[str]) -> Committed:
+        """The same, when the contents of those paths were not brought here."""
+        other = Committed(self.reader, self.commit, self.inside.rstrip("/"), self.bring)
+        other.absent = absent
+        return other
 
     @property
     def root(self) -> str:
@@ -50,22 +64,28 @@ class Committed:
 
     @property
     def status(self) -> Status:
-        """Head and index, as a clean work tree of the commit would have them."""
-        return Status(self.commit.id, self.listing, (), frozenset(), frozenset())
+        """Head and index, as a clean work tree of the commit would have them; without files that are not here."""
+        here = {path: blob for path, blob in self.listing.items() if path not in self.absent}
+        return Status(self.commit.id, here, (), frozenset(), frozenset())
 
     def read(self, path: str) -> File | None:
         """The file at the path, or None when there is none."""
         return self.read_all([path]).get(path)
 
     def read_all(self, paths: Iterable[str]) -> dict[str, File]:
-        """The files at those paths that exist."""
+        """The files at those paths that exist. Raises MachineError for one whose content is not here."""
         rows = {path: self.listing.get(check_path(path)) for path in paths}
         files = {path: blob for path, blob in rows.items() if blob and blob.mode != SUBMODULE}
-        if new := [blob.id for blob in files.values() if blob.id not in self._known]:
-            found = self.reader.blobs(new)
-            self._known |= {name: found.get(name) for name in new}
-        contents = ((path, blob, self._known[blob.id]) for path, blob in files.items())
-        return {path: File(content, blob.mode) for path, blob, content in contents if content is not None}
+        self._read({blob.id for blob in files.values()} - self._known.keys())
+        if missing := [path for path, blob in files.items() if blob.id not in self._known]:
+            raise MachineError(f"the content of `{missing[0]}` is not in `{self.root}`", "it may be too large")
+        return {path: File(self._known[blob.id], blob.mode) for path, blob in files.items()}
+
+    def _read(self, ids: set[str]) -> None:
+        self._known |= self.reader.blobs(sorted(ids))
+        if self.bring and (lacking := sorted(ids - self._known.keys())):
+            self.bring(lacking)
+            self._known |= self.reader.blobs(lacking)
 
     def reaches(self, path: str) -> bool:
         """Whether no folder above the path is a link."""

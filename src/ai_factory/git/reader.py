@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError
@@ -14,17 +14,22 @@ from ai_factory.git.process import isolated
 from ai_factory.tree import Blob
 
 TREE = "40000"
+_WHO = re.compile(r"^(author|committer) (.*>) (\d+) [-+]\d+$", re.MULTILINE)
 BATCH = 400  # questions asked at once: as many fit into a pipe before anybody reads the answers
 ENTRIES = 1_000_000  # of one listing: a few objects can stand for billions of files
 BLOB = 64 * 1024 * 1024  # bytes of one file that is read
 
 
 class Commit(NamedTuple):
-    """A commit's id, that of its tree, and its committer's time (Unix time, seconds)."""
+    """A commit: its id, that of its tree, its committer's time (Unix time, seconds), and whose it is."""
 
     id: str
     tree: str
     time: int
+    parents: tuple[str, ...] = ()
+    author: str = ""  # as git writes it: NAME <ADDRESS>
+    committer: str = ""
+    message: str = ""
 
 
 class Reader:
@@ -39,8 +44,7 @@ class Reader:
         (found,) = self._asked([f"{name}^{{commit}}"])
         if found is None or found[1] != b"commit":
             return None
-        tree, when = re.match(rb"tree ([0-9a-f]+)", found[2]), re.search(rb"\ncommitter .*> (\d+) [-+]\d+\n", found[2])
-        return Commit(found[0].decode(), tree[1].decode(), int(when[1])) if tree and when else None
+        return _commit(found[0].decode(), found[2])
 
     def listing(self, tree: str, folder: str = "") -> dict[str, Blob]:
         """The files and submodules of a tree below that folder, by path below it. Raises MachineError for too many."""
@@ -111,6 +115,17 @@ class Reader:
         return MachineError(f"git cannot read `{self.repository}`: {said[0] if said else 'it ended'}")
 
 
+def _commit(identity: str, content: bytes) -> Commit | None:
+    """What a commit object says; None for one that is malformed."""
+    head, _, message = content.decode(errors="replace").partition("\n\n")
+    tree, parents = re.match(r"tree ([0-9a-f]+)", head), re.findall(r"^parent ([0-9a-f]+)$", head, re.MULTILINE)
+    who = {kind: (whose, when) for kind, whose, when in _WHO.findall(head)}
+    if tree is None or who.keys() != {"author", "committer"}:
+        return None
+    author, committer = who["author"], who["committer"]
+    return Commit(identity, tree[1], int(committer[1]), tuple(parents), author[0], committer[0], message)
+
+
 def _rows(answer: tuple[bytes, bytes, bytes] | None) -> Iterator[tuple[str, bytes, str]]:
     """The rows of a tree object: mode, name, id."""
     if answer is None or answer[1] != b"tree":
@@ -134,3 +149,5 @@ def reading(repository: str) -> Iterator[Reader]:
             yield Reader(repository, process)
         finally:
             process.kill()  # it holds nothing that would have to be put back
+            with suppress(BrokenPipeError):
+                process.communicate()

@@ -16,14 +16,19 @@ from urllib.parse import unquote, urlsplit
 
 from ai_factory.errors import ForgeError, MachineError
 from ai_factory.git.mirror import access
-from ai_factory.git.process import isolated, run, with_settings
+from ai_factory.git.process import finished, isolated, run, with_settings
 from ai_factory.git.scratch import scratch
 from ai_factory.workspace import find_repository, is_bare
 
 BRANCH = "refs/heads/"
 TREES = "blob:none"  # a filter: which files there are, without their content
+REASON = 300  # characters of what git says that are passed on
+REFERENCES = 64 * 1024 * 1024  # bytes of a file that names branches
 SMALL = "blob:limit=1m"  # a filter: what a template may have written, and no data
+PLAIN = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"  # the settings of a repository in the cache
+_FORM = "--format=%(objectname)%09%(refname)"  # of a branch, in the words of `ls-remote`
 _FAILURES = {  # what git says: of which kind the failure is, and what that means
+    r"fsck error|in packed object|gitmodules": ("policy", "what it holds is not to be trusted"),
     r"stale info|fetch first|non-fast-forward|cannot lock ref": ("conflict", "somebody else has pushed there"),
     r"hook declined|protected branch|GH006|GH013|pre-receive": ("policy", "a rule there forbids it"),
     r"Authentication failed|could not read |Permission denied|\b40[13]\b|access rights|not allowed": (
@@ -76,8 +81,9 @@ def local_repository(url: str) -> str:
 def heads(url: str, branches: Sequence[str], reach: Access = NO_ACCESS) -> Heads:
     """Ask a repository for its default branch and for branches (names, or patterns with `*`). Raises ForgeError."""
     here = local_repository(url)
-    told = _local_heads(here, branches) if here else _remote_heads(url, branches, reach)
-    rows = [line.split("\t") for line in told.splitlines()]
+    if here:
+        return _local_heads(here, branches)
+    rows = _rows(_remote_heads(url, branches, reach))
     default = next((row[0].removeprefix("ref: ") for row in rows if row[0].startswith("ref: ")), "")
     found = {row[1].removeprefix(BRANCH): row[0] for row in rows if row[1].startswith(BRANCH)}
     head = next((row[0] for row in rows if row[1:] == ["HEAD"] and not row[0].startswith("ref: ")), "")
@@ -85,23 +91,60 @@ def heads(url: str, branches: Sequence[str], reach: Access = NO_ACCESS) -> Heads
     return Heads(name, {**found, **({name: head} if head and name else {})})
 
 
+def _rows(told: str) -> list[list[str]]:
+    return [row for line in told.splitlines() if len(row := line.split("\t")) == 2]
+
+
 def _remote_heads(url: str, branches: Sequence[str], reach: Access) -> str:
     patterns = ["HEAD", *(BRANCH + name for name in branches)]
-    with _told(url):
-        told = run(["ls-remote", "--quiet", "--symref", "--", url, *patterns], "/", more=_environment(url, reach))
-    return told.decode(errors="surrogateescape")
+    return _asked(url, ["ls-remote", "--quiet", "--symref", "--", url, *patterns], "/", _environment(url, reach))
 
 
-def _local_heads(repository: str, branches: Sequence[str]) -> str:
-    """The same of a repository here, in the words of `ls-remote`."""
-    with open(os.path.join(repository, "HEAD"), encoding="utf-8", errors="replace") as stream:
-        head = stream.readline().strip()
+def _local_heads(repository: str, branches: Sequence[str]) -> Heads:
+    """The same of a repository here: read from its files, where they simply say it."""
+    head = _short_text(os.path.join(repository, "HEAD")).strip()
     name = head.removeprefix("ref: ") if head.startswith("ref: ") else ""
     patterns = [BRANCH + pattern for pattern in branches] + ([name] if name else [])
-    form = "--format=%(objectname)%09%(refname)"
-    with _told(repository):
-        rows = run(["for-each-ref", form, *patterns], repository, more={"GIT_DIR": repository})
-    return (f"ref: {name}\tHEAD\n" if name else "") + rows.decode(errors="surrogateescape")
+    found = None if os.path.isdir(os.path.join(repository, "reftable")) else _in_files(repository, patterns)
+    if found is None:
+        told = _asked(repository, ["for-each-ref", _FORM, *patterns], repository, {"GIT_DIR": repository})
+        found = {name: identity for identity, name in _rows(told)}
+    return Heads(name.removeprefix(BRANCH), {key.removeprefix(BRANCH): one for key, one in sorted(found.items())})
+
+
+def _in_files(repository: str, patterns: Sequence[str]) -> dict[str, str] | None:
+    """The commits of those branches; None where one is not simply written down.
+
+    A process for each of a thousand repositories would take longer than all that is done with the answer.
+    """
+    loose = {name for pattern in patterns for name in _loose(repository, pattern)}
+    own = {name: _short_text(os.path.join(repository, name)).strip() for name in loose}
+    if not all(re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", identity) for identity in own.values()):
+        return None
+    packed = _short_text(os.path.join(repository, "packed-refs"))  # read after the others: git packs before it deletes
+    wanted = "|".join(re.escape(pattern).replace(r"\*", ".*") for pattern in patterns)
+    rows = re.findall(rf"^([0-9a-f]+) ({wanted})$", packed, re.MULTILINE) if wanted else []
+    return {name: identity for identity, name in rows} | own
+
+
+def _loose(repository: str, pattern: str) -> Iterator[str]:
+    """The names that have a file of their own and fit the pattern: a name, or `FOLDER/*`."""
+    if not pattern.endswith("/*"):
+        yield from [pattern] if os.path.lexists(os.path.join(repository, pattern)) else []
+        return
+    for here, _, names in os.walk(os.path.join(repository, pattern[:-2])):
+        yield from (os.path.relpath(os.path.join(here, name), repository) for name in names if name[-5:] != ".lock")
+
+
+def _short_text(place: str) -> str:
+    """The text of a file; empty where there is none that may be read."""
+    try:
+        if os.path.isfile(place):  # a pipe would wait for ever
+            with open(place, encoding="utf-8", errors="surrogateescape") as stream:
+                return stream.read(REFERENCES)
+    except OSError:
+        pass
+    return ""
 
 
 def fetch(url: str, repository: str, wanted: Sequence[str], only: str, reach: Access = NO_ACCESS) -> None:
@@ -109,11 +152,19 @@ def fetch(url: str, repository: str, wanted: Sequence[str], only: str, reach: Ac
 
     Raises ForgeError.
     """
-    command = ["fetch", "--quiet", "--depth=1", f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
+    command = ["fetch", "--quiet", "--refetch", "--depth=1", f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
     command += ["--no-recurse-submodules", "--no-auto-maintenance", "--", url, *wanted]
-    tolerant = [("fetch.negotiationAlgorithm", "noop"), ("fetch.fsckObjects", "true"), ("fetch.unpackLimit", "1")]
-    with _told(url):
-        run(command, repository, more=_environment(url, reach, tolerant))
+    checked = [("fetch.fsckObjects", "true"), ("fetch.unpackLimit", "1")]
+    try:
+        _asked(url, command, repository, _environment(url, reach, checked))
+    finally:
+        _make_plain(repository)
+
+
+def _make_plain(repository: str) -> None:
+    """Git notes in its settings where to fetch what is missing, and then ends where it may not: nothing stays noted."""
+    with open(os.path.join(repository, "config"), "wb") as stream:
+        stream.write(PLAIN)
 
 
 def push(url: str, repository: str, branch: str, commit: str, before: str, reach: Access = NO_ACCESS) -> None:
@@ -121,8 +172,7 @@ def push(url: str, repository: str, branch: str, commit: str, before: str, reach
     lease = f"--force-with-lease={BRANCH}{branch}:{before}"
     here = local_repository(url)
     command = ["push", "--quiet", "--no-verify", "--porcelain", lease, *_receiver(here), "--", here or url]
-    with _told(url):
-        run([*command, f"{commit}:{BRANCH}{branch}"], repository, more=_environment(url, reach))
+    _asked(url, [*command, f"{commit}:{BRANCH}{branch}"], repository, _environment(url, reach))
 
 
 def _receiver(here: str) -> list[str]:
@@ -130,7 +180,7 @@ def _receiver(here: str) -> list[str]:
     if not here:
         return []
     hooks = "GIT_CONFIG_COUNT=0 " if is_bare(here) else ""
-    return ["--receive-pack", f"{hooks}git-receive-pack"]
+    return ["--receive-pack", f"{hooks}git -c receive.autoGc=false receive-pack"]
 
 
 def _environment(url: str, reach: Access, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
@@ -140,17 +190,27 @@ def _environment(url: str, reach: Access, more: Sequence[tuple[str, str]] = ()) 
     return {key: value for key, value in settings.items() if key.startswith("GIT_")}
 
 
-@contextmanager
-def _told(url: str) -> Iterator[None]:
-    """What git says of a failure, as one of its kind."""
+def _asked(url: str, command: Sequence[str], folder: str, environment: Mapping[str, str]) -> str:
+    """What git prints; a failure is told as one of its kind."""
     try:
-        yield
+        done = finished(command, folder, expect=None, more=environment)
     except MachineError as error:
-        reason = error.message.rpartition(": ")[2] or error.message
-        for pattern, (kind, meaning) in _FAILURES.items():
-            if re.search(pattern, error.message, re.IGNORECASE):
-                raise ForgeError(f"`{url}`: {meaning} ({reason})", kind) from None
-        raise ForgeError(f"`{url}`: {reason}", "bug") from None
+        raise _failure(url, error.message) from None
+    if done.returncode:
+        raise _failure(url, (done.stderr + b"\n" + done.stdout).decode(errors="replace"))
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def _failure(url: str, said: str) -> ForgeError:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    rejected = [line.rpartition("\t")[2] for line in lines if line.startswith("!")]
+    remote = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+    fatal = [line.partition(": ")[2] for line in lines if line.startswith(("fatal:", "error:"))]
+    reason = "; ".join(dict.fromkeys([*rejected, *filter(None, remote), *fatal]))[:REASON] or said[:REASON]
+    for pattern, (kind, meaning) in _FAILURES.items():
+        if re.search(pattern, said, re.IGNORECASE):
+            return ForgeError(f"`{url}`: {meaning} ({reason})", kind)
+    return ForgeError(f"`{url}`: {reason}", "bug")
 
 
 @contextmanager
@@ -167,6 +227,7 @@ def claimed(folder: str) -> Iterator[str]:
                 continue
             if not os.path.exists(os.path.join(place, "HEAD")):
                 run(["init", "--quiet", "--bare", "--template=", place], folder)
+            _make_plain(place)  # the worker before may have been killed
             yield place
             return
 
@@ -177,10 +238,11 @@ def bundled(url: str, commit: str, place: str, reach: Access = NO_ACCESS) -> Non
     Nothing is written in the repository that it comes from.
     """
     here = local_repository(url)
-    with scratch(os.path.join(here, "objects") if here else "") as repository, _told(url):
+    reached = {} if here else _environment(url, reach, [("fetch.fsckObjects", "true")])
+    with scratch(os.path.join(here, "objects") if here else "") as repository:
         if not here:
             command = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--", url]
-            run([*command, commit], repository, more=_environment(url, reach))
-        run(["update-ref", f"{BRANCH}frozen", commit], repository)
-        run(["symbolic-ref", "HEAD", f"{BRANCH}frozen"], repository)
-        run(["bundle", "create", "--quiet", place, "HEAD", f"{BRANCH}frozen"], repository)
+            _asked(url, [*command, commit], repository, reached)
+        _asked(url, ["update-ref", f"{BRANCH}frozen", commit], repository, {})
+        _asked(url, ["symbolic-ref", "HEAD", f"{BRANCH}frozen"], repository, {})
+        _asked(url, ["bundle", "create", "--quiet", place, "HEAD", f"{BRANCH}frozen"], repository, {})

@@ -91,7 +91,7 @@ def _asked(
         answers = settle(made, given, listening, named)
         return answers, {**named, **given, **spoken}
 
-    return guarded(made.factory.origin, conversation)
+    return guarded(made.factory, conversation)
 
 
 def _asks(made: Recipe, key: str) -> bool:

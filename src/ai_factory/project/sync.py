@@ -72,7 +72,8 @@ def prepare(project: Project, request: Request) -> Sync:
         return _idle(project, factory)
     status = git.status(project.root)
     refusals.refuse_sparse(project, status)
-    made, looked_at = computed(Seen(project, status, partial(git.ignored, project.root)), factory, request)
+    found = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
+    made, looked_at = computed(Seen(project, status, partial(git.ignored, project.root)), found, request)
     touched = steps.touched(made.plan)
     refusals.refuse_moving(
         project, wished, {path: looked_at[path] for path in touched if path in looked_at}, made.before
@@ -82,15 +83,14 @@ def prepare(project: Project, request: Request) -> Sync:
     return made
 
 
-def computed(seen: Seen, factory: Factory, request: Request) -> tuple[Sync, Mapping[str, File | None]]:
-    """The sync of a project to that version of its factory, and the files of lock and target as its plan saw them.
+def computed(seen: Seen, made: Recipe, request: Request) -> tuple[Sync, Mapping[str, File | None]]:
+    """The sync of a project to what it wants of its factory, and the files of lock and target as its plan saw them.
 
     It asks nothing but what the moment shows. Raises ProjectError where an open conflict has to be resolved first.
     """
     project, status = seen.project, seen.status
     wished = project.manifest_bytes()
     wish = manifest.parse(wished, cache.document)
-    made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
     pending = evolve.pending(made.components, project.lock.components)
     evolved, answers = settle_again(made, wish.answers, pending, request.answers)
     known, notes = states.known_base(project)
@@ -114,7 +114,7 @@ def computed(seen: Seen, factory: Factory, request: Request) -> tuple[Sync, Mapp
         project.folder.read_all(steps.touched(plan)),
         _changes_nothing(project, plan, wanted != wished),
         frozenset(evolved.answers),
-        factory.signed_by,
+        made.factory.signed_by,
         _foreseen(project, made),
     )
     return found, looked_at
@@ -158,6 +158,15 @@ def _is_applied(record: Lock, made: Recipe, answers: Mapping[str, Any]) -> bool:
         and answers == record.answers
         and made.versions == record.components
     )
+
+
+def controls(sync: Sync) -> dict[str, list[str]]:
+    """The controls for which the project gains or loses evidence, and those with evidence in conflict."""
+    before = {control for entry in sync.project.lock.paths.values() for control in entry.controls}
+    rows = [change.entry for change in sync.plan.changes if change.entry]
+    after = {control for entry in rows for control in entry.controls}
+    weakened = {control for entry in rows if entry.state in ("open", "declined") for control in entry.controls}
+    return {"gained": sorted(after - before), "lost": sorted(before - after), "weakened": sorted(weakened)}
 
 
 def _silent_drift(project: Project, plan: Plan) -> list[Finding]:

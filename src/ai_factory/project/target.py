@@ -75,7 +75,7 @@ def settle(
         for question in catalog.all_questions(made.components)
     ]
     compute = partial(questions.settle, asked, given, catalog.visible(made.components), ask)
-    return compute() if ask else guarded(made.factory.origin, compute)
+    return compute() if ask else guarded(made.factory, compute)
 
 
 def settle_again(
@@ -124,7 +124,7 @@ def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
 
     compiled = FileSystemBytecodeCache(cache.folder(f"jinja-{__version__}"), "%s.jinja-cache")
     origin = made.factory.origin
-    files = guarded(origin, partial(render, made.blueprint, made.components, answers, compiled))
+    files = guarded(made.factory, partial(render, made.blueprint, made.components, answers, compiled))
     return Target(origin, answers, made.versions, files)
 
 
@@ -137,7 +137,7 @@ def declared(
         return evolve.paths(changes, _as_written, _as_written)
     was = {**answers, **_carried(before, changes)}
     spell = partial(spelled, made.components)
-    old, new = guarded(made.factory.origin, lambda: (spell(was, wanted), spell(answers, wanted)))
+    old, new = guarded(made.factory, lambda: (spell(was, wanted), spell(answers, wanted)))
     return evolve.paths(changes, lambda *place: old[place], lambda *place: new[place])
 
 
@@ -153,6 +153,8 @@ def _as_written(component: str, path: str) -> str:
     return checked_path(path, f"{catalog.COMPONENTS}/{component}/component.yaml")
 
 
-def guarded(origin: Origin, compute: Callable[[], Result]) -> Result:
-    """What does not come with the tool itself is computed in a child with limited memory and time."""
-    return compute() if origin.kind == EMBEDDED else isolate.limited(compute, f"the factory `{origin.url}`")
+def guarded(factory: Factory, compute: Callable[[], Result]) -> Result:
+    """What nobody vouches for is computed in a child with limited memory and time."""
+    if factory.listed or factory.origin.kind == EMBEDDED:
+        return compute()
+    return isolate.limited(compute, f"the factory `{factory.origin.url}`")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ai_factory.governance.impact import REAPPROVE
 from ai_factory.plan import ACTIONS, Change, Plan
 from ai_factory.project.new import Birth
-from ai_factory.project.sync import Sync, release_notes
+from ai_factory.project.sync import Sync, controls, release_notes
 from ai_factory.report.findings import row as finding_row
 from ai_factory.report.markdown import code, literal, marked
 from ai_factory.report.plain import DECIDE, count, plain
@@ -190,15 +190,6 @@ def _changed(sync: Sync) -> list[dict[str, Any]]:
         for key in sorted({*before, *after})
     )
     return [row for row in rows if row["from"] != row["to"]]
-
-
-def controls(sync: Sync) -> dict[str, list[str]]:
-    """The controls for which the project gains or loses evidence, and those with evidence in conflict."""
-    before = {control for entry in sync.project.lock.paths.values() for control in entry.controls}
-    rows = [change.entry for change in sync.plan.changes if change.entry]
-    after = {control for entry in rows for control in entry.controls}
-    weakened = {control for entry in rows if entry.state in ("open", "declined") for control in entry.controls}
-    return {"gained": sorted(after - before), "lost": sorted(before - after), "weakened": sorted(weakened)}
 
 
 def sync_markdown(sync: Sync) -> str:

@@ -1,1 +1,1 @@
-"""The commands below `ai-factory fleet`, a file each."""
+"""`ai-factory fleet`: one small file a command."""

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ai_factory.cli.console import show
-from ai_factory.cli.fleets.place import SOME_FAILED, Fleet, registry_at
+from ai_factory.cli.fleets.asking import SOME_FAILED, asked, registry_at
+from ai_factory.cli.fleets.options import DEFAULT, Fleet
 from ai_factory.cli.look import Json, Verbose
 
 
@@ -15,16 +16,17 @@ def catalog(
     words: Annotated[
         list[str] | None, typer.Argument(metavar="[SEARCH]...", help="Words to look for (default: show all).")
     ] = None,
-    fleet: Fleet = "fleet.yaml",
+    fleet: Fleet = DEFAULT,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Find datasets, features and models that teams have prepared, with owner, class and terms of use."""
-    from ai_factory.fleet.offers import WANTED, offers, search
-    from ai_factory.fleet.survey import Question, survey, unread
+    from ai_factory.fleet.offers import offers, search
+    from ai_factory.fleet.survey import unread
     from ai_factory.report.fleets import catalog as report
 
-    answers = survey(registry_at(fleet).members, Question(offers, WANTED))
+    registry = registry_at(fleet)
+    answers = asked(registry, registry.members, offers)
     hits = search((one for found in answers for one in found.said or ()), " ".join(words or ()))
     show(report.text(hits, answers), report.data(hits, answers), as_json)
     raise typer.Exit(SOME_FAILED if unread(answers) else 0)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ai_factory.cli import say
-from ai_factory.cli.fleets.place import SOME_FAILED, Fleet, registry_at
+from ai_factory.cli.fleets.asking import SOME_FAILED, asked, registry_at
+from ai_factory.cli.fleets.options import DEFAULT, Fleet
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
@@ -20,24 +21,24 @@ def compare(
         list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="Keys of systems (default: all).")
     ] = None,
     blueprint: Annotated[str, typer.Option("--blueprint", help="Only systems of that blueprint.")] = "",
-    fleet: Fleet = "fleet.yaml",
+    fleet: Fleet = DEFAULT,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Lay the evaluations of systems side by side: metrics with intervals, thresholds, slices, data."""
-    from ai_factory.fleet.evaluations import WANTED, evaluation
-    from ai_factory.fleet.survey import Question, survey, unread
+    from ai_factory.fleet.evaluations import evaluation
+    from ai_factory.fleet.survey import unread
     from ai_factory.report.fleets.compare import FORMATS
 
-    asked = [name for name, wanted in (("json", as_json), ("csv", csv), ("markdown", markdown)) if wanted]
-    if len(asked) > 1:
+    forms = [name for name, wanted in (("json", as_json), ("csv", csv), ("markdown", markdown)) if wanted]
+    if len(forms) > 1:
         raise UsageError("two formats are asked for", "give one of `--json`, `--csv`, `--markdown`")
-    members = _chosen(registry_at(fleet).members, systems or [])
-    answers = survey(members, Question(evaluation, WANTED))
+    registry = registry_at(fleet)
+    answers = asked(registry, _chosen(registry.members, systems or []), evaluation)
     kept = [one for one in answers if not (blueprint and one.said and one.said.blueprint != blueprint)]
-    say(FORMATS[asked[0] if asked else "text"](kept))
+    say(FORMATS[forms[0] if forms else "text"](kept))
     raise typer.Exit(SOME_FAILED if unread(kept) else 0)
 
 

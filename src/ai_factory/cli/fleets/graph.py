@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ai_factory.cli import say
-from ai_factory.cli.fleets.place import SOME_FAILED, Fleet, registry_at
+from ai_factory.cli.fleets.asking import SOME_FAILED, asked, registry_at
+from ai_factory.cli.fleets.options import DEFAULT, Fleet
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
@@ -16,7 +17,7 @@ MORE = ("package", "data")  # of which a system has so many that they hide the r
 
 
 def graph(
-    fleet: Fleet = "fleet.yaml",
+    fleet: Fleet = DEFAULT,
     format_: Annotated[str, typer.Option("--format", help="text, json, dot or mermaid.")] = "text",
     kinds: Annotated[
         list[str] | None,
@@ -27,15 +28,16 @@ def graph(
 ) -> None:
     """Show systems, models, datasets, prompts, services and components, and who depends on whom."""
     from ai_factory.fleet.graph import graph as drawn
-    from ai_factory.fleet.sources import WANTED, sources
-    from ai_factory.fleet.survey import Question, survey, unread
+    from ai_factory.fleet.parts import parts
+    from ai_factory.fleet.survey import unread
     from ai_factory.report.fleets.graph import FORMATS
 
     name = "json" if as_json else format_
     _known("format", name, tuple(FORMATS))
     for kind in kinds or ():
         _known("kind", kind, (*KINDS, *MORE))
-    answers = survey(registry_at(fleet).members, Question(sources, WANTED))
+    registry = registry_at(fleet)
+    answers = asked(registry, registry.members, parts)
     found = drawn(one.said for one in answers if one.said)
     say(FORMATS[name](found.only(["system", *(kinds or KINDS)]), answers))
     raise typer.Exit(SOME_FAILED if unread(answers) else 0)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ai_factory.cli.console import show as print_result
-from ai_factory.cli.fleets.place import SOME_FAILED, Fleet, folder_of, registry_at
+from ai_factory.cli.fleets.asking import SOME_FAILED, registry_at, way
+from ai_factory.cli.fleets.options import DEFAULT, Fleet
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 from ai_factory.formats import SEVERITIES
@@ -43,7 +44,7 @@ def open_(
     found: Annotated[str, typer.Option("--found", metavar="TIME", help="When somebody knew (default: now).")] = "",
     zone: Zone = "",
     bundle: Annotated[str, typer.Option("--bundle", metavar="DIR", help="Also copy histories there.")] = "",
-    fleet: Fleet = "fleet.yaml",
+    fleet: Fleet = DEFAULT,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -61,12 +62,13 @@ def open_(
     if when > at:
         raise UsageError(f"`{found}` is still to come", "say when it was found")
     alarm = Alarm(_suspect(component, version, dataset, model), _words(title), severity, when, _who(by))
-    what = raised(registry, alarm, at)
+    asking = way(registry, len(registry.members))
+    what = raised(registry, alarm, at, asking)
     if what.incident is None:
         _nobody(alarm.suspect, what.in_use, what.unread, as_json)
         return
     made = what.incident._replace(id=files.folder_name(alarm.suspect, when, _taken(disk)))
-    made = with_bundles(made, registry, bundle) if bundle else made
+    made = with_bundles(made, registry, bundle, asking.reach) if bundle else made
     pages = {one.system.runbook: runbook(made, one) for one in standings(made, at)}
     files.write(disk, made, zone, pages)
     _tell(made, as_json, SOME_FAILED if made.unread else 0)
@@ -81,7 +83,7 @@ def _nobody(suspect: Suspect, in_use: tuple[str, ...], unread: object, as_json: 
 
 
 @incident.command("list")
-def list_(fleet: Fleet = "fleet.yaml", as_json: Json = False, verbose: Verbose = False) -> None:
+def list_(fleet: Fleet = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Name all incidents, and each notice for which somebody has to act now (then exit code 1)."""
     from ai_factory import cache
     from ai_factory.fleet import incident_files as files
@@ -96,7 +98,7 @@ def list_(fleet: Fleet = "fleet.yaml", as_json: Json = False, verbose: Verbose =
 
 
 @incident.command()
-def show(name: Id, fleet: Fleet = "fleet.yaml", as_json: Json = False, verbose: Verbose = False) -> None:
+def show(name: Id, fleet: Fleet = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Show an incident: systems, ways, clocks, log; exit code 1 where somebody has to act now."""
     _tell(_read(fleet, name), as_json)
 
@@ -114,7 +116,7 @@ def note(
     again: Annotated[bool, typer.Option("--open-again", help="Open closed systems again.")] = False,
     at: At = "",
     zone: Zone = "",
-    fleet: Fleet = "fleet.yaml",
+    fleet: Fleet = DEFAULT,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -137,7 +139,7 @@ def close(
     words: Annotated[str, typer.Option("--note", help="Why it is over for these systems.")],
     systems: Systems = None,
     everything: Annotated[bool, typer.Option("--all", help="All systems that are open.")] = False,
-    fleet: Fleet = "fleet.yaml",
+    fleet: Fleet = DEFAULT,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -175,9 +177,9 @@ def _who(by: str) -> str:
 
 
 def _disk(fleet: str) -> Folder:
-    from ai_factory.workspace import Folder
+    from ai_factory.fleet.book import opened
 
-    return Folder(folder_of(fleet))
+    return opened(fleet).folder
 
 
 def _taken(disk: Folder) -> list[str]:

@@ -1,1 +1,1 @@
-"""What was asked of a whole fleet, as text and for machines: one module a question."""
+"""What commands over a fleet have found, in each format."""

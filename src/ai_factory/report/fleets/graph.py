@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ai_factory.fleet.graph import Graph
-from ai_factory.fleet.sources import Sources, Thing
+from ai_factory.fleet.parts import Parts, Thing
 from ai_factory.fleet.survey import Answer
 from ai_factory.report.fleets.answers import unread_data, unread_text
 from ai_factory.report.plain import compact, count, plain
 
-Answers = Sequence[Answer[Sources]]
+Answers = Sequence[Answer[Parts]]
 SHAPES = {"system": "box", "dataset": "cylinder", "data": "cylinder", "model": "hexagon"}  # in DOT; else an ellipse
 
 
@@ -26,7 +26,7 @@ def text(graph: Graph, answers: Answers) -> str:
     return "\n".join([*lines, *_odd(graph), *unread_text(answers), sums or "no systems"])
 
 
-def _system(graph: Graph, one: Sources) -> Iterator[str]:
+def _system(graph: Graph, one: Parts) -> Iterator[str]:
     yield f"{plain(graph.things[one.id].name)} ({plain(one.key)}), {plain(one.owner) or 'no owner is named'}"
     for use in graph.uses:
         if use.source == one.id:

@@ -9,7 +9,7 @@ from ai_factory.fleet.affected import Suspect
 from ai_factory.fleet.clocks import Due
 from ai_factory.fleet.freeze import Started
 from ai_factory.fleet.incidents import Deed, Incident, Standing, is_closed, written
-from ai_factory.fleet.sources import Use
+from ai_factory.fleet.parts import Use
 from ai_factory.report.assessments import UNREVIEWED
 from ai_factory.report.plain import count, plain
 

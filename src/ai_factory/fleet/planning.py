@@ -1,0 +1,24 @@
+"""What an update would bring to each project of a fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from ai_factory.fleet.carry import Job, Reach, entry
+from ai_factory.fleet.draft import Body
+from ai_factory.fleet.plan import Entry
+from ai_factory.fleet.run import Where, each, elsewhere
+
+Missing = Callable[[Entry], tuple[str, ...]]  # the rights that the identity lacks for an entry
+
+
+def entries(jobs: Sequence[Job], where: Where, reach: Reach, body: Body, missing: Missing) -> Iterator[Entry]:
+    """The entries in the order of the jobs, as they come to hand."""
+    with elsewhere(where) as there:
+        work = there(partial(entry, reach=reach, body=body))
+        yield from each(lambda job: _with_rights(work(job), missing), jobs, where.width)
+
+
+def _with_rights(found: Entry, missing: Missing) -> Entry:
+    return found._replace(missing=missing(found)) if found.outcome == "update" else found

@@ -1,0 +1,139 @@
+"""The factories of a fleet, each opened once: their releases, and what is looked up in one for many projects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from ai_factory import __version__, git, versions
+from ai_factory.errors import LockError, ProjectError
+from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, mirror_of, open_factory
+from ai_factory.lock import Lock
+from ai_factory.manifest import Manifest
+from ai_factory.newest import repository_at
+from ai_factory.project.target import Choice, Recipe, recipe
+from ai_factory.tree import digest
+
+
+class Source(NamedTuple):
+    """A factory that a fleet takes from, and the file of those of whom one must have signed its releases.
+
+    `seen` names the releases that there were when the run began: a worker that has run for long looks again.
+    """
+
+    url: str
+    signers: str = ""
+    seen: str = ""
+
+
+def refreshed(source: Source) -> Source:
+    """The factory as it is now; a copy of one elsewhere is brought up to date. Raises UnreachableError."""
+    if source.url != EMBEDDED and is_remote(source.url):
+        git.update_mirror(source.url, mirror_of(source.url))
+    return source._replace(seen=_state(source.url))
+
+
+def _state(url: str) -> str:
+    """A name for the releases of a factory."""
+    if url == EMBEDDED:
+        return __version__
+    repository = repository_at(url)
+    rows = sorted(git.releases(repository)) if os.path.exists(repository) else []
+    return digest("\n".join(f"{one.tag} {one.commit}" for one in rows).encode())
+
+
+class Release(NamedTuple):
+    """A factory at one version, and when that was released (Unix time; 0 where nobody can tell)."""
+
+    factory: Factory
+    when: int
+
+
+def source_for(sources: Sequence[Source], record: Lock, wish: Manifest) -> Source:
+    """The factory of a project, if the fleet takes from it. Raises LockError (AF005): a project's own word is none."""
+    known = {source.url: source for source in sources}
+    for place, url in (("its lock", record.factory.url), ("its project.yaml", wish.factory)):
+        if url not in known:
+            raise LockError(
+                f"{place} names the factory `{url}`, and the fleet takes from {_listed(known)} (AF005)",
+                "name it under `factories` of the fleet, if it is to be trusted",
+            )
+    if record.factory.url != wish.factory:
+        raise LockError(
+            f"it came from `{record.factory.url}`, and wants to take from `{wish.factory}` (AF005)",
+            "its team moves it: `ai-factory sync --accept-factory URL`",
+        )
+    return known[wish.factory]
+
+
+def _listed(known: Mapping[str, Source]) -> str:
+    return ", ".join(f"`{url}`" for url in sorted(known)) or "none"
+
+
+def release_for(source: Source, record: Lock, wish: Manifest, to: str) -> Release:
+    """The version that a project goes to: the one named, else the newest within its bound.
+
+    Raises ProjectError for one that it cannot go to.
+    """
+    version = _allowed(to, wish.version) if to else ""
+    found = _opened(source, version, wish.version if not to else "")
+    _refuse(record, found.factory)
+    return found
+
+
+def _allowed(to: str, bound: str) -> str:
+    """The version, if the project's bound lets it go there."""
+    if bound and versions.newest([to], bound) is None:
+        raise ProjectError(f"its project.yaml sets the bound `{bound}`, and {to} lies beyond it", "ask its team")
+    return to
+
+
+def _refuse(record: Lock, factory: Factory) -> None:
+    old, new = record.factory, factory.origin
+    if (new.kind, new.version) == (old.kind, old.version) and new.commit != old.commit and is_tag(new):
+        raise ProjectError(
+            f"the tag `{new.version}` of the factory has moved: it was {old.commit[:12]}, and is {new.commit[:12]}",
+            "ask for a new release",
+        )
+    if goes_back(old, new):
+        raise ProjectError(f"it is at {old.version}, newer than {new.version}", "a sync never goes back")
+
+
+@lru_cache(maxsize=64)
+def _opened(source: Source, version: str, bound: str) -> Release:
+    """A network is asked only where the copy here is another one than the run began with, as on another machine."""
+    if source.seen and _state(source.url) != source.seen:
+        refreshed(source)
+    wanted = version or _newest(source, bound)
+    factory = open_factory(
+        source.url, Wanted(wanted, bound if not wanted else "", refresh=False, signers=source.signers)
+    )
+    return Release(factory._replace(listed=True), _times(source).get(factory.origin.version, 0))
+
+
+def _newest(source: Source, bound: str) -> str:
+    """The newest release within the bound; empty where the factory has none to choose from."""
+    return versions.newest([release.tag for release in _tags(source)], bound) or ""
+
+
+@lru_cache(maxsize=64)
+def _tags(source: Source) -> Sequence[git.Release]:
+    return () if source.url == EMBEDDED else tuple(git.releases(repository_at(source.url)))
+
+
+@lru_cache(maxsize=64)
+def _times(source: Source) -> dict[str, int]:
+    return {} if source.url == EMBEDDED else git.tag_times(repository_at(source.url))
+
+
+@lru_cache(maxsize=256)
+def _looked_up(source: Source, version: str, choice: tuple[str, tuple[str, ...], tuple[str, ...]]) -> Recipe:
+    return recipe(_opened(source, version, "").factory, Choice(*choice))
+
+
+def recipe_for(source: Source, release: Release, wish: Manifest) -> Recipe:
+    """What a project wants of that release, looked up once for all who want the same."""
+    version = release.factory.origin.version
+    return _looked_up(source, version, (wish.blueprint, wish.with_, wish.without))

@@ -1,0 +1,105 @@
+"""A commit made on top of another one without a work tree: in a scratch repository, the same bytes whoever makes it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from ai_factory.git.objects import NOBODY, ONE_PACK
+from ai_factory.git.process import quoted, run
+from ai_factory.git.reader import Commit
+from ai_factory.git.scratch import scratch
+from ai_factory.tree import File
+
+WHO = f"{NOBODY[0]} <{NOBODY[1]}>"
+
+
+class Proposed(NamedTuple):
+    """A commit and its tree, and the repository that holds it and can push it, as long as it is open."""
+
+    repository: str
+    commit: str
+    tree: str
+
+
+def keep(made: Proposed, folder: str, text: str) -> None:
+    """Keep a commit, and the text that goes with it, in a folder of ours, under the commit's name."""
+    packs = os.path.join(made.repository, "objects", "pack")
+    for name in os.listdir(packs):
+        _placed(os.path.join(folder, made.commit + os.path.splitext(name)[1]), os.path.join(packs, name))
+    draft = os.path.join(made.repository, "text")
+    with open(draft, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(text)
+    _placed(os.path.join(folder, f"{made.commit}.txt"), draft)  # the last: with it all is there
+
+
+def _placed(place: str, source: str) -> None:
+    """A copy that is there whole, or not at all."""
+    draft = f"{place}.{os.getpid()}.{threading.get_ident()}"
+    shutil.copyfile(source, draft)
+    os.replace(draft, place)
+
+
+@contextmanager
+def kept(folder: str, commit: str, repository: str) -> Iterator[tuple[str, str] | None]:
+    """A repository that can push that commit, and its text, as long as the block lasts; None where it was not kept."""
+    places = [os.path.join(folder, f"{commit}.{kind}") for kind in ("pack", "idx", "txt")]
+    try:
+        with open(places[2], encoding="utf-8", errors="surrogateescape") as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        yield None
+        return
+    with scratch(os.path.join(repository, "objects")) as place:
+        for source in places[:2]:
+            name = f"pack-{commit}{os.path.splitext(source)[1]}"
+            shutil.copyfile(source, os.path.join(place, "objects", "pack", name))
+        yield place, text
+
+
+def forget_old(folder: str, before: float) -> None:
+    """Remove what was kept before that time (Unix time)."""
+    for entry in os.scandir(folder):
+        if entry.stat().st_mtime < before:
+            os.unlink(entry.path)
+
+
+@contextmanager
+def proposed(
+    repository: str, base: Commit, files: Mapping[str, File | None], message: str, when: int
+) -> Iterator[Proposed]:
+    """A commit on `base` in which these files are as given (None: gone); whose it is, and its time, are fixed.
+
+    The same base, files, message and time give the same commit, wherever and however often it is made.
+    """
+    with scratch(os.path.join(repository, "objects")) as place:
+        if _is_shallow(repository, base):
+            with open(os.path.join(place, "shallow"), "w", encoding="ascii") as ends:
+                ends.write(f"{base.id}\n")
+        stream = _stream(base, files, message.encode(), when)
+        told = run([*ONE_PACK, "fast-import", "--quiet", "--force", "--done"], place, stream).decode().split()
+        yield Proposed(place, told[0], told[3])
+
+
+def _is_shallow(repository: str, base: Commit) -> bool:
+    """Whether that repository ends at the commit: what is before it was not brought."""
+    with suppress(FileNotFoundError), open(os.path.join(repository, "shallow"), encoding="ascii") as stream:
+        return base.id in stream.read().split()
+    return False
+
+
+def _stream(base: Commit, files: Mapping[str, File | None], message: bytes, when: int) -> bytes:
+    """What goes comes first: a file may become a folder."""
+    gone = [b"D " + quoted(path) + b"\n" for path, file in sorted(files.items()) if file is None]
+    come = [
+        f"M {file.mode} inline ".encode() + quoted(path) + b"\ndata %d\n%s\n" % (len(file.content), file.content)
+        for path, file in sorted(files.items())
+        if file is not None
+    ]
+    head = b"commit refs/heads/proposal\nmark :1\ncommitter %s %d +0000\n" % (WHO.encode(), when)
+    head += b"data %d\n%s\nfrom %s\n" % (len(message), message, base.id.encode())
+    return b"".join([head, *gone, *come, b'\nget-mark :1\nls :1 ""\ndone\n'])
