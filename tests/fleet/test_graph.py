@@ -13,9 +13,9 @@ from ai_factory.fleet.graph import Graph, downstream, graph
 from ai_factory.fleet.papers import matching
 from ai_factory.fleet.parts import Parts, Thing, Use, parts
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.survey import survey
+from ai_factory.fleet.survey import Way, survey
 from tests.fleet.systems import DIGESTS, about, bom, contract, evidence, system
-from tests.kit import refusal
+from tests.kit import commit, git, put, refusal
 
 
 def said(key: str, *, names: tuple[str, ...] = (), uses: dict[str, str] | None = None, **more: Any) -> Parts:
@@ -114,6 +114,17 @@ metadata: { name: bucket }
     whole = graph([found, credit])
     assert {(me, "system:/c"), (me, "dataset:applications")} <= {(a, b) for a, b, _ in edges(whole)}
     assert [one.thing.id for one in whole.unprovided] == ["api:prices", "service:portal"]
+
+
+def test_a_system_is_read_again_at_the_commit_at_which_it_was_read(project: Path, tmp_path: Path) -> None:
+    """However far its branch has gone since."""
+    place = Path(system(tmp_path / "it", project, {"governance/system.yaml": about("before", "risk")}))
+    first = git(place, "rev-parse", "HEAD")
+    put(place, {"governance/system.yaml": "name: after\n"})
+    commit(place)
+    (found,) = survey([Member(str(place))], parts, Way(commits={str(place): first}))
+    assert found.said
+    assert (found.said.names, found.commit, one(place).names) == (("before",), first, ("after",))
 
 
 ODD: list[tuple[str, str | bytes, str]] = [

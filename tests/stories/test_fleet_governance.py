@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,9 +17,13 @@ from unittest.mock import patch
 import pytest
 
 from ai_factory import documents
+from ai_factory.tree import File
+from ai_factory.workspace import Folder
 from tests.approving import ROOT
+from tests.fleet.kit import allow_filters, served
 from tests.fleet.systems import DAY, about, bom, contract, evidence, facts, registry, result, system
 from tests.kit import Result, cli, commit, git, put, snapshot
+from tests.trust.web import serving
 
 MARCH = str(ROOT / "docs/examples/map-2026-03-01")
 NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
@@ -427,6 +432,66 @@ def test_an_incident_that_is_none(fleet: Path) -> None:
     """A name is no way out of the folder."""
     names = ["../../etc", "nothing", "", "x/y"]
     assert [cli("fleet", "incident", "show", name, cwd=fleet).code for name in names] == [2] * len(names)
+
+
+@pytest.mark.usefixtures("at_noon")
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_opening_that_is_cut_off_is_no_incident(number: int, fleet: Path) -> None:
+    """incident.yaml comes last: what was written before it is in nobody's way."""
+    write, written = Folder.write, list[str]()
+
+    def cut_off(disk: Folder, path: str, file: File) -> None:
+        written.append(path)
+        if len(written) == number:
+            raise KeyboardInterrupt
+        write(disk, path, file)
+
+    with patch.object(Folder, "write", cut_off):
+        assert opened(fleet, "--dataset", "applications").code == 130
+    assert cli("fleet", "incident", "list", cwd=fleet).out == "no incidents\n"
+    again = opened(fleet, "--dataset", "applications")
+    assert again.data["id"].startswith("2026-11-26-dataset-applications")
+    assert len(cli("fleet", "incident", "list", "--json", cwd=fleet).data["incidents"]) == 1
+
+
+# ---- elsewhere -----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("at_noon")
+def test_projects_in_folders_of_a_repository_on_a_server(fleet: Path, factory: Path, tmp_path: Path) -> None:
+    """Only contents that are asked for travel, and what is kept is the same as of a repository here."""
+    mono = tmp_path / "mono"
+    for name in ("credit", "portal"):
+        shutil.copytree(tmp_path / name, mono / name, ignore=shutil.ignore_patterns(".git"))
+    put(mono, {"credit/large.bin": b"\0" * 2_000_000})
+    git(tmp_path, "init", "-q", "-b", "main", "mono")
+    head = commit(mono)
+    git(tmp_path, "clone", "-q", "--bare", "mono", "www/mono.git")
+    allow_filters(tmp_path / "www/mono.git")
+    with serving(served(tmp_path / "www")) as server:
+        url = f"{server.url}/mono.git"
+        place = registry(tmp_path / "far", factory, *({"url": url, "path": name} for name in ("credit", "portal")))
+        found = opened(place, "--model", "r-1", "--bundle", str(tmp_path / "bundles"))
+        near = opened(fleet, "--model", "r-1")
+        told = cli("fleet", "graph", "--json", cwd=place)
+    assert (found.code, told.code, told.data["unread"]) == (1, 0, [])
+    assert [row["system"] for row in found.data["systems"]] == [f"{url}#credit", f"{url}#portal"]
+    assert [row["commit"] for row in found.data["systems"]] == [head, head]
+    assert [row["clocks"] for row in found.data["systems"]] == [row["clocks"] for row in near.data["systems"]]
+    one, two = (frozen(folder, found.data["id"])[0]["files"] for folder in (place, fleet))
+    assert one == two
+    caches = list((Path(os.environ["AI_FACTORY_CACHE"]) / "fleet").glob("*.git"))
+    assert caches
+    assert max(map(size_of, caches)) < 1_000_000
+
+
+def frozen(fleet: Path, name: str) -> list[dict[str, Any]]:
+    found = json.loads((fleet / "incidents" / name / "freeze.json").read_text())["systems"]
+    return list(found)
+
+
+def size_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 # ---- catalogue and evaluations -------------------------------------------------------------------
