@@ -101,7 +101,11 @@ def test_a_control_says_which_duty_asks_for_it(fleet: Path, tmp_path: Path) -> N
     row = rest.partition("\n  - id: ")[0]
     gained = mark.replace("07", "99") + row.replace(REFS, "refs: [GDPR-33]") + "\n"
     lost = mark + rest.replace("tier_floor: low", "tier_floor: critical", 1).replace(REFS, "refs: [HIPAA-404]", 1)
-    file.write_text(head + gained + lost, "utf-8")
+    text = head + gained + lost
+    for name, fact in (("MOD-07", "third_party_model"), ("MOD-08", "genai")):
+        before, mark, after = text.partition(f"  - id: {name}\n")
+        text = before + mark + after.replace(f"    only_if: {{{fact}: true}}\n", "", 1)
+    file.write_text(text, "utf-8")
     found = cli("fleet", "impact", "--map", str(tmp_path / "map"), *DAY, cwd=fleet)
     assert found.code == 3, found.err
     assert [line for line in found.out.splitlines() if "not answered" not in line] == [
@@ -113,9 +117,15 @@ def test_a_control_says_which_duty_asks_for_it(fleet: Path, tmp_path: Path) -> N
         "    loses GOV-07: required now → does not apply (Role-based AI literacy)",
         "      by EUAIA-4, Art. 4 (as replaced), from 2025-02-02 (law)",
         "      by EUAIA-26, Art. 26(1),(2),(4)-(7),(9),(11), from 2027-12-02 (law)",
+        "    gains MOD-07: does not apply → required now (Third-party and foundation model control)",
+        "      by no duty: its inherent tier asks for it",
+        "    gains MOD-08: does not apply → required now (GenAI evaluation and red team)",
+        "      by EUAIA-15, Art. 15(1)-(5), from 2027-12-02 (law)",
         "2 systems: 1 not determined, 0 not read",
         "GOV-07: gained by 0, lost by 1",
         "GOV-99: gained by 1, lost by 0",
+        "MOD-07: gained by 1, lost by 0",
+        "MOD-08: gained by 1, lost by 0",
         "the map is in our own words and unreviewed by counsel: this is no legal advice",
     ]
 

@@ -42,7 +42,7 @@ def _system(one: Impact) -> Iterator[str]:
     yield f"  {plain(one.path)}: tier {tier}{'; nothing changes' if quiet else ''}"
     for row in one.controls:
         yield f"    {_word(row)} {row.name}: {plain(row.before)} → {plain(row.after)} ({plain(row.title)})"
-        yield from (f"      {_ground(ground)}" for ground in one.grounds.get(row.name, ()))
+        yield from (f"      {line}" for line in _grounds(row, one.grounds.get(row.name, ())))
     for row in one.duties:
         yield f"    duty {row.name}: {plain(row.before)} → {plain(row.after)} ({plain(row.title)})"
     for kind, rows in (("clock", one.clocks), ("retention", one.retention), ("role", one.roles)):
@@ -52,6 +52,12 @@ def _system(one: Impact) -> Iterator[str]:
 
 def _word(row: Effect) -> str:
     return "gains" if row.gained else "loses" if row.lost else "changes"
+
+
+def _grounds(row: Effect, found: Sequence[Ground]) -> Iterator[str]:
+    yield from map(_ground, found)
+    if row.gained and not found:
+        yield "by no duty: its inherent tier asks for it"
 
 
 def _ground(one: Ground) -> str:
