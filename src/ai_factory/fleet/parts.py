@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from sys import intern
 from typing import Any, NamedTuple
 
 from ai_factory.fleet.papers import ROWS, Papers, papers_of, rows, table, text, texts
@@ -69,7 +70,7 @@ def parts(system: System) -> Parts:
     key, about = system.member.key, papers.yaml(SYSTEM)
     name = text(about.get("name")) or text(lock.answers.get("package")) or system.member.key
     me = Thing(f"system:{key}", "system", name, text(about.get("status")))
-    found = list(islice(_found(me.id, key, lock, papers), ROWS))
+    found = [_shared(one) for one in islice(_found(me.id, key, lock, papers), ROWS)]
     if len(found) == ROWS:
         papers.odd.append(f"it names more than {ROWS} things: the rest is left out")
     return Parts(
@@ -82,6 +83,13 @@ def parts(system: System) -> Parts:
         uses=tuple(one for one in found if isinstance(one, Use)),
         odd=tuple(papers.odd),
     )
+
+
+def _shared(row: Thing | Use) -> Thing | Use:
+    """The same with each text once in memory, however many systems name it."""
+    if isinstance(row, Use):
+        return Use(*map(intern, row))
+    return Thing(intern(row.id), intern(row.kind), intern(row.name), intern(row.version), row.outside)
 
 
 def _found(me: str, key: str, lock: Lock, papers: Papers) -> Found:
