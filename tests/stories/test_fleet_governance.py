@@ -261,6 +261,7 @@ def test_an_incident_from_its_opening_to_its_end(fleet: Path, tmp_path: Path) ->
         assert aside.code == (1 if clock == "EU-DORA" else 2)
     told = ("--told", "notice to the authority", "--at", "2026-11-26T11:00Z")
     assert cli(*note, "--clock", "EU-GDPR", *told, cwd=fleet).code == 1
+    assert cli(*note[:-1], "portal", "--set-aside", "--note", "legal: none runs for it", cwd=fleet).code == 1
     rest = ("--told", "notice to the people where the risk to them is high", "--note", "by letter")
     last = cli(*note, "--clock", "EU-GDPR", *rest, "--json", cwd=fleet)
     assert deadlines(last.data, credit, "EU-GDPR")["notice to the authority"][0] == "told, a person says"
@@ -270,7 +271,15 @@ def test_an_incident_from_its_opening_to_its_end(fleet: Path, tmp_path: Path) ->
     assert cli(*close, "--system", portal, "--json", cwd=fleet).data["closed"] is False
     done = cli(*close, "--all", "--json", cwd=fleet)
     assert (done.code, done.data["closed"]) == (0, True)
-    assert [row["did"] for row in done.data["log"]] == ["opened", "set aside", "told", "told", "closed", "closed"]
+    assert [row["did"] for row in done.data["log"]] == [
+        "opened",
+        "set aside",
+        "told",
+        "set aside",
+        "told",
+        "closed",
+        "closed",
+    ]
     assert cli("fleet", "incident", "list", cwd=fleet).out == (
         f"{name}: Rows of two people were mixed up, severity high, closed\n"
     )
@@ -327,7 +336,13 @@ def test_clocks_that_run_out_are_told_day_by_day(fleet: Path) -> None:
         aside = ("--clock", "EU-DORA", "--set-aside", "--note", "no")
         cli("fleet", "incident", "note", name, "--by", "x", *aside, cwd=fleet)
         told = "notice to the people where the risk to them is high"
-        assert cli("fleet", "incident", "note", name, *by, "--told", told, cwd=fleet).code == 0
+        found = cli("fleet", "incident", "note", name, *by, "--told", told, cwd=fleet)
+        assert (found.code, [line for line in found.out.splitlines() if line.startswith("act: ")]) == (
+            1,
+            ["act: portal: which clocks run is not known: ask legal, and record it (`note --set-aside`)"],
+        )
+        legal = ("--system", "portal", "--set-aside", "--note", "legal: none runs for it")
+        assert cli("fleet", "incident", "note", name, "--by", "x", *legal, cwd=fleet).code == 0
         assert cli("fleet", "incident", "list", cwd=fleet).code == 0
     for hours, state in ((60, "ends soon"), (80, "has run out")):
         with patch("ai_factory.cli.fleets.incident.now", lambda hours=hours: NOW + dt.timedelta(hours=hours)):

@@ -39,9 +39,15 @@ def noted(incident: Incident, asked: Told, at: str, by: str) -> Deed:
         return row._replace(did=TOLD if asked.told else BEGAN, what=what, when=asked.when)
     if not asked.note:
         raise UsageError("nothing is said", "say it with `--note`")
-    if asked.aside and not asked.clock:
+    if asked.aside and not asked.clock and not _are_unknown(incident, systems):
         raise UsageError("no clock is named", "name the one that does not run with `--clock`")
     return row._replace(did=ASIDE if asked.aside else AGAIN if asked.again else NOTED)
+
+
+def _are_unknown(incident: Incident, systems: tuple[str, ...]) -> bool:
+    """Whether the clocks of those systems are not known: then legal says which run, and none of ours has a name."""
+    named = [one for one in incident.systems if one.key in systems]
+    return bool(named) and all(one.frozen.clocks_unknown for one in named)
 
 
 def closed(incident: Incident, names: tuple[str, ...], everything: bool, note: str, at: str, by: str) -> Deed:

@@ -59,16 +59,25 @@ class Incident(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How one system stands in an incident: closed or not, and each deadline of each clock that started for it."""
+    """How one system stands in an incident: closed or not, and each deadline of each clock that started for it.
+
+    `unanswered` says that its clocks are not known, and that nobody has recorded what legal says.
+    """
 
     system: Reached
     closed: Deed | None
     clocks: tuple[tuple[Started, tuple[Due, ...]], ...]
+    unanswered: bool = False
 
     @property
     def pressing(self) -> list[tuple[Started, Due]]:
         """The deadlines for which somebody has to act now; that the system is closed answers none of them."""
         return [(one, due) for one, found in self.clocks for due in found if due.state.presses]
+
+    @property
+    def presses(self) -> bool:
+        """Whether somebody has to act now."""
+        return self.unanswered or bool(self.pressing)
 
 
 def standings(incident: Incident, now: dt.datetime) -> list[Standing]:
@@ -79,7 +88,8 @@ def standings(incident: Incident, now: dt.datetime) -> list[Standing]:
 def _standing(incident: Incident, system: Reached, now: dt.datetime) -> Standing:
     deeds = _about(incident, system.key)
     clocks = [(one, tuple(_dues(incident, one.clock, deeds, now))) for one in system.frozen.clocks]
-    return Standing(system, _closing(deeds), tuple(clocks))
+    asked = any(deed.did == ASIDE and not deed.clock for deed in deeds)
+    return Standing(system, _closing(deeds), tuple(clocks), bool(system.frozen.clocks_unknown) and not asked)
 
 
 def is_shut(incident: Incident, key: str) -> bool:

@@ -17,6 +17,7 @@ from ai_factory.formats import SEVERITIES
 if TYPE_CHECKING:  # see `new`
     from ai_factory.fleet.affected import Suspect
     from ai_factory.fleet.incidents import Deed, Incident, Standing
+    from ai_factory.fleet.response import Raised
     from ai_factory.workspace import Folder
 
 incident = typer.Typer(help="Handle an incident that reaches several systems.", no_args_is_help=True)
@@ -65,7 +66,7 @@ def open_(
     asking = way(registry, len(registry.members))
     what = raised(registry, alarm, at, asking)
     if what.incident is None:
-        _nobody(alarm.suspect, what.in_use, what.unread, as_json)
+        _nobody(alarm.suspect, what, as_json)
         return
     made = what.incident._replace(id=files.folder_name(alarm.suspect, when, _taken(disk)))
     made = with_bundles(made, registry, bundle, asking.reach) if bundle else made
@@ -74,12 +75,12 @@ def open_(
     _tell(made, as_json, SOME_FAILED if made.unread else 0)
 
 
-def _nobody(suspect: Suspect, in_use: tuple[str, ...], unread: object, as_json: bool) -> None:
+def _nobody(suspect: Suspect, found: Raised, as_json: bool) -> None:
     from ai_factory.report.fleets.incidents import nobody_data, nobody_text
 
-    rows = tuple(unread) if isinstance(unread, tuple) else ()
-    print_result(nobody_text(suspect, in_use, rows), nobody_data(suspect, in_use, rows), as_json)
-    raise typer.Exit(SOME_FAILED if rows else 0)
+    told = suspect, found.in_use, found.unread
+    print_result(nobody_text(*told), nobody_data(*told), as_json)
+    raise typer.Exit(SOME_FAILED if found.unread else 0)
 
 
 @incident.command("list")
@@ -112,7 +113,7 @@ def note(
     clock: Annotated[str, typer.Option("--clock", metavar="ID", help="The clock that it is about.")] = "",
     told: Annotated[str, typer.Option("--told", metavar="NOTICE", help="A notice of the clock that was sent.")] = "",
     began: Annotated[str, typer.Option("--began", metavar="MOMENT", help="A moment that time counts from.")] = "",
-    aside: Annotated[bool, typer.Option("--set-aside", help="The clock does not run: the note says why.")] = False,
+    aside: Annotated[bool, typer.Option("--set-aside", help="The clock does not run; or legal has said.")] = False,
     again: Annotated[bool, typer.Option("--open-again", help="Open closed systems again.")] = False,
     at: At = "",
     zone: Zone = "",
@@ -205,4 +206,4 @@ def _tell(found: Incident, as_json: bool, code: int = 0) -> None:
 
 
 def _presses(found: Incident, told: list[Standing]) -> bool:
-    return found.edited or any(one.pressing for one in told)
+    return found.edited or any(one.presses for one in told)

@@ -13,6 +13,7 @@ from ai_factory.fleet.parts import Use
 from ai_factory.report.assessments import UNREVIEWED
 from ai_factory.report.plain import count, plain
 
+NOT_KNOWN = "which clocks run is not known"
 EARLIEST = "ends are the earliest reading: neither holidays nor longer readings are counted; legal decides"
 
 
@@ -45,7 +46,7 @@ def _system(incident: Incident, one: Standing) -> Iterator[str]:
     yield f"  frozen at {system.frozen.commit[:12]}: {count(len(system.frozen.files), 'file')}"
     yield f"  runbook: incidents/{plain(incident.id)}/{plain(system.runbook)}"
     if system.frozen.clocks_unknown:
-        yield f"  which clocks run is not known: {plain(system.frozen.clocks_unknown)}"
+        yield f"  {NOT_KNOWN}: {plain(system.frozen.clocks_unknown)}"
     for started, dues in one.clocks:
         clock = started.clock
         yield f"  clock {plain(clock.id)}: {plain(clock.regime)} ({_force(started)}, {plain(clock.cite) or 'no cite'})"
@@ -85,6 +86,8 @@ def _unread(row: Mapping[str, str]) -> str:
 
 def _pressing(found: Sequence[Standing]) -> Iterator[str]:
     for one in found:
+        if one.unanswered:
+            yield f"act: {plain(one.system.name)}: {NOT_KNOWN}: ask legal, and record it (`note --set-aside`)"
         for started, due in one.pressing:
             yield f"act: {plain(one.system.name)}: {plain(started.clock.id)}: {due_text(due)}"
 
@@ -130,6 +133,7 @@ def _system_data(one: Standing) -> dict[str, Any]:
         "commit": frozen.commit,
         "files": len(frozen.files),
         "clocks_unknown": frozen.clocks_unknown,
+        "unanswered": one.unanswered,
         "clocks": [_clock_data(started, dues) for started, dues in one.clocks],
         "bundle": dict(system.bundle) or None,
     }
@@ -171,16 +175,16 @@ def list_data(told: Told) -> dict[str, Any]:
             "severity": incident.severity,
             "closed": is_closed(found),
             "open_systems": [one.system.key for one in found if not one.closed],
-            "pressing": [
-                {"system": one.system.key, "clock": started.clock.id, **_pressed(due)}
-                for one in found
-                for started, due in one.pressing
-            ],
+            "pressing": [row for one in found for row in _pressed(one)],
         }
         for incident, found in told
     ]
     return {"schema": "ai-factory/fleet-incidents/1", "incidents": rows}
 
 
-def _pressed(due: Due) -> dict[str, Any]:
-    return {"what": due.deadline.what, "state": due.state.value, "ends": written(due.ends) if due.ends else None}
+def _pressed(one: Standing) -> Iterator[dict[str, Any]]:
+    if one.unanswered:
+        yield {"system": one.system.key, "clock": None, "what": NOT_KNOWN, "state": "not known", "ends": None}
+    for started, due in one.pressing:
+        told = {"what": due.deadline.what, "state": due.state.value, "ends": written(due.ends) if due.ends else None}
+        yield {"system": one.system.key, "clock": started.clock.id, **told}
