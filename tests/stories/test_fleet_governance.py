@@ -271,15 +271,8 @@ def test_an_incident_from_its_opening_to_its_end(fleet: Path, tmp_path: Path) ->
     assert cli(*close, "--system", portal, "--json", cwd=fleet).data["closed"] is False
     done = cli(*close, "--all", "--json", cwd=fleet)
     assert (done.code, done.data["closed"]) == (0, True)
-    assert [row["did"] for row in done.data["log"]] == [
-        "opened",
-        "set aside",
-        "told",
-        "set aside",
-        "told",
-        "closed",
-        "closed",
-    ]
+    did = [row["did"] for row in done.data["log"]]
+    assert did == ["opened", "set aside", "told", "set aside", "told", "closed", "closed"]
     assert cli("fleet", "incident", "list", cwd=fleet).out == (
         f"{name}: Rows of two people were mixed up, severity high, closed\n"
     )

@@ -13,6 +13,7 @@ COMMANDS = {  # in the order of the help: a command, and the function in `cli/fl
     "status": "status:status",
     "plan": "plan:plan",
     "apply": "apply:apply",
+    "hold": "hold:hold",
     "impact": "impact:impact",
     "graph": "graph:graph",
     "incident": "incident:incident",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from ai_factory import lock
 from ai_factory.errors import ForgeError
 from ai_factory.fleet import propose, rings
 from ai_factory.fleet.carry import Job, Pushed, Reach, carry
@@ -19,6 +20,7 @@ from ai_factory.fleet.releases import Source
 from ai_factory.fleet.rings import Progress
 from ai_factory.fleet.run import Call, Shard, Where, each
 from ai_factory.forge import Forge, PullRequest
+from ai_factory.tree import word
 
 STATES = {  # of a project in a rollout, and what a platform lead does about it
     "open": "its team reviews the pull request",
@@ -133,7 +135,8 @@ def _brought(entry: Entry, tools: Tools, wish: Wish, plan: Plan) -> Row:
     known = host[0].pull_requests(host[1], entry.branch) if host else ()
     if refused := propose.declined(known, entry.after, tools.now().timestamp()):
         until = dt.datetime.fromtimestamp(refused.until, dt.UTC).date().isoformat()
-        return Row(entry.key, "declined", f"its team declined {entry.after}; left alone until {until}", url=refused.url)
+        why = f"its team declined {entry.after}; left alone until {until}"
+        return Row(entry.key, "declined", why, "", _waive(entry, until), url=refused.url)
     today = tools.now().date().isoformat()
     job = Job(_member(entry, tools), tools.sources, plan.head.to, today)
     pushed: Pushed = tools.elsewhere(carry)(job, entry, wish.refresh, tools.reach, tools.body)
@@ -141,6 +144,13 @@ def _brought(entry: Entry, tools: Tools, wish: Wish, plan: Plan) -> Row:
     if host:
         return _proposed(row, pushed, host, known, entry, wish)
     return row._replace(state="conflicted") if pushed.state == "pushed" and pushed.conflicts else row
+
+
+def _waive(entry: Entry, until: str) -> str:
+    """The command with which its team puts the decision on record; who approves it is for them to say."""
+    who = f"--owner {word(entry.owner or 'OWNER')} --approver APPROVER"
+    place, reason = word(lock.LOCK), word(f"declined {entry.after}")
+    return f"on record in the project: `ai-factory waive AF001 {place} --reason {reason} {who} --until {until}`"
 
 
 def _proposed(

@@ -107,10 +107,26 @@ def add(book: Book, members: Sequence[Member], factories: Sequence[str] = ()) ->
 def remove(book: Book, members: Sequence[Member]) -> None:
     """Strike the projects out, in whichever file they stand."""
     keys = {member.key for member in members}
+    _write(book, {name: without_members(content, keys) for name, content in _files(book).items()})
+
+
+def change(book: Book, member: Member) -> None:
+    """Write a project down as it is to be, in whichever file it stands."""
+    _write(book, {name: _with(content, member) for name, content in _files(book).items()})
+
+
+def _with(content: bytes, member: Member) -> bytes:
+    """The file with the project as given, where it names it; else the same bytes."""
+    data = documents.load(content, FILE, UsageError) or {}
+    same = [number for number, one in enumerate(data.get(KEY) or ()) if registry.key_of(one) == member.key]
+    return rows.with_rows(content, same, [row(member)], KEY) if same else content
+
+
+def _files(book: Book) -> dict[str, bytes]:
+    """The fleet's file and those that it includes."""
     own = _content(book, book.name)
     names = (documents.load(own, book.name, UsageError) or {}).get("include", ())
-    contents = {book.name: own, **{name: _content(book, name) for name in names}}
-    _write(book, {name: without_members(content, keys) for name, content in contents.items()})
+    return {book.name: own, **{name: _content(book, name) for name in names}}
 
 
 def _content(book: Book, name: str) -> bytes:

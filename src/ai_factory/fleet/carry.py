@@ -6,7 +6,7 @@ what it expects to find.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ai_factory import cache, git, versions
@@ -123,12 +123,18 @@ def _as_planned(job: Job, wanted: Entry, here: Here, access: Access) -> Pushed |
     local = remote.local_repository(job.member.url)
     if not local or there not in ("", wanted.commit) or held(job.member.hold, job.today):
         return None
-    with proposals.kept(cache.folder(KEPT), wanted.commit, local) as found:
-        if found is None:
-            return None
-        if not there:
-            remote.push(job.member.url, found[0], wanted.branch, wanted.commit, "", access)
-        return _pushed(wanted, here.branch, found[1])
+    found = proposals.kept(cache.folder(KEPT), wanted.commit)
+    if found and not there:
+        _place(local, found.packs, wanted, access)
+    return _pushed(wanted, here.branch, found.text) if found else None
+
+
+def _place(local: str, packs: Sequence[str], wanted: Entry, access: Access) -> None:
+    if remote.may_place(local):
+        remote.place(local, packs, wanted.branch, wanted.commit, "")
+        return
+    with proposals.pushing(packs, wanted.commit, local) as repository:
+        remote.push(local, repository, wanted.branch, wanted.commit, "", access)
 
 
 def _pushed(wanted: Entry, target: str, body: str) -> Pushed:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from ai_factory import base, git, lock
+from ai_factory import git, lock
 from ai_factory.errors import ProjectError
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.releases import Source, recipe_for, release_for, source_for
+from ai_factory.fleet.releases import Source, packed, recipe_for, release_for, rendering, source_for
 from ai_factory.fleet.system import OURS, System
 from ai_factory.git import Proposed
 from ai_factory.lock import Origin
@@ -116,7 +116,7 @@ class HoldError(ProjectError):
 
 def _computed(system: System, project: Project, made: Recipe, today: str) -> Sync:
     seen = Seen(project, system.files.status, system.files.ignored)
-    return computed(seen, made, Request(today=today))[0]
+    return computed(seen, made, Request(today=today), rendering)[0]
 
 
 def tree_changes(sync: Sync) -> dict[str, File | None]:
@@ -125,7 +125,7 @@ def tree_changes(sync: Sync) -> dict[str, File | None]:
     Of a conflict the project's own version stays, without markers; what git ignores there is nobody's to commit.
     """
     wanted = dict(_changed(sync.plan))
-    archive = base.write(sync.plan.new_base())
+    archive = packed(sync.plan.new_base())
     record = lock.write(sync.plan.new_lock(archive, sync.manifest))
     ours = {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record}
     return wanted | {path: File(content) for path, content in ours.items()}

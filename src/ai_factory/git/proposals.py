@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
@@ -44,21 +44,31 @@ def _placed(place: str, source: str) -> None:
     os.replace(draft, place)
 
 
-@contextmanager
-def kept(folder: str, commit: str, repository: str) -> Iterator[tuple[str, str] | None]:
-    """A repository that can push that commit, and its text, as long as the block lasts; None where it was not kept."""
-    places = [os.path.join(folder, f"{commit}.{kind}") for kind in ("pack", "idx", "txt")]
+class Kept(NamedTuple):
+    """A commit that was kept: the files of its pack, and the text that goes with it."""
+
+    packs: tuple[str, ...]
+    text: str
+
+
+def kept(folder: str, commit: str) -> Kept | None:
+    """What was kept of a commit; None where it was not."""
     try:
-        with open(places[2], encoding="utf-8", errors="surrogateescape") as stream:
+        with open(os.path.join(folder, f"{commit}.txt"), encoding="utf-8", errors="surrogateescape") as stream:
             text = stream.read()
     except FileNotFoundError:
-        yield None
-        return
+        return None
+    return Kept(tuple(os.path.join(folder, f"{commit}.{kind}") for kind in ("pack", "idx")), text)
+
+
+@contextmanager
+def pushing(packs: Sequence[str], commit: str, repository: str) -> Iterator[str]:
+    """A repository that can push that commit, as long as the block lasts."""
     with scratch(os.path.join(repository, "objects")) as place:
-        for source in places[:2]:
+        for source in packs:
             name = f"pack-{commit}{os.path.splitext(source)[1]}"
             shutil.copyfile(source, os.path.join(place, "objects", "pack", name))
-        yield place, text
+        yield place
 
 
 def forget_old(folder: str, before: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
@@ -173,6 +174,39 @@ def push(url: str, repository: str, branch: str, commit: str, before: str, reach
     here = local_repository(url)
     command = ["push", "--quiet", "--no-verify", "--porcelain", lease, *_receiver(here), "--", here or url]
     _asked(url, [*command, f"{commit}:{BRANCH}{branch}"], repository, _environment(url, reach))
+
+
+def may_place(here: str) -> bool:
+    """Whether a commit may be put into a bare repository of this machine without its own `receive-pack`.
+
+    Not where it has rules of its own: hooks, settings on what it receives, work trees, or settings from elsewhere.
+    """
+    if not here or not is_bare(here) or os.path.isdir(os.path.join(here, "worktrees")):
+        return False
+    hooks = os.path.join(here, "hooks")
+    names = os.listdir(hooks) if os.path.isdir(hooks) else []
+    settings = _short_text(os.path.join(here, "config")).lower()
+    return all(name.endswith(".sample") for name in names) and not re.search(_RULES, settings)
+
+
+_RULES = r"receive|transfer|hookspath|include|worktreeconfig|denynon"
+
+
+def place(here: str, packs: Sequence[str], branch: str, commit: str, before: str) -> None:
+    """Put the commit, whose objects those packs hold, on the branch, if that is where `before` says. Raises ForgeError.
+
+    The index of a pack comes last: with it git sees the pack.
+    """
+    folder = os.path.join(here, "objects", "pack")
+    try:
+        for source in sorted(packs, key=lambda name: name.endswith(".idx")):
+            target = os.path.join(folder, f"pack-{commit}{os.path.splitext(source)[1]}")
+            shutil.copyfile(source, f"{target}.tmp")
+            os.replace(f"{target}.tmp", target)
+    except OSError as error:
+        raise ForgeError(f"`{here}`: cannot write there: {(error.strerror or '').lower()}", "permission") from None
+    command = ["update-ref", "--create-reflog", f"{BRANCH}{branch}", commit, before or "0" * len(commit)]
+    _asked(here, command, here, {"GIT_DIR": here})
 
 
 def _receiver(here: str) -> list[str]:
