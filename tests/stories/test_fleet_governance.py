@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,6 +18,8 @@ from unittest.mock import patch
 import pytest
 
 from ai_factory import documents
+from ai_factory.fleet import incident_files
+from ai_factory.fleet.incidents import Deed
 from ai_factory.tree import File
 from ai_factory.workspace import Folder
 from tests.approving import ROOT
@@ -308,6 +311,18 @@ def test_what_an_incident_keeps(fleet: Path, tmp_path: Path) -> None:
     now = (place / "incident.yaml").read_text()
     assert now.startswith(first)
     assert "# what people add stays" in now
+
+
+@pytest.mark.usefixtures("at_noon")
+def test_nobody_s_row_is_lost(fleet: Path) -> None:
+    """Several people record at once; who opened it may be left out."""
+    name = cli("fleet", "incident", "open", "--model", "r-1", "--json", cwd=fleet).data["id"]
+    deeds = [Deed("2026-11-26T12:00:00+00:00", f"person {number}", "noted", note="seen") for number in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda deed: incident_files.append(Folder(str(fleet)), name, deed), deeds))
+    log = cli("fleet", "incident", "show", name, "--json", cwd=fleet).data["log"]
+    assert (log[0]["by"], sorted(row["by"] for row in log[1:])) == ("not named", sorted(deed.by for deed in deeds))
+    assert not list(fleet.glob("incidents/*/.lock"))
 
 
 @pytest.mark.usefixtures("at_noon")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ai_factory import catalog, documents, formats, rows
+from ai_factory import catalog, documents, exclusion, formats, rows
 from ai_factory.errors import ProjectError, UsageError
 from ai_factory.fleet.affected import Suspect
 from ai_factory.fleet.clocks import Clock, Deadline
@@ -222,11 +222,11 @@ def write(disk: Folder, incident: Incident, zone: str, pages: Mapping[str, str])
     disk.write(f"{where}/{HEAD}", File(head))
 
 
-def append(disk: Folder, incident: Incident, deed: Deed) -> Incident:
-    """The incident with one more deed in its log, which is written."""
-    path = f"{FOLDER}/{incident.id}/{HEAD}"
-    file = disk.read(path)
-    if file is None:
-        raise UsageError(f"there is no incident `{incident.id}`", "`ai-factory fleet incident list`")
-    disk.write(path, file._replace(content=with_deed(file.content, deed)))
-    return incident._replace(log=(*incident.log, deed))
+def append(disk: Folder, name: str, deed: Deed) -> None:
+    """Add a deed to the log of an incident, one process after the other. Raises UsageError where there is none."""
+    where = f"{FOLDER}/{name}"
+    with exclusion.alone(disk.locate(f"{where}/.lock"), wait=True):
+        file = disk.read(f"{where}/{HEAD}")
+        if file is None:
+            raise UsageError(f"there is no incident `{name}`", "`ai-factory fleet incident list` shows which there are")
+        disk.write(f"{where}/{HEAD}", file._replace(content=with_deed(file.content, deed)))

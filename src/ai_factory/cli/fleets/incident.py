@@ -35,12 +35,12 @@ def now() -> dt.datetime:
 
 @incident.command("open")
 def open_(
-    by: By,
     component: Annotated[str, typer.Option("--component", help="A component or package that is at fault.")] = "",
     version: Annotated[str, typer.Option("--version", help="Its version, or a bound: `<2.1`.")] = "",
     dataset: Annotated[str, typer.Option("--dataset", help="A dataset: the id of its contract, or a digest.")] = "",
     model: Annotated[str, typer.Option("--model", help="A model: its version, or a digest.")] = "",
     title: Annotated[str, typer.Option("--title", help="What happened, in one sentence.")] = "",
+    by: By = "not named",
     severity: Annotated[str, typer.Option("--severity", help=f"{', '.join(SEVERITIES)}.")] = "high",
     found: Annotated[str, typer.Option("--found", metavar="TIME", help="When somebody knew (default: now).")] = "",
     zone: Zone = "",
@@ -129,8 +129,8 @@ def note(
     found, moment = _read(fleet, name), now()
     when = written(moment_of(at, zone)) if at else written(moment)
     asked = Told(_words(words), tuple(systems or ()), clock, told, began, aside, again, when)
-    made = files.append(_disk(fleet), found, noted(found, asked, written(moment), _who(by)))
-    _tell(made, as_json)
+    files.append(_disk(fleet), name, noted(found, asked, written(moment), _who(by)))
+    _tell(_read(fleet, name), as_json)
 
 
 @incident.command()
@@ -151,7 +151,8 @@ def close(
 
     found = _read(fleet, name)
     deed: Deed = closed(found, tuple(systems or ()), everything, _words(words), written(now()), _who(by))
-    _tell(files.append(_disk(fleet), found, deed), as_json)
+    files.append(_disk(fleet), name, deed)
+    _tell(_read(fleet, name), as_json)
 
 
 def _suspect(component: str, version: str, dataset: str, model: str) -> Suspect:
