@@ -314,6 +314,17 @@ def test_what_an_incident_keeps(fleet: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("at_noon")
+def test_a_system_that_cannot_be_frozen_is_in_the_incident_all_the_same(fleet: Path, tmp_path: Path) -> None:
+    """With the reason in the place of its clocks; somebody has to look at it."""
+    put(tmp_path / "credit", {f"evidence/{number}.txt": "x" for number in range(2_001)})
+    commit(tmp_path / "credit")
+    found = opened(fleet, "--model", "r-1")
+    why = "it could not be read again: it holds more than 2000 records, which is more than can be kept"
+    row = found.data["systems"][0]
+    assert (found.code, row["clocks_unknown"], row["files"], row["unanswered"]) == (1, why, 0, True)
+
+
+@pytest.mark.usefixtures("at_noon")
 def test_nobody_s_row_is_lost(fleet: Path) -> None:
     """Several people record at once; who opened it may be left out."""
     name = cli("fleet", "incident", "open", "--model", "r-1", "--json", cwd=fleet).data["id"]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from ai_factory.errors import FactoryError
+from ai_factory.errors import FactoryError, ProjectError
 from ai_factory.fleet.clocks import Clock, Deadline
 from ai_factory.fleet.maps import Maps
 from ai_factory.fleet.papers import ROWS, Papers, matching, rows, table, text, texts
@@ -64,7 +64,10 @@ def freezing(maps: Maps, as_of: str) -> Callable[[System], Frozen]:
 
 
 def _frozen(system: System) -> Frozen:
-    found = system.read_all(matching(system.files.listing, WANTED)[:ROWS])
+    wanted = matching(system.files.listing, WANTED)
+    if len(wanted) > ROWS:
+        raise ProjectError(f"it holds more than {ROWS} records, which is more than can be kept", "look at it by hand")
+    found = system.read_all(wanted)
     papers, origin = Papers(found), system.project().lock.factory
     model = table(papers.json(MODEL).get("content"))
     return Frozen(

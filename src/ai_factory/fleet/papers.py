@@ -65,7 +65,10 @@ class Papers:
 
 def papers_of(system: System, wanted: Iterable[str]) -> Papers:
     """The wanted files of a system, by name or by pattern."""
-    return Papers(system.read_all(matching(system.files.listing, wanted)[:ROWS]))
+    found = matching(system.files.listing, wanted)
+    papers = Papers(system.read_all(found[:ROWS]))
+    papers.odd += [f"it holds more than {ROWS} such files: the rest is left out"] if len(found) > ROWS else []
+    return papers
 
 
 def matching(paths: Iterable[str], wanted: Iterable[str]) -> list[str]:
