@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +186,7 @@ def test_a_lock_that_lies_hides_nothing(lie: str, project: Path, factory: Path) 
     assert (row["sync"], row["why"]["rule"], row["why"]["kind"]) == ("Unknown", "AF005", "policy")
 
 
-BROKEN: Mapping[str, Mapping[str, str | None]] = {
+BROKEN: dict[str, dict[str, str | None]] = {
     "no JSON": {".ai-factory/lock.json": "{"},
     "a newer schema": {".ai-factory/lock.json": '{"schema": 9}'},
     "no base": {".ai-factory/base": None},
@@ -414,8 +414,8 @@ def test_an_interruption_begins_nothing_more() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        each.over(range(100_000), look, 1, stop)
-    assert len(begun) < 100_000
+        each.over(range(1_000), look, 1, stop)
+    assert len(begun) < 1_000
 
 
 def test_what_was_seen_of_a_commit_is_remembered(project: Path, factory: Path) -> None:

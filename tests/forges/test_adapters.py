@@ -25,6 +25,7 @@ from tests.forges.githttp import serving
 from tests.forges.published import SCHEMAS, published
 from tests.kit import git, refusal
 
+FACES = {"github": github_face, "gitlab": gitlab_face, "gitea": gitea_face}
 KINDS = ("github", "gitlab", "gitea")
 NAME = "risk/credit-line"
 BRANCH = "ai-factory/root--small"
@@ -192,6 +193,42 @@ def test_one_comment_a_marker(host: Host, forge: Adapter) -> None:
     ]
 
 
+def test_the_comment_of_an_app(host: Host) -> None:
+    """GitHub does not tell an app who it is; no person's name ends as an app's does."""
+    host.users[SECRET] = "fleet[bot]"
+    forge = adapter(host, "github")
+    forge.open(NAME, PROPOSAL)
+    host.people.comment(NAME, 1, "<!-- ai-factory:edited -->\nnot ours")
+    host.faults = [Fault("GET", "/user$", 403, {"message": "Resource not accessible by integration"})]
+    for text in ("one", "two", "two"):
+        forge.comment(NAME, 1, "ai-factory:edited", text)
+    assert [note.text for note in host.notes] == [f"<!-- ai-factory:edited -->\n{text}" for text in ("not ours", "two")]
+    assert [fault.left for fault in host.faults] == [0]
+
+
+@pytest.mark.parametrize("kind_of", ["gitlab", "gitea"])
+def test_without_a_name_nothing_is_written_twice(kind_of: str, host: Host) -> None:
+    """A token that may not ask who it is gets a refusal, not a second comment."""
+    forge = adapter(host, kind_of)
+    forge.open(NAME, PROPOSAL)
+    host.people.comment(NAME, 1, "<!-- ai-factory:edited -->\nnot ours")
+    host.faults = [Fault("GET", "/user$", 403, {"message": "token does not have scope"})]
+    assert failure(lambda: forge.comment(NAME, 1, "ai-factory:edited", "one"))[0] == "permission"
+    assert len(host.notes) == 1
+
+
+def test_a_host_that_lists_more_than_asked(host: Host, forge: Adapter, kind: str) -> None:
+    """Another branch, and a fork of the same owner, are not ours, whatever the host takes our question for."""
+    fork = host.people.open_from_fork(NAME, BRANCH)
+    fork.author = "risk"
+    other = host.open(NAME, host.push(NAME, "other", {"x": ""}) and "other", "main", "t", "b", False, "somebody")
+    rows = [FACES[kind]._pull(host, pull) for pull in (fork, other)]
+    if kind != "gitlab":
+        rows[0]["head"]["repo"]["full_name"] = "risk/credit-line-2"
+    host.faults = [Fault("GET", "", 200, rows)]
+    assert forge.pull_requests(NAME, BRANCH) == []
+
+
 @pytest.mark.parametrize("marker", ["a --> b", "a\nb", "", "x" * 501, "a>"])
 def test_a_marker_cannot_end_its_comment(marker: str, forge: Adapter) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(marker)}$"):
@@ -241,7 +278,10 @@ def test_no_merge_of_what_has_moved_on(host: Host, forge: Adapter) -> None:
     assert failure(lambda: forge.merge(NAME, 1, commit))[0] == "conflict"
     host.people.close(NAME, 1)
     assert failure(lambda: forge.merge(NAME, 1, host.head(NAME, BRANCH)))[0] == "conflict"
-    assert host.pulls[0].state == "closed"
+    forge.open(NAME, PROPOSAL)
+    host.people.merge(NAME, 2)
+    assert failure(lambda: forge.merge(NAME, 2, commit))[0] == "conflict"
+    assert [pull.state for pull in host.pulls] == ["closed", "merged"]
 
 
 def test_no_merge_that_conflicts(host: Host, forge: Adapter) -> None:
@@ -276,7 +316,7 @@ def test_a_branch_without_a_change_is_a_conflict(host: Host, forge: Adapter) -> 
 def test_an_unknown_token(host: Host, kind: str) -> None:
     wrong = forge_at(host.spec(kind), Token("another", urlsplit(host.url).netloc))
     kind_of, message, _ = failure(lambda: wrong.permissions(NAME))
-    assert (kind_of, "does not know the token (401" in message) == ("permission", True), message
+    assert (kind_of, "does not know the token, or it lacks a right (401" in message) == ("permission", True), message
 
 
 @pytest.mark.parametrize("name", ["../etc", "a", "a/..", "a/b?c", "a b/c", "a/b#c", "", "a/%2e%2e", "a//b"])
@@ -298,6 +338,7 @@ FAULTS: dict[str, tuple[Callable[[], Fault], str, float]] = {
     "cut off": (lambda: Fault("", ""), "transient", 0),
     "nothing allowed": (lambda: Fault("", "", 403, {"message": "Forbidden"}), "permission", 0),
     "a rule": (lambda: Fault("", "", 422, {"message": "Validation Failed"}), "policy", 0),
+    "accepted, later": (lambda: Fault("", "", 202, {}), "bug", 0),  # PyGithub would sleep, and ask again and again
     "a teapot": (lambda: Fault("", "", 418, {"message": "short and stout"}), "bug", 0),
     "moved": (lambda: double.moved("", "", "http://127.0.0.2:1/x", 302), "conflict", 0),
 }
@@ -404,7 +445,7 @@ STRANGE: dict[str, object] = {
 def test_what_has_not_the_right_form_is_not_believed(field: str, host: Host, forge: Adapter, kind: str) -> None:
     """Numbers are numbers, addresses addresses, words known ones: what is none ends in a `bug`, and goes no further."""
     made = forge.open(NAME, PROPOSAL)
-    whole = {"github": github_face, "gitlab": gitlab_face, "gitea": gitea_face}[kind]._pull(host, host.pulls[0])
+    whole = FACES[kind]._pull(host, host.pulls[0])
     host.faults = [Fault("GET", "", 200, [{**whole, field: STRANGE[field]}])]
     if field in whole:
         assert failure(lambda: forge.pull_requests(NAME, BRANCH))[0] == "bug"
@@ -447,6 +488,13 @@ def test_a_redirect_gets_no_token(status: int, host: Host, forge: Adapter, tmp_p
             host.faults = [double.moved("", "", f"{other.url.replace('127.0.0.1', 'localhost')}/x", status)]
             assert failure(call)[0] == "conflict"
         assert other.seen == []
+
+
+def test_a_repository_with_another_name_is_told(host: Host, forge: Adapter) -> None:
+    """Within the host too: whoever keeps the list of repositories has to know."""
+    host.faults = [double.moved("GET", "", f"{host.url}/elsewhere")]
+    kind, message, _ = failure(lambda: forge.permissions(NAME))
+    assert (kind, "it has moved to another address" in message, len(host.seen)) == ("conflict", True, 1)
 
 
 def test_no_other_password_takes_its_place(host: Host, forge: Adapter) -> None:

@@ -58,6 +58,13 @@ def test_clone_shallow_blobless_and_push(server: Server, tmp_path: Path) -> None
     assert any(seen.path.endswith("git-receive-pack") for seen in server.seen)
 
 
+def test_a_person_with_access(server: Server, tmp_path: Path) -> None:
+    """Git finds the token in its own store, for an address that holds none."""
+    server.remember()
+    git(tmp_path, "clone", "-q", server.clone_url(NAME), "work")
+    assert {seen.secret for seen in server.seen} == {"", SECRET}
+
+
 def test_a_wrong_token_is_refused_and_noted(server: Server, tmp_path: Path) -> None:
     code, said = tried(tmp_path, "ls-remote", address(server, "wrong"))
     assert (code, "Authentication failed" in said) == (128, True)

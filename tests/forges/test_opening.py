@@ -41,6 +41,7 @@ def test_a_host_may_be_named_in_short(kind: str, api: str, expected: str, host: 
     ("kind", "api"),
     [
         ("bitbucket", ""),
+        ("gitea", ""),
         ("github", "http://git.example.org"),
         ("github", "http://127.0.0.1.example.org"),
         ("github", "https://user:secret@git.example.org"),
@@ -145,7 +146,8 @@ def test_the_environment_comes_first_then_the_helper(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["exit 1", "true", "echo quit=1", "echo username=me", "echo host=evil.org; echo password=x"]
+    "said",
+    ["exit 1", "true", "echo quit=1", "echo username=me", "echo host=evil.org; echo username=me; echo password=x"],
 )
 def test_nobody_is_asked_for_a_token(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither on a terminal nor by a window; what to do instead is said."""

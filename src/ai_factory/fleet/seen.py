@@ -6,18 +6,18 @@ its word, as by a check without `--verify`; that the base is the one of the lock
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ai_factory import cache, check, waivers
 from ai_factory.check import Finding, Waiver
-from ai_factory.errors import LockError
+from ai_factory.errors import LockError, MachineError
 from ai_factory.fleet import system
 from ai_factory.fleet.system import Here, System
 from ai_factory.git.remote import NO_ACCESS, Access
 from ai_factory.lock import BASE, LOCK, WAIVERS, Entry, Lock, Origin
 from ai_factory.newest import SKIPPED
-from ai_factory.tree import Blob
+from ai_factory.tree import Blob, File
 
 
 class Seen(NamedTuple):
@@ -58,12 +58,23 @@ def _seen(there: System) -> Seen:
         raise LockError(f"`{BASE}` is missing", f"bring it back with `git checkout -- {BASE}`")
     record, wish = project.lock, project.manifest()
     doubtful = _doubtful(record, listing)
-    ours = there.read_all(path for path, entry in doubtful.items() if entry.state != "local")
+    ours = _contents(there, [path for path, entry in doubtful.items() if entry.state != "local"])
     found = check.compare(record._replace(paths=doubtful), ours, _unexpected(record, listing))
     waived = there.files.read(WAIVERS)
     granted = tuple(waivers.parse(waived.content)) if waived else ()
     hold = (wish.hold.get("until", ""), wish.hold.get("reason", ""))
     return Seen(record.factory, wish.blueprint, wish.version, hold, tuple(found), granted)
+
+
+def _contents(there: System, paths: Sequence[str]) -> dict[str, File]:
+    """The files at those paths. Raises MachineError where the repository lacks the content of one that it lists."""
+    found = there.read_all(paths)
+    listed = (path for path in paths if path in there.files.listing and not there.files.is_module(path))
+    if lacking := [path for path in listed if path not in found]:
+        raise MachineError(
+            f"`{there.member.key}` lacks the content of `{lacking[0]}`", "fetch all of it: `git fetch --refetch`"
+        )
+    return found
 
 
 def _doubtful(record: Lock, listing: Mapping[str, Blob]) -> dict[str, Entry]:

@@ -66,7 +66,7 @@ class Around(NamedTuple):
     today: str
     measure: Measure
     ask: Ask | None = None
-    reach: Callable[[Member], Access] = lambda _: NO_ACCESS
+    reach: Callable[[str], Access] = lambda _: NO_ACCESS
     recorded: Callable[[Member], str] = lambda _: ""
     offline: bool = False
 
@@ -84,9 +84,9 @@ def look(around: Around, member: Member) -> Standing:
     """Where one project stands. Raises ForgeError where its repository cannot be asked."""
     if around.offline and not local_repository(member.url):
         raise ForgeError(f"`{member.url}` was not asked", "transient", "ask it without `--offline`")
-    here = located(member, around.reach(member))
+    here = located(member, around.reach(member.url))
     place = Standing(member, branch=here.branch, commit=here.commit)
-    found, why = _tried(lambda: seen(here, around.reach(member)))
+    found, why = _tried(lambda: seen(here, around.reach(member.url)))
     if found:
         return _rolled_out(_synced(place, found, around), here, around)
     return place._replace(why=why) if why else place._replace(sync="Unmanaged", rollout="None")
@@ -143,7 +143,7 @@ def _hold(found: Seen, member: Member, today: str) -> tuple[str, str]:
 def _rolled_out(made: Standing, here: Here, around: Around) -> Standing:
     """The axes of rollout and health."""
     name = rollout.branch_name(here, made.blueprint)
-    branch, why = _tried(lambda: rollout.looked_at(here, name, around.reach(here.member)))
+    branch, why = _tried(lambda: rollout.looked_at(here, name, around.reach(here.member.url)))
     asked, refused = _tried(lambda: around.ask(here, name) if around.ask else Hosted())
     hosted = asked or Hosted()
     word = "Unknown" if why or refused else rollout.state(branch, hosted.request, around.recorded(here.member))

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ai_factory.errors import ForgeError
 
+DONE = (200, 201, 204)  # what a success is; 202 would be a promise, which none of the requests that we make is given
 LARGEST = 20_000_000  # bytes of one answer: a page of a hundred repositories with all their fields has some 600,000
 LONGEST = 100_000  # characters of one text: hosts keep bodies below 65,536 (GitHub) and 1,048,576 (GitLab)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -17,7 +17,7 @@ _ARCHIVED = re.compile(r"archived|read.only", re.IGNORECASE)
 _MOVED_ON = re.compile(r"already exists|no commits between|branch was modified|has changed|out of date", re.IGNORECASE)
 _WHY = {  # what one status means everywhere: the kind of failure, and why
     400: ("bug", "the host does not understand the request"),
-    401: ("permission", "the host does not know the token"),
+    401: ("permission", "the host does not know the token, or it lacks a right"),
     403: ("permission", "the token lacks a right"),
     404: ("permission", "it is not there, or the token may not see it"),
     405: ("policy", "a rule of the repository forbids it"),

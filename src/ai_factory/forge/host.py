@@ -53,7 +53,7 @@ class Host(ABC):
         self.host = host
         self._token = token
         self._timeout = timeout
-        self._me: str | None = None
+        self._me = ""
 
     # ---- what an adapter says ----------------------------------------------------------------------
 
@@ -161,9 +161,9 @@ class Host(ABC):
     def comment(self, name: str, number: int, marker: str, text: str) -> None:
         """See Forge. A comment that somebody else wrote is left alone, whatever it begins with."""
         first = f"<!-- {_inert(marker)} -->"
-        whole, me = f"{first}\n{text}", self._identity()
-        ours = [known for known in self._comments(name, number) if known.text.partition("\n")[0].rstrip() == first]
-        known = next((known for known in ours if me in ("", known.author)), None)
+        whole = f"{first}\n{text}"
+        marked = [known for known in self._comments(name, number) if known.text.partition("\n")[0].rstrip() == first]
+        known = next((known for known in marked if self._wrote(known)), None)
         if known is None or _lines(known.text) != _lines(whole):
             self._write_comment(name, number, known, whole)
 
@@ -199,7 +199,7 @@ class Host(ABC):
         except SilentError as error:
             raise self._failed(doing, "transient", f"the host gave no answer: {error}") from None
         clean = answer._replace(text=self._token.hidden_in(answer.text))
-        if not 200 <= answer.status < 300:
+        if answer.status not in answers.DONE:
             raise refusal(clean, doing, self.host, time.time())
         return clean
 
@@ -245,15 +245,14 @@ class Host(ABC):
             return known
         return self._pull_request(self._edited(name, row, proposal))
 
+    def _wrote(self, comment: Comment) -> bool:
+        """Whether it is ours."""
+        return comment.author == self._identity()
+
     def _identity(self) -> str:
-        """What the host calls us; empty where it does not tell, as to an app."""
-        if self._me is None:
-            try:
-                self._me = self._name_in(self._content("ask who we are", "GET", "/user"))
-            except ForgeError as error:
-                if error.failure != "permission":
-                    raise
-                self._me = ""
+        """What the host calls us."""
+        if not self._me:
+            self._me = self._name_in(self._content("ask who we are", "GET", "/user"))
         return self._me
 
     def _name_in(self, row: Row) -> str:

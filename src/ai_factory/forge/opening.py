@@ -17,7 +17,7 @@ from ai_factory.forge.tokens import Token, token_for
 KINDS = {  # a kind of host: where its own API is, below which path of a host, and where its token stands
     "github": ("https://api.github.com", "/api/v3", "GITHUB_TOKEN"),
     "gitlab": ("https://gitlab.com", "/api/v4", "GITLAB_TOKEN"),
-    "gitea": ("https://codeberg.org", "/api/v1", "GITEA_TOKEN"),
+    "gitea": ("", "/api/v1", "GITEA_TOKEN"),  # there is no one host that everybody means
 }
 TIMEOUT = 60  # seconds of silence from a host
 _NAME = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
@@ -45,7 +45,7 @@ class Spec(NamedTuple):
 
 
 def spec(kind: str, api: str = "", variable: str = "") -> Spec:
-    """The host of that kind; without an address the one that everybody knows.
+    """The host of that kind; without an address the one that everybody knows, where there is one.
 
     `api` may be the host alone (`https://git.example.org`). Raises UsageError for a kind that we do not know, an
     address that is none, and http to another machine than this.
@@ -54,6 +54,8 @@ def spec(kind: str, api: str = "", variable: str = "") -> Spec:
         raise UsageError(f"`{kind}` is no kind of code host", f"write one of {', '.join(sorted(KINDS))}")
     known, path, usual = KINDS[kind]
     address = (api or known).rstrip("/").replace("https://github.com", known)
+    if not address:
+        raise UsageError(f"no address is given for a host of kind `{kind}`", "write it as `https://git.example.org`")
     parts = urlsplit(address) if is_address(address) else None
     if parts is None or parts.query or parts.fragment or (parts.scheme == "http" and not _is_here(parts.hostname)):
         raise UsageError(

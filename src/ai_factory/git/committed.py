@@ -95,6 +95,11 @@ class Committed:
         """Whether the path lies in a submodule."""
         return any((blob := self.listing.get(folder)) and blob.mode == SUBMODULE for folder in above(path))
 
+    def is_module(self, path: str) -> bool:
+        """Whether a submodule lies at the path."""
+        blob = self.listing.get(path)
+        return blob is not None and blob.mode == SUBMODULE
+
     def is_folder(self, path: str) -> bool:
         """Whether a folder lies at the path."""
         return any(name.startswith(f"{path}/") for name in self.listing)

@@ -19,7 +19,7 @@ from ai_factory.errors import ForgeError, MachineError
 from ai_factory.git.mirror import access
 from ai_factory.git.process import finished, isolated, run, with_settings
 from ai_factory.git.scratch import scratch
-from ai_factory.workspace import find_repository, is_bare
+from ai_factory.workspace import UNUSABLE, find_repository, is_bare
 
 BRANCH = "refs/heads/"
 TREES = "blob:none"  # a filter: which files there are, without their content
@@ -138,14 +138,17 @@ def _loose(repository: str, pattern: str) -> Iterator[str]:
 
 
 def _short_text(place: str) -> str:
-    """The text of a file; empty where there is none that may be read."""
+    """The text of a file; empty where there is none. Raises ForgeError for what git would wait for, or may not read."""
     try:
-        if os.path.isfile(place):  # a pipe would wait for ever
-            with open(place, encoding="utf-8", errors="surrogateescape") as stream:
-                return stream.read(REFERENCES)
-    except OSError:
-        pass
-    return ""
+        if not os.path.lexists(place):
+            return ""
+        if not os.path.isfile(place):
+            raise ForgeError(f"`{place}` is no regular file", "policy", "look at what somebody has put there")
+        with open(place, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read(REFERENCES)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ForgeError(f"cannot read `{place}`: {reason}", "permission", UNUSABLE) from None
 
 
 def fetch(url: str, repository: str, wanted: Sequence[str], only: str, reach: Access = NO_ACCESS) -> None:

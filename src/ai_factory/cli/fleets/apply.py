@@ -67,8 +67,7 @@ def apply(
 
 def _applied(found: Plan, book: Book, wish: Wish) -> Sequence[Row]:
     from ai_factory.cli.bar import bar_on
-    from ai_factory.cli.fleets import hosts
-    from ai_factory.fleet import journal
+    from ai_factory.fleet import hosts, journal
     from ai_factory.fleet.apply import Tools, sources_of
     from ai_factory.fleet.apply import apply as verb
     from ai_factory.fleet.releases import refreshed

@@ -24,7 +24,7 @@ def registry_at(place: str) -> Registry:
 def way(registry: Registry, systems: int) -> Way:
     """How its systems are asked: with the tokens of its hosts, and a bar."""
     from ai_factory.cli.bar import bar_on
-    from ai_factory.cli.fleets.hosts import Reaching
+    from ai_factory.fleet.hosts import Reaching
     from ai_factory.fleet.survey import Way
 
     return Way(Reaching(registry.hosts), bar_on(systems))

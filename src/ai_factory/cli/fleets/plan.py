@@ -60,7 +60,7 @@ def plan(
 def _made(known: Registry, to: str, ring: str, limit: int, shard: Shard, place: Where) -> Plan:
     from ai_factory import __version__, cache
     from ai_factory.cli.bar import bar_on
-    from ai_factory.cli.fleets import hosts
+    from ai_factory.fleet import hosts
     from ai_factory.fleet.apply import sources_of
     from ai_factory.fleet.carry import KEPT, Job
     from ai_factory.fleet.plan import Head, Plan

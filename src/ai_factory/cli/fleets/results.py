@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ai_factory.cli import output, say
@@ -32,6 +33,17 @@ def asked(name: str, outputs: Sequence[str] | None, forms: Forms, as_json: bool)
         return not text.strip() or re.match(forms[kind].begins, text) is not None
 
     return output.asked("json" if as_json else name, outputs or (), forms, earlier)
+
+
+@contextmanager
+def accounted(wanted: Asked) -> Iterator[None]:
+    """Where the work within fails, files that can hold an error say so: nobody is to take older ones for its result.
+
+    Metrics and tables cannot; the metrics have the time at which they were true.
+    """
+    files = tuple(pair for pair in wanted.files if pair[0] in ("text", "json"))
+    with output.accounted("fleet", wanted._replace(files=files)):
+        yield
 
 
 def deliver(result: Any, wanted: Asked, forms: Forms, code: int) -> int:

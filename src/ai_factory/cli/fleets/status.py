@@ -18,8 +18,8 @@ from ai_factory.report.fleets import prometheus, standings
 from ai_factory.report.fleets.standings import Told
 
 FORMS = {
-    "text": Form(standings.text, r"(?s).*(?:^|\n)\d+ projects?\n  sync: "),
-    "json": Form(standings.json, r'\{\s*"schema": "ai-factory/fleet-status/'),
+    "text": Form(standings.text, r"(?s)error: |.*(?:^|\n)\d+ projects?\n  sync: "),
+    "json": Form(standings.json, r'\{\s*"schema": "ai-factory/(?:fleet-status|error)/'),
     "csv": Form(standings.csv, "project,url,path,"),
     "prometheus": Form(prometheus.document, "# HELP ai_factory_fleet_"),
 }
@@ -55,12 +55,15 @@ def status(
     from ai_factory.fleet.status import status as verb
 
     wanted = results.asked(form, output, FORMS, as_json)
-    states = [_state(text) for text in only or ()]
-    registry, now = book.opened(fleet).fleet, time.time()
-    members = options.chosen(registry, Choice(ring or (), owner or (), options.labelled(label)))
-    measure = distance.measured(registry, not offline, now)
-    around = Around(today(), measure, None if offline else hosts.asking(registry), offline=offline)
-    found = tuple(verb(members, around, options.counted(workers), bar_on(len(members))))
+    states, at_once = [_state(text) for text in only or ()], options.counted(workers)
+    choice = Choice(ring or (), owner or (), options.labelled(label))
+    with results.accounted(wanted):
+        registry, now = book.opened(fleet).fleet, time.time()
+        members = options.chosen(registry, choice)
+        measure = distance.measured(registry, not offline, now)
+        ask, reach = None if offline else hosts.asking(registry), hosts.Reaching(registry.hosts)
+        around = Around(today(), measure, ask, reach=reach, offline=offline)
+        found = tuple(verb(members, around, at_once, bar_on(len(members))))
     told = Told(tuple(one for one in found if _is_meant(one, states)), found, now, whole or bool(states), _width())
     raise typer.Exit(results.deliver(told, wanted, FORMS, told.code))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ai_factory.fleet.status import AXES, Standing
+from ai_factory.project.behind import DAY
 from ai_factory.report.fleets.standings import Told
 from ai_factory.report.plain import plain
 
@@ -20,6 +21,10 @@ class Gauge(NamedTuple):
     value: Callable[[Standing], float | None]
 
 
+def _seconds(one: Standing) -> float | None:
+    return None if one.days is None else one.days * DAY
+
+
 def _drifted(one: Standing) -> float | None:
     return one.drifted if one.version else None
 
@@ -30,7 +35,7 @@ def _open(one: Standing) -> float | None:
 
 GAUGES = (
     Gauge("releases_behind", "Releases of its factory that a project lacks.", lambda one: one.releases),
-    Gauge("days_behind", "Days since the first release that a project lacks.", lambda one: one.days),
+    Gauge("behind_seconds", "Time since the first release that a project lacks, in whole days.", _seconds),
     Gauge("drifted_files", "Managed files that were edited or removed.", _drifted),
     Gauge("open_conflicts", "Files that wait for a decision.", _open),
 )
