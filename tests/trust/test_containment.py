@@ -217,6 +217,7 @@ ALLOWED = {  # who touches the disk besides `workspace`, and what it touches the
     "newest.py": "tags of a factory's repository",
     "isolate.py": "/proc/self",
     "exclusion.py": "locks in git's own folder",
+    "fleet/bundles.py": "bundles of repositories, in a folder that a person named",
     "git/exclude.py": "git's exclude file",
     "git/index.py": "git's index",
     "git/proposals.py": "scratch repositories",

@@ -14,6 +14,11 @@ COMMANDS = {  # in the order of the help: a command, and the function in `cli/fl
     "plan": "plan:plan",
     "apply": "apply:apply",
     "hold": "hold:hold",
+    "impact": "impact:impact",
+    "graph": "graph:graph",
+    "incident": "incident:incident",
+    "catalog": "catalog:catalog",
+    "compare": "compare:compare",
 }
 
 

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from ai_factory.errors import ForgeError, MachineError
 from ai_factory.git.mirror import access
 from ai_factory.git.process import finished, isolated, run, with_settings
+from ai_factory.git.scratch import scratch
 from ai_factory.workspace import UNUSABLE, find_repository, is_bare
 
 BRANCH = "refs/heads/"
@@ -266,3 +267,19 @@ def claimed(folder: str) -> Iterator[str]:
             _make_plain(place)  # the worker before may have been killed
             yield place
             return
+
+
+def bundled(url: str, commit: str, place: str, reach: Access = NO_ACCESS) -> None:
+    """Write a git bundle of a commit and its history, in which it is the branch `frozen`. Raises ForgeError.
+
+    Nothing is written in the repository that it comes from.
+    """
+    here = local_repository(url)
+    reached = {} if here else _environment(url, reach, [("fetch.fsckObjects", "true")])
+    with scratch(os.path.join(here, "objects") if here else "") as repository:
+        if not here:
+            command = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--", url]
+            _asked(url, [*command, commit], repository, reached)
+        _asked(url, ["update-ref", f"{BRANCH}frozen", commit], repository, {})
+        _asked(url, ["symbolic-ref", "HEAD", f"{BRANCH}frozen"], repository, {})
+        _asked(url, ["bundle", "create", "--quiet", place, "HEAD", f"{BRANCH}frozen"], repository, {})
