@@ -150,3 +150,16 @@ def test_two_workers_never_share_a_repository(tmp_path: Path) -> None:
         assert sorted(map(os.path.basename, (one, two))) == ["0.git", "1.git"]
     with remote.claimed(str(tmp_path)) as three:
         assert os.path.basename(three) == "0.git"
+
+
+def test_a_cache_that_has_grown_too_large_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git would look through all of its packs for each object."""
+    with remote.claimed(str(tmp_path)) as one:
+        put(Path(one), {f"objects/pack/pack-{number}.pack": b"" for number in range(3)})
+    monkeypatch.setattr(remote, "PACKS", 3)
+    with remote.claimed(str(tmp_path)) as one:
+        assert len(list(Path(one).glob("objects/pack/*"))) == 3
+    monkeypatch.setattr(remote, "PACKS", 2)
+    with remote.claimed(str(tmp_path)) as one:
+        assert list(Path(one).glob("objects/pack/*")) == []
+        assert (Path(one) / "HEAD").exists()

@@ -121,7 +121,7 @@ def _as_planned(job: Job, wanted: Entry, here: Here, access: Access) -> Pushed |
     """What the plan has made already, brought as it is; None where it has to be made again, or looked at."""
     there = here.branches.get(wanted.branch, "")
     local = remote.local_repository(job.member.url)
-    if not local or there not in ("", wanted.commit) or held(job.member.hold, job.today):
+    if there not in ("", wanted.commit) or not (there or local) or held(job.member.hold, job.today):
         return None
     found = proposals.kept(cache.folder(KEPT), wanted.commit)
     if found and not there:

@@ -23,6 +23,7 @@ from ai_factory.workspace import UNUSABLE, find_repository, is_bare
 
 BRANCH = "refs/heads/"
 TREES = "blob:none"  # a filter: which files there are, without their content
+PACKS = 150  # that a repository of the cache holds: each fetch leaves one or two
 REASON = 300  # characters of what git says that are passed on
 REFERENCES = 64 * 1024 * 1024  # bytes of a file that names branches
 SMALL = "blob:limit=1m"  # a filter: what a template may have written, and no data
@@ -262,6 +263,8 @@ def claimed(folder: str) -> Iterator[str]:
             except BlockingIOError:
                 number += 1
                 continue
+            if _is_full(place):
+                shutil.rmtree(place)
             if not os.path.exists(os.path.join(place, "HEAD")):
                 run(["init", "--quiet", "--bare", "--template=", place], folder)
             _make_plain(place)  # the worker before may have been killed
@@ -283,3 +286,9 @@ def bundled(url: str, commit: str, place: str, reach: Access = NO_ACCESS) -> Non
         _asked(url, ["update-ref", f"{BRANCH}frozen", commit], repository, {})
         _asked(url, ["symbolic-ref", "HEAD", f"{BRANCH}frozen"], repository, {})
         _asked(url, ["bundle", "create", "--quiet", place, "HEAD", f"{BRANCH}frozen"], repository, {})
+
+
+def _is_full(place: str) -> bool:
+    """Whether so much was fetched there that git looks through it for longer than it takes to fetch it again."""
+    packs = os.path.join(place, "objects", "pack")
+    return os.path.isdir(packs) and sum(name.endswith(".pack") for name in os.listdir(packs)) > PACKS
