@@ -18,7 +18,7 @@ from ai_factory.fleet.plan import Entry, Plan
 from ai_factory.fleet.registry import Member, Registry
 from ai_factory.fleet.releases import Source
 from ai_factory.fleet.rings import Progress
-from ai_factory.fleet.run import Call, Shard, Where, each
+from ai_factory.fleet.run import Call, Shard, Where, in_order
 from ai_factory.forge import Forge, PullRequest
 from ai_factory.tree import word
 
@@ -76,7 +76,7 @@ def apply(plan: Plan, tools: Tools, wish: Wish) -> Iterator[Row]:
     for ring, entries in rings.in_rings(tools.registry.rings, plan.entries):
         mine = [one for one in entries if wish.part.holds(one.key) and _is_meant(one, known.get(one.key), wish)]
         work = partial(_one, plan=plan, tools=tools, wish=wish, done=known if resumed else {}, paused=why)
-        yield from each(work, mine[:left], wish.where.width)
+        yield from in_order(work, mine[:left], wish.where.width)
         left -= len(mine[:left])
         why = why or rings.pause(ring, _progress(entries, tools.journal.rows(name)), tools.now().timestamp())
     tools.journal.end(name, tools.now().timestamp())

@@ -8,7 +8,7 @@ from functools import partial
 from ai_factory.fleet.carry import Job, Reach, entry
 from ai_factory.fleet.draft import Body
 from ai_factory.fleet.plan import Entry
-from ai_factory.fleet.run import Where, each, elsewhere
+from ai_factory.fleet.run import Where, elsewhere, in_order
 
 Missing = Callable[[Entry], tuple[str, ...]]  # the rights that the identity lacks for an entry
 
@@ -17,7 +17,7 @@ def entries(jobs: Sequence[Job], where: Where, reach: Reach, body: Body, missing
     """The entries in the order of the jobs, as they come to hand."""
     with elsewhere(where) as there:
         work = there(partial(entry, reach=reach, body=body))
-        yield from each(lambda job: _with_rights(work(job), missing), jobs, where.width)
+        yield from in_order(lambda job: _with_rights(work(job), missing), jobs, where.width)
 
 
 def _with_rights(found: Entry, missing: Missing) -> Entry:

@@ -85,7 +85,7 @@ def _cluster(where: Where) -> Iterator[Executor]:
         yield executor
 
 
-def each(function: Callable[[Item], Result], items: Iterable[Item], width: int) -> Iterator[Result]:
+def in_order(function: Callable[[Item], Result], items: Iterable[Item], width: int) -> Iterator[Result]:
     """The results in the order of the items, some of which are under way at once; no more are kept than that."""
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(width, thread_name_prefix="fleet")
