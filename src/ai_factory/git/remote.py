@@ -19,7 +19,7 @@ from ai_factory.git.mirror import access
 from ai_factory.git.process import finished, isolated, run, with_settings
 from ai_factory.workspace import find_repository, is_bare
 
-BRANCH = "refs/heads/"
+BRANCH, TAG = "refs/heads/", "refs/tags/"
 TREES = "blob:none"  # a filter: which files there are, without their content
 REASON = 300  # characters of what git says that are passed on
 SMALL = "blob:limit=1m"  # a filter: what a template may have written, and no data
@@ -101,12 +101,27 @@ def _local_heads(repository: str, branches: Sequence[str]) -> str:
     return (f"ref: {name}\tHEAD\n" if name else "") + rows
 
 
-def fetch(url: str, repository: str, wanted: Sequence[str], only: str, reach: Access = NO_ACCESS) -> None:
+def tags(url: str, pattern: str, reach: Access = NO_ACCESS) -> dict[str, str]:
+    """The tags of a repository that match the pattern: the id of what each is, by its name. Raises ForgeError."""
+    here, wanted = local_repository(url), f"{TAG}{pattern}"
+    if here:
+        form = "--format=%(objectname)%09%(refname)"
+        told = _asked(here, ["for-each-ref", form, wanted], here, {"GIT_DIR": here})
+    else:
+        told = _asked(url, ["ls-remote", "--quiet", "--refs", "--", url, wanted], "/", _environment(url, reach))
+    rows = (line.partition("\t") for line in told.splitlines())
+    return {name.removeprefix(TAG): identity for identity, _, name in rows if name.startswith(TAG)}
+
+
+def fetch(
+    url: str, repository: str, wanted: Sequence[str], only: str, reach: Access = NO_ACCESS, *, deep: bool = False
+) -> None:
     """Bring commits (one deep, without what the filter `only` leaves out) or single objects, by id.
 
-    Raises ForgeError.
+    `deep` brings all that came before the commits as well. Raises ForgeError.
     """
-    command = ["fetch", "--quiet", "--refetch", "--depth=1", f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
+    depth = [] if deep else ["--depth=1"]
+    command = ["fetch", "--quiet", "--refetch", *depth, f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
     command += ["--no-recurse-submodules", "--no-auto-maintenance", "--", url, *wanted]
     checked = [("fetch.fsckObjects", "true"), ("fetch.unpackLimit", "1")]
     with _forgetting(os.path.join(repository, "config")):

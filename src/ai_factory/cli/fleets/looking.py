@@ -1,0 +1,56 @@
+"""What the commands that look at every project of a fleet have in common."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from ai_factory.cli.console import talk
+from ai_factory.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ai_factory.fleet.looking import Look, Looked
+    from ai_factory.fleet.measured import Moment
+    from ai_factory.fleet.registry import Registry
+    from ai_factory.fleet.releases import Source
+    from ai_factory.fleet.run import Shard
+
+Shown = TypeVar("Shown")
+
+
+def looked(known: Registry, look: Look[Shown], shard: Shard, workers: int) -> Looked[Shown]:
+    """Look at each project that belongs to this part of the fleet."""
+    from ai_factory.cli.bar import bar_on
+    from ai_factory.cli.fleets.hosts import Reaching
+    from ai_factory.fleet.looking import looked as verb
+    from ai_factory.fleet.run import Where
+
+    members = [one for one in known.members if shard.holds(one.key)]
+    width = Where(workers=workers).width
+    return verb(members, look, Reaching(known.hosts), width, bar_on(len(members)))
+
+
+def refreshed(known: Registry) -> Sequence[Source]:
+    """The factories of the fleet, as they are now; where one cannot be reached, as they were, which is said."""
+    from ai_factory.fleet.apply import sources_of
+    from ai_factory.fleet.releases import refresh
+    from ai_factory.report.plain import plain
+
+    sources = sources_of(known)
+    for source in sources:
+        try:
+            refresh(source)
+        except UnreachableError as error:
+            talk(f"the factory as it was before: {plain(error.message)}")
+    return sources
+
+
+def moment(sources: Sequence[Source]) -> Moment:
+    """Now, and the releases that there are."""
+    from ai_factory.fleet.ages import releases
+    from ai_factory.fleet.measured import Moment
+
+    now = int(time.time())
+    return Moment(now, time.strftime("%Y-%m-%d", time.localtime(now)), releases(sources))
