@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ai_factory.cli.fleets.apply import apply
+from ai_factory.cli.fleets.insights import insights
 from ai_factory.cli.fleets.measures import measures
 from ai_factory.cli.fleets.plan import plan
 
@@ -12,3 +13,4 @@ fleet = typer.Typer(help="Many repositories at once.", rich_markup_mode=None, no
 fleet.command()(plan)
 fleet.command()(apply)
 fleet.command()(measures)
+fleet.command()(insights)
