@@ -183,3 +183,23 @@ def versions(found: Iterable[Measured]) -> dict[tuple[str, str], int]:
     """How many projects have each version of each factory, the most first."""
     rows = Counter((one.factory, one.version) for one in found)
     return dict(sorted(rows.items(), key=lambda row: (-row[1], row[0])))
+
+
+class Trend(NamedTuple):
+    """A measure over the order of stamps: the first and the last number, and the medians of both halves."""
+
+    first: Point
+    last: Point
+    earlier: float
+    later: float
+
+
+def trend(points: Sequence[Point]) -> Trend | None:
+    """What a curve says in four numbers; None of fewer than two. Of an odd count the middle one is in neither half."""
+    known = [point for point in points if point.value.number is not None]
+    half = len(known) // 2
+    if not half:
+        return None
+    halves = (known[:half], known[-half:])
+    earlier, later = (sample(point.value for point in some).median or 0 for some in halves)
+    return Trend(known[0], known[-1], earlier, later)

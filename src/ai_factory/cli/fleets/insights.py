@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ai_factory.cli.console import show, talk, today
+from ai_factory.cli.fleets.looking import looked, refreshed
 from ai_factory.cli.fleets.options import FleetFile, Part, Workers, part, registry
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import FactoryError, UsageError
@@ -51,7 +52,6 @@ def insights(
 
 def seen(known: Registry, shard: Shard, workers: int, least: int) -> Insights:
     """What the fleet shows. Raises UsageError."""
-    from ai_factory.cli.fleets.looking import looked, refreshed
     from ai_factory.fleet.insights import edits
     from ai_factory.fleet.insights import insights as verb
 

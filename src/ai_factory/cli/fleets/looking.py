@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
 
 from ai_factory.cli.console import talk
 from ai_factory.errors import UnreachableError
@@ -11,12 +13,14 @@ from ai_factory.errors import UnreachableError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ai_factory.fleet.looking import Look, Looked
-    from ai_factory.fleet.measured import Moment
+    from ai_factory.fleet.looking import Look, Looked, Unread
+    from ai_factory.fleet.measured import Measured, Moment
+    from ai_factory.fleet.measures import Measures
     from ai_factory.fleet.registry import Registry
     from ai_factory.fleet.releases import Source
     from ai_factory.fleet.run import Shard
 
+Since = Annotated[str, typer.Option("--since", metavar="DATE", help="Only projects stamped on that day or later.")]
 Shown = TypeVar("Shown")
 
 
@@ -45,6 +49,15 @@ def refreshed(known: Registry) -> Sequence[Source]:
         except UnreachableError as error:
             talk(f"the factory as it was before: {plain(error.message)}")
     return sources
+
+
+def gathered(found: Sequence[Measured], unread: Sequence[Unread], sources: Sequence[Source], first: str) -> Measures:
+    """The measures of projects that were looked at, of those stamped from an ISO date on, where one is given."""
+    from ai_factory.fleet import laws, measures
+
+    rows = measures.since(found, first)
+    leads = laws.leads(laws.read(sources), [(one.factory, one.story) for one in rows if not one.story.cut])
+    return measures.Measures(tuple(rows), tuple(unread), tuple(leads), first)
 
 
 def moment(sources: Sequence[Source]) -> Moment:
