@@ -130,6 +130,7 @@ NOT_ONE = "its lines do not map one to one to those of the template"
         ("1\n2\n1\n2\n", LINE, NOT_ONE),
         ("1\n{% if a %}\n2\n{% endif %}\n", LINE, NOT_ONE),
         ("1 {{ a | upper }}\n2\n", LINE._replace(before=("1 A",)), NOT_ONE),
+        ("{% if a %}\n2\n", LINE._replace(before=("{% if a %}",)), NOT_ONE),
         ("other\n", LINE, NOT_ONE),
         ("1\n3\n", LINE, "the factory has it already"),
         ("1\n2\n", LINE._replace(added=("{{ a }}",)), "the edit holds what a template takes for its own syntax"),
@@ -207,6 +208,8 @@ def test_a_fix_of_many_teams_is_proposed_to_the_factory(several: Path, factory: 
     assert one["diff"] == [" def record() -> None:", "     print()", "+    flush()"]
     (place,) = (several / "out").iterdir()
     assert place.name == "001-core-src-package-controls-audit-py.patch"
+    head = f"--- a/{TEMPLATE}\t\n+++ b/{TEMPLATE}\t\n@@ -1,2 +1,3 @@\n"
+    assert place.read_text() == f"{head} def record() -> None:\n     print()\n+    flush()\n"
     kit.git(factory, "apply", str(place))
     assert (factory / TEMPLATE).read_text() == FIXED
     assert result.data["hot"]["files"] == [

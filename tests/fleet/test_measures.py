@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ai_factory import cache
 from ai_factory.fleet import laws, measures
 from ai_factory.fleet.ages import Releases
 from ai_factory.fleet.departures import Departure
@@ -124,6 +125,7 @@ def test_groups_are_by_the_quarter_of_the_stamp_and_by_tier() -> None:
     ]
     quarters, tiers = measures.by_quarter(rows), measures.by_tier(rows)
     assert {name: group["days_to_green"].median for name, group in quarters.items()} == {"2026-Q1": 2, "2026-Q2": 1}
+    assert quarters["2026-Q1"]["days_to_green"].missing == {}
     assert {name: group["days_to_green"].projects for name, group in tiers.items()} == {
         "low": 1,
         "critical": 1,
@@ -247,7 +249,14 @@ def test_a_record_that_says_nothing_counts_for_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("address", "machine"),
-    [("noreply@invalid", True), ("1+renovate[bot]@users.example.org", True), ("bo@example.org", False), ("", False)],
+    [
+        ("noreply@invalid", True),
+        ("1+renovate[bot]@users.example.org", True),
+        ("project_7_bot_1a@noreply.example.org", True),
+        ("bo@example.org", False),
+        ("abbot@example.org", False),
+        ("", False),
+    ],
 )
 def test_machines_are_told_from_people(address: str, machine: bool) -> None:
     assert is_machine(address) == machine
@@ -283,7 +292,7 @@ def lived(tmp_path: Path, factory: Path) -> Path:
     with history.at("2026-01-25"):
         kit.git(place, "tag", "-a", "-m", "first", "v1.0.0")
     assert kit.cli("sync", cwd=place).code == 0
-    history.work(place, "2026-03-01", {})
+    history.work(place, "2026-03-01", {"governance/notes.md": "brought by the update\n"})
     history.work(
         place, "2026-03-02", {"governance/applicability.json": history.record("high", 4, "2026-02-10", ("one", "two"))}
     )
@@ -326,6 +335,17 @@ def test_status_counts_where_no_release_is_tagged(tmp_path: Path, factory: Path)
     assert found["measures"]["days_to_production"]["median"] == 13
 
 
+def test_line_endings_are_no_drift(tmp_path: Path, factory: Path) -> None:
+    """A managed file with other line endings is as it was stamped, to the last line."""
+    place = history.stamped(tmp_path / "small-thing", factory)
+    folder = fleet(tmp_path / "fleet", factory, str(place))
+    before = kit.cli("fleet", "measures", "--json", cwd=folder).data["projects"][0]
+    audit = (place / "src/small_thing/controls/audit.py").read_bytes()
+    history.work(place, "2026-02-01", {"src/small_thing/controls/audit.py": audit.replace(b"\n", b"\r\n")})
+    after = kit.cli("fleet", "measures", "--json", cwd=folder).data["projects"][0]
+    assert (after["drift"], after["measures"]) == ([], before["measures"])
+
+
 def test_a_shallow_clone_is_told(lived: Path, tmp_path: Path, factory: Path) -> None:
     """The commit at which a history is cut off is no birth: its numbers are missing, and it says why."""
     kit.git(tmp_path, "clone", "-q", "--depth=3", f"file://{lived}", "shallow")
@@ -349,6 +369,10 @@ def test_one_elsewhere_gives_the_same(lived: Path, tmp_path: Path, factory: Path
     assert found.data["projects"] == again.data["projects"]
     (theirs,), (ours,) = found.data["projects"], local["projects"]
     assert {**theirs, "project": ""} == {**ours, "project": ""}
+    past = Path(cache.folder("fleet-history")) / "0.git"
+    kept = kit.git(past, "cat-file", "--batch-all-objects", "--batch-check")
+    assert kit.git(lived, "rev-parse", "HEAD:governance/approvals.yaml") in kept
+    assert kit.git(lived, "rev-parse", "HEAD:src/small_thing/own.py") not in kept
 
 
 def test_one_in_a_folder_has_its_own_tags(tmp_path: Path, factory: Path) -> None:

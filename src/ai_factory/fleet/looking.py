@@ -79,7 +79,10 @@ def past(here: Here, reach: Access) -> Iterator[Past]:
     Of a repository elsewhere all commits and trees are brought, no contents. Raises ForgeError.
     """
     url = here.member.url
-    tags = remote.tags(url, f"{here.member.path}/{RELEASES}" if here.member.path else RELEASES, reach)
+    inside = f"{here.member.path}/" if here.member.path else ""
+    tags = {
+        name: one for name, one in remote.tags(url, f"{inside}{RELEASES}", reach).items() if name.startswith(inside)
+    }
     if local := remote.local_repository(url):
         with git.reading(local) as reader:
             yield Past(reader, here.commit, tags)

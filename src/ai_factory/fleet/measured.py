@@ -10,11 +10,11 @@ from ai_factory.fleet.departures import Departure, departures
 from ai_factory.fleet.looking import past
 from ai_factory.fleet.samples import Value
 from ai_factory.fleet.shares import Lines, counted, is_code
-from ai_factory.fleet.story import GOVERNANCE, READERS, Story, json_object, read
+from ai_factory.fleet.story import GOVERNANCE, Story, approvals, json_object, read
 from ai_factory.fleet.system import Here, System
 from ai_factory.git.remote import Access
 from ai_factory.governance.applicability import Verdict
-from ai_factory.governance.approvals import APPROVED, RECORD, REGISTER, register
+from ai_factory.governance.approvals import RECORD, REGISTER
 from ai_factory.governance.regulation import TIERS
 from ai_factory.lock import PROJECT, Lock
 from ai_factory.newest import bound_in
@@ -114,14 +114,13 @@ def _governance(system: System, lock: Lock) -> Governance:
     files = system.read_all(paths)
     ids = {path: blob_id(file.content) for path, file in files.items()}
     tier, required = recorded(files[RECORD].content if RECORD in files else b"")
-    rows = READERS[REGISTER](files[REGISTER].content) if REGISTER in files else None
-    approvals = [one for one in register(rows or {}).approvals if one.decision == APPROVED]
-    return Governance(tier, required, len(written(lock, ids)), len(approvals))
+    given = approvals(files[REGISTER].content) if REGISTER in files else 0
+    return Governance(tier, required, len(written(lock, ids)), given)
 
 
 def recorded(content: bytes) -> tuple[str, int | None]:
     """The tier of an applicability record, and how many controls it requires now; neither of one that says nothing."""
-    data = json_object(content) or {}
+    data = json_object(content)
     tier, controls = data.get("tier"), data.get("controls")
     inherent = tier.get("inherent") if isinstance(tier, dict) else None
     if not isinstance(controls, dict) or inherent not in TIERS:

@@ -179,12 +179,6 @@ def drift_by_control(found: Iterable[Measured]) -> dict[str, int]:
     return dict(sorted(rows.items(), key=lambda row: (-row[1], row[0])))
 
 
-def versions(found: Iterable[Measured]) -> dict[tuple[str, str], int]:
-    """How many projects have each version of each factory, the most first."""
-    rows = Counter((one.factory, one.version) for one in found)
-    return dict(sorted(rows.items(), key=lambda row: (-row[1], row[0])))
-
-
 class Trend(NamedTuple):
     """A measure over the order of stamps: the first and the last number, and the medians of both halves."""
 

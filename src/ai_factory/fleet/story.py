@@ -21,7 +21,7 @@ EVALUATION = "evidence/evaluation.json"  # the evidence in which a run says whet
 READ = (lock.LOCK, REGISTER, SYSTEM, RECORD, EVALUATION)  # what is read in all its versions
 BATCH = 200  # contents that are held at once
 LATEST = 253_402_300_799  # the end of the year 9999 in Unix time: what a commit says of later is no date
-_MACHINE = re.compile(r"\[bot\]|^noreply@invalid$", re.IGNORECASE)
+_MACHINE = re.compile(r"\[bot\]|(?:^|[_.+-])bot[_.@-]", re.IGNORECASE)  # as code hosts spell it
 
 
 class Covered(NamedTuple):
@@ -74,9 +74,9 @@ def told(line: Timeline, tags: Mapping[str, int], known: Contents) -> Story:
     states = list(_states(later, known))
     return Story(
         stamp.time,
-        _first(states, EVALUATION, _passed),
-        _first(states, REGISTER, _approved),
-        _released(tags, stamp.time) or _first(states, SYSTEM, _in_use),
+        _first(states, EVALUATION),
+        _first(states, REGISTER),
+        _released(tags, stamp.time) or _first(states, SYSTEM),
         tuple(one.time for one in later if one.commit != stamp.commit and _by_people(one)),
         tuple(Applied(when, state) for when, path, state in states if path == lock.LOCK),
         tuple(Covered(when, *state) for when, path, state in states if path == RECORD),
@@ -85,19 +85,19 @@ def told(line: Timeline, tags: Mapping[str, int], known: Contents) -> Story:
 
 
 def _states(moments: Sequence[Moment], known: Contents) -> Iterator[tuple[int, str, Any]]:
-    """What each version of a file that is read says, with its moment; one that cannot be read says nothing."""
+    """What each version of a file that is read says, with its moment; of one that says nothing there is no state."""
     rows = [(one.time, path, one.changed[path]) for one in moments for path in READ if one.changed.get(path)]
     for begin in range(0, len(rows), BATCH):
         some = rows[begin : begin + BATCH]
         bodies = known(list(dict.fromkeys(blob for _, _, blob in some)))
         for when, path, blob in some:
             state = READERS[path](bodies[blob]) if blob in bodies else None
-            if state is not None:
+            if state:
                 yield when, path, state
 
 
-def _first(states: Sequence[tuple[int, str, Any]], path: str, holds: Callable[[Any], bool]) -> int:
-    return next((when for when, name, state in states if name == path and holds(state)), 0)
+def _first(states: Sequence[tuple[int, str, Any]], path: str) -> int:
+    return next((when for when, name, _ in states if name == path), 0)
 
 
 def _released(tags: Mapping[str, int], stamped: int) -> int:
@@ -113,64 +113,65 @@ def _by_people(moment: Moment) -> bool:
 
 
 def is_machine(address: str) -> bool:
-    """Whether a commit by that address is no person's: a bot's as code hosts spell it, or one of our own."""
+    """Whether a commit by that address is no person's: a bot's, or one of our own."""
     return address == NOBODY[1] or _MACHINE.search(address) is not None
 
 
 # ---- what a version of a file says ---------------------------------------------------------------
 
 
-def _version(content: bytes) -> str | None:
+def _version(content: bytes) -> str:
     try:
         return lock.parse(content).factory.version
     except FactoryError:
-        return None
+        return ""
 
 
-def _yaml(content: bytes) -> Mapping[str, Any] | None:
+def approvals(content: bytes) -> int:
+    """How many approvals a register holds that have the form of one; whether they hold is not asked."""
+    return sum(one.decision == APPROVED for one in register(_yaml(content)).approvals)
+
+
+def _in_use(content: bytes) -> bool:
+    return _yaml(content).get("status") == "production"
+
+
+def _yaml(content: bytes) -> Mapping[str, Any]:
     try:
         data = cache.document(content, GOVERNANCE, FactoryError)
     except FactoryError:
-        return None
-    return data if isinstance(data, dict) else None
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
-def json_object(content: bytes) -> Mapping[str, Any] | None:
-    """The object of a JSON document; None of one that holds none."""
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
+def _passed(content: bytes) -> bool:
+    body = json_object(content).get("content")
+    gate = body.get("gate") if isinstance(body, dict) else None
+    return isinstance(gate, dict) and gate.get("passed") is True
 
 
 def record(content: bytes) -> tuple[str, frozenset[str]] | None:
     """The day of the map by which an applicability record goes, and the requirements that it names."""
-    data = json_object(content) or {}
+    data = json_object(content)
     rows = data.get("requirements")
     if not isinstance(rows, dict) or not isinstance(data.get("map"), str):
         return None
     return str(data["map"]), frozenset(map(str, rows))
 
 
+def json_object(content: bytes) -> Mapping[str, Any]:
+    """The object of a JSON document; an empty one of a document that holds none."""
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
 READERS: Mapping[str, Callable[[bytes], Any]] = {
     lock.LOCK: _version,
-    REGISTER: _yaml,
-    SYSTEM: _yaml,
+    REGISTER: approvals,
+    SYSTEM: _in_use,
     RECORD: record,
-    EVALUATION: json_object,
+    EVALUATION: _passed,
 }
-
-
-def _passed(state: Mapping[str, Any]) -> bool:
-    body = state.get("content")
-    gate = body.get("gate") if isinstance(body, dict) else None
-    return isinstance(gate, dict) and gate.get("passed") is True
-
-
-def _approved(state: Mapping[str, Any]) -> bool:
-    return any(one.decision == APPROVED for one in register(state).approvals)
-
-
-def _in_use(state: Mapping[str, Any]) -> bool:
-    return state.get("status") == "production"

@@ -103,7 +103,8 @@ def _trend(points: Sequence[Point], unit: str) -> str:
     if found is None:
         return f"Known of {known} of {len(points)} systems: too few for a trend."
     first, last = found.first, found.last
-    ends = f"{number(first.value.number)} {unit} in system {first.number}, {number(last.value.number)} in system {last.number}"
+    begin, end = number(first.value.number), number(last.value.number)
+    ends = f"{begin} {unit} in system {first.number}, {end} in system {last.number}"
     halves = f"median of the earlier half {number(found.earlier)}, of the later {number(found.later)}"
     return f"{ends}; {halves}; known of {known} of {len(points)} systems."
 

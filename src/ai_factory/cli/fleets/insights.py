@@ -10,7 +10,7 @@ import typer
 
 from ai_factory.cli.console import show, talk, today
 from ai_factory.cli.fleets.looking import looked, refreshed
-from ai_factory.cli.fleets.options import FleetFile, Part, Workers, part, registry
+from ai_factory.cli.fleets.options import FleetFile, Workers, registry
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import FactoryError, UsageError
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ai_factory.fleet.insights import Insights, Proposal
     from ai_factory.fleet.registry import Registry
     from ai_factory.fleet.releases import Source
-    from ai_factory.fleet.run import Shard
     from ai_factory.fleet.upstream import Patch
     from ai_factory.tree import Tree
 
@@ -33,7 +32,6 @@ def insights(
         str, typer.Option("--patch", metavar="DIR", help="Write each proposal as a patch of the factory, if it is one.")
     ] = "",
     fleet: FleetFile = "",
-    shard: Part = "",
     workers: Workers = 0,
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Tell it as Markdown.")] = False,
@@ -43,20 +41,20 @@ def insights(
     from ai_factory.report import insights as report
 
     known, _ = registry(fleet)
-    found = seen(known, part(shard), workers, least)
+    found = seen(known, workers, least)
     if patch:
         _write(patch, found.proposals)
     show(report.markdown(found) if markdown else report.text(found), report.data(found), as_json)
     return 3 if found.unread else 0
 
 
-def seen(known: Registry, shard: Shard, workers: int, least: int) -> Insights:
+def seen(known: Registry, workers: int, least: int) -> Insights:
     """What the fleet shows. Raises UsageError."""
     from ai_factory.fleet.insights import edits
     from ai_factory.fleet.insights import insights as verb
 
     sources = refreshed(known)
-    found = looked(known, partial(edits, today=today()), shard, workers)
+    found = looked(known, partial(edits, today=today()), workers)
     return verb(found.shown, found.unread, least, patches(sources))
 
 

@@ -18,22 +18,20 @@ if TYPE_CHECKING:
     from ai_factory.fleet.measures import Measures
     from ai_factory.fleet.registry import Registry
     from ai_factory.fleet.releases import Source
-    from ai_factory.fleet.run import Shard
 
 Since = Annotated[str, typer.Option("--since", metavar="DATE", help="Only projects stamped on that day or later.")]
 Shown = TypeVar("Shown")
 
 
-def looked(known: Registry, look: Look[Shown], shard: Shard, workers: int) -> Looked[Shown]:
-    """Look at each project that belongs to this part of the fleet."""
+def looked(known: Registry, look: Look[Shown], workers: int) -> Looked[Shown]:
+    """Look at each project: what many have in common shows only where all are looked at."""
     from ai_factory.cli.bar import bar_on
     from ai_factory.cli.fleets.hosts import Reaching
     from ai_factory.fleet.looking import looked as verb
     from ai_factory.fleet.run import Where
 
-    members = [one for one in known.members if shard.holds(one.key)]
-    width = Where(workers=workers).width
-    return verb(members, look, Reaching(known.hosts), width, bar_on(len(members)))
+    width, bar = Where(workers=workers).width, bar_on(len(known.members))
+    return verb(known.members, look, Reaching(known.hosts), width, bar)
 
 
 def refreshed(known: Registry) -> Sequence[Source]:

@@ -10,7 +10,7 @@ import typer
 from ai_factory.cli.assess import day
 from ai_factory.cli.console import show
 from ai_factory.cli.fleets.looking import Since, gathered, looked, moment, refreshed
-from ai_factory.cli.fleets.options import FleetFile, Part, Workers, part, registry
+from ai_factory.cli.fleets.options import FleetFile, Workers, registry
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
@@ -18,7 +18,6 @@ from ai_factory.errors import UsageError
 def measures(
     since: Since = "",
     fleet: FleetFile = "",
-    shard: Part = "",
     workers: Workers = 0,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table for a spreadsheet, a row a project.")] = False,
@@ -33,7 +32,7 @@ def measures(
         raise UsageError("`--json`, `--csv` and `--markdown` exclude each other")
     known, _ = registry(fleet)
     first, sources = day(since) if since else "", refreshed(known)
-    seen = looked(known, partial(look, moment=moment(sources)), part(shard), workers)
+    seen = looked(known, partial(look, moment=moment(sources)), workers)
     found = gathered(seen.shown, seen.unread, sources, first)
     told = report.csv if as_csv else report.markdown if markdown else report.text
     show(told(found), report.data(found), as_json)

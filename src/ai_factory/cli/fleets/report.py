@@ -11,7 +11,7 @@ import typer
 from ai_factory.cli.assess import day
 from ai_factory.cli.console import show, talk
 from ai_factory.cli.fleets.looking import Since, gathered, looked, moment, refreshed
-from ai_factory.cli.fleets.options import FleetFile, Part, Workers, part, registry
+from ai_factory.cli.fleets.options import FleetFile, Workers, registry
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ai_factory.fleet.insights import Edits
     from ai_factory.fleet.measured import Measured, Moment
     from ai_factory.fleet.registry import Registry
-    from ai_factory.fleet.run import Shard
     from ai_factory.fleet.system import Here, System
     from ai_factory.git.remote import Access
     from ai_factory.report.scaling import Page
@@ -31,7 +30,6 @@ def report(
     ] = "",
     since: Since = "",
     fleet: FleetFile = "",
-    shard: Part = "",
     workers: Workers = 0,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -44,7 +42,7 @@ def report(
     if output and ending not in forms:
         raise UsageError(f"`--output {output}` is of no form that is known", "name it .html or .md")
     known, _ = registry(fleet)
-    found, unread = _page(known, since, part(shard), workers)
+    found, unread = _page(known, since, workers)
     if output:
         _write(output, forms[ending](found))
     if as_json or not output:
@@ -52,14 +50,14 @@ def report(
     return 3 if unread else 0
 
 
-def _page(known: Registry, since: str, shard: Shard, workers: int) -> tuple[Page, bool]:
+def _page(known: Registry, since: str, workers: int) -> tuple[Page, bool]:
     """The page, and whether somebody could not be read."""
     from ai_factory.fleet.insights import proposals
     from ai_factory.report.scaling import page
 
     first, sources = day(since) if since else "", refreshed(known)
     now = moment(sources)
-    seen = looked(known, partial(_both, moment=now), shard, workers)
+    seen = looked(known, partial(_both, moment=now), workers)
     found = gathered([one for one, _ in seen.shown], seen.unread, sources, first)
     return page(found, len(proposals(edits for _, edits in seen.shown)), now.today), bool(found.unread)
 
