@@ -17,9 +17,9 @@ from ai_factory.report.measures import law_lines, markdown_table, number, reuse_
 from ai_factory.report.pictures import Bar, Dot, bars, curve
 from ai_factory.report.plain import count, plain
 
-ROWS = 8  # of one table or picture: it is one page
+ROWS = 6  # of one table or picture: it is one page
 NAMED = 3  # projects that a decision names
-LONGEST = 60  # characters of a name
+LONGEST = 40  # characters of a name
 SCALES = ("days_to_production", "governance_touch")  # what must not grow with each further system
 EFFORTS = {  # of a tier's governance, in few words
     "controls_required": "controls required",
