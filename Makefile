@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 # Servers that the tests talk to. Without them those tests are skipped, and say why.
 .PHONY: tools
 tools: install
-	@test -x $(TOOLS)/usr/bin/promtool || sh tests/tools.sh "$(CURDIR)/$(TOOLS)" || true
+	@test -x $(TOOLS)/usr/bin/promtool -a -x $(TOOLS)/usr/sbin/nginx || sh tests/tools.sh "$(CURDIR)/$(TOOLS)" || true
 
 .PHONY: demo
 demo: install ## stamp a project, run it, test it, break it, mend it

@@ -54,6 +54,7 @@ NEW = "{ai-factory} new app {here} --factory {lab}/factory --version v3 --defaul
 NEW_FROM_THREE = "{ai-factory} new app {here} --factory {lab}/three --version v3 --defaults --no-git"
 COPIER_UPDATE = "{copier} update --quiet --defaults --vcs-ref"
 CRUFT_UPDATE = "{cruft} update --skip-apply-ask --checkout"
+FLEET_STATUS = "{ai-factory} fleet status --fleet {lab}/fleet.yaml"
 
 # The first case of a group is ours: the ratios of the group are against it.
 CASES = [
@@ -89,6 +90,12 @@ CASES = [
     Case("fleet", "ai-factory check of 1,000", "{ai-factory} check {fleet}", projects=1000),
     Case("fleet", "git status, 1,000 times", "sh {lab}/status.sh", projects=1000),
     Case("fleet", "cruft check, 10 times", "sh {lab}/cruft.sh", projects=10),
+    Case("rollout", "fleet plan and apply to 200", "sh {lab}/rollout.sh", "rollout", projects=200),
+    Case("rollout", "copier update, 4 times", "sh {lab}/copier-rollout.sh", "copier-rollout", projects=4),
+    Case("rollout", "cruft update, 4 times", "sh {lab}/cruft-rollout.sh", "cruft-rollout", projects=4),
+    Case("fleet status", "fleet status of 1,000", FLEET_STATUS, projects=1000),
+    Case("fleet status", "the same, the first time", f"env AI_FACTORY_CACHE={{here}} {FLEET_STATUS}", projects=1000),
+    Case("fleet status", "git status, 1,000 times", "sh {lab}/status.sh", projects=1000),
 ]
 TARGETS = [
     Target("start", "ai-factory --version", "copier --version", 8),
@@ -115,11 +122,16 @@ TARGETS = [
     Target("components, sync", "sync, three components", "sync, one component", 1.5, most=True),
     Target("fleet", "ai-factory check of 1,000", "cruft check, 10 times", 80),
     Target("fleet", "ai-factory check of 1,000", "git status, 1,000 times", 2, most=True),
+    Target("rollout", "fleet plan and apply to 200", "copier update, 4 times", 50),
+    Target("rollout", "fleet plan and apply to 200", "cruft update, 4 times", 15),
+    Target("fleet status", "fleet status of 1,000", "git status, 1,000 times", 2, most=True),
+    Target("fleet status", "the same, the first time", "git status, 1,000 times", 5, most=True),
 ]
 MEMORY = [  # group, case, MiB at most
     ("check", "ai-factory check", 25),
     ("sync to v3", "ai-factory sync", 60),
     ("fleet", "ai-factory check of 1,000", 40),
+    ("fleet status", "fleet status of 1,000", 45),
 ]
 FLEET_ROUNDS = 3  # each takes as long as all others together
 # How each start project comes about: by the tool's own verb, then with the ten edits where it is to be updated.
@@ -136,7 +148,15 @@ WANTED: Mapping[str, Callable[[Path], list[str]]] = {
     "sync to v2": lambda project: fixture.updated(project, "v2"),
     "sync to v3": lambda project: fixture.updated(project, "v3"),
     "components, sync": lambda project: fixture.updated(project, "v3"),
+    "rollout": lambda folder: fixture.rolled_out(folder, "v3"),
 }
+LOOP = "for place in {places}; do cd $place && {command} || exit; done\n"
+# What the scripts of a rollout run: ours over the whole, the peers' in each project.
+ROLLOUT = """\
+{{ echo 'factories: [{{url: {lab}/factory}}]'; echo 'projects:'
+for place in "$PWD"/projects/*; do echo "- {{url: $place}}"; done; }} > fleet.yaml
+{ai-factory} fleet plan --to v3 --output plan.jsonl && {ai-factory} fleet apply plan.jsonl
+"""
 
 
 class Run(NamedTuple):
@@ -250,11 +270,19 @@ def prepare(lab: Lab, cases: Sequence[Case]) -> None:
     (lab.root / "home").mkdir()
     for name in fixture.FORMATS:
         fixture.write_repository(lab.root / name, name, lab.env())
-    fleets = {"factory-v3": "fleet", "cruft-v3": "cruft-fleet"} if any(case.group == "fleet" for case in cases) else {}
-    for start in sorted({case.start for case in cases if case.start} | fleets.keys()):
+    groups = {case.group for case in cases}
+    wanted = {"fleet": ["fleet", "fleet status"], "cruft-fleet": ["fleet"]}
+    starts = {"factory-v3": "fleet", "cruft-v3": "cruft-fleet"}
+    fleets = {start: name for start, name in starts.items() if not groups.isdisjoint(wanted[name])}
+    rollouts = {f"{tool}-v1": 200 if tool == "factory" else 4 for tool in ("factory", "copier", "cruft")}
+    rollouts = rollouts if "rollout" in groups else {}
+    alone = {case.start for case in cases if case.start and case.group != "rollout"}
+    for start in sorted(alone | fleets.keys() | rollouts.keys()):
         _start(lab, start)
     for start, name in fleets.items():
         _fleet(lab, start, name, 1000 if name == "fleet" else 10)
+    for start, count in rollouts.items():
+        _rollout(lab, start, count)
 
 
 def _start(lab: Lab, start: str) -> None:
@@ -281,6 +309,33 @@ def _fleet(lab: Lab, start: str, name: str, count: int) -> None:
     script, command = loops[name]
     loop = f"for place in {lab.root / name}/*; do cd $place && {command.format_map(lab.tools)} || exit; done\n"
     (lab.root / script).write_text(loop)
+    if name == "fleet":
+        rows = "".join(f"  - url: {lab.root}/fleet/{number:04}\n" for number in range(count))
+        head = f"factories:\n  - url: {lab.root}/factory\nprojects:\n"
+        (lab.root / "fleet.yaml").write_text(head + rows)
+
+
+def _rollout(lab: Lab, start: str, count: int) -> None:
+    """A folder with so many projects, and the script that updates them; ours are bare repositories."""
+    ours = start == "factory-v1"
+    name = "rollout" if ours else f"{start.partition('-')[0]}-rollout"
+    folder, source = lab.root / "start" / name, lab.root / "start" / start
+    (folder / "projects").mkdir(parents=True)
+    for number in range(count):
+        place = folder / "projects" / f"{number:03}"
+        if ours:
+            fixture.git(folder, lab.env(), "clone", "--quiet", "--bare", str(source), str(place))
+        else:
+            shutil.copytree(source, place, symlinks=True)
+    fixture.git(folder, lab.env(), "init", "--quiet")
+    peers = {"copier-v1": f"{COPIER_UPDATE} v3", "cruft-v1": f"{CRUFT_UPDATE} v3"}
+    places = {**lab.tools, "lab": lab.root}
+    text = (
+        ROLLOUT.format_map(places)
+        if ours
+        else LOOP.format(places='"$PWD"/projects/*', command=peers[start].format_map(places))
+    )
+    (lab.root / f"{name}.sh").write_text(text)
 
 
 def once(lab: Lab, case: Case, verify: bool = False) -> Run:
@@ -392,7 +447,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             lab = Lab(Path(folder).resolve(), tools(options.ai_factory))
             prepare(lab, cases)
             for group in dict.fromkeys(case.group for case in cases):
-                count = min(options.rounds, FLEET_ROUNDS) if group == "fleet" else options.rounds
+                count = min(options.rounds, FLEET_ROUNDS) if group.startswith(("fleet", "rollout")) else options.rounds
                 runs |= (these := rounds(lab, [case for case in cases if case.group == group], count))
                 found += (mine := list(rows(these)))
                 least = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB

@@ -181,6 +181,17 @@ def updated(project: Path, version: str) -> list[str]:
     return wrong
 
 
+def rolled_out(folder: Path, version: str) -> list[str]:
+    """What is wrong after an update of many projects: each has to have it, on a branch where it was ours to bring."""
+    wrong: list[str] = []
+    for place in sorted((folder / "projects").iterdir()):
+        if (place / ".git").exists():
+            wrong += updated(place, version)
+        elif not list(place.glob("refs/heads/ai-factory/*")):
+            wrong.append(f"{place.name} has no branch")
+    return wrong
+
+
 def commit(folder: Path, env: Mapping[str, str], message: str) -> None:
     """Everything in the folder as one commit."""
     git(folder, env, "add", "--all")

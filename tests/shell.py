@@ -44,6 +44,12 @@ def _alone() -> tuple[str, ...]:
     return wrapper if done.returncode == 0 else ()
 
 
+def clean(tool: str, *arguments: str | Path) -> None:
+    """Run a tool of this environment, such as a linter, that has to find nothing."""
+    done = subprocess.run([str(BIN / tool), *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 class Done(NamedTuple):
     """How a command ended, and what it printed on both streams, in order."""
 

@@ -168,6 +168,53 @@ VALID: Mapping[str, Any] = {
         "include": ["teams/risk.yaml"],
     },
     "fleet-part": {"projects": [{"url": "/srv/git/limits.git"}]},
+    "incident": {
+        "schema": 1,
+        "title": "t",
+        "severity": "high",
+        "what": {"kind": "component", "name": "n", "version": "<2"},
+        "found": "2026-11-26T10:00+01:00",
+        "zone": "Europe/Berlin",
+        "freeze": f"sha256:{'0' * 64}",
+        "log": [
+            {"at": "2026-11-26T09:00:00Z", "by": "b", "did": "opened"},
+            {
+                "at": "2026-11-26T09:00:00+00:00",
+                "by": "b",
+                "did": "told",
+                "systems": ["/srv/a"],
+                "clock": "EU-GDPR",
+                "what": "notice",
+                "when": "2026-11-26T10:00Z",
+                "note": "",
+            },
+        ],
+    },
+    "freeze": {
+        "schema": "ai-factory/freeze/1",
+        "clocks": {
+            "EU-GDPR": {
+                **dict.fromkeys(("id", "regime", "recipient", "cite", "verified", "ask", "note"), "x"),
+                "deadlines": [{"what": "notice", "within": "72 hours", "from": "awareness"}],
+            }
+        },
+        "systems": [
+            {
+                **dict.fromkeys(("key", "name", "owner", "contact", "purpose", "tier", "commit", "factory"), "x"),
+                "model": "r-1",
+                "model_digest": "",
+                "runbook": "runbooks/a.md",
+                "way": [{"source": "a", "target": "b", "where": "f", "words": "w"}],
+                "clocks": [{"clock": "EU-GDPR", "law": True, "applies_from": "2018-05-25", "because": ["b"]}],
+                "clocks_unknown": "",
+                "files": {"evidence/bom.json": f"sha256:{'0' * 64}"},
+                "approvals": [{"role": "risk"}],
+                "checkpoint_keys": ["k"],
+                "bundle": {"file": "a.bundle", "digest": f"sha256:{'0' * 64}"},
+            }
+        ],
+        "unread": [{"system": "s", "why": "w", "failure": "transient"}],
+    },
     "facts": {
         **HEAD,
         "facts": {

@@ -74,7 +74,7 @@ def test_a_waiver_that_names_neither_path_nor_control_is_refused() -> None:
         (WAIVER._replace(path="q", control="AUD-01"), FINDING, FINDING),  # a path narrows
         (WAIVER._replace(rule="AF003"), FINDING, FINDING),
         (WAIVER._replace(rule="AF005"), FINDING._replace(rule="AF005"), FINDING._replace(rule="AF005")),
-        (WAIVER._replace(rule="AF001"), FINDING._replace(rule="AF001"), FINDING._replace(rule="AF001")),
+        (WAIVER._replace(rule="AF012"), FINDING._replace(rule="AF012"), FINDING._replace(rule="AF012")),
     ],
 )
 def test_a_waiver_covers_one_rule_of_one_path_or_control(waiver: Waiver, finding: Finding, result: Finding) -> None:

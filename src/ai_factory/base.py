@@ -7,6 +7,7 @@ each other. An open conflict keeps its incoming version beside the base, as `the
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 LIMIT = 64 * 1024 * 1024  # bytes of a zip that is read at most, and so of its content: nothing in it is compressed
 DIRECTORY_LIMIT = 4 * 1024 * 1024  # bytes of the list of its entries: 10,000 take one
 END = 22  # bytes of the record with which a zip ends
+_UTF_8 = 0x800  # the one flag that an entry may have: its name is UTF-8
 ENTRY, HEAD = 46, 30  # bytes of a row in its list of entries, and of what precedes a file, both without the names
 
 
@@ -63,7 +65,7 @@ def read(content: bytes) -> Base:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
             _check(infos, len(content))
-            entries = {info.filename: File(archive.read(info), f"{info.external_attr >> 16:o}") for info in infos}
+            entries = {info.filename: File(_stored(content, info), f"{info.external_attr >> 16:o}") for info in infos}
             for path, file in entries.items():
                 check_link(path.removeprefix(THEIRS), file)
     except FactoryError as error:
@@ -72,6 +74,23 @@ def read(content: bytes) -> Base:
         raise _broken(str(error)) from None
     theirs = {path.removeprefix(THEIRS): file for path, file in entries.items() if path.startswith(THEIRS)}
     return Base({path: file for path, file in entries.items() if not path.startswith(THEIRS)}, theirs)
+
+
+def _stored(content: bytes, info: zipfile.ZipInfo) -> bytes:
+    """The content of a file that is stored as it is, as `ZipFile.read` gives it, in a tenth of its time.
+
+    Raises ValueError where the header before it, or its checksum, is not what the list of entries says.
+    """
+    begin = info.header_offset + HEAD
+    head = content[info.header_offset : begin]
+    name, extra = int.from_bytes(head[26:28], "little"), int.from_bytes(head[28:30], "little")
+    data = content[begin + name + extra : begin + name + extra + info.file_size]
+    spelled = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF_8 else "cp437")
+    if head[:4] != b"PK\3\4" or content[begin : begin + name] != spelled or info.flag_bits & ~_UTF_8:
+        raise ValueError(f"the entry of {info.filename!r} is not the file before it")
+    if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
+        raise ValueError(f"the content of {info.filename!r} is damaged")
+    return data
 
 
 def pristine(content: bytes, wanted: Mapping[str, str]) -> dict[str, bytes]:

@@ -13,6 +13,8 @@ from ai_factory import __version__, documents
 from ai_factory.errors import FactoryError, MachineError
 from ai_factory.tree import digest
 
+_NOTHING = object()
+
 
 def folder(name: str) -> str:
     """A folder of that name in the cache, made if need be, readable by its owner only.
@@ -47,16 +49,37 @@ def document(content: bytes, where: str, error: type[FactoryError] = FactoryErro
     return _remembered(f"yaml-{__version__}", content, lambda: documents.load(content, where, error))
 
 
+def latest(name: str, key: str, state: str, compute: Callable[[], Any]) -> Any:
+    """What `compute` makes in that state of what the key names: plain data, kept until it is in another one."""
+    place = ""
+    with suppress(MachineError):
+        tag = f"{name}-{__version__}-{sys.implementation.cache_tag}"
+        place = os.path.join(folder(tag), digest(key.encode("utf-8", "surrogatepass")))
+    known = _read(place)
+    if isinstance(known, tuple) and known[:2] == (key, state):
+        return known[2]
+    data = compute()
+    if place:
+        _keep(place, (key, state, data))
+    return data
+
+
 def _remembered(name: str, content: bytes, compute: Callable[[], Any]) -> Any:
     """What `compute` makes of these bytes: plain data, kept under their digest in the form of this Python."""
     with suppress(MachineError):
         place = os.path.join(folder(f"{name}-{sys.implementation.cache_tag}"), digest(content))
-        with suppress(OSError, ValueError, EOFError, TypeError), open(place, "rb") as stream:
-            return marshal.load(stream)  # noqa: S302 - our own, in a folder of the person's
+        if (known := _read(place, _NOTHING)) is not _NOTHING:
+            return known
         data = compute()
         _keep(place, data)
         return data
     return compute()
+
+
+def _read(place: str, nothing: object = None) -> Any:
+    with suppress(OSError, ValueError, EOFError, TypeError), open(place, "rb") as stream:
+        return marshal.load(stream)  # noqa: S302 - our own, in a folder of the person's
+    return nothing
 
 
 def _keep(place: str, data: Any) -> None:

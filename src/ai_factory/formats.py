@@ -573,6 +573,90 @@ FLEET_PART = _object(
     title="a file that fleet.yaml includes: some of its projects, such as a team's",
 )
 
+MOMENT: Schema = {  # in time, with its distance from UTC
+    "type": "string",
+    "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})" + END,
+}
+DIGEST: Schema = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}" + END}
+SEVERITIES = ("low", "medium", "high", "critical")
+DEEDS = ("opened", "noted", "began", "told", "set aside", "closed", "opened again")
+INCIDENT = _object(
+    {
+        "schema": {"const": 1},
+        "title": WORDS,
+        "severity": {"enum": list(SEVERITIES)},
+        "what": _object(
+            {"kind": {"enum": ["component", "dataset", "model"]}, "name": WORDS, "version": TEXT}, ("kind", "name")
+        ),
+        "found": MOMENT,
+        "zone": WORDS,
+        "freeze": DIGEST,
+        "log": {
+            "type": "array",
+            "minItems": 1,
+            "items": _object(
+                {
+                    "at": MOMENT,
+                    "by": WORDS,
+                    "did": {"enum": list(DEEDS)},
+                    "systems": TEXTS,
+                    "clock": WORDS,
+                    "what": WORDS,
+                    "when": MOMENT,
+                    "note": TEXT,
+                },
+                ("at", "by", "did"),
+            ),
+        },
+    },
+    ("schema", "title", "severity", "what", "found", "freeze", "log"),
+    title="incidents/ID/incident.yaml: an incident over several systems, and its log, which only grows",
+)
+_DEADLINE = _object({"what": WORDS, "within": TEXT, "from": TEXT}, ("what", "within", "from"))
+_STARTED = _object(
+    {"clock": WORDS, "law": {"type": "boolean"}, "applies_from": TEXT, "because": TEXTS},
+    ("clock", "law", "applies_from", "because"),
+)
+_CLOCK_FIELDS = ("id", "regime", "recipient", "cite", "verified", "ask", "note")
+_TEXT_FIELDS = ("key", "name", "owner", "contact", "purpose", "tier", "commit", "factory", "model", "model_digest")
+FREEZE = _object(
+    {
+        "schema": {"const": "ai-factory/freeze/1"},
+        "clocks": _map(
+            _object(
+                {
+                    **dict.fromkeys(_CLOCK_FIELDS, TEXT),
+                    "deadlines": {"type": "array", "items": _DEADLINE},
+                },
+                (*_CLOCK_FIELDS, "deadlines"),
+            )
+        ),
+        "systems": {
+            "type": "array",
+            "items": _object(
+                {
+                    **dict.fromkeys(_TEXT_FIELDS, TEXT),
+                    "runbook": WORDS,
+                    "way": {
+                        "type": "array",
+                        "items": _object(dict.fromkeys(("source", "target", "where", "words"), TEXT)),
+                    },
+                    "clocks": {"type": "array", "items": _STARTED},
+                    "clocks_unknown": TEXT,
+                    "files": _map(DIGEST),
+                    "approvals": {"type": "array", "items": _map(TEXT)},
+                    "checkpoint_keys": TEXTS,
+                    "bundle": _object({"file": WORDS, "digest": DIGEST}),
+                },
+                (*_TEXT_FIELDS, "runbook", "way", "clocks", "clocks_unknown", "files", "approvals", "checkpoint_keys"),
+            ),
+        },
+        "unread": {"type": "array", "items": _object({"system": TEXT, "why": TEXT, "failure": TEXT})},
+    },
+    ("schema", "clocks", "systems", "unread"),
+    title="incidents/ID/freeze.json: the systems that an incident reaches, as they were when it was opened",
+)
+
 FORMATS: Mapping[str, Schema] = {
     "component": COMPONENT,
     "blueprint": BLUEPRINT,
@@ -595,6 +679,8 @@ FORMATS: Mapping[str, Schema] = {
     "baseline": BASELINE,
     "fleet": FLEET,
     "fleet-part": FLEET_PART,
+    "incident": INCIDENT,
+    "freeze": FREEZE,
 }
 
 

@@ -20,19 +20,39 @@ def with_row(content: bytes, gone: Sequence[int], row: Row, key: str = "") -> by
 
     Comments that stand in a row go with it.
     """
+    return with_rows(content, gone, [row], key)
+
+
+def with_rows(content: bytes, gone: Sequence[int], new: Sequence[Row], key: str = "") -> bytes:
+    """The same with several rows in that place, or none; a key that is not there yet comes last in its document."""
     data = documents.load(content, "")
-    rows = (data[key] if key else data) or []
+    rows = ((data or {}).get(key) if key else data) or []
     place = gone[0] if gone else len(rows)
     kept = [other for number, other in enumerate(rows) if number not in gone]
-    wanted = [*kept[:place], dict(row), *kept[place:]]
-    spans = _spans(content, key)
-    if spans:
-        ends = [spans[number] for number in gone] or [(spans[-1][1], spans[-1][1])]
-        text = _item(row, _column(content, spans[0][0]))
-        made = _spliced(content, [(*ends[0], text), *((*span, "") for span in ends[1:])])
-        if _is(made, key, wanted):
+    wanted = [*kept[:place], *map(dict, new), *kept[place:]]
+    for made in (_by_lines(content, gone, new, key), _at_the_end(content, new, key) if key and not rows else b""):
+        if made and _is(made, key, wanted):
             return made
     return documents.edit(content, {(key,): wanted}) if key else _anew(content, wanted)
+
+
+def _by_lines(content: bytes, gone: Sequence[int], new: Sequence[Row], key: str) -> bytes:
+    """The document with lines taken out and put in; empty where the list is not laid out in lines."""
+    spans = _spans(content, key)
+    if not spans:
+        return b""
+    column = _column(content, spans[0][0])
+    text = "".join(_item(row, column) for row in new)
+    ends = [spans[number] for number in gone] or [(spans[-1][1], spans[-1][1])]
+    return _spliced(content, [(*ends[0], text), *((*span, "") for span in ends[1:])])
+
+
+def _at_the_end(content: bytes, new: Sequence[Row], key: str) -> bytes:
+    """The document with the list behind all else that stands in it."""
+    lines = _lines(content.decode())
+    end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+    gap = end if content and not content.endswith(b"\n") else ""
+    return content + (gap + documents.write({key: list(map(dict, new))}).decode().replace("\n", end)).encode()
 
 
 def with_part(content: bytes, key: str, number: int, name: str, value: Row) -> bytes:
@@ -61,7 +81,7 @@ def _is(content: bytes, key: str, rows: Sequence[Row]) -> bool:
         data = documents.load(content, "")
     except FactoryError:
         return False
-    return bool((data[key] if key else data) == rows)
+    return bool((data.get(key) if key and isinstance(data, dict) else data) == rows)
 
 
 def _item(row: Row, column: int) -> str:

@@ -66,6 +66,15 @@ def is_between(before: str, mark: str, now: str) -> bool:
     return old is None or middle is None or new is None or bool(old < middle <= new)
 
 
+def is_within(version: str, bound: str) -> bool:
+    """Whether the version lies within the bound, pre-releases too; true of one that is no version number.
+
+    Raises UsageError for a bound that is none.
+    """
+    allowed = _bound(bound)
+    return _parsed(version) is None or allowed.contains(version, prereleases=True)
+
+
 def newest(tags: Sequence[str], bound: str = "") -> str | None:
     """The tag of the newest release within the bound; pre-releases do not count, nor tags that are no versions.
 

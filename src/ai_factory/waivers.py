@@ -10,7 +10,7 @@ from ai_factory.errors import ProjectError
 from ai_factory.lock import WAIVERS
 from ai_factory.people import spelling
 
-WAIVABLE = ("AF002", "AF003", "AF004", "AF007", "AF011")
+WAIVABLE = ("AF001", "AF002", "AF003", "AF004", "AF007", "AF011")
 
 
 def parse(content: bytes) -> list[Waiver]:

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from tests import golden
-from tests.components.prometheus import must, run
 from tests.components.rendered import rendered
+from tests.debian import must, run
 
 SYSTEMS = [name for name in golden.BLUEPRINTS if name != "monitoring-stack"]
 STACK = "monitoring-stack"

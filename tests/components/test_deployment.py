@@ -17,7 +17,7 @@ import yaml
 from ai_factory.errors import AnswersError
 from tests import golden
 from tests.components.rendered import rendered
-from tests.shell import BIN
+from tests.shell import BIN, clean
 
 OPTIONAL = ("ci-gitlab", "infra", "monitoring-stack")
 SYSTEMS = [name for name in golden.BLUEPRINTS if name != "monitoring-stack"]
@@ -49,11 +49,6 @@ def project(request: pytest.FixtureRequest, of: Callable[[str], Path]) -> Path:
 
 def run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(BIN / tool), *arguments], capture_output=True, text=True, check=False, timeout=120)
-
-
-def clean(tool: str, *arguments: str) -> None:
-    done = run(tool, *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # ---- container -----------------------------------------------------------------------------------

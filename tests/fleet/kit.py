@@ -1,64 +1,82 @@
-"""Fleets of small projects: repositories in folders, and what a sync on a laptop makes of them."""
+"""Fleets for tests: projects of the small factory in real repositories, and git's own backend over http."""
 
 from __future__ import annotations
 
+import json
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from ai_factory.fleet import draft, system
-from ai_factory.fleet.draft import Draft
-from ai_factory.fleet.registry import Member
-from ai_factory.fleet.releases import Source
-from ai_factory.report.plans import sync_markdown
-from tests import kit
+from tests.kit import Result, cli, commit, git, put
+from tests.trust.web import Answer, Handler, private
 
-TODAY = "2026-06-01"
-
-
-def edited(project: Path, files: Mapping[str, str | bytes | None], message: str = "work of the team") -> str:
-    """The commit with which a team changes files of its project."""
-    kit.put(project, files)
-    return kit.commit(project, message)
+AUDIT = "src/small_thing/controls/audit.py"
+SOON = "2999-01-01"
+OURS = {
+    f"GIT_{role}_{field}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for field, value in (("NAME", "ai-factory"), ("EMAIL", "noreply@invalid"))
+}
 
 
-def bare(project: Path, place: Path) -> Path:
-    """A bare repository with what the project has."""
-    kit.git(project.parent, "clone", "-q", "--bare", str(project), str(place))
-    return place
+def copied(project: Path, name: str, files: Mapping[str, str | bytes | None] | None = None) -> Path:
+    """A copy of a project beside it, with changes committed."""
+    made = shutil.copytree(project, project.parent / name, symlinks=True)
+    if files:
+        put(made, files)
+        commit(made)
+    return made
 
 
-def drafted(member: Member, factory: Path, to: str = "") -> Draft:
-    """The draft of a sync of that member."""
-    here = system.located(member)
-    with (
-        system.opened(here, whole=True) as there,
-        draft.drafted(there, (Source(str(factory)),), to, TODAY, sync_markdown) as (found, _),
-    ):
-        return found
+def fleet(folder: Path, text: str) -> Path:
+    """A folder with that `fleet.yaml`."""
+    put(folder, {"fleet.yaml": text})
+    return folder
 
 
-def changed(member: Member, factory: Path) -> list[str]:
-    """The paths that the commit of such a sync changes."""
-    here = system.located(member)
-    with (
-        system.opened(here, whole=True) as there,
-        draft.drafted(there, (Source(str(factory)),), "", TODAY, sync_markdown) as (_, made),
-    ):
-        assert made
-        told = kit.git(
-            Path(made.repository), "diff-tree", "-r", "--name-only", "--no-renames", here.commit, made.commit
-        )
-        return told.splitlines()
+def rows(*urls: object, factory: object) -> str:
+    """A fleet of these repositories, which trusts one factory."""
+    return f"factories: [{{ url: {factory} }}]\nprojects:\n" + "".join(f"  - url: {url}\n" for url in urls)
 
 
-def synced_by_hand(project: Path, place: Path) -> str:
-    """The tree that a sync on a laptop commits, or would commit where a conflict is open: without markers."""
-    shutil.copytree(project, place, symlinks=True)
-    result = kit.cli("sync", cwd=place)
-    assert result.code in (0, 1), result.err
-    for path in kit.git(place, "diff", "--name-only", "--diff-filter=U", "-z").split("\0"):
-        if path:  # of a marked file the project's own version is what a fleet commits
-            kit.git(place, "checkout", "--ours", "--", path)
-            kit.git(place, "add", "--", path)
-    return kit.git(place, "write-tree")
+def looked(where: Path, *options: str) -> dict[str, Any]:
+    """What `fleet status` says of each project, by the last part of its key."""
+    result = cli("fleet", "status", "--json", *options, cwd=where)
+    assert result.out, result.err
+    return {row["project"].rpartition("/")[2]: row for row in result.data["projects"]}
+
+
+def axes(where: Path, *options: str) -> dict[str, tuple[str, str, str]]:
+    """The three words of each project."""
+    found = looked(where, *options)
+    return {name: (row["sync"], row["rollout"], row["health"]) for name, row in found.items()}
+
+
+def served(root: Path, slow: float = 0) -> Answer:
+    """Git's http backend over the repositories below `root`, for everybody."""
+    answer = private(root, "")
+
+    def answering(handler: Handler) -> None:
+        time.sleep(slow)
+        answer(handler)
+
+    return answering
+
+
+def allow_filters(*repositories: Path) -> None:
+    """As code hosts do: fetch without contents, and any object by its id."""
+    for one in repositories:
+        git(one, "config", "uploadpack.allowFilter", "true")
+        git(one, "config", "uploadpack.allowAnySHA1InWant", "true")
+
+
+def lock_of(project: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((project / ".ai-factory/lock.json").read_text())
+    return found
+
+
+def must(result: Result) -> Result:
+    assert result.code == 0, result.err
+    return result

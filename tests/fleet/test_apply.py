@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -252,3 +253,26 @@ def test_two_hundred_projects_killed_at_twenty_moments(tmp_path: Path) -> None:
             there = kit.git(folder, "for-each-ref", "--format=x", f"refs/heads/{BRANCH}")
             assert (kit.git(folder, "rev-list", "--count", f"main..{BRANCH}") if there else "0") == count
         assert WORD not in everything(here)
+
+
+def test_what_a_plan_has_made_is_brought_as_it_is_or_made_again(tmp_path: Path) -> None:
+    """For repositories in folders of this machine, with their own rules; with the cache lost, the same commits."""
+    with world(tmp_path, {"plain": 2, "conflict": 1, "protected": 1}) as here:
+        text = (here.folder / "fleet.yaml").read_text()
+        for name in here.kinds:
+            text = text.replace(here.url(name), str(here.server.folder(name)))
+        (here.folder / "fleet.yaml").write_text(text)
+        planned(here)
+        rows = [json.loads(line) for line in (here.folder / "plan.jsonl").read_text().splitlines()[1:]]
+        commits = {Path(row["url"]).stem: row["commit"] for row in rows}
+        states = []
+        for lost in (False, True):
+            if lost:
+                shutil.rmtree(os.environ["AI_FACTORY_CACHE"])
+                for name in here.kinds:
+                    kit.git(here.server.folder(name), "update-ref", "-d", f"refs/heads/{BRANCH}")
+            done = here.run("apply", "plan.jsonl", "--json").data["projects"]
+            states.append({Path(row["key"]).stem: (row["state"], row["failure"]) for row in done})
+            heads = {name.rpartition("/")[2]: head for name, head in here.heads().items() if head}
+            assert heads == {name: one for name, one in commits.items() if not name.startswith("protected")}
+        assert states[0] == states[1] == {Path(name).stem: ENDS[kind] for name, kind in here.kinds.items()}

@@ -11,7 +11,7 @@ from ai_factory.errors import LockError, ProjectError
 from ai_factory.fleet.draft import HoldError
 from ai_factory.fleet.registry import Member
 from tests import kit
-from tests.fleet.kit import bare, changed, drafted, edited, synced_by_hand
+from tests.fleet.drafts import bare, changed, drafted, edited, synced_by_hand
 
 CONTROLS = "src/small_thing/controls"
 AUDIT, RUNBOOK, OLD, SETTINGS = f"{CONTROLS}/audit.py", "ops/runbook.md", "ops/old.md", "settings.txt"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests import kit
+from tests.forges.double import Host, host_at
 from tests.forges.githttp import Rule, Server, serving
 
 RUNBOOK = "ops/runbook.md"
@@ -16,6 +17,7 @@ AUDIT = "src/small_thing/controls/audit.py"
 CONFLICT = kit.LINES.replace("line 2\n", "my line 2\n")
 OWN = kit.LINES + "own\n"
 BRANCH = "ai-factory/root--small"
+NO_HURRY = "minute: 100000, hour: 1000000"
 RINGS = ("canary", "early", "rest")
 WORD = "s3cret-of-the-fleet"  # what the server asks for
 
@@ -55,11 +57,31 @@ class World(NamedTuple):
 
 
 @contextmanager
-def world(place: Path, kinds: Mapping[str, int], more: str = "") -> Iterator[World]:
+def hosted(place: Path, kinds: Mapping[str, int], kind: str) -> Iterator[tuple[World, Host]]:
+    """The same on a code host of that kind, whose token stands in the variable `FLEET_TOKEN`."""
+    with host_at(place / "served") as host, world(place, kinds, on=host) as made:
+        name = host.url.removeprefix("http://")
+        head = f"forges: [{{host: '{name}', kind: {kind}, api: '{host.url}', token: FLEET_TOKEN, {NO_HURRY}}}]\n"
+        place = made.folder / "fleet.yaml"
+        place.write_text(head + place.read_text())
+        yield made, host
+
+
+@contextmanager
+def _serving(place: Path, server: Server | None) -> Iterator[Server]:
+    if server:
+        yield server
+        return
+    with serving(place / "served", (WORD,)) as made:
+        yield made
+
+
+@contextmanager
+def world(place: Path, kinds: Mapping[str, int], more: str = "", on: Server | None = None) -> Iterator[World]:
     """A fleet of so many projects of each kind, one ring after another; reached with a token alone."""
     factory = kit.small_factory(place / "factory")
     seed = kit.small_project(place / "seed" / "small-thing", factory)
-    with serving(place / "served", (WORD,)) as server:
+    with _serving(place, on) as server:
         names = [(f"team/{kind}-{number}", kind) for kind, count in kinds.items() for number in range(count)]
         seeds = {kind: _seed(seed, place / "seeds" / kind, KINDS[kind]) for kind in kinds}
         for name, kind in names:

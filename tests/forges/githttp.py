@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.kit import IDENTITY, commit, git, put
+from tests.kit import git
 
 _GIT = re.compile(r"/(.+?)(?:\.git)?/(info/refs|git-upload-pack|git-receive-pack)")
 _SETTINGS = {
@@ -62,6 +61,12 @@ class Server:
         self.rules: dict[str, Rule] = {}
         self.seen: list[Seen] = []
 
+    def remember(self) -> None:
+        """Put the token into git's own store in the person's home (`HOME`), as somebody has it who works there."""
+        home = Path(os.environ["HOME"])
+        (home / ".git-credentials").write_text(f"{self.url.replace('//', f'//user:{self.secrets[0]}@')}\n")
+        git(home, "config", "--global", "credential.helper", "store")
+
     def clone_url(self, name: str) -> str:
         """The address that git clones a repository from; it holds no secret."""
         return f"{self.url}/{name}.git"
@@ -72,26 +77,33 @@ class Server:
 
     def repository(self, name: str, files: Mapping[str, str | bytes | None], branch: str = "main") -> Path:
         """A new bare repository with one commit of these files on that branch."""
-        work = self.root / ".work" / name
-        put(work, files)
-        git(work, "init", "-q", "-b", branch)
-        commit(work, "first")
-        self.folder(name).parent.mkdir(parents=True, exist_ok=True)
-        git(work, "clone", "-q", "--bare", str(work), str(self.folder(name)))
-        shutil.rmtree(work)
-        return self.folder(name)
+        folder = self.folder(name)
+        folder.mkdir(parents=True)
+        git(folder, "init", "-q", "--bare", "--template=", "-b", branch)
+        self._commit(name, branch, files, "")
+        return folder
 
     def push(self, name: str, branch: str, files: Mapping[str, str | bytes | None], start: str = "main") -> str:
-        """A commit on top of `start` that becomes the head of the branch, made in the repository itself; its id."""
-        folder, index = self.folder(name), {"GIT_INDEX_FILE": f"{self.folder(name)}/index.{threading.get_ident()}"}
-        _git(folder, index, "read-tree", start)
-        rows = [f"{_blob(folder, content)}\t{path}\n" for path, content in files.items()]
-        _git(folder, index, "update-index", "--index-info", content="".join(rows).encode())
-        tree = _git(folder, index, "write-tree")
-        made = _git(folder, {}, "commit-tree", tree, "-p", start, "-m", f"work on {branch}")
-        _git(folder, {}, "update-ref", f"refs/heads/{branch}", made)
-        os.unlink(index["GIT_INDEX_FILE"])
-        return made
+        """A commit on top of `start` that becomes the head of the branch, made in the repository itself; its id.
+
+        None removes a file.
+        """
+        return self._commit(name, branch, files, self.head(name, start))
+
+    def _commit(self, name: str, branch: str, files: Mapping[str, str | bytes | None], parent: str) -> str:
+        """Made by one process of git's, since a fleet has many repositories."""
+        who = "Test <test@example.org> 1767323045 +0000"
+        head = f"commit refs/heads/{branch}\nmark :1\ncommitter {who}\n".encode() + _data(f"work on {branch}".encode())
+        start = f"from {parent}\n".encode() if parent else b""
+        rows = b"".join(_changed(path, content) for path, content in files.items())
+        done = subprocess.run(
+            ["git", "fast-import", "--quiet", "--force"],
+            cwd=self.folder(name),
+            input=head + start + rows + b"\nget-mark :1\n",
+            capture_output=True,
+            check=True,
+        )
+        return done.stdout.decode().strip()
 
     def head(self, name: str, branch: str = "main") -> str:
         """The commit at the head of a branch; empty where there is no such branch."""
@@ -142,6 +154,8 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "test"
     timeout = 60
+    wbufsize = 1 << 16  # head and body in one go: apart, each answer would wait 40 ms for the kernel
+    disable_nagle_algorithm = True
 
     def __init__(self, server: Server, *arguments: object) -> None:
         self.owner = server
@@ -236,21 +250,15 @@ def _backend(root: Path, path: str, handler: Handler) -> dict[str, str]:
     }
 
 
-def _blob(folder: Path, content: str | bytes | None) -> str:
-    """Mode and id of a file with that content; those of none for None."""
+def _data(content: bytes) -> bytes:
+    return b"data %d\n%s\n" % (len(content), content)
+
+
+def _changed(path: str, content: str | bytes | None) -> bytes:
+    """A file in a stream of git's fast-import."""
     if content is None:
-        return f"0 {'0' * 40}"
-    data = content if isinstance(content, bytes) else content.encode()
-    return f"100644 {_git(folder, {}, 'hash-object', '-w', '--stdin', content=data)}"
-
-
-def _git(folder: Path, more: Mapping[str, str], *arguments: str, content: bytes = b"") -> str:
-    environment = {**os.environ, **IDENTITY, **more}
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, input=content, capture_output=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode().strip()
+        return f"D {path}\n".encode()
+    return f"M 100644 inline {path}\n".encode() + _data(content if isinstance(content, bytes) else content.encode())
 
 
 @contextmanager

@@ -40,17 +40,29 @@ def tried(folder: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_clone_shallow_blobless_and_push(server: Server, tmp_path: Path) -> None:
-    """Protocol 2 and filters are there; a push in chunks and compressed arrives whole, and a stale lease does not."""
-    git(tmp_path, "clone", "-q", "--depth=1", "--filter=blob:none", "--bare", address(server), "cache")
-    missing = git(tmp_path / "cache", "rev-list", "--objects", "--missing=print", "HEAD").count("?")
-    git(tmp_path, "clone", "-q", address(server), "work")
-    put(tmp_path / "work", {"large": "".join(f"{number * 7919}\n" for number in range(200_000))})
-    made = commit(tmp_path / "work")
-    git(tmp_path / "work", "-c", "http.postBuffer=65536", "push", "-q", "origin", "HEAD:refs/heads/next")
-    stale = tried(tmp_path / "work", "push", f"--force-with-lease=next:{'0' * 40}", "origin", "HEAD~1:refs/heads/next")
+def exchange(server: Server, folder: Path) -> None:
+    """Clone without depth and blobs, push in pieces and compressed, and fail to push where the branch has moved."""
+    git(folder, "clone", "-q", "--depth=1", "--filter=blob:none", "--bare", address(server), "cache")
+    missing = git(folder / "cache", "rev-list", "--objects", "--missing=print", "HEAD").count("?")
+    git(folder, "clone", "-q", address(server), "work")
+    put(folder / "work", {"large": "".join(f"{number * 7919}\n" for number in range(200_000))})
+    made = commit(folder / "work")
+    git(folder / "work", "-c", "http.postBuffer=65536", "push", "-q", "origin", "HEAD:refs/heads/next")
+    stale = tried(folder / "work", "push", f"--force-with-lease=next:{'0' * 40}", "origin", "HEAD~1:refs/heads/next")
     assert (missing, server.head(NAME, "next"), stale[0]) == (2, made, 1)
+
+
+def test_clone_shallow_blobless_and_push(server: Server, tmp_path: Path) -> None:
+    """Protocol 2 and filters are there; a push in chunks arrives whole, and a stale lease does not."""
+    exchange(server, tmp_path)
     assert any(seen.path.endswith("git-receive-pack") for seen in server.seen)
+
+
+def test_a_person_with_access(server: Server, tmp_path: Path) -> None:
+    """Git finds the token in its own store, for an address that holds none."""
+    server.remember()
+    git(tmp_path, "clone", "-q", server.clone_url(NAME), "work")
+    assert {seen.secret for seen in server.seen} == {"", SECRET}
 
 
 def test_a_wrong_token_is_refused_and_noted(server: Server, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
-from tests.components.prometheus import tool
+from tests.debian import tool
 from tests.products.product import TEST_SECONDS, Make, Product
 
 pytestmark = pytest.mark.product

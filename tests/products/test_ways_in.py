@@ -17,7 +17,7 @@ import yaml
 from ai_factory import lock
 from ai_factory.tree import blob_id
 from tests import golden, kit, markdown, recipes, valid
-from tests.shell import BIN, Shell
+from tests.shell import BIN, Shell, clean
 
 pytestmark = pytest.mark.product
 
@@ -96,11 +96,6 @@ def server(programs: Path, carried: Path, project: Path, tmp_path: Path) -> Shel
     shell = Shell(project, tmp_path / "home", offline=True)
     shell.must(f"export PATH={programs}:$PATH PIP_NO_INDEX=1 PIP_FIND_LINKS={carried / 'wheels'}")
     return shell
-
-
-def clean(tool: str, *arguments: str | Path) -> None:
-    done = subprocess.run([str(BIN / tool), *map(str, arguments)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # ---- pre-commit ----------------------------------------------------------------------------------

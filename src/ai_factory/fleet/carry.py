@@ -6,18 +6,18 @@ what it expects to find.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ai_factory import git, versions
-from ai_factory.errors import FactoryError, ForgeError, LockError, ProjectError, unexpected
+from ai_factory import cache, git, versions
 from ai_factory.fleet import plan
-from ai_factory.fleet.draft import ON, Body, Draft, HoldError, drafted
+from ai_factory.fleet.draft import ON, Body, Draft, HoldError, drafted, held
+from ai_factory.fleet.each import failure
 from ai_factory.fleet.plan import Entry
 from ai_factory.fleet.registry import Member
 from ai_factory.fleet.releases import Source
 from ai_factory.fleet.system import Here, System, located, opened
-from ai_factory.git import Proposed, remote
+from ai_factory.git import Proposed, proposals, remote
 from ai_factory.git.proposals import WHO
 from ai_factory.git.remote import Access
 
@@ -54,6 +54,7 @@ class Pushed(NamedTuple):
     body: str = ""
 
 
+KEPT = "proposals"  # the folder of the cache in which a plan keeps what it has made
 STATES = {  # of a branch after a worker was there
     "pushed": "the branch has the update",
     "current": "nothing to do",
@@ -73,24 +74,19 @@ def entry(job: Job, reach: Reach, body: Body) -> Entry:
     try:
         access = reach(job.member.url)
         here = located(job.member, access)
-        with opened(here, access, whole=True) as system, drafted(system, job.sources, job.to, job.today, body) as found:
-            return plan.entry_of(found[0])
+        with (
+            opened(here, reach=access, whole=True) as system,
+            drafted(system, job.sources, job.to, job.today, body) as found,
+        ):
+            draft, made = found
+            if made:
+                proposals.keep(made, cache.folder(KEPT), draft.body)
+            return plan.entry_of(draft)
     except HoldError as error:
         return plan.without_draft(job.member, "held", error.message, hint=error.hint)
     except Exception as error:
-        told = error if isinstance(error, FactoryError) else unexpected(error)
-        return plan.without_draft(job.member, "failed", told.message, kind_of(told), told.hint)
-
-
-def kind_of(error: FactoryError) -> str:
-    """Of which kind the failure is, one of FAILURES."""
-    if isinstance(error, ForgeError):
-        return error.failure
-    if isinstance(error, (LockError, ProjectError)):
-        return "policy"
-    return {"author": "policy", "usage": "policy", "signature": "policy", "unreachable": "transient"}.get(
-        error.kind, "bug"
-    )
+        told = failure(error)
+        return plan.without_draft(job.member, "failed", told.message, told.kind, told.hint)
 
 
 # ---- apply ---------------------------------------------------------------------------------------
@@ -106,19 +102,50 @@ def carry(job: Job, wanted: Entry, refresh: bool, reach: Reach, body: Body) -> P
         here = located(job.member, access)
         if here.commit != wanted.base and not refresh:
             return _moved(wanted, here, access)
+        if not refresh and (pushed := _as_planned(job, wanted, here, access)):
+            return pushed
         to = job.to if refresh else wanted.after
-        with opened(here, access, whole=True) as system, drafted(system, job.sources, to, job.today, body) as found:
+        with (
+            opened(here, reach=access, whole=True) as system,
+            drafted(system, job.sources, to, job.today, body) as found,
+        ):
             return _brought(*found, wanted, refresh, system, access)
     except HoldError as error:
         return Pushed(wanted.key, "held", error.message, hint=error.hint)
     except Exception as error:
-        told = error if isinstance(error, FactoryError) else unexpected(error)
-        return Pushed(wanted.key, "failed", told.message, kind_of(told), told.hint)
+        told = failure(error)
+        return Pushed(wanted.key, "failed", told.message, told.kind, told.hint)
+
+
+def _as_planned(job: Job, wanted: Entry, here: Here, access: Access) -> Pushed | None:
+    """What the plan has made already, brought as it is; None where it has to be made again, or looked at."""
+    there = here.branches.get(wanted.branch, "")
+    local = remote.local_repository(job.member.url)
+    if not local or there not in ("", wanted.commit) or held(job.member.hold, job.today):
+        return None
+    found = proposals.kept(cache.folder(KEPT), wanted.commit)
+    if found and not there:
+        _place(local, found.packs, wanted, access)
+    return _pushed(wanted, here.branch, found.text) if found else None
+
+
+def _place(local: str, packs: Sequence[str], wanted: Entry, access: Access) -> None:
+    if remote.may_place(local):
+        remote.place(local, packs, wanted.branch, wanted.commit, "")
+        return
+    with proposals.pushing(packs, wanted.commit, local) as repository:
+        remote.push(local, repository, wanted.branch, wanted.commit, "", access)
+
+
+def _pushed(wanted: Entry, target: str, body: str) -> Pushed:
+    title = f"Update to {wanted.after}"
+    places = (wanted.branch, target, wanted.base, wanted.commit)
+    return Pushed(wanted.key, "pushed", "", "", "", *places, wanted.conflicts, wanted.managed_only, title, body)
 
 
 def _moved(wanted: Entry, here: Here, access: Access) -> Pushed:
     """Whether the project moved on because the update was merged."""
-    with opened(here, access) as system:
+    with opened(here, reach=access) as system:
         version = system.project().lock.factory.version
     if version == wanted.after or versions.is_older(wanted.after, version):
         return Pushed(wanted.key, "merged", base=here.commit, branch=wanted.branch)
@@ -134,9 +161,7 @@ def _brought(
     if draft.tree != wanted.tree and not refresh:
         why = "it gives other files than were planned: the factory or the tool is another one"
         return Pushed(wanted.key, "failed", why, "policy", "plan again")
-    title = f"Update to {draft.after.version}"
-    result = Pushed(wanted.key, "pushed", "", "", "", draft.branch, draft.target, draft.base, draft.commit)
-    result = result._replace(conflicts=draft.conflicts, managed_only=draft.managed_only, title=title, body=draft.body)
+    result = _pushed(plan.entry_of(draft), draft.target, draft.body)
     there = system.here.branches.get(draft.branch, "")
     if there == draft.commit:
         return result

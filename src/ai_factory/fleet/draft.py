@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from ai_factory import base, git, lock
+from ai_factory import git, lock
 from ai_factory.errors import ProjectError
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.releases import Source, recipe_for, release_for, source_for
+from ai_factory.fleet.releases import Source, packed, recipe_for, release_for, rendering, source_for
 from ai_factory.fleet.system import OURS, System
 from ai_factory.git import Proposed
 from ai_factory.lock import Origin
@@ -22,7 +22,7 @@ from ai_factory.project.sync import Sync, computed, controls
 from ai_factory.project.target import Recipe
 from ai_factory.tree import File
 
-Body = Callable[[Sync], str]  # the text of a pull request
+Body = Callable[[Sync, str], str]  # the text of a pull request on that branch
 FROM, TO, ON = "Ai-Factory-From", "Ai-Factory-To", "Ai-Factory-Base"  # trailers of our commits
 
 
@@ -88,8 +88,7 @@ def drafted(
     files = {f"{system.files.inside}{path}": file for path, file in tree_changes(sync).items()}
     message = _message(sync, system.here.commit)
     with git.proposed(system.files.root, system.files.commit, files, message, when) as made:
-        text = body(sync)
-        yield found._replace(commit=made.commit, tree=made.tree, body=text), made
+        yield found._replace(commit=made.commit, tree=made.tree, body=body(sync, found.branch)), made
 
 
 def branch_of(member: Member, blueprint: str) -> str:
@@ -100,8 +99,13 @@ def branch_of(member: Member, blueprint: str) -> str:
 def _refuse_hold(wish: Manifest, member: Member, today: str) -> None:
     """A team that wants to be left alone is: by its own word, or by that of the fleet."""
     for hold, whose in ((wish.hold, "its team"), (member.hold, "the fleet")):
-        if hold and today <= hold["until"]:
+        if held(hold, today):
             raise HoldError(f"on hold until {hold['until']}: {hold['reason']}", f"{whose} has decided it")
+
+
+def held(hold: Mapping[str, str], today: str) -> bool:
+    """Whether a hold counts on that day (ISO dates)."""
+    return bool(hold) and today <= hold["until"]
 
 
 class HoldError(ProjectError):
@@ -112,7 +116,7 @@ class HoldError(ProjectError):
 
 def _computed(system: System, project: Project, made: Recipe, today: str) -> Sync:
     seen = Seen(project, system.files.status, system.files.ignored)
-    return computed(seen, made, Request(today=today))[0]
+    return computed(seen, made, Request(today=today), rendering)[0]
 
 
 def tree_changes(sync: Sync) -> dict[str, File | None]:
@@ -121,7 +125,7 @@ def tree_changes(sync: Sync) -> dict[str, File | None]:
     Of a conflict the project's own version stays, without markers; what git ignores there is nobody's to commit.
     """
     wanted = dict(_changed(sync.plan))
-    archive = base.write(sync.plan.new_base())
+    archive = packed(sync.plan.new_base())
     record = lock.write(sync.plan.new_lock(archive, sync.manifest))
     ours = {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record}
     return wanted | {path: File(content) for path, content in ours.items()}

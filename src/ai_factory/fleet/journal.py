@@ -78,6 +78,20 @@ class Journal:
             found = self._connection.execute(f"select {_FIELDS} from outcome where plan = ?", (plan,))  # noqa: S608
             return {row[0]: Row(*row) for row in found}
 
+    def last(self) -> dict[str, Row]:
+        """What the last run of any plan left, by the keys of the projects."""
+        with self._lock:
+            plan = self._connection.execute("select plan from run order by rowid desc limit 1").fetchone()
+        return self.rows(plan[0]) if plan else {}
+
+
+def last_rows(folder: str) -> dict[str, Row]:
+    """What the last run left of each project of the fleet that lies there; nothing where there was none."""
+    if not os.path.exists(os.path.join(folder, FOLDER, NAME)):
+        return {}
+    with opened(folder) as memory:
+        return memory.last()
+
 
 @contextmanager
 def opened(folder: str) -> Iterator[Journal]:

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from ai_factory import cache, git
-from ai_factory.errors import FactoryError, unexpected
-from ai_factory.fleet.carry import Reach, kind_of
+from ai_factory.fleet import each
+from ai_factory.fleet.each import Failure
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.run import each
+from ai_factory.fleet.survey import Reach
 from ai_factory.fleet.system import Here, System, located, opened
 from ai_factory.git import remote
 from ai_factory.git.remote import Access
@@ -49,27 +49,20 @@ Look = Callable[[System, Here, Access], Shown]
 
 
 def looked(
-    members: Sequence[Member], look: Look[Shown], reach: Reach, width: int, told: Callable[[int], None] | None = None
+    members: Sequence[Member], look: Look[Shown], reach: Reach, workers: int, told: Callable[[int], None] | None = None
 ) -> Looked[Shown]:
     """Look at each project, several at a time; one that cannot be read stops no other."""
-    shown, unread = list[Shown](), list[Unread]()
-    for number, (found, why) in enumerate(each(partial(_one, look=look, reach=reach), members, width), 1):
-        shown += found
-        unread += why
-        if told:
-            told(number)
-    return Looked(tuple(shown), tuple(unread))
+    found = each.over(members, partial(_seen, look=look, reach=reach), workers, told)
+    failed = [(one, why) for one, why in zip(members, found, strict=True) if isinstance(why, Failure)]
+    unread = (Unread(one.key, one.owner, why.message, why.kind, why.hint) for one, why in failed)
+    return Looked(tuple(one for one in found if not isinstance(one, Failure)), tuple(unread))
 
 
-def _one(member: Member, look: Look[Shown], reach: Reach) -> tuple[list[Shown], list[Unread]]:
-    try:
-        access = reach(member.url)
-        here = located(member, access)
-        with opened(here, access, whole=True) as system:
-            return [look(system, here, access)], []
-    except Exception as error:
-        told = error if isinstance(error, FactoryError) else unexpected(error)
-        return [], [Unread(member.key, member.owner, told.message, kind_of(told), told.hint)]
+def _seen(member: Member, look: Look[Shown], reach: Reach) -> Shown:
+    access = reach(member.url)
+    here = located(member, access)
+    with opened(here, reach=access, whole=True) as system:
+        return look(system, here, access)
 
 
 @contextmanager

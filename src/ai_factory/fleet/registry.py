@@ -129,6 +129,12 @@ def host_in(url: str) -> str:
     return found[1].lower() if found else ""
 
 
+def name_in(url: str) -> str:
+    """The path of a repository on its host, such as `risk/credit-line`."""
+    path = urlsplit(url).path if "://" in url else url.partition(":")[2]
+    return path.strip("/").removesuffix(".git")
+
+
 def parse(content: bytes, read: Read, where: str = FILE, load: documents.Load = documents.load) -> Registry:
     """Read a registry, and the files that it includes. Raises UsageError with file and line for all that is wrong."""
     data = _checked(content, where, formats.FLEET, load)
@@ -151,25 +157,21 @@ def _checked(content: bytes, where: str, schema: formats.Schema, load: documents
 
 
 def _members(parts: Sequence[tuple[str, bytes, Any]], rings: set[str], problems: list[str]) -> Iterator[Member]:
-    known: dict[str, str] = {}
+    known: dict[tuple[str, str], Member] = {}  # by repository and branch of ours
     for where, content, data in parts:
         rows = data.get("projects", ())
         found = [(number, *_member(row, rings, known)) for number, row in enumerate(rows)]
         wrong = [(number, why) for number, _, why in found if why]
         lines = documents.lines_of(content, [("projects", number) for number, _ in wrong]) if wrong else []
         problems += [f"`{where}` line {line}: {why}" for line, (_, why) in zip(lines, wrong, strict=True)]
-        for _, member, why in found:
-            known |= {member.key: where}
-            if not why:
-                yield member
+        yield from (member for _, member, why in found if not why)
 
 
-def _member(row: Mapping[str, Any], rings: set[str], known: Mapping[str, str]) -> tuple[Member, str]:
-    """A project, and what is wrong with it."""
-    path = row.get("path", "").strip("/")
+def _member(row: Mapping[str, Any], rings: set[str], known: dict[tuple[str, str], Member]) -> tuple[Member, str]:
+    """A project, and what is wrong with it; it is known from then on."""
     labels = {key: _plain(value) for key, value in row.get("labels", {}).items()}
     named = {key: row[key] for key in ("branch", "owner", "ring", "hold") if key in row}
-    member = Member(row["url"], path if path != "." else "", labels=labels, **named)
+    member = Member(row["url"], _path(row), labels=labels, **named)
     try:
         address(member.url)
         if member.path:
@@ -178,7 +180,21 @@ def _member(row: Mapping[str, Any], rings: set[str], known: Mapping[str, str]) -
         return member, error.message
     if member.ring and member.ring not in rings:
         return member, f"there is no ring `{member.ring}`"
-    return member, f"`{member.key}` stands there twice" if member.key in known else ""
+    other = known.setdefault((member.url, member.slug), member)
+    if other is member:
+        return member, ""
+    same = f"`{member.key}` and `{other.key}` would have one branch for their updates"
+    return member, f"`{member.key}` stands there twice" if other.key == member.key else same
+
+
+def _path(row: Mapping[str, Any]) -> str:
+    path: str = row.get("path", "").strip("/")
+    return path if path != "." else ""
+
+
+def key_of(row: Mapping[str, Any]) -> str:
+    """The key of the project that a row of the file speaks of."""
+    return Member(row["url"], _path(row)).key
 
 
 def address(url: str) -> str:
@@ -210,7 +226,18 @@ def _settings(data: Mapping[str, Any], where: str, content: bytes, problems: lis
         for row in data.get("forges", ())
     )
     rings = tuple(Ring(**row) for row in data.get("rings", ()))
+    wrong = [(number, why) for number, ring in enumerate(rings) if (why := _wrong(ring, rings[:number]))]
+    problems += [f"`{where}` line {documents.line_of(content, ('rings', number))}: {why}" for number, why in wrong]
     return Registry((), trusted, hosts, rings, tuple(_quiet(row, where, problems) for row in data.get("quiet", ())))
+
+
+def _wrong(ring: Ring, before: Sequence[Ring]) -> str:
+    """What is wrong with a ring; empty when nothing is."""
+    if ring.name in {other.name for other in before}:
+        return f"the ring `{ring.name}` stands there twice"
+    if not (0 <= ring.merged <= 1 and 0 <= ring.failing <= 1):
+        return f"`merged` and `failing` of the ring `{ring.name}` are shares, from 0 to 1"
+    return "" if ring.days >= 0 else f"`days` of the ring `{ring.name}` is a number of days"
 
 
 def _limits(row: Mapping[str, Any]) -> tuple[int, int]:

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ai_factory import git, versions
+from ai_factory import __version__, base, git, versions
+from ai_factory.base import Base
 from ai_factory.errors import LockError, ProjectError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, mirror_of, open_factory
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
 from ai_factory.newest import repository_at
-from ai_factory.project.target import Choice, Recipe, recipe
+from ai_factory.plan import Target
+from ai_factory.project.target import Choice, Recipe, recipe, rendered
+from ai_factory.tree import File, Tree, digest
 
 
 class Source(NamedTuple):
-    """A factory that a fleet takes from, and the file of those of whom one must have signed its releases."""
+    """A factory that a fleet takes from, and the file of those of whom one must have signed its releases.
+
+    `seen` names the releases that there were when the run began: a worker that has run for long looks again.
+    """
 
     url: str
     signers: str = ""
+    seen: str = ""
 
 
-def refresh(source: Source) -> None:
-    """Bring the copy of a factory elsewhere up to date. Raises UnreachableError."""
+def refreshed(source: Source) -> Source:
+    """The factory as it is now; a copy of one elsewhere is brought up to date. Raises UnreachableError."""
     if source.url != EMBEDDED and is_remote(source.url):
         git.update_mirror(source.url, mirror_of(source.url))
+    return source._replace(seen=_state(source.url))
+
+
+def _state(url: str) -> str:
+    """A name for the releases of a factory."""
+    if url == EMBEDDED:
+        return __version__
+    repository = repository_at(url)
+    rows = sorted(git.releases(repository)) if os.path.exists(repository) else []
+    return digest("\n".join(f"{one.tag} {one.commit}" for one in rows).encode())
 
 
 class Release(NamedTuple):
@@ -88,9 +106,9 @@ def _refuse(record: Lock, factory: Factory) -> None:
 
 @lru_cache(maxsize=64)
 def _opened(source: Source, version: str, bound: str) -> Release:
-    """As `refresh` left it: a network is asked only where there is no copy yet, as on another machine."""
-    if is_remote(source.url) and not os.path.exists(mirror_of(source.url)):
-        refresh(source)
+    """A network is asked only where the copy here is another one than the run began with, as on another machine."""
+    if source.seen and _state(source.url) != source.seen:
+        refreshed(source)
     wanted = version or _newest(source, bound)
     factory = open_factory(
         source.url, Wanted(wanted, bound if not wanted else "", refresh=False, signers=source.signers)
@@ -122,3 +140,42 @@ def recipe_for(source: Source, release: Release, wish: Manifest) -> Recipe:
     """What a project wants of that release, looked up once for all who want the same."""
     version = release.factory.origin.version
     return _looked_up(source, version, (wish.blueprint, wish.with_, wish.without))
+
+
+def rendering(made: Recipe, answers: Mapping[str, Any]) -> Target:
+    """The rendering of a recipe that was looked up here; made once for all projects with the same answers."""
+    return _rendering(_Once(made), json.dumps(answers, sort_keys=True))._replace(answers=answers)
+
+
+class _Once:
+    """A recipe, told from others by being that very one: it is looked up once."""
+
+    def __init__(self, made: Recipe) -> None:
+        self.made = made
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Once) and self.made is other.made
+
+    def __hash__(self) -> int:
+        return id(self.made)
+
+
+@lru_cache(maxsize=32)
+def _rendering(once: _Once, answers: str) -> Target:
+    return rendered(once.made, json.loads(answers))
+
+
+@lru_cache(maxsize=32)
+def archive(rows: tuple[tuple[str, str, bytes], ...], theirs: tuple[tuple[str, str, bytes], ...]) -> bytes:
+    """The base that holds these files (path, mode, content), and those of open conflicts; packed once."""
+    files, waiting = ({path: File(content, mode) for path, mode, content in some} for some in (rows, theirs))
+    return base.write(Base(files, waiting))
+
+
+def packed(made: Base) -> bytes:
+    """The bytes of a base; many projects of a fleet have the same one."""
+    return archive(*(_rows(some) for some in (made.files, made.theirs)))
+
+
+def _rows(files: Tree) -> tuple[tuple[str, str, bytes], ...]:
+    return tuple((path, file.mode, file.content) for path, file in sorted(files.items()))

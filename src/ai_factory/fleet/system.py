@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from ai_factory import cache, git, lock
 from ai_factory.errors import ForgeError, LockError
 from ai_factory.fleet.registry import Member
 from ai_factory.git import Committed, remote
+from ai_factory.git.committed import Bring
 from ai_factory.git.remote import NO_ACCESS, Access
 from ai_factory.project.opening import Project
 from ai_factory.tree import File
@@ -61,18 +63,18 @@ class System(NamedTuple):
         return Project(self.files, lock.parse(file.content))
 
     def read_all(self, paths: Iterable[str]) -> dict[str, File]:
-        """The files at those paths that exist, however large they are not."""
+        """The files at those paths that exist; what is not here yet is brought."""
         return self.files.read_all(paths)
 
 
 @contextmanager
 def opened(
-    here: Here, reach: Access = NO_ACCESS, *, wanted: Sequence[str] = ALWAYS, whole: bool = False
+    here: Here, wanted: Sequence[str] = ALWAYS, reach: Access = NO_ACCESS, *, whole: bool = False
 ) -> Iterator[System]:
     """The project, as long as the block lasts.
 
-    Of a repository elsewhere the trees are brought, and the contents of the wanted paths; `whole` brings all contents
-    that a template may have written. Raises ForgeError.
+    Of a repository elsewhere the trees are brought, and the contents of the wanted paths at once, others when they are
+    read; `whole` brings all contents that a template may have written. Raises ForgeError.
     """
     local = remote.local_repository(here.member.url)
     if local:
@@ -88,13 +90,16 @@ def opened(
 
 def _with(here: Here, reader: git.Reader, wanted: Sequence[str], reach: Access) -> System:
     """The project with its trees and the contents of those paths; only what is missing is asked for."""
+    bring = partial(_bring, here.member.url, reader.repository, reach)
     if reader.commit(here.commit) is None:
         remote.fetch(here.member.url, reader.repository, [here.commit], remote.TREES, reach)
-    found = _system(here, reader)
-    ids = sorted({found.files.listing[path].id for path in wanted if path in found.files.listing})
-    if missing := sorted(set(ids) - reader.blobs(ids).keys()):
-        remote.fetch(here.member.url, reader.repository, missing, remote.TREES, reach)
+    found = _system(here, reader, bring)
+    found.read_all(wanted)
     return found
+
+
+def _bring(url: str, repository: str, reach: Access, ids: Sequence[str]) -> None:
+    remote.fetch(url, repository, ids, remote.TREES, reach)
 
 
 def _whole(here: Here, reader: git.Reader, reach: Access) -> System:
@@ -112,8 +117,8 @@ def _absent(system: System) -> frozenset[str]:
     return frozenset(path for path, blob in listing.items() if blob.id not in have and blob.mode != git.SUBMODULE)
 
 
-def _system(here: Here, reader: git.Reader) -> System:
+def _system(here: Here, reader: git.Reader, bring: Bring | None = None) -> System:
     commit = reader.commit(here.commit)
     if commit is None:
         raise ForgeError(f"`{here.member.url}` did not give the commit {here.commit[:12]}", "transient", "run it again")
-    return System(here, Committed(reader, commit, here.member.path))
+    return System(here, Committed(reader, commit, here.member.path, bring))

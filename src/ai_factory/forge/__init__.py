@@ -7,6 +7,28 @@ is a `ForgeError` that says of which kind the failure is.
 
 from __future__ import annotations
 
-from ai_factory.forge.protocol import CHECKS, OURS, STATES, Forge, Found, Permissions, Proposal, PullRequest
+from ai_factory.forge.protocol import (
+    CHECKS,
+    LONGEST_BODY,
+    LONGEST_TITLE,
+    OURS,
+    STATES,
+    Forge,
+    Found,
+    Permissions,
+    Proposal,
+    PullRequest,
+)
 
-__all__ = ["CHECKS", "OURS", "STATES", "Forge", "Found", "Permissions", "Proposal", "PullRequest"]
+__all__ = [
+    "CHECKS",
+    "LONGEST_BODY",
+    "LONGEST_TITLE",
+    "OURS",
+    "STATES",
+    "Forge",
+    "Found",
+    "Permissions",
+    "Proposal",
+    "PullRequest",
+]

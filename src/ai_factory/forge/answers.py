@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ai_factory.errors import ForgeError
 
+DONE = (200, 201, 204)  # what a success is; 202 would be a promise, which none of the requests that we make is given
 LARGEST = 20_000_000  # bytes of one answer: a page of a hundred repositories with all their fields has some 600,000
 LONGEST = 100_000  # characters of one text: hosts keep bodies below 65,536 (GitHub) and 1,048,576 (GitLab)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -123,7 +124,8 @@ def moment(data: Row, key: str) -> float:
     if not found:
         return 0
     try:
-        return datetime.fromisoformat(found).timestamp()
+        read = datetime.fromisoformat(found)
+        return max((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp(), 0)
     except (ValueError, OverflowError):
         raise nonsense(f"has no time as `{key}`") from None
 

@@ -14,11 +14,10 @@ LONGEST_WAIT = 86_400  # seconds: what a host may ask for; more is no answer to 
 PAUSE = 60  # seconds to wait where a limit is reached and the host does not say for how long
 _LIMIT = re.compile(r"rate limit|abuse detection", re.IGNORECASE)
 _ARCHIVED = re.compile(r"archived|read.only", re.IGNORECASE)
-_TAKEN = re.compile(r"already exists", re.IGNORECASE)
-_MOVED_ON = re.compile(r"no commits between|branch was modified|has changed|out of date", re.IGNORECASE)
+_MOVED_ON = re.compile(r"already exists|no commits between|branch was modified|has changed|out of date", re.IGNORECASE)
 _WHY = {  # what one status means everywhere: the kind of failure, and why
     400: ("bug", "the host does not understand the request"),
-    401: ("permission", "the host does not know the token"),
+    401: ("permission", "the host does not know the token, or it lacks a right"),
     403: ("permission", "the token lacks a right"),
     404: ("permission", "it is not there, or the token may not see it"),
     405: ("policy", "a rule of the repository forbids it"),
@@ -39,14 +38,6 @@ _HINTS = {
 }
 
 
-class MissingError(ForgeError):
-    """The host says that it is not there, which it also says of what we may not see."""
-
-
-class TakenError(ForgeError):
-    """The host has such a one already."""
-
-
 def refusal(answer: Answer, doing: str, host: str, now: float) -> ForgeError:
     """The error for an answer that is no success; `now` is Unix time, which some hosts count the wait from."""
     said = reason(answer.text)
@@ -59,8 +50,7 @@ def refusal(answer: Answer, doing: str, host: str, now: float) -> ForgeError:
 def failed(host: str, doing: str, kind: str, why: str, said: str = "", after: float = 0, status: int = 0) -> ForgeError:
     """The error in one sentence: who could not do what, why, and what the host said."""
     heard = f" ({status or ''}{': ' if status and said else ''}{said})" if status or said else ""
-    made = {404: MissingError}.get(status, TakenError if _TAKEN.search(said) else ForgeError)
-    return made(f"`{host}`: cannot {doing}: {why}{heard}", kind, _HINTS[kind], after)
+    return ForgeError(f"`{host}`: cannot {doing}: {why}{heard}", kind, _HINTS[kind], after)
 
 
 def reason(body: str) -> str:
@@ -92,7 +82,7 @@ def _kind(status: int, said: str) -> tuple[str, str]:
         return "transient", "the host is in trouble"
     if status in (403, 423) and _ARCHIVED.search(said):
         return "policy", "the repository is archived"
-    if status in (405, 422) and (_TAKEN.search(said) or _MOVED_ON.search(said)):
+    if status in (405, 422) and _MOVED_ON.search(said):
         return "conflict", "somebody else has moved on"
     return _WHY.get(status, ("bug", "nobody expected that answer"))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import httpx
 
 from ai_factory.forge import answers
 from ai_factory.forge.answers import LARGEST, Answer, Row
-from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, SilentError, Status, Verb, checked
+from ai_factory.forge.host import Comment, Host, Query, SilentError, Status, Verb, checked
+from ai_factory.forge.opening import TIMEOUT
 from ai_factory.forge.protocol import Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.tokens import Token
 
@@ -21,11 +22,11 @@ _WAYS = ("merge", "squash", "rebase", "rebase-merge", "fast-forward-only")
 class Gitea(Host):
     """Gitea or Forgejo as one identity."""
 
-    def __init__(self, api: str, host: str, token: Token) -> None:
-        super().__init__(api, host, token)
+    def __init__(self, api: str, host: str, token: Token, timeout: int = TIMEOUT) -> None:
+        super().__init__(api, host, token, timeout)
         # `auth` is given so that no `.netrc` puts another password in its place
         self._client = httpx.Client(
-            timeout=TIMEOUT, follow_redirects=False, auth=self._signed, headers={"User-Agent": "ai-factory"}
+            timeout=timeout, follow_redirects=False, auth=self._signed, headers={"User-Agent": "ai-factory"}
         )
 
     def permissions(self, name: str) -> Permissions:
@@ -50,14 +51,14 @@ class Gitea(Host):
             with self._client.stream(verb, self.api + path, params=dict(query), json=body) as response:
                 content = _bounded(response)
         except httpx.TimeoutException:
-            raise SilentError(f"not within {TIMEOUT} seconds") from None
+            raise SilentError(f"not within {self._timeout} seconds") from None
         except httpx.HTTPError as error:
             raise SilentError(type(error).__name__) from None
         return Answer(response.status_code, dict(response.headers), content.decode(errors="replace"))
 
     # ---- how Gitea spells it -----------------------------------------------------------------------
 
-    def _repository_lists(self, owner: str) -> Sequence[tuple[str, Query]]:
+    def _repository_lists(self, owner: str) -> tuple[tuple[str, Query], tuple[str, Query]]:
         return (f"/orgs/{owner}/repos", MOST), (f"/users/{owner}/repos", MOST)
 
     def _found(self, row: Row) -> Found:

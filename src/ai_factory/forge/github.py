@@ -1,23 +1,29 @@
 """GitHub, on its own host or at home (GitHub Enterprise Server), through PyGithub's connection.
 
-PyGithub brings the connection, its pool and the token's header. Paths and pages are ours, because its objects follow
+PyGithub brings the token's header and the form of requests. Paths and pages are ours, because its objects follow
 addresses that an answer names; so are tries and waits, because the governor decides on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 import requests
 from github import Auth, Github
+from github.Requester import HTTPSRequestsConnectionClass, Requester, RequestsResponse
 
+from ai_factory.errors import ForgeError
 from ai_factory.forge import answers
 from ai_factory.forge.answers import Answer, Row
-from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, SilentError, Status, Verb, checked
+from ai_factory.forge.host import Comment, Host, Query, Status, Verb, checked
+from ai_factory.forge.opening import TIMEOUT
 from ai_factory.forge.protocol import Found, Permissions, Proposal, PullRequest
+from ai_factory.forge.session import Session, answer_to
 from ai_factory.forge.tokens import Token
 
 MOST = {"per_page": "100"}
+APP = "[bot]"
 _STATES = {"success": "success", "failure": "failure", "error": "failure", "pending": "pending"}
 _GOOD = ("success", "neutral", "skipped")  # conclusions of a check run that stand in nobody's way
 _WAYS = (("merge", "allow_merge_commit"), ("squash", "allow_squash_merge"), ("rebase", "allow_rebase_merge"))
@@ -25,16 +31,32 @@ _DRAFT = "mutation($id: ID!) { change: convertPullRequestToDraft(input: {pullReq
 _READY = _DRAFT.replace("convertPullRequestToDraft", "markPullRequestReadyForReview")
 
 
+class _Connection(HTTPSRequestsConnectionClass):
+    """What PyGithub sends one request through. Its own keeps a request between two calls, and threads mix them up."""
+
+    def __init__(self, session: Session, api: str, timeout: int) -> None:
+        self.session = session
+        self.timeout = timeout
+        self._origin = urlsplit(api)._replace(path="", query="").geturl()
+        self.response = requests.Response()
+
+    def getresponse(self) -> RequestsResponse:
+        self.response = self.session.request(
+            self.verb, self._origin + self.url, headers=self.headers, data=self.input, timeout=self.timeout
+        )
+        return RequestsResponse(self.response)
+
+
 class GitHub(Host):
     """GitHub as one identity."""
 
-    def __init__(self, api: str, host: str, token: Token) -> None:
-        super().__init__(api, host, token)
+    def __init__(self, api: str, host: str, token: Token, timeout: int = TIMEOUT) -> None:
+        super().__init__(api, host, token, timeout)
+        self._session = Session()
+        self._session.auth = Requester.noopAuth  # else a `.netrc` puts another password in the token's place
         self._requester = Github(
             base_url=api,
             auth=Auth.Token(self._secret(host)),
-            timeout=TIMEOUT,
-            retry=0,
             seconds_between_requests=None,
             seconds_between_writes=None,
             user_agent="ai-factory",
@@ -58,20 +80,21 @@ class GitHub(Host):
     # ---- how GitHub is asked -----------------------------------------------------------------------
 
     def _sent(self, verb: Verb, path: str, query: Query, body: Row | None) -> Answer:
-        sent = dict(body) if body is not None else None
+        connection = _Connection(self._session, self.api, self._timeout)
+
+        def call() -> requests.Response:
+            sent = dict(body) if body is not None else None
+            self._requester.requestJson(verb, path, dict(query), {}, sent, connection)
+            return connection.response
+
         try:
-            status, headers, content = self._requester.requestJson(verb, path, dict(query), {}, sent)
-        except requests.Timeout:
-            raise SilentError(f"not within {TIMEOUT} seconds") from None
-        except requests.RequestException as error:
-            raise SilentError(type(error).__name__) from None
-        except (RuntimeError, ValueError, OverflowError):  # a redirect to elsewhere, or a header that is no number
-            raise answers.nonsense("leads elsewhere or is not GitHub's") from None
-        return Answer(status, {key.lower(): str(value) for key, value in headers.items()}, str(content))
+            return answer_to(call, self._timeout)
+        except (ValueError, OverflowError):
+            raise answers.nonsense("counts its limits in what is no number") from None
 
     # ---- how GitHub spells it ----------------------------------------------------------------------
 
-    def _repository_lists(self, owner: str) -> Sequence[tuple[str, Query]]:
+    def _repository_lists(self, owner: str) -> tuple[tuple[str, Query], tuple[str, Query]]:
         return (f"/orgs/{owner}/repos", {**MOST, "type": "all"}), (f"/users/{owner}/repos", {**MOST, "type": "owner"})
 
     def _found(self, row: Row) -> Found:
@@ -144,6 +167,19 @@ class GitHub(Host):
         for row in self._pages(path, MOST, f"list the comments of pull request {number} of `{name}`"):
             author = answers.text(answers.inner(row, "user"), "login")
             yield Comment(answers.number(row, "id"), author, answers.text(row, "body"))
+
+    def _wrote(self, comment: Comment) -> bool:
+        return comment.author == self._identity() or (self._me == APP and comment.author.endswith(APP))
+
+    def _identity(self) -> str:
+        """What GitHub calls us; it does not tell an app its name, which ends as that of no person can."""
+        try:
+            return super()._identity()
+        except ForgeError as error:
+            if error.failure != "permission":
+                raise
+            self._me = APP
+        return self._me
 
     def _write_comment(self, name: str, number: int, known: Comment | None, text: str) -> None:
         doing, issues = f"comment on pull request {number} of `{name}`", f"{self._repository(name)}/issues"

@@ -1,14 +1,14 @@
 """GitLab, on its own host or at home, through python-gitlab's connection.
 
-python-gitlab brings the connection and the token's header. Its tries are off, because the governor decides on them;
-pages are ours, because it follows the addresses that an answer names, and the token goes along.
+python-gitlab brings the token's header and the form of requests. It tries nothing again, because Session hands on every
+answer that is no success; pages are ours, because it follows the addresses that an answer names, and the token goes
+along.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import requests
@@ -16,8 +16,10 @@ from gitlab import Gitlab
 
 from ai_factory.forge import answers
 from ai_factory.forge.answers import Answer, Row
-from ai_factory.forge.host import TIMEOUT, Comment, Host, Query, SilentError, Status, Verb, checked
+from ai_factory.forge.host import Comment, Host, Query, Status, Verb, checked
+from ai_factory.forge.opening import TIMEOUT
 from ai_factory.forge.protocol import Found, Permissions, Proposal, PullRequest
+from ai_factory.forge.session import Session, answer_to
 from ai_factory.forge.tokens import Token
 
 MOST = {"per_page": "100"}
@@ -33,39 +35,20 @@ _SAID = {"pending": "pending", "success": "success", "failure": "failed"}
 _DRAFT = re.compile(r"^(\[Draft\]|\(Draft\)|Draft:)\s*", re.IGNORECASE)
 
 
-class _RefusedError(Exception):
-    """An answer that is no success, for whoever asked to read."""
-
-    def __init__(self, response: requests.Response) -> None:
-        super().__init__(response.status_code)
-        self.response = response
-
-
-class _Session(requests.Session):
-    """A session that follows no redirect, and hands on every answer with its headers."""
-
-    def request(self, *arguments: Any, **options: Any) -> requests.Response:
-        options["allow_redirects"] = False
-        response = super().request(*arguments, **options)
-        if not 200 <= response.status_code < 300:
-            raise _RefusedError(response)
-        return response
-
-
 class GitLab(Host):
     """GitLab as one identity."""
 
     request = "merge request"
     longest_status = 255
 
-    def __init__(self, api: str, host: str, token: Token) -> None:
-        super().__init__(api, host, token)
+    def __init__(self, api: str, host: str, token: Token, timeout: int = TIMEOUT) -> None:
+        super().__init__(api, host, token, timeout)
         self._gitlab = Gitlab(
             api.removesuffix("/api/v4"),
             oauth_token=self._secret(host),  # GitLab takes access tokens of every kind so
-            timeout=TIMEOUT,
+            timeout=timeout,
             user_agent="ai-factory",
-            session=_Session(),
+            session=Session(),
         )
 
     def permissions(self, name: str) -> Permissions:
@@ -80,28 +63,19 @@ class GitLab(Host):
     # ---- how GitLab is asked -----------------------------------------------------------------------
 
     def _sent(self, verb: Verb, path: str, query: Query, body: Row | None) -> Answer:
-        try:
-            response = self._gitlab.http_request(
+        def call() -> requests.Response:
+            return self._gitlab.http_request(
                 verb,
                 path,
                 query_data=dict(query),
                 post_data=dict(body) if body is not None else None,
-                obey_rate_limit=False,
-                retry_transient_errors=False,
-                max_retries=0,
             )
-        except _RefusedError as refused:
-            response = refused.response
-        except requests.Timeout:
-            raise SilentError(f"not within {TIMEOUT} seconds") from None
-        except requests.RequestException as error:
-            raise SilentError(type(error).__name__) from None
-        headers = {key.lower(): value for key, value in response.headers.items()}
-        return Answer(response.status_code, headers, response.content.decode(errors="replace"))
+
+        return answer_to(call, self._timeout)
 
     # ---- how GitLab spells it ----------------------------------------------------------------------
 
-    def _repository_lists(self, owner: str) -> Sequence[tuple[str, Query]]:
+    def _repository_lists(self, owner: str) -> tuple[tuple[str, Query], tuple[str, Query]]:
         whole = {**MOST, "order_by": "id", "sort": "asc"}
         group = {**whole, "include_subgroups": "true", "with_shared": "false"}
         return (f"/groups/{quote(owner, safe='')}/projects", group), (f"/users/{quote(owner, safe='')}/projects", whole)

@@ -11,12 +11,11 @@ from typing import Literal, NamedTuple
 from ai_factory.errors import ForgeError, UsageError
 from ai_factory.forge import answers
 from ai_factory.forge.answers import Answer, Row
-from ai_factory.forge.failures import MissingError, TakenError, failed, refusal
-from ai_factory.forge.opening import is_name
+from ai_factory.forge.failures import failed, refusal
+from ai_factory.forge.opening import TIMEOUT, is_name
 from ai_factory.forge.protocol import OURS, STATES, Found, Permissions, Proposal, PullRequest
 from ai_factory.forge.tokens import Token
 
-TIMEOUT = 60  # seconds of silence from a host
 PAGES = 1000  # that we read of one list
 Verb = Literal["GET", "POST", "PUT", "PATCH"]
 Query = Mapping[str, str]
@@ -49,11 +48,12 @@ class Host(ABC):
     request = "pull request"  # what the host calls one
     longest_status = 140  # characters of the text of a status
 
-    def __init__(self, api: str, host: str, token: Token) -> None:
+    def __init__(self, api: str, host: str, token: Token, timeout: int = TIMEOUT) -> None:
         self.api = api
         self.host = host
         self._token = token
-        self._me: str | None = None
+        self._timeout = timeout
+        self._me = ""
 
     # ---- what an adapter says ----------------------------------------------------------------------
 
@@ -62,8 +62,8 @@ class Host(ABC):
         """Send one request, follow no redirect, try nothing again. Raises SilentError without a whole answer."""
 
     @abstractmethod
-    def _repository_lists(self, owner: str) -> Sequence[tuple[str, Query]]:
-        """Where the repositories of an organisation are listed, and else those of a person."""
+    def _repository_lists(self, owner: str) -> tuple[tuple[str, Query], tuple[str, Query]]:
+        """Where the repositories of an organisation are listed, and where those of a person."""
 
     @abstractmethod
     def _found(self, row: Row) -> Found:
@@ -124,12 +124,13 @@ class Host(ABC):
         if not is_name(f"{organisation}/x"):
             raise UsageError(f"`{organisation}` is no organisation", "write its name as in the addresses of its pages")
         doing = f"list the repositories of `{organisation}`"
-        first, *others = self._repository_lists(organisation)
+        first, other = self._repository_lists(organisation)
         try:
             yield from map(self._found, self._pages(*first, doing))
-        except MissingError:
-            for other in others:
-                yield from map(self._found, self._pages(*other, doing))
+        except ForgeError as error:
+            if error.failure != "permission":  # which is how a host says that there is no such organisation
+                raise
+            yield from map(self._found, self._pages(*other, doing))
 
     @abstractmethod
     def permissions(self, name: str) -> Permissions:
@@ -145,10 +146,12 @@ class Host(ABC):
         if known is None:
             try:
                 return self._pull_request(self._created(name, proposal))
-            except TakenError:  # somebody was quicker, or our own first try came through after all
+            except ForgeError as error:
+                if error.failure not in ("conflict", "policy"):
+                    raise
                 known = self._open_row(name, proposal.branch)
                 if known is None:
-                    raise
+                    raise  # it is not that somebody was quicker, or that our own first try came through after all
         return self._brought(name, known, proposal)
 
     def update(self, name: str, number: int, proposal: Proposal) -> PullRequest:
@@ -158,9 +161,9 @@ class Host(ABC):
     def comment(self, name: str, number: int, marker: str, text: str) -> None:
         """See Forge. A comment that somebody else wrote is left alone, whatever it begins with."""
         first = f"<!-- {_inert(marker)} -->"
-        whole, me = f"{first}\n{text}", self._identity()
-        ours = [known for known in self._comments(name, number) if known.text.partition("\n")[0].rstrip() == first]
-        known = next((known for known in ours if me in ("", known.author)), None)
+        whole = f"{first}\n{text}"
+        marked = [known for known in self._comments(name, number) if known.text.partition("\n")[0].rstrip() == first]
+        known = next((known for known in marked if self._wrote(known)), None)
         if known is None or _lines(known.text) != _lines(whole):
             self._write_comment(name, number, known, whole)
 
@@ -196,7 +199,7 @@ class Host(ABC):
         except SilentError as error:
             raise self._failed(doing, "transient", f"the host gave no answer: {error}") from None
         clean = answer._replace(text=self._token.hidden_in(answer.text))
-        if not 200 <= answer.status < 300:
+        if answer.status not in answers.DONE:
             raise refusal(clean, doing, self.host, time.time())
         return clean
 
@@ -242,15 +245,14 @@ class Host(ABC):
             return known
         return self._pull_request(self._edited(name, row, proposal))
 
+    def _wrote(self, comment: Comment) -> bool:
+        """Whether it is ours."""
+        return comment.author == self._identity()
+
     def _identity(self) -> str:
-        """What the host calls us; empty where it does not tell, as to an app."""
-        if self._me is None:
-            try:
-                self._me = self._name_in(self._content("ask who we are", "GET", "/user"))
-            except ForgeError as error:
-                if error.failure != "permission":
-                    raise
-                self._me = ""
+        """What the host calls us."""
+        if not self._me:
+            self._me = self._name_in(self._content("ask who we are", "GET", "/user"))
         return self._me
 
     def _name_in(self, row: Row) -> str:

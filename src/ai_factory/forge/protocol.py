@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 
 STATES = ("pending", "success", "failure")  # of a commit status that we set
 CHECKS = ("passing", "failing", "pending", "unknown")  # what a host's own checks of a commit say together
+LONGEST_TITLE = 200  # characters that every host takes, with a mark for drafts before them
+LONGEST_BODY = 60_000  # characters of a body or a comment that every host takes
 OURS = "ai-factory/"  # how the contexts of our own statuses begin
 
 
@@ -40,7 +42,7 @@ class Permissions(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """A pull request (a merge request) as it shall be."""
+    """A pull request (a merge request) as it shall be; title and body are within LONGEST_TITLE and LONGEST_BODY."""
 
     branch: str  # where its commits are
     target: str  # what it is to be merged into

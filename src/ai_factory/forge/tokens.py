@@ -71,10 +71,10 @@ def _from_helper(host: str, environment: Mapping[str, str]) -> str:
     """
     own = {key: value for key, value in environment.items() if not key.startswith("GIT_") or _is_setting(key)}
     settings = configured(r"^credential\.", "/", own)
-    silent = with_settings(isolated(), settings) | {"GCM_INTERACTIVE": "never", "GIT_ASKPASS": ""}
+    silent = with_settings(isolated(), settings) | {"GCM_INTERACTIVE": "never"}
     asked = f"protocol=https\nhost={host}\n\n".encode()
     try:
-        done = finished(["credential", "fill"], "/", asked, {**silent, "SSH_ASKPASS": ""}, expect=None)
+        done = finished(["credential", "fill"], "/", asked, silent, expect=None)
     except MachineError:
         return ""
     fields = dict(line.partition("=")[::2] for line in done.stdout.decode(errors="replace").splitlines())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ai_factory.errors import FactoryError, MachineError
@@ -19,11 +19,18 @@ from ai_factory.workspace import Folder
 IGNORE = ".gitignore"
 
 
-class Committed:
-    """The files below one folder of a commit; nothing is written, and nothing that is committed there runs."""
+Bring = Callable[[Sequence[str]], None]  # what fetches objects by their ids into the repository that is read
 
-    def __init__(self, reader: Reader, commit: Commit, folder: str = "") -> None:
+
+class Committed:
+    """The files below one folder of a commit; nothing is written, and nothing that is committed there runs.
+
+    Contents that the repository lacks are brought when they are asked for, where that can be done.
+    """
+
+    def __init__(self, reader: Reader, commit: Commit, folder: str = "", bring: Bring | None = None) -> None:
         self.reader = reader
+        self.bring = bring
         self.commit = commit
         self.inside = f"{folder}/" if folder else ""  # where the project lies in its repository
         self.absent: frozenset[str] = frozenset()
@@ -31,7 +38,7 @@ class Committed:
 
     def without(self, absent: frozenset[str]) -> Committed:
         """The same, when the contents of those paths were not brought here."""
-        other = Committed(self.reader, self.commit, self.inside.rstrip("/"))
+        other = Committed(self.reader, self.commit, self.inside.rstrip("/"), self.bring)
         other.absent = absent
         return other
 
@@ -69,10 +76,16 @@ class Committed:
         """The files at those paths that exist. Raises MachineError for one whose content is not here."""
         rows = {path: self.listing.get(check_path(path)) for path in paths}
         files = {path: blob for path, blob in rows.items() if blob and blob.mode != SUBMODULE}
-        self._known |= self.reader.blobs(blob.id for blob in files.values() if blob.id not in self._known)
+        self._read({blob.id for blob in files.values()} - self._known.keys())
         if missing := [path for path, blob in files.items() if blob.id not in self._known]:
             raise MachineError(f"the content of `{missing[0]}` is not in `{self.root}`", "it may be too large")
         return {path: File(self._known[blob.id], blob.mode) for path, blob in files.items()}
+
+    def _read(self, ids: set[str]) -> None:
+        self._known |= self.reader.blobs(sorted(ids))
+        if self.bring and (lacking := sorted(ids - self._known.keys())):
+            self.bring(lacking)
+            self._known |= self.reader.blobs(lacking)
 
     def reaches(self, path: str) -> bool:
         """Whether no folder above the path is a link."""
@@ -81,6 +94,11 @@ class Committed:
     def is_elsewhere(self, path: str) -> bool:
         """Whether the path lies in a submodule."""
         return any((blob := self.listing.get(folder)) and blob.mode == SUBMODULE for folder in above(path))
+
+    def is_module(self, path: str) -> bool:
+        """Whether a submodule lies at the path."""
+        blob = self.listing.get(path)
+        return blob is not None and blob.mode == SUBMODULE
 
     def is_folder(self, path: str) -> bool:
         """Whether a folder lies at the path."""

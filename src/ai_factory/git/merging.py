@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError
-from ai_factory.git.objects import ONE_PACK, SUBMODULE, commit_stream, list_tree, read_blobs
+from ai_factory.git.objects import ONE_PACK, SUBMODULE, commit_stream
 from ai_factory.git.process import run
+from ai_factory.git.reader import Reader, reading
 from ai_factory.git.scratch import scratch
 from ai_factory.merge import Input, MergedTrees, Note, Side
 from ai_factory.tree import Blob, File
@@ -80,11 +81,10 @@ def _label(name: str, otherwise: str) -> str:
 def _read_merge(repository: str, output: bytes, ours: Input) -> MergedTrees:
     head, *fields = output.split(b"\0")
     stages, position = _stages(fields)
-    listed = list_tree(repository, head.decode().strip())
-    changed = {path: entry for path, entry in listed.items() if ours.get(path) != entry and entry.mode != SUBMODULE}
-    known = {path: entry for path in changed if isinstance(entry := ours.get(path), Blob)}
     sides = [entry for rows in stages.values() for _, entry in rows]
-    contents = read_blobs(repository, [entry.id for entry in (*changed.values(), *sides, *known.values())])
+    with reading(repository) as reader:
+        listed = reader.listing(head.decode().strip())
+        changed, known, contents = _contents(reader, listed, ours, sides)
     files = {path: File(contents[entry.id], entry.mode) if path in changed else entry for path, entry in listed.items()}
     conflicts = {
         path: tuple(Side(number, File(contents[entry.id], entry.mode)) for number, entry in rows)
@@ -92,6 +92,19 @@ def _read_merge(repository: str, output: bytes, ours: Input) -> MergedTrees:
     }
     before = {path: File(contents[entry.id], entry.mode) for path, entry in known.items()}
     return MergedTrees(files, conflicts, tuple(_notes(fields[position:])), before)
+
+
+def _contents(
+    reader: Reader, listed: Mapping[str, Blob], ours: Input, sides: Sequence[Blob]
+) -> tuple[dict[str, Blob], dict[str, Blob], dict[str, bytes]]:
+    """What the merge changed, what of that the team's tree gave by id, and the contents of both and of the sides."""
+    changed = {path: entry for path, entry in listed.items() if ours.get(path) != entry and entry.mode != SUBMODULE}
+    known = {path: entry for path in changed if isinstance(entry := ours.get(path), Blob)}
+    wanted = {entry.id for entry in (*changed.values(), *sides, *known.values())}
+    contents = reader.blobs(wanted)
+    if missing := wanted - contents.keys():
+        raise MachineError(f"the object {min(missing)} is not in the project's repository")
+    return changed, known, contents
 
 
 def _stages(fields: Sequence[bytes]) -> tuple[dict[str, list[tuple[int, Blob]]], int]:

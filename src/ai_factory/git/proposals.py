@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
@@ -22,6 +24,58 @@ class Proposed(NamedTuple):
     repository: str
     commit: str
     tree: str
+
+
+def keep(made: Proposed, folder: str, text: str) -> None:
+    """Keep a commit, and the text that goes with it, in a folder of ours, under the commit's name."""
+    packs = os.path.join(made.repository, "objects", "pack")
+    for name in os.listdir(packs):
+        _placed(os.path.join(folder, made.commit + os.path.splitext(name)[1]), os.path.join(packs, name))
+    draft = os.path.join(made.repository, "text")
+    with open(draft, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(text)
+    _placed(os.path.join(folder, f"{made.commit}.txt"), draft)  # the last: with it all is there
+
+
+def _placed(place: str, source: str) -> None:
+    """A copy that is there whole, or not at all."""
+    draft = f"{place}.{os.getpid()}.{threading.get_ident()}"
+    shutil.copyfile(source, draft)
+    os.replace(draft, place)
+
+
+class Kept(NamedTuple):
+    """A commit that was kept: the files of its pack, and the text that goes with it."""
+
+    packs: tuple[str, ...]
+    text: str
+
+
+def kept(folder: str, commit: str) -> Kept | None:
+    """What was kept of a commit; None where it was not."""
+    try:
+        with open(os.path.join(folder, f"{commit}.txt"), encoding="utf-8", errors="surrogateescape") as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        return None
+    return Kept(tuple(os.path.join(folder, f"{commit}.{kind}") for kind in ("pack", "idx")), text)
+
+
+@contextmanager
+def pushing(packs: Sequence[str], commit: str, repository: str) -> Iterator[str]:
+    """A repository that can push that commit, as long as the block lasts."""
+    with scratch(os.path.join(repository, "objects")) as place:
+        for source in packs:
+            name = f"pack-{commit}{os.path.splitext(source)[1]}"
+            shutil.copyfile(source, os.path.join(place, "objects", "pack", name))
+        yield place
+
+
+def forget_old(folder: str, before: float) -> None:
+    """Remove what was kept before that time (Unix time)."""
+    for entry in os.scandir(folder):
+        if entry.stat().st_mtime < before:
+            os.unlink(entry.path)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
@@ -17,13 +18,18 @@ from urllib.parse import unquote, urlsplit
 from ai_factory.errors import ForgeError, MachineError
 from ai_factory.git.mirror import access
 from ai_factory.git.process import finished, isolated, run, with_settings
-from ai_factory.workspace import find_repository, is_bare
+from ai_factory.git.scratch import scratch
+from ai_factory.workspace import UNUSABLE, find_repository, is_bare
 
 BRANCH, TAG = "refs/heads/", "refs/tags/"
 TREES = "blob:none"  # a filter: which files there are, without their content
 REASON = 300  # characters of what git says that are passed on
+REFERENCES = 64 * 1024 * 1024  # bytes of a file that names branches
 SMALL = "blob:limit=1m"  # a filter: what a template may have written, and no data
+PLAIN = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"  # the settings of a repository in the cache
+_FORM = "--format=%(objectname)%09%(refname)"  # of a branch, in the words of `ls-remote`
 _FAILURES = {  # what git says: of which kind the failure is, and what that means
+    r"fsck error|in packed object|gitmodules": ("policy", "what it holds is not to be trusted"),
     r"stale info|fetch first|non-fast-forward|cannot lock ref": ("conflict", "somebody else has pushed there"),
     r"hook declined|protected branch|GH006|GH013|pre-receive": ("policy", "a rule there forbids it"),
     r"Authentication failed|could not read |Permission denied|\b40[13]\b|access rights|not allowed": (
@@ -76,8 +82,9 @@ def local_repository(url: str) -> str:
 def heads(url: str, branches: Sequence[str], reach: Access = NO_ACCESS) -> Heads:
     """Ask a repository for its default branch and for branches (names, or patterns with `*`). Raises ForgeError."""
     here = local_repository(url)
-    told = _local_heads(here, branches) if here else _remote_heads(url, branches, reach)
-    rows = [line.split("\t") for line in told.splitlines()]
+    if here:
+        return _local_heads(here, branches)
+    rows = _rows(_remote_heads(url, branches, reach))
     default = next((row[0].removeprefix("ref: ") for row in rows if row[0].startswith("ref: ")), "")
     found = {row[1].removeprefix(BRANCH): row[0] for row in rows if row[1].startswith(BRANCH)}
     head = next((row[0] for row in rows if row[1:] == ["HEAD"] and not row[0].startswith("ref: ")), "")
@@ -85,20 +92,63 @@ def heads(url: str, branches: Sequence[str], reach: Access = NO_ACCESS) -> Heads
     return Heads(name, {**found, **({name: head} if head and name else {})})
 
 
+def _rows(told: str) -> list[list[str]]:
+    return [row for line in told.splitlines() if len(row := line.split("\t")) == 2]
+
+
 def _remote_heads(url: str, branches: Sequence[str], reach: Access) -> str:
     patterns = ["HEAD", *(BRANCH + name for name in branches)]
     return _asked(url, ["ls-remote", "--quiet", "--symref", "--", url, *patterns], "/", _environment(url, reach))
 
 
-def _local_heads(repository: str, branches: Sequence[str]) -> str:
-    """The same of a repository here, in the words of `ls-remote`."""
-    with open(os.path.join(repository, "HEAD"), encoding="utf-8", errors="replace") as stream:
-        head = stream.readline().strip()
+def _local_heads(repository: str, branches: Sequence[str]) -> Heads:
+    """The same of a repository here: read from its files, where they simply say it."""
+    head = _short_text(os.path.join(repository, "HEAD")).strip()
     name = head.removeprefix("ref: ") if head.startswith("ref: ") else ""
     patterns = [BRANCH + pattern for pattern in branches] + ([name] if name else [])
-    form = "--format=%(objectname)%09%(refname)"
-    rows = _asked(repository, ["for-each-ref", form, *patterns], repository, {"GIT_DIR": repository})
-    return (f"ref: {name}\tHEAD\n" if name else "") + rows
+    found = None if os.path.isdir(os.path.join(repository, "reftable")) else _in_files(repository, patterns)
+    if found is None:
+        told = _asked(repository, ["for-each-ref", _FORM, *patterns], repository, {"GIT_DIR": repository})
+        found = {name: identity for identity, name in _rows(told)}
+    return Heads(name.removeprefix(BRANCH), {key.removeprefix(BRANCH): one for key, one in sorted(found.items())})
+
+
+def _in_files(repository: str, patterns: Sequence[str]) -> dict[str, str] | None:
+    """The commits of those branches; None where one is not simply written down.
+
+    A process for each of a thousand repositories would take longer than all that is done with the answer.
+    """
+    loose = {name for pattern in patterns for name in _loose(repository, pattern)}
+    own = {name: _short_text(os.path.join(repository, name)).strip() for name in loose}
+    if not all(re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", identity) for identity in own.values()):
+        return None
+    packed = _short_text(os.path.join(repository, "packed-refs"))  # read after the others: git packs before it deletes
+    wanted = "|".join(re.escape(pattern).replace(r"\*", ".*") for pattern in patterns)
+    rows = re.findall(rf"^([0-9a-f]+) ({wanted})$", packed, re.MULTILINE) if wanted else []
+    return {name: identity for identity, name in rows} | own
+
+
+def _loose(repository: str, pattern: str) -> Iterator[str]:
+    """The names that have a file of their own and fit the pattern: a name, or `FOLDER/*`."""
+    if not pattern.endswith("/*"):
+        yield from [pattern] if os.path.lexists(os.path.join(repository, pattern)) else []
+        return
+    for here, _, names in os.walk(os.path.join(repository, pattern[:-2])):
+        yield from (os.path.relpath(os.path.join(here, name), repository) for name in names if name[-5:] != ".lock")
+
+
+def _short_text(place: str) -> str:
+    """The text of a file; empty where there is none. Raises ForgeError for what git would wait for, or may not read."""
+    try:
+        if not os.path.lexists(place):
+            return ""
+        if not os.path.isfile(place):
+            raise ForgeError(f"`{place}` is no regular file", "policy", "look at what somebody has put there")
+        with open(place, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read(REFERENCES)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ForgeError(f"cannot read `{place}`: {reason}", "permission", UNUSABLE) from None
 
 
 def tags(url: str, pattern: str, reach: Access = NO_ACCESS) -> dict[str, str]:
@@ -124,20 +174,16 @@ def fetch(
     command = ["fetch", "--quiet", "--refetch", *depth, f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
     command += ["--no-recurse-submodules", "--no-auto-maintenance", "--", url, *wanted]
     checked = [("fetch.fsckObjects", "true"), ("fetch.unpackLimit", "1")]
-    with _forgetting(os.path.join(repository, "config")):
-        _asked(url, command, repository, _environment(url, reach, checked))
-
-
-@contextmanager
-def _forgetting(config: str) -> Iterator[None]:
-    """Git writes down where it would bring what a filter left out: what is not there is not there."""
-    with open(config, "rb") as stream:
-        before = stream.read()
     try:
-        yield
+        _asked(url, command, repository, _environment(url, reach, checked))
     finally:
-        with open(config, "wb") as stream:
-            stream.write(before)
+        _make_plain(repository)
+
+
+def _make_plain(repository: str) -> None:
+    """Git notes in its settings where to fetch what is missing, and then ends where it may not: nothing stays noted."""
+    with open(os.path.join(repository, "config"), "wb") as stream:
+        stream.write(PLAIN)
 
 
 def push(url: str, repository: str, branch: str, commit: str, before: str, reach: Access = NO_ACCESS) -> None:
@@ -148,12 +194,45 @@ def push(url: str, repository: str, branch: str, commit: str, before: str, reach
     _asked(url, [*command, f"{commit}:{BRANCH}{branch}"], repository, _environment(url, reach))
 
 
+def may_place(here: str) -> bool:
+    """Whether a commit may be put into a bare repository of this machine without its own `receive-pack`.
+
+    Not where it has rules of its own: hooks, settings on what it receives, work trees, or settings from elsewhere.
+    """
+    if not here or not is_bare(here) or os.path.isdir(os.path.join(here, "worktrees")):
+        return False
+    hooks = os.path.join(here, "hooks")
+    names = os.listdir(hooks) if os.path.isdir(hooks) else []
+    settings = _short_text(os.path.join(here, "config")).lower()
+    return all(name.endswith(".sample") for name in names) and not re.search(_RULES, settings)
+
+
+_RULES = r"receive|transfer|hookspath|include|worktreeconfig|denynon"
+
+
+def place(here: str, packs: Sequence[str], branch: str, commit: str, before: str) -> None:
+    """Put the commit, whose objects those packs hold, on the branch, if that is where `before` says. Raises ForgeError.
+
+    The index of a pack comes last: with it git sees the pack.
+    """
+    folder = os.path.join(here, "objects", "pack")
+    try:
+        for source in sorted(packs, key=lambda name: name.endswith(".idx")):
+            target = os.path.join(folder, f"pack-{commit}{os.path.splitext(source)[1]}")
+            shutil.copyfile(source, f"{target}.tmp")
+            os.replace(f"{target}.tmp", target)
+    except OSError as error:
+        raise ForgeError(f"`{here}`: cannot write there: {(error.strerror or '').lower()}", "permission") from None
+    command = ["update-ref", "--create-reflog", f"{BRANCH}{branch}", commit, before or "0" * len(commit)]
+    _asked(here, command, here, {"GIT_DIR": here})
+
+
 def _receiver(here: str) -> list[str]:
     """A bare repository of this machine keeps its own rules, its hooks; in a person's clone nothing runs."""
     if not here:
         return []
     hooks = "GIT_CONFIG_COUNT=0 " if is_bare(here) else ""
-    return ["--receive-pack", f"{hooks}git-receive-pack"]
+    return ["--receive-pack", f"{hooks}git -c receive.autoGc=false receive-pack"]
 
 
 def _environment(url: str, reach: Access, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
@@ -200,5 +279,22 @@ def claimed(folder: str) -> Iterator[str]:
                 continue
             if not os.path.exists(os.path.join(place, "HEAD")):
                 run(["init", "--quiet", "--bare", "--template=", place], folder)
+            _make_plain(place)  # the worker before may have been killed
             yield place
             return
+
+
+def bundled(url: str, commit: str, place: str, reach: Access = NO_ACCESS) -> None:
+    """Write a git bundle of a commit and its history, in which it is the branch `frozen`. Raises ForgeError.
+
+    Nothing is written in the repository that it comes from.
+    """
+    here = local_repository(url)
+    reached = {} if here else _environment(url, reach, [("fetch.fsckObjects", "true")])
+    with scratch(os.path.join(here, "objects") if here else "") as repository:
+        if not here:
+            command = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--", url]
+            _asked(url, [*command, commit], repository, reached)
+        _asked(url, ["update-ref", f"{BRANCH}frozen", commit], repository, {})
+        _asked(url, ["symbolic-ref", "HEAD", f"{BRANCH}frozen"], repository, {})
+        _asked(url, ["bundle", "create", "--quiet", place, "HEAD", f"{BRANCH}frozen"], repository, {})

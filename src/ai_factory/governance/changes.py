@@ -50,6 +50,15 @@ class Effect(NamedTuple):
         return _requires(self.before) and not _requires(self.after)
 
 
+class Ground(NamedTuple):
+    """A duty behind a control that stands otherwise: what it is, where it is written, from when, whether it is law."""
+
+    requirement: str
+    cite: str
+    date: str
+    binds: bool
+
+
 def differences(old: Map, new: Map) -> list[Change]:
     """Every row that differs, by kind, in the order of the new map."""
     pairs = {
@@ -76,6 +85,14 @@ def effects(before: Applicability, after: Applicability) -> list[Effect]:
     names = [*after.controls, *(name for name in before.controls if name not in after.controls)]
     found = [_effect(name, before.controls.get(name), after.controls.get(name)) for name in names]
     return [effect for effect in found if effect.before != effect.after]
+
+
+def grounds(before: Applicability, after: Applicability, effect: Effect) -> tuple[Ground, ...]:
+    """The duties that ask for a control by the map in which it asks for more: the old one where it is lost."""
+    one, other = (before, after) if effect.lost else (after, before)
+    judged = one.controls.get(effect.name) or other.controls[effect.name]
+    rows = [(duty.requirement, duty.binds) for duty in judged.duties if duty.applies]
+    return tuple(Ground(row.id, row.cite, row.applies_from, binds) for row, binds in rows)
 
 
 def duty_effects(before: Applicability, after: Applicability) -> list[Effect]:

@@ -24,7 +24,7 @@ def record(found: Applicability, tiering: Tiering, map_as_of: str, facts: Facts)
             "inherent": found.tier,
             "points": dict(tiering.points),
             "floors": [
-                {"tier": one.floor.tier, "reason": one.floor.reason, "because": _reasons(one.because)}
+                {"tier": one.floor.tier, "reason": one.floor.reason, "because": reasons(one.because)}
                 for one in tiering.floors
             ],
         },
@@ -43,7 +43,7 @@ def _duty(duty: Duty) -> dict[str, Any]:
         "binding": row.instrument.binding,
         "applies_from": row.applies_from or None,
         "verified": row.verified,
-        "because": _reasons(duty.because),
+        "because": reasons(duty.because),
     }
 
 
@@ -53,7 +53,7 @@ def _control(judged: Judgement) -> dict[str, Any]:
         **{name: value for name, value in said.items() if value},
         "tier": judged.by_tier,
         "duties": [duty.requirement.id for duty in judged.duties if duty.applies],
-        "because": _reasons(judged.because),
+        "because": reasons(judged.because),
     }
 
 
@@ -93,10 +93,10 @@ def _clock(due: Applied[Clock]) -> dict[str, Any]:
         "cite": row.cite,
         "verified": row.verified,
         "applies_from": due.applies_from or None,
-        "because": _reasons(due.because),
+        "because": reasons(due.because),
     }
 
 
-def _reasons(leaves: Sequence[Leaf]) -> list[str]:
+def reasons(leaves: Sequence[Leaf]) -> list[str]:
     """Each test once, with what the fact is."""
     return list(dict.fromkeys(f"{leaf} ({leaf.fact}: {shown(leaf.actual) or 'none'})" for leaf in leaves))

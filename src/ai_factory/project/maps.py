@@ -14,11 +14,11 @@ from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.governance import changes, linting
 from ai_factory.governance import facts as facts_of
 from ai_factory.governance.approvals import SIGN_OFF
-from ai_factory.governance.changes import Change, Effect, differences
+from ai_factory.governance.changes import Change, Effect, Ground, differences
 from ai_factory.governance.checks import CHECKS
 from ai_factory.governance.reading import Map, file_of, opened
 from ai_factory.project.facts import Told, beneath, judged, map_in, map_of, recorded
-from ai_factory.project.opening import open_project
+from ai_factory.project.opening import Project, open_project
 from ai_factory.tree import Tree, under
 from ai_factory.workspace import Folder
 
@@ -30,7 +30,7 @@ class Impact(NamedTuple):
     """What a new map does to one project: its tier and what stands otherwise in it; or why that is not known.
 
     `unanswered` are questions of the new map, and of its screen, that the project has not answered; `contradictions`
-    what its answers cannot all say by the new map alone.
+    what its answers cannot all say by the new map alone; `grounds` the duties behind each control of `controls`.
     """
 
     path: str
@@ -44,6 +44,7 @@ class Impact(NamedTuple):
     roles: tuple[Effect, ...] = ()
     unanswered: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
+    grounds: Mapping[str, tuple[Ground, ...]] = {}
 
 
 class Flaw(NamedTuple):
@@ -124,30 +125,40 @@ def impact(new: str, paths: Sequence[str], as_of: str) -> list[Impact]:
 def _impact(new: Map, path: str, as_of: str) -> Impact:
     try:
         project = open_project(path)
-        old, told = map_of(project), recorded(project)
+        return impact_on(project, map_of(project), new, path, as_of)
     except FactoryError as error:
         return Impact(path, unknown=error.message)
+
+
+def impact_on(project: Project, old: Map, new: Map, name: str, as_of: str) -> Impact:
+    """What the new map does to a project that goes by that name, and has stood under the old one.
+
+    Raises ProjectError for facts that cannot be read.
+    """
+    told = recorded(project)
     asked = tuple(_unanswered(new, told))
     missing = {name for known in (old, new) for name in _problems(known, told.facts)}
     if missing:
         why = f"these facts are not answered as both maps ask: {', '.join(sorted(missing))}"
-        return Impact(path, unknown=why, unanswered=asked)
-    return _compared(old, new, told, path, as_of)._replace(unanswered=asked)
+        return Impact(name, unknown=why, unanswered=asked)
+    return _compared(old, new, told, name, as_of)._replace(unanswered=asked)
 
 
 def _compared(old: Map, new: Map, told: Told, path: str, as_of: str) -> Impact:
     facts = facts_of.facts(told.facts)
     before, after = judged(old, facts, as_of).found, judged(new, facts, as_of).found
+    found = changes.effects(before, after)
     return Impact(
         path,
         before.tier,
         after.tier,
-        tuple(changes.effects(before, after)),
+        tuple(found),
         tuple(changes.duty_effects(before, after)),
         clocks=tuple(changes.clock_effects(before, after)),
         retention=tuple(changes.retention_effects(before, after)),
         roles=tuple(changes.role_effects(old, new, before, after)),
         contradictions=tuple(changes.contradictions(old, new, facts)),
+        grounds={effect.name: changes.grounds(before, after, effect) for effect in found},
     )
 
 

@@ -6,7 +6,7 @@ git in a scratch repository; a conflict lives in the lock until a person has dec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +30,9 @@ from ai_factory.tree import File, Tree, digest
 
 if TYPE_CHECKING:  # at run time it comes with all of governance, which most syncs do not ask for
     from ai_factory.project.foreseen import Foreseen
+
+
+Render = Callable[[Recipe, Mapping[str, Any]], Target]
 
 
 class Sync(NamedTuple):
@@ -83,7 +86,9 @@ def prepare(project: Project, request: Request) -> Sync:
     return made
 
 
-def computed(seen: Seen, made: Recipe, request: Request) -> tuple[Sync, Mapping[str, File | None]]:
+def computed(
+    seen: Seen, made: Recipe, request: Request, render: Render = rendered
+) -> tuple[Sync, Mapping[str, File | None]]:
     """The sync of a project to what it wants of its factory, and the files of lock and target as its plan saw them.
 
     It asks nothing but what the moment shows. Raises ProjectError where an open conflict has to be resolved first.
@@ -100,7 +105,7 @@ def computed(seen: Seen, made: Recipe, request: Request) -> tuple[Sync, Mapping[
     else:
         past = declared(made, pending, project.lock.answers, answers)
         refusals.refuse_moving_open(project, past)
-        plan, looked_at = states.merged(seen, rendered(made, answers), known, past)
+        plan, looked_at = states.merged(seen, render(made, answers), known, past)
     plan = plan._replace(manual=evolve.manual(pending), notes=notes)
     wanted = _new_manifest(wished, wish, request, evolved)
     found = Sync(

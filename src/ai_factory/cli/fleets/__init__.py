@@ -1,1 +1,1 @@
-"""The commands below `ai-factory fleet`: a small file each, which loads what that command needs."""
+"""`ai-factory fleet`: one small file a command."""

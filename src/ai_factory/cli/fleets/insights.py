@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ai_factory.cli.console import show, talk, today
-from ai_factory.cli.fleets.looking import looked, refreshed
-from ai_factory.cli.fleets.options import FleetFile, Workers, registry
+from ai_factory.cli.fleets.asking import SOME_FAILED, registry_at
+from ai_factory.cli.fleets.looking import looked, sources
+from ai_factory.cli.fleets.options import DEFAULT, Fleet, Workers
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import FactoryError, UsageError
 
@@ -31,7 +32,7 @@ def insights(
     patch: Annotated[
         str, typer.Option("--patch", metavar="DIR", help="Write each proposal as a patch of the factory, if it is one.")
     ] = "",
-    fleet: FleetFile = "",
+    fleet: Fleet = DEFAULT,
     workers: Workers = 0,
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Tell it as Markdown.")] = False,
@@ -40,12 +41,12 @@ def insights(
     """Say what many teams changed in the same way, as proposals to the factory, and where projects drift most."""
     from ai_factory.report import insights as report
 
-    known, _ = registry(fleet)
+    known = registry_at(fleet)
     found = seen(known, workers, least)
     if patch:
         _write(patch, found.proposals)
     show(report.markdown(found) if markdown else report.text(found), report.data(found), as_json)
-    return 3 if found.unread else 0
+    return SOME_FAILED if found.unread else 0
 
 
 def seen(known: Registry, workers: int, least: int) -> Insights:
@@ -53,17 +54,17 @@ def seen(known: Registry, workers: int, least: int) -> Insights:
     from ai_factory.fleet.insights import edits
     from ai_factory.fleet.insights import insights as verb
 
-    sources = refreshed(known)
+    factories = sources(known)
     found = looked(known, partial(edits, today=today()), workers)
-    return verb(found.shown, found.unread, least, patches(sources))
+    return verb(found.shown, found.unread, least, patches(factories))
 
 
-def patches(sources: Sequence[Source]) -> Callable[[Proposal], Patch]:
+def patches(factories: Sequence[Source]) -> Callable[[Proposal], Patch]:
     """What makes of a proposal a patch of its factory, at the newest release, if the fleet takes from it."""
     from ai_factory.fleet.upstream import Patch
     from ai_factory.fleet.upstream import patch as of_template
 
-    trees: dict[str, Tree | str] = {one.url: _tree(one) for one in sources}
+    trees: dict[str, Tree | str] = {one.url: _tree(one) for one in factories}
 
     def made(one: Proposal) -> Patch:
         tree = trees.get(one.place.factory, "the fleet does not take from its factory")

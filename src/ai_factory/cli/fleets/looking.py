@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from ai_factory.cli.console import talk
+from ai_factory.cli.fleets.options import counted
 from ai_factory.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -26,42 +27,43 @@ Shown = TypeVar("Shown")
 def looked(known: Registry, look: Look[Shown], workers: int) -> Looked[Shown]:
     """Look at each project: what many have in common shows only where all are looked at."""
     from ai_factory.cli.bar import bar_on
-    from ai_factory.cli.fleets.hosts import Reaching
+    from ai_factory.fleet.hosts import Reaching
     from ai_factory.fleet.looking import looked as verb
-    from ai_factory.fleet.run import Where
 
-    width, bar = Where(workers=workers).width, bar_on(len(known.members))
-    return verb(known.members, look, Reaching(known.hosts), width, bar)
+    return verb(known.members, look, Reaching(known.hosts), counted(workers), bar_on(len(known.members)))
 
 
-def refreshed(known: Registry) -> Sequence[Source]:
+def sources(known: Registry) -> Sequence[Source]:
     """The factories of the fleet, as they are now; where one cannot be reached, as they were, which is said."""
     from ai_factory.fleet.apply import sources_of
-    from ai_factory.fleet.releases import refresh
+
+    return [_refreshed(source) for source in sources_of(known)]
+
+
+def _refreshed(source: Source) -> Source:
+    from ai_factory.fleet.releases import refreshed
     from ai_factory.report.plain import plain
 
-    sources = sources_of(known)
-    for source in sources:
-        try:
-            refresh(source)
-        except UnreachableError as error:
-            talk(f"the factory as it was before: {plain(error.message)}")
-    return sources
+    try:
+        return refreshed(source)
+    except UnreachableError as error:
+        talk(f"the factory as it was before: {plain(error.message)}")
+        return source
 
 
-def gathered(found: Sequence[Measured], unread: Sequence[Unread], sources: Sequence[Source], first: str) -> Measures:
+def gathered(found: Sequence[Measured], unread: Sequence[Unread], known: Sequence[Source], first: str) -> Measures:
     """The measures of projects that were looked at, of those stamped from an ISO date on, where one is given."""
     from ai_factory.fleet import laws, measures
 
     rows = measures.since(found, first)
-    leads = laws.leads(laws.read(sources), [(one.factory, one.story) for one in rows if not one.story.cut])
+    leads = laws.leads(laws.read(known), [(one.factory, one.story) for one in rows if not one.story.cut])
     return measures.Measures(tuple(rows), tuple(unread), tuple(leads), first)
 
 
-def moment(sources: Sequence[Source]) -> Moment:
+def moment(known: Sequence[Source]) -> Moment:
     """Now, and the releases that there are."""
     from ai_factory.fleet.ages import releases
     from ai_factory.fleet.measured import Moment
 
     now = int(time.time())
-    return Moment(now, time.strftime("%Y-%m-%d", time.localtime(now)), releases(sources))
+    return Moment(now, time.strftime("%Y-%m-%d", time.localtime(now)), releases(known))

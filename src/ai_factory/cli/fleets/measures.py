@@ -9,15 +9,16 @@ import typer
 
 from ai_factory.cli.assess import day
 from ai_factory.cli.console import show
-from ai_factory.cli.fleets.looking import Since, gathered, looked, moment, refreshed
-from ai_factory.cli.fleets.options import FleetFile, Workers, registry
+from ai_factory.cli.fleets.asking import SOME_FAILED, registry_at
+from ai_factory.cli.fleets.looking import Since, gathered, looked, moment, sources
+from ai_factory.cli.fleets.options import DEFAULT, Fleet, Workers
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
 
 def measures(
     since: Since = "",
-    fleet: FleetFile = "",
+    fleet: Fleet = DEFAULT,
     workers: Workers = 0,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table for a spreadsheet, a row a project.")] = False,
@@ -30,10 +31,10 @@ def measures(
 
     if as_json + as_csv + markdown > 1:
         raise UsageError("`--json`, `--csv` and `--markdown` exclude each other")
-    known, _ = registry(fleet)
-    first, sources = day(since) if since else "", refreshed(known)
-    seen = looked(known, partial(look, moment=moment(sources)), workers)
-    found = gathered(seen.shown, seen.unread, sources, first)
+    known = registry_at(fleet)
+    first, factories = day(since) if since else "", sources(known)
+    seen = looked(known, partial(look, moment=moment(factories)), workers)
+    found = gathered(seen.shown, seen.unread, factories, first)
     told = report.csv if as_csv else report.markdown if markdown else report.text
     show(told(found), report.data(found), as_json)
-    return 3 if found.unread else 0
+    return SOME_FAILED if found.unread else 0

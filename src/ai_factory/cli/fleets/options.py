@@ -1,27 +1,79 @@
-"""What the commands of a fleet have in common: its file, and where the work runs."""
+"""What the commands over a fleet have in common: its file, which of its projects are meant, how many work at once."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Annotated
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from ai_factory import formats
 from ai_factory.errors import UsageError
+from ai_factory.fleet.registry import FILE, Member, Registry
 
 if TYPE_CHECKING:
-    from ai_factory.fleet.registry import Registry
     from ai_factory.fleet.run import Shard, Where
 
-FleetFile = Annotated[
-    str, typer.Option("--fleet", metavar="FILE", help="The fleet (default: fleet.yaml, here or above).")
+Fleet = Annotated[str, typer.Option("--fleet", metavar="FILE", help="The fleet's file, found here or above.")]
+Rings = Annotated[list[str] | None, typer.Option("--ring", metavar="RING", help="Only these rings.")]
+Owners = Annotated[list[str] | None, typer.Option("--owner", metavar="OWNER", help="Only projects of these owners.")]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Only projects with all of these labels.")
 ]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="NUMBER", help="How many work at once (default: two a core, at most 8).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")]
 Executor = Annotated[str, typer.Option("--executor", metavar="threads|dask", help="Where the work runs.")]
-Scheduler = Annotated[
-    str, typer.Option("--scheduler", metavar="ADDRESS", help="With dask: the scheduler of a cluster.")
-]
-Workers = Annotated[int, typer.Option("--workers", min=0, max=256, help="How many at once (default: what fits).")]
+Scheduler = Annotated[str, typer.Option("--scheduler", metavar="ADDRESS", help="With dask: that of a cluster.")]
 Part = Annotated[str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts, for jobs side by side.")]
+DEFAULT = FILE
+MANY = 64  # workers: beyond that a machine waits for itself
+
+
+class Choice(NamedTuple):
+    """Which projects are meant; nothing given means all."""
+
+    rings: Sequence[str] = ()
+    owners: Sequence[str] = ()
+    labels: Mapping[str, str] = {}
+
+
+def chosen(fleet: Registry, choice: Choice) -> list[Member]:
+    """The projects that are meant. Raises UsageError where there are none, and for a ring that is none."""
+    known = {ring.name for ring in fleet.rings}
+    if unknown := [name for name in choice.rings if name not in known]:
+        raise UsageError(f"the fleet has no ring `{unknown[0]}`", f"it has {', '.join(sorted(known)) or 'none'}")
+    tests: list[Callable[[Member], bool]] = [
+        lambda one: not choice.rings or one.ring in choice.rings,
+        lambda one: not choice.owners or one.owner in choice.owners,
+        lambda one: choice.labels.items() <= one.labels.items(),
+    ]
+    found = [member for member in fleet.members if all(test(member) for test in tests)]
+    if not found:
+        what = "no project of the fleet is meant by these options" if fleet.members else "the fleet has no projects"
+        raise UsageError(
+            what, "`ai-factory fleet add URL` adds some" if not fleet.members else "leave some of them out"
+        )
+    return found
+
+
+def labelled(texts: Sequence[str] | None) -> dict[str, str]:
+    """The labels in `KEY=VALUE`. Raises UsageError for what is none."""
+    pairs = [text.partition("=") for text in texts or ()]
+    for key, sign, _ in pairs:
+        if not sign or not re.search(formats.NAME["pattern"], key):
+            raise UsageError(f"`{key}{sign}` is no label", "write it as `KEY=VALUE`, the key in small letters")
+    return {key: value for key, _, value in pairs}
+
+
+def counted(workers: int) -> int:
+    """How many work at once; 0 for as many as fit the machine. Raises UsageError for what is no such number."""
+    if not 0 <= workers <= MANY:
+        raise UsageError(f"{workers} cannot work at once", f"give a number from 1 to {MANY}")
+    return workers
 
 
 def where(executor: str, workers: int, scheduler: str) -> Where:
@@ -32,7 +84,7 @@ def where(executor: str, workers: int, scheduler: str) -> Where:
         raise UsageError(f"`--executor` knows {' and '.join(EXECUTORS)}, not `{executor}`")
     if scheduler and executor != DASK:
         raise UsageError("`--scheduler` goes with `--executor dask`")
-    return Where(executor, workers, scheduler)
+    return Where(executor, counted(workers), scheduler)
 
 
 def part(text: str) -> Shard:
@@ -40,40 +92,3 @@ def part(text: str) -> Shard:
     from ai_factory.fleet.run import WHOLE, shard
 
     return shard(text) if text else WHOLE
-
-
-def registry(place: str) -> tuple[Registry, str]:
-    """The fleet, and the folder that its file lies in. Raises UsageError."""
-    from ai_factory import cache
-    from ai_factory.fleet.registry import FILE, parse
-
-    found = place or _above(FILE)
-    folder = os.path.dirname(os.path.abspath(found))
-    return parse(_content(found), lambda name: _content(_inside(folder, name)), found, cache.document), folder
-
-
-def _above(name: str) -> str:
-    """The nearest file of that name, from here upwards."""
-    here = os.getcwd()
-    while not os.path.isfile(os.path.join(here, name)):
-        parent = os.path.dirname(here)
-        if parent == here:
-            raise UsageError(f"there is no `{name}` here or above", "`ai-factory fleet add URL` makes one")
-        here = parent
-    return os.path.relpath(os.path.join(here, name))
-
-
-def _inside(folder: str, name: str) -> str:
-    """The place of a file that the fleet includes: it lies beside or below it."""
-    place = os.path.realpath(os.path.join(folder, name))
-    if not place.startswith(os.path.realpath(folder) + os.sep):
-        raise UsageError(f"`include` names `{name}`, which does not lie beside the fleet")
-    return place
-
-
-def _content(place: str) -> bytes:
-    try:
-        with open(place, "rb") as stream:
-            return stream.read()
-    except OSError as error:
-        raise UsageError(f"cannot read `{place}`: {(error.strerror or str(error)).lower()}") from None

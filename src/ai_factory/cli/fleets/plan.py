@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ai_factory.cli.console import show, talk
-from ai_factory.cli.fleets.options import Executor, FleetFile, Part, Scheduler, Workers, part, registry, where
+from ai_factory.cli.fleets.options import DEFAULT, Executor, Fleet, Part, Scheduler, Workers, part, where
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ai_factory.fleet.plan import Plan
     from ai_factory.fleet.registry import Registry
     from ai_factory.fleet.run import Shard, Where
+
+KEPT_DAYS = 14  # for which what a plan has made is kept; afterwards it is made again
 
 
 def plan(
@@ -28,7 +30,7 @@ def plan(
     ring: Annotated[str, typer.Option("--ring", metavar="NAME", help="Only the projects of that ring.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=0, help="Only so many projects.")] = 0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Show it as Markdown.")] = False,
-    fleet: FleetFile = "",
+    fleet: Fleet = DEFAULT,
     shard: Part = "",
     executor: Executor = "threads",
     scheduler: Scheduler = "",
@@ -37,6 +39,7 @@ def plan(
     verbose: Verbose = False,
 ) -> int:
     """Say what an update would bring to each project; nothing is written there."""
+    from ai_factory.fleet.book import opened
     from ai_factory.report.rollouts import plan_data, plan_markdown, plan_text
 
     if shown:
@@ -44,7 +47,7 @@ def plan(
             raise UsageError("`--show` shows a plan that is there", "leave the other options out")
         found = read(shown)
     else:
-        known, _ = registry(fleet)
+        known = opened(fleet).fleet
         found = _made(known, to, ring, limit, part(shard), where(executor, workers, scheduler))
         if output:
             write(output, found)
@@ -55,29 +58,29 @@ def plan(
 
 
 def _made(known: Registry, to: str, ring: str, limit: int, shard: Shard, place: Where) -> Plan:
-    from ai_factory import __version__
+    from ai_factory import __version__, cache
     from ai_factory.cli.bar import bar_on
-    from ai_factory.cli.fleets import hosts
+    from ai_factory.fleet import hosts
     from ai_factory.fleet.apply import sources_of
-    from ai_factory.fleet.carry import Job
+    from ai_factory.fleet.carry import KEPT, Job
     from ai_factory.fleet.plan import Head, Plan
     from ai_factory.fleet.planning import entries
-    from ai_factory.fleet.releases import refresh
-    from ai_factory.report.plans import sync_markdown
+    from ai_factory.fleet.releases import refreshed
+    from ai_factory.git.proposals import forget_old
+    from ai_factory.report.proposals import proposal_markdown
 
-    sources = sources_of(known)
+    sources = tuple(refreshed(source) for source in sources_of(known))
     if not sources:
         raise UsageError("the fleet names no factory to take from", "write it under `factories` in fleet.yaml")
     if ring and ring not in {one.name for one in known.rings}:
         raise UsageError(f"the fleet has no ring `{ring}`")
-    for source in sources:
-        refresh(source)
+    forget_old(cache.folder(KEPT), time.time() - KEPT_DAYS * 24 * 60 * 60)
     members = [one for one in known.members if shard.holds(one.key) and ring in ("", one.ring)]
     jobs = [Job(member, sources, to, time.strftime("%Y-%m-%d")) for member in members[: limit or len(members)]]
     bar = bar_on(len(jobs))
     found = []
     for number, entry in enumerate(
-        entries(jobs, place, hosts.Reaching(known.hosts), sync_markdown, hosts.missing(known)), 1
+        entries(jobs, place, hosts.Reaching(known.hosts), proposal_markdown, hosts.missing(known)), 1
     ):
         found.append(entry)
         if bar:

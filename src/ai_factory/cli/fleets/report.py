@@ -10,8 +10,9 @@ import typer
 
 from ai_factory.cli.assess import day
 from ai_factory.cli.console import show, talk
-from ai_factory.cli.fleets.looking import Since, gathered, looked, moment, refreshed
-from ai_factory.cli.fleets.options import FleetFile, Workers, registry
+from ai_factory.cli.fleets.asking import SOME_FAILED, registry_at
+from ai_factory.cli.fleets.looking import Since, gathered, looked, moment, sources
+from ai_factory.cli.fleets.options import DEFAULT, Fleet, Workers
 from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
@@ -29,7 +30,7 @@ def report(
         str, typer.Option("--output", "-o", metavar="FILE.html|.md", help="Write it there (default: print Markdown).")
     ] = "",
     since: Since = "",
-    fleet: FleetFile = "",
+    fleet: Fleet = DEFAULT,
     workers: Workers = 0,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -41,13 +42,13 @@ def report(
     ending = os.path.splitext(output)[1].lower()
     if output and ending not in forms:
         raise UsageError(f"`--output {output}` is of no form that is known", "name it .html or .md")
-    known, _ = registry(fleet)
+    known = registry_at(fleet)
     found, unread = _page(known, since, workers)
     if output:
         _write(output, forms[ending](found))
     if as_json or not output:
         show(scaling.markdown(found), scaling.data(found), as_json)
-    return 3 if unread else 0
+    return SOME_FAILED if unread else 0
 
 
 def _page(known: Registry, since: str, workers: int) -> tuple[Page, bool]:
@@ -55,10 +56,10 @@ def _page(known: Registry, since: str, workers: int) -> tuple[Page, bool]:
     from ai_factory.fleet.insights import proposals
     from ai_factory.report.scaling import page
 
-    first, sources = day(since) if since else "", refreshed(known)
-    now = moment(sources)
+    first, factories = day(since) if since else "", sources(known)
+    now = moment(factories)
     seen = looked(known, partial(_both, moment=now), workers)
-    found = gathered([one for one, _ in seen.shown], seen.unread, sources, first)
+    found = gathered([one for one, _ in seen.shown], seen.unread, factories, first)
     return page(found, len(proposals(edits for _, edits in seen.shown)), now.today), bool(found.unread)
 
 

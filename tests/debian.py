@@ -1,4 +1,4 @@
-"""Prometheus' and Alertmanager's own programs, as `make tools` unpacks them, or as the machine has them."""
+"""Other people's servers and their tools, as `make tools` unpacks them, or as the machine has them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pytest
 
 from tests.shell import BIN
 
-UNPACKED = BIN.parent / "debian" / "usr" / "bin"
+UNPACKED = BIN.parent / "debian" / "usr"
 
 
 def tool(name: str) -> str:
     """The path of that program; without it the test is skipped, and says what would bring it."""
-    found = shutil.which(name, path=str(UNPACKED)) or shutil.which(name)
+    path = f"{UNPACKED}/bin:{UNPACKED}/sbin"
+    found = shutil.which(name, path=path) or shutil.which(name)
     if not found:
         pytest.skip(f"no {name} here: `make tools` unpacks it from Debian's packages where apt-get reaches a mirror")
     return found

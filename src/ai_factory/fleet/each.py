@@ -1,0 +1,74 @@
+"""One function over many projects, in threads: what it raises for one of them is that one's failure, and stops none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import NamedTuple, TypeVar
+
+from ai_factory.errors import FactoryError, ForgeError, MachineError, ProjectError, UnreachableError, unexpected
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+MOST = 8  # workers, where nobody asks for more: each is a git process most of the time
+
+
+class Failure(NamedTuple):
+    """Why nothing is known of a project: `kind` is one of `errors.FAILURES`, `rule` that which says so, if one does."""
+
+    kind: str
+    message: str
+    hint: str = ""
+    rule: str = ""
+
+
+def workers(asked: int = 0) -> int:
+    """How many work at once: as many as asked for, else two a core, and not too many."""
+    return asked or min(MOST, 2 * (os.cpu_count() or 1))
+
+
+def over(
+    items: Sequence[Item],
+    function: Callable[[Item], Found],
+    at_once: int = 0,
+    told: Callable[[int], None] | None = None,
+) -> list[Found | Failure]:
+    """What the function gives for each item, in their order, or why it gave nothing.
+
+    `told` hears how many are done. What is to be kept small is what the function returns.
+    """
+    found: list[Found | Failure] = [Failure("bug", "it was not looked at")] * len(items)
+    with ThreadPoolExecutor(workers(at_once)) as pool:
+        try:
+            waiting = {pool.submit(_guarded, function, item): number for number, item in enumerate(items)}
+            for done, future in enumerate(as_completed(waiting), 1):
+                found[waiting.pop(future)] = future.result()
+                if told:
+                    told(done)
+        except BaseException:  # interrupted: what has not begun is not begun
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found
+
+
+def _guarded(function: Callable[[Item], Found], item: Item) -> Found | Failure:
+    try:
+        return function(item)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict about another project
+        return failure(error)
+
+
+def failure(error: Exception) -> Failure:
+    """The error by its kind."""
+    if isinstance(error, FactoryError):
+        return Failure(_kind(error), error.message, error.hint, getattr(error, "rule", ""))
+    told = unexpected(error)
+    return Failure("bug", told.message, "run it for this project alone, and report what it says")
+
+
+def _kind(error: FactoryError) -> str:
+    if isinstance(error, ForgeError):
+        return error.failure
+    kinds = {UnreachableError: "transient", ProjectError: "policy", MachineError: "transient"}
+    return next((kind for one, kind in kinds.items() if isinstance(error, one)), "policy")

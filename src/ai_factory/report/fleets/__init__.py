@@ -1,0 +1,1 @@
+"""What commands over a fleet have found, in each format."""
