@@ -52,6 +52,12 @@ class ProjectError(FactoryError):
     kind = "project"
 
 
+class HoldError(ProjectError):
+    """The project is on hold: it is left alone, and shown."""
+
+    kind = "hold"
+
+
 class LockError(ProjectError):
     """Lock or base is missing, broken, edited or of another origin (rule AF005)."""
 

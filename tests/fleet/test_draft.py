@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_factory.errors import LockError, ProjectError
-from ai_factory.fleet.draft import HoldError
+from ai_factory.errors import HoldError, LockError, ProjectError
 from ai_factory.fleet.registry import Member
 from tests import kit
 from tests.fleet.drafts import bare, changed, drafted, edited, synced_by_hand

@@ -19,6 +19,9 @@ COMMANDS = {  # in the order of the help: a command, and the function in `cli/fl
     "incident": "incident:incident",
     "catalog": "catalog:catalog",
     "compare": "compare:compare",
+    "insights": "insights:insights",
+    "measures": "measures:measures",
+    "report": "report:report",
 }
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ai_factory import cache, git, versions
+from ai_factory.errors import HoldError
 from ai_factory.fleet import plan
-from ai_factory.fleet.draft import ON, Body, Draft, HoldError, drafted, held
+from ai_factory.fleet.draft import ON, Body, Draft, drafted, held
 from ai_factory.fleet.each import failure
 from ai_factory.fleet.plan import Entry
 from ai_factory.fleet.registry import Member

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ai_factory import git, lock
-from ai_factory.errors import ProjectError
+from ai_factory.errors import HoldError
 from ai_factory.fleet.registry import Member
 from ai_factory.fleet.releases import Source, packed, recipe_for, release_for, rendering, source_for
 from ai_factory.fleet.system import OURS, System
@@ -106,12 +106,6 @@ def _refuse_hold(wish: Manifest, member: Member, today: str) -> None:
 def held(hold: Mapping[str, str], today: str) -> bool:
     """Whether a hold counts on that day (ISO dates)."""
     return bool(hold) and today <= hold["until"]
-
-
-class HoldError(ProjectError):
-    """The project is on hold: it is left alone, and shown."""
-
-    kind = "hold"
 
 
 def _computed(system: System, project: Project, made: Recipe, today: str) -> Sync:

@@ -38,6 +38,7 @@ from ai_factory.git.reader import Commit, Reader, reading
 from ai_factory.git.references import commit_of, common_ancestor, files_in, tag_times
 from ai_factory.git.scratch import scratch, store
 from ai_factory.git.signatures import Signature, aside, signature, signer
+from ai_factory.git.timeline import Moment, Timeline, timeline
 from ai_factory.git.worktree import (
     UNKNOWN,
     Stage,
@@ -59,6 +60,7 @@ __all__ = [
     "Commit",
     "Committed",
     "Meeting",
+    "Moment",
     "Names",
     "Proposed",
     "Reader",
@@ -66,6 +68,7 @@ __all__ = [
     "Signature",
     "Stage",
     "Status",
+    "Timeline",
     "Version",
     "aside",
     "authors",
@@ -111,6 +114,7 @@ __all__ = [
     "still",
     "store",
     "tag_times",
+    "timeline",
     "unmerged",
     "update_mirror",
     "versions_of",

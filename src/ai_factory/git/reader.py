@@ -15,6 +15,7 @@ from ai_factory.tree import Blob
 
 TREE = "40000"
 _WHO = re.compile(r"^(author|committer) (.*>) (\d+) [-+]\d+$", re.MULTILINE)
+_TAGGER = re.compile(rb"^tagger .*> (\d+) [-+]\d+$", re.MULTILINE)
 BATCH = 400  # questions asked at once: as many fit into a pipe before anybody reads the answers
 ENTRIES = 1_000_000  # of one listing: a few objects can stand for billions of files
 BLOB = 64 * 1024 * 1024  # bytes of one file that is read
@@ -45,6 +46,15 @@ class Reader:
         if found is None or found[1] != b"commit":
             return None
         return _commit(found[0].decode(), found[2])
+
+    def tagged(self, name: str) -> int | None:
+        """When a tag (by the id of what it is) was made, in Unix time: of one without a date of its own, its commit."""
+        (found,) = self._asked([name])
+        own = _TAGGER.search(found[2].partition(b"\n\n")[0]) if found and found[1] == b"tag" else None
+        if own:
+            return int(own[1])
+        commit = self.commit(name)
+        return commit.time if commit else None
 
     def listing(self, tree: str, folder: str = "") -> dict[str, Blob]:
         """The files and submodules of a tree below that folder, by path below it. Raises MachineError for too many."""

@@ -21,7 +21,7 @@ from ai_factory.git.process import finished, isolated, run, with_settings
 from ai_factory.git.scratch import scratch
 from ai_factory.workspace import UNUSABLE, find_repository, is_bare
 
-BRANCH = "refs/heads/"
+BRANCH, TAG = "refs/heads/", "refs/tags/"
 TREES = "blob:none"  # a filter: which files there are, without their content
 PACKS = 150  # that a repository of the cache holds: each fetch leaves one or two
 REASON = 300  # characters of what git says that are passed on
@@ -152,12 +152,27 @@ def _short_text(place: str) -> str:
         raise ForgeError(f"cannot read `{place}`: {reason}", "permission", UNUSABLE) from None
 
 
-def fetch(url: str, repository: str, wanted: Sequence[str], only: str, reach: Access = NO_ACCESS) -> None:
+def tags(url: str, pattern: str, reach: Access = NO_ACCESS) -> dict[str, str]:
+    """The tags of a repository that match the pattern: the id of what each is, by its name. Raises ForgeError."""
+    here, wanted = local_repository(url), f"{TAG}{pattern}"
+    if here:
+        form = "--format=%(objectname)%09%(refname)"
+        told = _asked(here, ["for-each-ref", form, wanted], here, {"GIT_DIR": here})
+    else:
+        told = _asked(url, ["ls-remote", "--quiet", "--refs", "--", url, wanted], "/", _environment(url, reach))
+    rows = (line.partition("\t") for line in told.splitlines())
+    return {name.removeprefix(TAG): identity for identity, _, name in rows if name.startswith(TAG)}
+
+
+def fetch(
+    url: str, repository: str, wanted: Sequence[str], only: str, reach: Access = NO_ACCESS, *, deep: bool = False
+) -> None:
     """Bring commits (one deep, without what the filter `only` leaves out) or single objects, by id.
 
-    Raises ForgeError.
+    `deep` brings all that came before the commits as well. Raises ForgeError.
     """
-    command = ["fetch", "--quiet", "--refetch", "--depth=1", f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
+    depth = [] if deep else ["--depth=1"]
+    command = ["fetch", "--quiet", "--refetch", *depth, f"--filter={only}", "--no-tags", "--no-write-fetch-head"]
     command += ["--no-recurse-submodules", "--no-auto-maintenance", "--", url, *wanted]
     checked = [("fetch.fsckObjects", "true"), ("fetch.unpackLimit", "1")]
     try:
