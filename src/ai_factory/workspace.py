@@ -142,6 +142,32 @@ class Folder:
         except OSError as error:
             raise unusable(place, "read", error) from None
 
+    def head(self, path: str, size: int) -> bytes | None:
+        """The first bytes of the file at the path; None where there is no regular file."""
+        place = self._look(path)
+        try:
+            if place is None or not stat.S_ISREG(os.lstat(place).st_mode):
+                return None
+            descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                return os.read(descriptor, size)
+            finally:
+                os.close(descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise unusable(place or path, "read", error) from None
+
+    def names(self, folder: str = "") -> list[str]:
+        """What lies directly in the folder, sorted; nothing where there is none, or a link."""
+        if folder and not self.is_folder(folder):
+            return []
+        place = os.path.join(self.root, folder)
+        try:
+            return sorted(os.listdir(place))
+        except OSError as error:
+            raise unusable(place, "read", error) from None
+
     def read_all(self, paths: Iterable[str]) -> dict[str, File]:
         """The files at those paths that exist."""
         found = ((path, self.read(path)) for path in paths)

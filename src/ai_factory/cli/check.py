@@ -11,9 +11,10 @@ from ai_factory.check import Finding, Ground, compare, judged, located, verdict
 from ai_factory.cli import say
 from ai_factory.errors import FactoryError
 from ai_factory.lock import BASE, LOCK, PROJECT, WAIVERS, Lock, parse
-from ai_factory.newest import SKIPPED, bound_in, newer
+from ai_factory.newest import bound_in, newer
 from ai_factory.report import findings as report
 from ai_factory.report.findings import Checked
+from ai_factory.shadows import shadows, unexpected
 from ai_factory.tree import File, digest
 from ai_factory.workspace import Folder, find_project, keeps_modes
 
@@ -127,7 +128,7 @@ def _findings(folder: Folder, record: Lock, ground: Ground) -> list[Finding]:
     ours = folder.read_all(path for path in wanted if known[path].state != "local")
     archive, modes = folder.read(BASE), keeps_modes(folder.root)
     found = [*_base_finding(archive, record), *ground.findings]
-    edited = judged(ground, lambda lock: compare(lock, ours, _unexpected(folder, lock), modes))
+    edited = judged(ground, lambda lock: _compared(folder, lock, ours, modes))
     found += _located(edited, ours, archive, ground) if edited else []
     found += _behind(folder, record) if ground.behind is None else ground.behind
     waivers = folder.read(WAIVERS)
@@ -171,13 +172,9 @@ def _base_finding(file: File | None, record: Lock) -> list[Finding]:
     return [Finding("AF005", BASE, message, hint="bring both back with `git checkout -- .ai-factory`")]
 
 
-def _unexpected(folder: Folder, record: Lock) -> list[str]:
-    found = {path for managed in record.folders for path in folder.walk(managed)}
-    return sorted(
-        path
-        for path in found - record.paths.keys()
-        if SKIPPED.isdisjoint(path.split("/")) and not path.endswith((".pyc", ".incoming"))
-    )
+def _compared(folder: Folder, record: Lock, ours: Mapping[str, File], modes: bool) -> list[Finding]:
+    beside = unexpected(folder, record.folders, record.paths)
+    return compare(record, ours, beside, modes, shadows(folder, record.paths))
 
 
 def _waived(found: list[Finding], content: bytes, agreed: bytes | None) -> list[Finding]:
