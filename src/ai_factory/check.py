@@ -121,7 +121,7 @@ class Finding(NamedTuple):
 
     @property
     def overdue(self) -> bool:
-        """Whether the project is further behind than was allowed."""
+        """Whether the project is further behind than was allowed, or goes back to a version that was taken back."""
         return self.rule == "AF001" and self.weight == "error"
 
 

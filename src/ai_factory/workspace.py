@@ -319,12 +319,17 @@ def find_project(start: str) -> str:
     if not os.path.exists(here):
         raise FactoryError(f"there is no `{start}`")
     while True:
-        if os.path.lexists(os.path.join(here, LOCK)):
+        if is_project(here):
             return here
         parent = os.path.dirname(here)
         if parent == here:
             raise _no_project(start)
         here = parent
+
+
+def is_project(folder: str) -> bool:
+    """Whether the folder is the root of a project, be its lock sound or not."""
+    return os.path.lexists(os.path.join(folder, LOCK))
 
 
 def in_project(start: str) -> bool:
@@ -341,7 +346,7 @@ def _no_project(start: str) -> LockError:
         return LockError(f"`{start}/{LOCK}` is missing", f"bring it back with `git checkout -- {LOCK}`")
     return LockError(
         f"`{start}` is no project of ai-factory: there is no `{LOCK}` in it or above it",
-        "make one with `ai-factory new BLUEPRINT DEST`",
+        "make one with `ai-factory new BLUEPRINT DEST`; where one was, `git log -- .ai-factory` says what became of it",
     )
 
 
