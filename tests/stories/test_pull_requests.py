@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ai_factory.report.formats import FORMATS
 from tests.kit import cli, commit, git, put, small_project
 
 AUDIT = "src/small_thing/controls/audit.py"
@@ -122,7 +123,31 @@ def test_a_record_that_a_branch_deletes_is_brought_back_from_the_reference(here:
 
 def test_an_empty_path_is_none(here: Path) -> None:
     result = cli("check", "", cwd=here)
-    assert (result.code, result.err.splitlines()[0]) == (2, "error: a path or an option is empty")
+    assert (result.code, result.err.splitlines()[0]) == (2, "error: a path is empty")
+
+
+EMPTY = ("--format", "--against", "--factory", "--baseline", "--write-baseline", "--fail-on")
+
+
+@pytest.mark.parametrize("option", EMPTY)
+def test_an_option_without_its_value_is_refused(option: str, here: Path) -> None:
+    """A job has not set the variable: to leave the option out would be another question."""
+    put(here, {AUDIT: EVIL})
+    for arguments in ((option, ""), (f"{option}=",)):
+        result = cli("check", *arguments, cwd=here)
+        assert (result.code, result.out) == (2, "")
+        assert result.err.splitlines()[0] == f"error: `{option}` is empty"
+    assert [cli("check", option, "", cwd=here).code for option in ("--output", "--max-behind")] == [2, 2]
+    assert cli("check", "--fail-on", " , ", cwd=here).code == 2
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_password_is_never_told(name: str, here: Path) -> None:
+    """Nor written to a file."""
+    address = "https://user:s3cret@example.org/x.git"
+    result = cli("check", "--factory", address, "--format", name, "--output", "sarif=out.sarif", cwd=here)
+    assert (result.code, "s3cret" in result.out + result.err, (here / "out.sarif").exists()) == (2, False, False)
+    assert "holds a name or a password" in result.out + result.err
 
 
 # ---- versions ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ai_factory.check import Finding, Ground, compare, judged, located, verdict
 from ai_factory.cli import say
-from ai_factory.errors import FactoryError, LockError, UsageError
+from ai_factory.errors import FactoryError, LockError
 from ai_factory.lock import BASE, LOCK, PROJECT, WAIVERS, Lock, parse
 from ai_factory.newest import bound_in, newer
 from ai_factory.report import findings as report
@@ -42,9 +42,7 @@ class Options(NamedTuple):
 def options(arguments: Sequence[str]) -> Options:
     """The arguments as a value; the usual ones are read without argparse. Raises UsageError."""
     paths = [one for one in arguments if one != "--json"]
-    if "" in paths:
-        raise UsageError("a path or an option is empty", "leave it out, or say which")
-    if not any(one.startswith("-") for one in paths):
+    if not any(one.startswith("-") or not one for one in paths):
         return Options(paths or ["."], "json" if "--json" in arguments else "", (), ("drift", "conflict"))
     from ai_factory.cli.check_options import baseline, more, parser
     from ai_factory.cli.output import asked
@@ -81,7 +79,7 @@ class Results(NamedTuple):
 
 def _results(wanted: Options) -> Results:
     projects = _looked_at(wanted)
-    notes = tuple(note for project in projects for note in _told_by(project, len(projects) > 1))
+    notes = tuple(dict.fromkeys(note for project in projects for note in _told_by(project, len(projects) > 1)))
     if wanted.baseline:
         from ai_factory.cli.baseline import applied
 

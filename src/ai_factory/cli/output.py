@@ -7,13 +7,14 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from ai_factory.cli import say
-from ai_factory.cli.replacing import refuse
+from ai_factory.cli.replacing import Writing, refuse
 from ai_factory.errors import FactoryError, MachineError, UsageError, unexpected
 from ai_factory.report.findings import Checked
-from ai_factory.report.formats import FORMATS, Own, document, failed
+from ai_factory.report.formats import FORMATS, Own, document, failed, is_ours
 from ai_factory.report.plain import error_text
 from ai_factory.report.rows import Report
 from ai_factory.tree import File
@@ -42,7 +43,7 @@ def asked(name: str, outputs: Sequence[str]) -> Asked:
     if twice := [place for place in places if places.count(place) > 1]:
         raise UsageError(f"two outputs go to `{twice[0]}`", "give each a file of its own")
     for kind, place in files:
-        refuse(kind, place)
+        refuse(place, Writing(f"--output {kind}=", f"earlier report in `{kind}`", partial(is_ours, kind)))
     return Asked(name, tuple(files))
 
 
@@ -104,7 +105,7 @@ def write_file(place: str, text: str) -> FactoryError | None:
     folder, name = os.path.split(place)
     try:
         if os.path.lexists(place) and not stat.S_ISREG(os.lstat(place).st_mode):
-            return MachineError(f"cannot write `{place}`: it is no regular file", "name another file after `--output`")
+            return MachineError(f"cannot write `{place}`: it is no regular file", "name another file")
         Folder(folder or ".").write(name, File(f"{text}\n".encode("utf-8", "backslashreplace")))
     except FactoryError as error:
         return error
