@@ -16,6 +16,7 @@ from ai_factory.workspace import Folder
 
 RELEASES = "releases.yaml"
 SIZE_LIMIT = 1024 * 1024  # bytes of that file
+PATIENCE = 60  # seconds for a host to bring what is new: a job that waits longer is ended without a word
 DAY = 24 * 60 * 60
 MENDS = "`ai-factory sync --plan` shows what it brings"
 WORDS = {"yanked": "was taken back", "security": "has a security flaw"}
@@ -49,7 +50,7 @@ class Distance(NamedTuple):
 def refresh(origin: Origin) -> None:
     """Bring the copy of the factory up to date. Raises UnreachableError when it cannot be reached."""
     if is_remote(origin.url) and origin.kind == "git":
-        git.update_mirror(origin.url, mirror_of(origin.url))
+        git.update_mirror(origin.url, mirror_of(origin.url), PATIENCE)
     elif origin.kind != "embedded" and not os.path.isdir(origin.url):
         raise UnreachableError(f"there is no factory at `{origin.url}`", "bring the folder back, or move the project")
 
