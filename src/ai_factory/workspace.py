@@ -327,6 +327,18 @@ def find_project(start: str) -> str:
         here = parent
 
 
+def link_within(path: str) -> str:
+    """The link over which a path leads within a repository; empty where none does, or outside of one."""
+    here, found = os.path.abspath(path), ""
+    while (parent := os.path.dirname(here)) != here:
+        if os.path.islink(here):
+            found = here
+        elif os.path.lexists(os.path.join(here, ".git")):
+            return found
+        here = parent
+    return ""
+
+
 def is_project(folder: str) -> bool:
     """Whether the folder is the root of a project, be its lock sound or not."""
     return os.path.lexists(os.path.join(folder, LOCK))

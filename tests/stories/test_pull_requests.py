@@ -103,6 +103,20 @@ def test_nor_when_the_branch_brings_the_project_above_it(here: Path, tmp_path: P
         assert [row[1:3] for row in told(top / folder, *VERIFIED)] == [("AF005", LOCK)]
 
 
+def test_nor_by_that_which_a_link_leads_to(top: Path) -> None:
+    """A link is another project under the name of one; the repository itself may lie behind one."""
+    git(top, "mv", "services", "moved")
+    (top / "services").mkdir()
+    (top / "services/limits").symlink_to("../moved/limits")
+    commit(top)
+    ((_, rule, path, message),) = told(top, "services/limits", *VERIFIED)
+    said = "`services/limits` leads over a link, `services/limits`, to another project"
+    assert (rule, path, message) == ("AF005", LOCK, said)
+    assert hint(top, "services/limits") == "name the project: `ai-factory check moved/limits`"
+    (top.parent / "elsewhere").symlink_to(top)
+    assert told(top.parent, "elsewhere", "elsewhere/moved/limits") == []
+
+
 @pytest.mark.parametrize("name", ["src", "src/small_thing", "pyproject.toml", "{here}/src"])
 def test_a_path_that_is_named_is_the_root_of_a_project(name: str, here: Path) -> None:
     """A person within one need not know where it begins: that is `.`, or nothing."""

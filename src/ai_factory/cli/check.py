@@ -16,7 +16,7 @@ from ai_factory.report import findings as report
 from ai_factory.report.findings import Checked
 from ai_factory.shadows import shadows, unexpected
 from ai_factory.tree import File, digest, word
-from ai_factory.workspace import Folder, find_project, keeps_modes
+from ai_factory.workspace import Folder, find_project, keeps_modes, link_within
 
 if TYPE_CHECKING:  # the usual check is not asked for more than the files and their lock
     from ai_factory.cli.baseline import Wanted
@@ -122,19 +122,26 @@ def checked(path: str, more: Asked | None = None) -> Checked:
 
 
 def _root(path: str, against: str) -> str:
-    """The root of the project at the path. Raises LockError where one is named, and lies above that path alone."""
+    """The root of the project at the path. Raises LockError where one is named that is not there."""
     if against:
         from ai_factory.project.reference import refuse_lost
 
         refuse_lost(path, against)
     root = find_project(path)
-    if os.path.normpath(path) != "." and not os.path.samefile(path, root):
-        above = os.path.relpath(root)
-        raise LockError(
-            f"`{path}` is no project: there is no `{LOCK}` in it, and that of `{above}` says nothing of it alone",
-            f"name the project: `ai-factory check {word(above)}`",
-        )
+    if os.path.normpath(path) != ".":
+        _refuse_other(path, root)
     return root
+
+
+def _refuse_other(path: str, root: str) -> None:
+    """Raise LockError where the project at `root` is another than the one that was named."""
+    hint = f"name the project: `ai-factory check {word(os.path.relpath(root))}`"
+    if link := link_within(path):
+        raise LockError(f"`{path}` leads over a link, `{os.path.relpath(link)}`, to another project", hint)
+    if not os.path.samefile(path, root):
+        above = os.path.relpath(root)
+        message = f"`{path}` is no project: there is no `{LOCK}` in it, and that of `{above}` says nothing of it alone"
+        raise LockError(message, hint)
 
 
 def _ground(folder: Folder, record: Lock, more: Asked) -> Ground:
