@@ -179,6 +179,14 @@ def test_what_is_no_json_is_refused(content: bytes, reason: str) -> None:
     assert refusal(lambda: lock.parse(content)).message == f"`.ai-factory/lock.json` is broken: {reason}"
 
 
+def test_a_lock_that_could_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(lock.write(LOCK))
+    monkeypatch.setattr(lock, "SIZE_LIMIT", size)
+    assert lock.parse(lock.write(LOCK)).answers == LOCK.answers
+    monkeypatch.setattr(lock, "SIZE_LIMIT", size - 1)
+    assert refusal(lambda: lock.write(LOCK)).message == f"the lock would be larger than {size - 1} bytes"
+
+
 def test_merge_markers_are_named() -> None:
     error = refusal(lambda: lock.parse(b"{\n<<<<<<< yours\n}", "here"))
     assert (type(error), error.message) == (LockError, "`here` holds merge markers: two branches both synced")

@@ -10,7 +10,7 @@ from ai_factory.check import Finding, Waiver
 from ai_factory.errors import UsageError
 from ai_factory.report import github, gitlab, markdown, sarif
 from ai_factory.report.findings import Checked
-from ai_factory.report.formats import FORMATS, Own, document, failed
+from ai_factory.report.formats import FORMATS, Own, document, failed, is_ours
 from ai_factory.report.rows import Report, ranked
 from tests import valid
 
@@ -64,8 +64,73 @@ def test_an_annotation_says_all_there_is() -> None:
     )
 
 
-def test_nothing_found_is_no_annotation() -> None:
-    assert github.document(report(code=0)._replace(notes=("a note",))) == ""
+def test_a_note_is_a_notice_where_nothing_else_is_found() -> None:
+    assert github.document(report(code=0)) == ""
+    assert github.document(report(code=0)._replace(notes=("a note",))) == "::notice title=ai-factory::a note"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_tells_a_note_once(name: str) -> None:
+    """However many projects and findings there are; a code host has a place of its own for it."""
+    several = Report("check", (Checked("a", "1", ()), Checked("b", "1", (WHOLE, WHOLE))), 1, notes=("a note",))
+    text = document(name, several, Own())
+    assert text.count("a note") == 1
+    if name in ("github", "gitlab"):
+        assert valid.notes(name, text) == 1
+
+
+@pytest.mark.parametrize("name", ["markdown", "gitlab", "github"])
+@pytest.mark.parametrize("size", [20, 5000])
+def test_notes_leave_room_and_are_counted(name: str, size: int) -> None:
+    """A baseline can be healed of thousands of findings at once; and findings are told all the same."""
+    notes = tuple(f"{number} {'x' * size}" for number in range(2000))
+    text = document(name, report(*many("AF002", 300))._replace(notes=notes), Own())
+    assert len(valid.read(name, text)) == {"markdown": 300, "gitlab": 300, "github": 10}[name]
+    limit = {"markdown": markdown.COMMENT, "gitlab": (300 + gitlab.NOTES) * 1000 + 100 * size, "github": 100_000}[name]
+    assert len(text.encode()) <= limit
+    assert "more notes not " in text
+
+
+def test_errors_leave_room_too() -> None:
+    errors = tuple(UsageError("x" * 5000) for _ in range(50))
+    text = markdown.document(report(*many("AF002", 30))._replace(errors=errors))
+    assert (len(text.encode()) <= markdown.COMMENT, len(valid.read("markdown", text))) == (True, 30)
+    assert "48 more errors not shown here: this page holds no more." in text.splitlines()
+
+
+THEIRS = {  # what people have written, and looks a little like a report
+    "text": [
+        "we had\n3 projects: limits, fraud and cards\nlast year\n",
+        "error: to err is human\n",
+        "gate passed: tier\n",
+        "2 projects: 1 error; failed\nso we wrote:\n",
+    ],
+    "json": ['{"schema": "ai-factory/baseline/1", "findings": []}', '{"schema": "ai-factory/assessment/1"}'],
+    "jsonl": ['{"type": "error", "line": 1}\n', '{"type": "summary", "schema": "other"}\n'],
+    "sarif": ['{"$schema": "https://x/sarif.json", "runs": [{"tool": {"driver": {"name": "other"}}}]}'],
+    "github": ["::error file=a.py,line=1::no\n", "::notice ::x\n"],
+    "gitlab": ['[{"type": "issue", "check_name": "error", "location": {"path": "a.py"}}]', "[1]"],
+    "junit": ['<?xml version="1.0"?>\n<testsuites name="pytest tests">'],
+    "markdown": ["### ai-factory roadmap\n", "# notes\n### ai-factory check: passed\n"],
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_people_write_is_no_report_of_ours(name: str) -> None:
+    assert [text for text in THEIRS[name] if is_ours(name, text)] == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_report_is_known_again(name: str) -> None:
+    """With findings or without, with notes, and where there was no result."""
+    error = UsageError("no `x`", "try `z`")
+    several = (
+        *(report(*(Finding(rule, "p", "m") for rule in ("AF002", "AF005", "AF011")), code=code) for code in (0, 1, 2)),
+        report(code=0)._replace(notes=("a note",)),
+        report(WHOLE)._replace(projects=(Checked("a", "1", ()), Checked("b", "1", (WHOLE,)))),
+        *(failed(command, error) for command in ("check", "gate")),
+    )
+    assert [document(name, one, Own()) for one in several if not is_ours(name, document(name, one, Own()))] == []
 
 
 def test_a_log_holds_no_more_results_than_github_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 SCHEMAS = Path(__file__).parent / "schemas"
 COMMAND = re.compile(r"::(error|warning|notice) ([^\n]*?)::([^\n]*)")
 ESCAPES = {"%25": "%", "%0D": "\r", "%0A": "\n", "%3A": ":", "%2C": ","}
+NOTE = "note"  # what is about no file, and no finding
 OUTCOMES = ("failure", "error", "skipped", "system-out")
 
 
@@ -33,7 +34,12 @@ class Told(NamedTuple):
 
 def read(name: str, text: str) -> list[Told]:
     """The findings of a document. Fails where it is not valid."""
-    return list(READERS[name](text))
+    return [one for one in READERS[name](text) if one.rule != NOTE]
+
+
+def notes(name: str, text: str) -> int:
+    """How many notes a document of a code host holds, each in a place of its own."""
+    return sum(one.rule == NOTE for one in READERS[name](text))
 
 
 def schema(name: str) -> Any:
@@ -88,7 +94,8 @@ def _github(text: str) -> Iterator[Told]:
             values = {
                 key: re.sub("%(?:25|0D|0A|3A|2C)", lambda one: ESCAPES[one[0]], part) for key, part in named.items()
             }
-            rule = values["title"].partition(" ")[0] if "file" in values else "error"
+            whole = NOTE if found[1] == "notice" else "error"
+            rule = values["title"].partition(" ")[0] if "file" in values else whole
             yield Told(rule, values.get("file", ""), found[1], int(values.get("line", "0")))
         else:
             assert not line.lstrip().startswith("::"), line

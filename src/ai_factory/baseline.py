@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ai_factory import catalog, documents, formats
+from ai_factory import catalog, formats
 from ai_factory.check import Finding
-from ai_factory.errors import UsageError
+from ai_factory.errors import ProjectError, UsageError
 
 RULES = ("AF002", "AF003", "AF004", "AF011")  # what a file can be born with; the rest is no matter of a baseline
+
+LIMIT = 8 * 1024 * 1024  # bytes: some thirty thousand findings
 
 
 class Known(NamedTuple):
@@ -24,16 +27,32 @@ class Known(NamedTuple):
 
 def parse(content: bytes, where: str) -> list[Known]:
     """Read a baseline. Raises UsageError with file and line."""
-    data = documents.load(content, where, UsageError)
+    if len(content) > LIMIT:
+        raise UsageError(f"`{where}` is larger than {LIMIT} bytes")
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"`{where}` line {getattr(error, 'lineno', 1)} is not JSON") from None
     catalog.validate(data, formats.BASELINE, content, where, UsageError)
     return [Known(**row) for row in data["findings"]]
 
 
 def write(rows: Sequence[Known]) -> str:
-    """The baseline, sorted, one finding a line."""
+    """The baseline, sorted, one finding a line. Raises ProjectError for more than can be read again."""
     lines = ",\n".join(f"    {json.dumps(row._asdict(), sort_keys=True)}" for row in sorted(rows, key=_order))
     body = f"[\n{lines}\n  ]" if lines else "[]"
-    return f'{{\n  "schema": "{formats.BASELINE_SCHEMA}",\n  "findings": {body}\n}}'
+    text = f'{{\n  "schema": "{formats.BASELINE_SCHEMA}",\n  "findings": {body}\n}}'
+    if len(text) >= LIMIT:
+        raise ProjectError(
+            f"{len(rows)} findings are more than a baseline of {LIMIT} bytes holds",
+            "mend some first, or write one for each project",
+        )
+    return text
+
+
+def is_ours(text: str) -> bool:
+    """Whether a text is an earlier baseline."""
+    return re.match(rf'\{{\s*"schema": "{formats.BASELINE_SCHEMA}",\s*"findings": \[', text) is not None
 
 
 def _order(row: Known) -> tuple[str, str, str]:

@@ -190,9 +190,10 @@ def validate(data: Any, schema: formats.Schema, content: bytes, where: str, erro
     """Raise `error` with file and line for each place in which the document differs from its format."""
     found = list(islice(formats.problems(data, schema), PROBLEM_LIMIT))
     if found:
-        numbers = documents.lines_of(content, [problem.place for problem in found])
+        whole = len(content) <= documents.SIZE_LIMIT  # of more, counting lines would take too long
+        numbers = documents.lines_of(content, [problem.place for problem in found]) if whole else [0] * len(found)
         lines = tuple(
-            f"`{where}` line {number}: {_place(problem)}{problem.message}"
+            f"`{where}`{f' line {number}' if number else ''}: {_place(problem)}{problem.message}"
             for problem, number in zip(found, numbers, strict=True)
         )
         raise error(lines[0], details=lines[1:])

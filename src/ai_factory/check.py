@@ -5,9 +5,10 @@ Pure: what it compares is handed to it. What each rule means stands in RULES.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import NamedTuple
 
+from ai_factory.beside import Shadow, is_read_by_itself
 from ai_factory.lock import Entry, Lock
 from ai_factory.markers import first_marked_line, has_markers
 from ai_factory.tree import File, blob_id, is_binary, normalized, word
@@ -120,7 +121,7 @@ class Finding(NamedTuple):
 
     @property
     def overdue(self) -> bool:
-        """Whether the project is further behind than was allowed."""
+        """Whether the project is further behind than was allowed, or goes back to a version that was taken back."""
         return self.rule == "AF001" and self.weight == "error"
 
 
@@ -149,10 +150,17 @@ def judged(ground: Ground, compared: Callable[[Lock], list[Finding]]) -> list[Fi
     return [finding for finding in found if (finding.rule, finding.path) in other]
 
 
-def compare(lock: Lock, ours: Mapping[str, File], unexpected: Iterable[str] = (), modes: bool = True) -> list[Finding]:
+def compare(
+    lock: Lock,
+    ours: Mapping[str, File],
+    unexpected: Iterable[str] = (),
+    modes: bool = True,
+    shadows: Iterable[Shadow] = (),
+) -> list[Finding]:
     """The findings of AF002, AF003, AF004 and AF011, sorted by path.
 
     `ours` holds the files of the lock's paths that exist; `modes` is false where the executable bit means nothing.
+    `unexpected` and `shadows` are what lies beside them.
     """
     found = [
         finding
@@ -160,10 +168,8 @@ def compare(lock: Lock, ours: Mapping[str, File], unexpected: Iterable[str] = ()
         for judge in (_open, _marked, _missing, _edited)
         for finding in judge(path, entry, ours.get(path), modes)
     ]
-    found += [
-        Finding("AF011", path, "is in a folder where every file is the factory's", hint="move it elsewhere")
-        for path in unexpected
-    ]
+    found += [_shadowed(shadow, lock.paths[shadow.path]) for shadow in shadows]
+    found += [_unexpected(path, lock.paths) for path in unexpected]
     return sorted(found, key=lambda finding: (finding.path, finding.rule))
 
 
@@ -205,6 +211,19 @@ def _edited(path: str, entry: Entry, file: File | None, modes: bool) -> list[Fin
     return [Finding("AF002", path, message, entry.component, entry.controls, _restore(path))]
 
 
+def _shadowed(shadow: Shadow, entry: Entry) -> Finding:
+    what = f"its bytecode `{shadow.other}` is taken unread" if shadow.unread else f"it is shadowed by `{shadow.other}`"
+    hint = f"remove what runs in its place: `rm {word(shadow.other)}`"
+    return Finding("AF002", shadow.path, f"is not what runs: {what}", entry.component, entry.controls, hint)
+
+
+def _unexpected(path: str, paths: Collection[str]) -> Finding:
+    why, weight = "is in a folder where every file is the factory's", ""
+    if is_read_by_itself(path, paths):
+        why, weight = f"{why}, and is read by itself: the files there do something else then", "error"
+    return Finding("AF011", path, why, hint="move it elsewhere", weight=weight)
+
+
 def _restore(path: str) -> str:
     return f"`ai-factory restore {word(path)}` puts it back, `ai-factory diff {word(path)}` shows what differs"
 
@@ -243,6 +262,6 @@ def verdict(findings: Iterable[Finding], fail_on: Iterable[str]) -> int:
 
 def fails(finding: Finding, fail_on: Container[str]) -> bool:
     """Whether the finding is one to fail on: no one that is known, and too far behind where a limit was set."""
-    group = RULES[finding.rule].group
+    group = RULES[finding.rule].group if finding.level != "error" or finding.rule != "AF011" else "drift"
     asked = group in fail_on or ("any" in fail_on and group != "") or finding.overdue
     return "never" not in fail_on and asked and finding.weight != "note"

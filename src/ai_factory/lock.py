@@ -79,7 +79,10 @@ class Lock(NamedTuple):
 
 
 def write(lock: Lock) -> bytes:
-    """The lock as sorted JSON with one path a line, so that merges and diffs stay readable."""
+    """The lock as sorted JSON with one path a line, so that merges and diffs stay readable.
+
+    Raises LockError for more than can be read again.
+    """
     head = {
         "schema": SCHEMA,
         "factory": lock.factory._asdict(),
@@ -95,7 +98,12 @@ def write(lock: Lock) -> bytes:
     rows = ",\n".join(f"    {_compact(path)}: {_compact(_row(entry))}" for path, entry in sorted(lock.paths.items()))
     body = f"{{\n{rows}\n  }}" if rows else "{}"
     # quotes within a text are escaped: what is found is the key
-    return (top.replace('"paths": null', f'"paths": {body}', 1) + "\n").encode("utf-8", "surrogatepass")
+    content = (top.replace('"paths": null', f'"paths": {body}', 1) + "\n").encode("utf-8", "surrogatepass")
+    if len(content) > SIZE_LIMIT:
+        raise LockError(
+            f"the lock would be larger than {SIZE_LIMIT} bytes", "shorten the answers, or stamp fewer files"
+        )
+    return content
 
 
 def _compact(value: object) -> str:

@@ -12,6 +12,10 @@ from ai_factory.tree import tree_id
 from ai_factory.workspace import Folder, find_repository, is_bare
 
 PARTS = ("templates", "blueprints", "controls")  # what makes a factory
+_VERSIONS = rb"[\w.,*+!<>=~ -]+?"  # what a bound is made of; unquoted it begins with no sign of YAML's own
+_PLAIN_BOUND = re.compile(
+    rb"^version: +(?:'(%b)'|\"(%b)\"|([<=~\d]%b))[ \t]*(?:#.*)?\r?$" % (_VERSIONS, _VERSIONS, _VERSIONS), re.MULTILINE
+)
 SKIPPED = frozenset({"__pycache__", ".DS_Store", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 
 
@@ -30,9 +34,18 @@ def newer(origin: Origin, bound: str = "") -> str:
 
 
 def bound_in(project: bytes) -> str:
-    """The bound that project.yaml sets, read without a parser; empty where it sets none."""
-    found = re.search(rb"^version:[ \t]*(['\"]?)([^'\"#\r\n]+)\1", project, re.MULTILINE)
-    return found[2].decode(errors="replace").strip() if found else ""
+    """The bound that project.yaml sets, read without a parser where it stands as most do; empty where it sets none.
+
+    Raises ProjectError for a file that sets one in another way, and cannot be read.
+    """
+    if b"version" not in project:
+        return ""
+    found = _PLAIN_BOUND.search(project)
+    if found and project.count(b"version") == 1:
+        return (found[1] or found[2] or found[3]).decode()
+    from ai_factory import manifest  # YAML is read only where somebody writes it otherwise
+
+    return manifest.parse(project, cache.document).version
 
 
 def _newer_tag(origin: Origin, bound: str) -> str:

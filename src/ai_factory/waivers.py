@@ -69,4 +69,4 @@ def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
     if cover is None:
         return finding
     why = f"{finding.message}: waived until {cover.until} ({cover.reason}; approved by {cover.approver})"
-    return finding._replace(rule="AF010", message=why, hint="", waiver=cover)
+    return finding._replace(rule="AF010", message=why, hint="", waiver=cover, weight="")

@@ -142,6 +142,32 @@ class Folder:
         except OSError as error:
             raise unusable(place, "read", error) from None
 
+    def head(self, path: str, size: int) -> bytes | None:
+        """The first bytes of the file at the path; None where there is no regular file."""
+        place = self._look(path)
+        try:
+            if place is None or not stat.S_ISREG(os.lstat(place).st_mode):
+                return None
+            descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                return os.read(descriptor, size)
+            finally:
+                os.close(descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise unusable(place or path, "read", error) from None
+
+    def names(self, folder: str = "") -> list[str]:
+        """What lies directly in the folder, sorted; nothing where there is none, or a link."""
+        if folder and not self.is_folder(folder):
+            return []
+        place = os.path.join(self.root, folder)
+        try:
+            return sorted(os.listdir(place))
+        except OSError as error:
+            raise unusable(place, "read", error) from None
+
     def read_all(self, paths: Iterable[str]) -> dict[str, File]:
         """The files at those paths that exist."""
         found = ((path, self.read(path)) for path in paths)
@@ -293,12 +319,29 @@ def find_project(start: str) -> str:
     if not os.path.exists(here):
         raise FactoryError(f"there is no `{start}`")
     while True:
-        if os.path.lexists(os.path.join(here, LOCK)):
+        if is_project(here):
             return here
         parent = os.path.dirname(here)
         if parent == here:
             raise _no_project(start)
         here = parent
+
+
+def link_within(path: str) -> str:
+    """The link over which a path leads within a repository; empty where none does, or outside of one."""
+    here, found = os.path.abspath(path), ""
+    while (parent := os.path.dirname(here)) != here:
+        if os.path.islink(here):
+            found = here
+        elif os.path.lexists(os.path.join(here, ".git")):
+            return found
+        here = parent
+    return ""
+
+
+def is_project(folder: str) -> bool:
+    """Whether the folder is the root of a project, be its lock sound or not."""
+    return os.path.lexists(os.path.join(folder, LOCK))
 
 
 def in_project(start: str) -> bool:
@@ -315,7 +358,7 @@ def _no_project(start: str) -> LockError:
         return LockError(f"`{start}/{LOCK}` is missing", f"bring it back with `git checkout -- {LOCK}`")
     return LockError(
         f"`{start}` is no project of ai-factory: there is no `{LOCK}` in it or above it",
-        "make one with `ai-factory new BLUEPRINT DEST`",
+        "make one with `ai-factory new BLUEPRINT DEST`; where one was, `git log -- .ai-factory` says what became of it",
     )
 
 

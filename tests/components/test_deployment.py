@@ -151,7 +151,7 @@ def test_the_gitlab_pipeline_meets_its_schema(project: Path) -> None:
 
 def _commands(lines: list[str]) -> list[str]:
     """Without what an `echo` says, how the target branch is named and brought, and which files a check writes."""
-    own = r"^(echo) .*| --output .*|(CI_MERGE_REQUEST_TARGET_BRANCH_NAME|GITHUB_BASE_REF)"
+    own = r"^(echo) .*| --output .*|(?:\b(?:origin|target)/\$)?(CI_MERGE_REQUEST_TARGET_BRANCH_NAME|GITHUB_BASE_REF)"
     return [
         re.sub(own, lambda found: found[1] or (found[2] and "TARGET") or "", line)
         for line in lines

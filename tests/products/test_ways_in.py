@@ -141,6 +141,15 @@ def act(shell: Shell, temp: Path, release: Path, **given: str) -> recipes.Ran:
     return recipes.run_steps(shell, temp, action()["runs"]["steps"], known, GITHUB_STEP_SUMMARY=str(page), **env)
 
 
+def act_installed(shell: Shell, temp: Path, **given: str) -> recipes.Ran:
+    """Run the step of the action that checks, with this checkout's own program in the place of what it installs."""
+    (temp / "ai-factory/bin").mkdir(parents=True, exist_ok=True)
+    if not (temp / "ai-factory/bin/ai-factory").exists():
+        (temp / "ai-factory/bin/ai-factory").symlink_to(BIN / "ai-factory")
+    steps = [step for step in action()["runs"]["steps"] if step.get("id") == "check"]
+    return recipes.run_steps(shell, temp, steps, recipes.inputs_of(action(), **given))
+
+
 def test_the_action_and_the_workflow_are_sound(tmp_path: Path) -> None:
     """By GitHub's schemas and by zizmor; each action of others is pinned by commit."""
     clean("check-jsonschema", "--builtin-schema", "vendor.github-actions", golden.ROOT / "action.yml")
@@ -198,6 +207,67 @@ def test_the_action_installs_nothing_that_floats(install: str, server: Shell, re
     assert (ran.code, ran.text, dict(ran.outputs)) == (2, said, {})
 
 
+def synced(here: Path) -> None:
+    """An honest sync, committed on a branch."""
+    kit.git(here, "checkout", "-q", "-b", "feature")
+    assert kit.cli("sync", "--commit", cwd=here).code == 0
+
+
+def cheated(here: Path) -> None:
+    """A sync with an edit of a managed file, and a lock that fits it, committed on a branch."""
+    synced(here)
+    forged(here, AUDIT)
+    kit.commit(here, "more")
+
+
+LIES = [("AF005", AUDIT), ("AF002", AUDIT)]
+REQUESTS: Mapping[str, tuple[Callable[[Path], object], int, list[tuple[str, str]]]] = {
+    # what a branch brings to a project that is behind, the exit code, and what is found
+    "a sync": (synced, 0, []),
+    "a sync that is not one": (cheated, 2, LIES),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_the_action_judges_a_pull_request_by_the_branch_that_it_changes(
+    name: str, behind: Path, factory: Path, tmp_path: Path
+) -> None:
+    """In the clone that the workflow of the page asks for, with the inputs that it gives."""
+    change, code, found = REQUESTS[name]
+    change(behind)
+    workflow = yaml.safe_load(recipes.named("run-check-on-github", ".github/workflows/ai-factory.yml"))
+    checkout, step = workflow["jobs"]["check"]["steps"]
+    assert checkout["with"] == {"persist-credentials": False, "fetch-depth": 0}
+    assert step["with"].pop("against") == "${{ github.base_ref && format('origin/{0}', github.base_ref) }}"
+    assert step["with"].pop("factory").startswith("https://")
+    given = {key: str(value).lower() for key, value in step["with"].items()}
+    shell = Shell(behind, tmp_path / "home", offline=True)
+    shell.must(f"git clone -q {behind} {tmp_path}/clone && cd {tmp_path}/clone && git checkout -q feature")
+    ran = act_installed(shell, tmp_path / "temp", against="origin/main", factory=str(factory), **given)
+    assert [(one.rule, one.path) for one in valid.read("github", ran.text)] == found, ran.text
+    assert ran.code == code
+    assert "against `origin/main`: version v1.0.0 becomes v2.0.0" in ran.text
+
+
+def test_an_input_that_is_empty_is_none(project: Path, tmp_path: Path) -> None:
+    """What fails is what always fails then; and what should be true or false is."""
+    kit.put(project, {AUDIT: EDITED})
+    shell = Shell(project, tmp_path / "home", offline=True)
+    empty = dict.fromkeys(("fail_on", "against", "verify", "factory", "remote", "max_behind", "baseline"), "")
+    assert act_installed(shell, tmp_path / "temp", **empty).code == 1
+    ran = act_installed(shell, tmp_path / "temp", verify="yes")
+    assert (ran.code, ran.text) == (2, "::error::the input verify is neither true nor false\n")
+
+
+def test_the_action_knows_a_baseline_and_a_limit(behind: Path, factory: Path, tmp_path: Path) -> None:
+    kit.put(behind, {AUDIT: EDITED})
+    kit.cli("check", "--write-baseline", "known.json", cwd=behind)
+    shell = Shell(behind, tmp_path / "home", offline=True)
+    known = {"baseline": "known.json", "factory": str(factory)}
+    assert act_installed(shell, tmp_path / "temp", **known).code == 0
+    assert act_installed(shell, tmp_path / "temp", **known, max_behind="0").code == 1
+
+
 def test_no_input_of_the_action_is_run(server: Shell, tmp_path: Path) -> None:
     """Whatever it holds, it reaches the command as one word, and an option cannot be smuggled in."""
     odd = "$(touch ran) `touch ran` \"; touch ran; ' && * -x"
@@ -208,9 +278,13 @@ def test_no_input_of_the_action_is_run(server: Shell, tmp_path: Path) -> None:
     steps = [step for step in action()["runs"]["steps"] if step.get("id") == "check"]
     (temp / "ai-factory/bin").mkdir(parents=True)
     (temp / "ai-factory/bin/ai-factory").symlink_to(told)
-    known = recipes.inputs_of(action(), paths=f"{odd}\n\n--json\n", fail_on=odd, against=odd, outputs=f"{odd}\n--json")
+    words = ("fail_on", "against", "factory", "max_behind", "baseline")
+    known = recipes.inputs_of(
+        action(), paths=f"{odd}\n\n--json\n", outputs=f"{odd}\n--json", **dict.fromkeys(words, odd)
+    )
     ran = recipes.run_steps(server, temp, steps, known)
-    options = [f"--fail-on={odd}", f"--output=sarif={temp}/ai-factory.sarif", f"--against={odd}", f"--output={odd}"]
+    options = [f"--output=sarif={temp}/ai-factory.sarif", *(f"--{name.replace('_', '-')}={odd}" for name in words)]
+    options.append(f"--output={odd}")
     assert json.loads(ran.text) == ["check", *options, "--output=--json", "--", odd, "--json"]
     assert not (server.folder / "ran").exists()
 
@@ -218,17 +292,24 @@ def test_no_input_of_the_action_is_run(server: Shell, tmp_path: Path) -> None:
 # ---- GitLab --------------------------------------------------------------------------------------
 
 
-def jobs() -> Mapping[str, dict[str, Any]]:
-    """Both jobs of the page, and the variable that the first is told."""
+def jobs(factory: str = "embedded") -> Mapping[str, dict[str, Any]]:
+    """Both jobs of the page, the second with the factory that it trusts."""
     alone = yaml.safe_load(recipes.named("run-check-on-gitlab", ".gitlab/ai-factory.yml"))
+    return {"alone": alone, "component": component(factory=factory)}
+
+
+def component(**given: str) -> dict[str, Any]:
+    """The jobs of the component of the page, with these inputs."""
     text = recipes.named("run-check-on-gitlab", "templates/check.yml")
-    return {"alone": alone, "component": recipes.component(text, install=f"ai-factory=={VERSION}")}
+    return recipes.component(text, **{"install": f"ai-factory=={VERSION}", "factory": "embedded", **given})
 
 
 @pytest.mark.parametrize("name", ["alone", "component"])
-def test_the_job_of_gitlab_reports_what_drifts(name: str, server: Shell, project: Path, tmp_path: Path) -> None:
+def test_the_job_of_gitlab_reports_what_drifts(
+    name: str, server: Shell, project: Path, factory: Path, tmp_path: Path
+) -> None:
     """And heals; the files that it hands to GitLab are there, and valid, whatever was found."""
-    job = jobs()[name]["ai-factory"]
+    job = jobs(str(factory))[name]["ai-factory"]
     assert job["artifacts"]["reports"] == {"codequality": "drift.json", "junit": "drift.xml"}
     assert job["artifacts"]["when"] == "always"
     for content, code, found in ((None, 0, []), (EDITED, 1, DRIFT), (None, 0, [])):
@@ -259,13 +340,14 @@ def test_the_jobs_of_gitlab_meet_its_schema(tmp_path: Path) -> None:
         *(("install", text) for text in ("ai-factory", "-r x==1", "a==1 b", "--index-url=x==1", "a.whl; b")),
         *(("paths", text) for text in ("-x", "a; touch ran", "$(x)", "a  b", "a\nb", "")),
         *(("fail_on", text) for text in ("", "drift; x", "$x")),
-        *(("against", text) for text in ("a b", "$(x)", 'a"b')),
+        *(("factory", text) for text in ("", "a", "a b", "$(x)", "https://u:p@h/x", "http://h/x", "-x")),
+        *(("max_behind", text) for text in ("x", "1w", "-1", "$(x)")),
+        *(("baseline", text) for text in ("-x", "a b", "/etc/x", "$(x)")),
     ],
 )
 def test_the_component_refuses_inputs_that_are_none(name: str, value: str) -> None:
-    text = recipes.named("run-check-on-gitlab", "templates/check.yml")
     with pytest.raises(ValueError, match=name):
-        recipes.component(text, **{"install": "ai-factory==1", name: value})
+        component(**{name: value})
 
 
 def test_the_component_checks_several_projects(server: Shell, project: Path, factory: Path, tmp_path: Path) -> None:
@@ -273,11 +355,57 @@ def test_the_component_checks_several_projects(server: Shell, project: Path, fac
     kit.small_project(project / "services/other", factory, version="v2.0.0")
     edited = "services/other/src/other/controls/audit.py"
     kit.put(project, {edited: EDITED})
-    text = recipes.named("run-check-on-gitlab", "templates/check.yml")
-    jobs = recipes.component(text, install=f"ai-factory=={VERSION}", paths=". services/other")
-    assert recipes.run_job(server, tmp_path / "job", jobs["ai-factory"]).code == 1
+    job = component(paths=". services/other", factory=str(factory))["ai-factory"]
+    assert recipes.run_job(server, tmp_path / "job", job).code == 1
     found = valid.read("gitlab", (project / "drift.json").read_text())
     assert [one.path for one in found] == [edited]
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_the_component_judges_a_merge_request_by_its_target(
+    name: str, server: Shell, behind: Path, factory: Path, tmp_path: Path
+) -> None:
+    """In the clone of one branch that GitLab makes."""
+    change, code, found = REQUESTS[name]
+    change(behind)
+    server.must(f"cd {tmp_path} && git clone -q --single-branch --branch feature {behind} clone && cd clone")
+    job = component(factory=str(factory), max_behind="9")["ai-factory"]
+    assert job["variables"]["GIT_DEPTH"] == "0"
+    done = recipes.run_job(server, tmp_path / "job", job, CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main")
+    told = valid.read("gitlab", (tmp_path / "clone/drift.json").read_text())
+    assert ([(one.rule, one.path) for one in told], done.code) == (found, code), done.text
+
+
+def fork_of(here: Path, place: Path, path: str) -> dict[str, str]:
+    """A fork whose own main branch waives an edit, with a merge request that makes it; what GitLab tells the job."""
+    kit.git(here.parent, "clone", "-q", "--bare", str(here), f"{place}/target.git")
+    kit.git(here, "checkout", "-q", "main")
+    waived(here, path)
+    kit.git(here, "add", lock.WAIVERS)
+    kit.git(here, "commit", "-q", "-m", "a waiver")
+    kit.git(here, "checkout", "-q", "-b", "feature")
+    kit.commit(here, "an edit")
+    kit.git(here.parent, "clone", "-q", "--bare", str(here), f"{place}/fork.git")
+    kit.git(place, "clone", "-q", "--single-branch", "--branch", "feature", f"{place}/fork.git", "clone")
+    return {
+        "CI_PROJECT_URL": f"file://{place}/fork",
+        "CI_MERGE_REQUEST_PROJECT_URL": f"file://{place}/target",
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+    }
+
+
+def test_a_fork_cannot_excuse_itself_by_its_own_branch(
+    server: Shell, behind: Path, factory: Path, tmp_path: Path
+) -> None:
+    """The target branch is that of the project of the target."""
+    told = fork_of(behind, tmp_path, AUDIT)
+    server.must(f"cd {tmp_path}/clone")
+    done = recipes.run_job(server, tmp_path / "job", component(factory=str(factory))["ai-factory"], **told)
+    found = valid.read("gitlab", (tmp_path / "clone/drift.json").read_text())
+    told_of = [(one.rule, one.path, one.grade) for one in found if one.rule != "AF001"]
+    assert (told_of, done.code) == ([("AF002", AUDIT, "major")], 1)
+    (tmp_path / "target.git").rename(tmp_path / "private.git")
+    assert recipes.run_job(server, tmp_path / "job", component(factory=str(factory))["ai-factory"], **told).code == 128
 
 
 # ---- stamped projects ----------------------------------------------------------------------------
@@ -362,6 +490,20 @@ def test_a_pull_request_of_a_stamped_project_cannot_excuse_itself(name: str, ser
     report = (tmp_path / "gitlab" / job["artifacts"]["reports"]["codequality"]).read_text()
     assert [(one.rule, one.path) for one in valid.read("gitlab", report)] == found
     assert (ran.code, done.code) == (code, code), done.text
+
+
+def test_a_fork_of_a_stamped_project_cannot_excuse_itself(server: Shell, tmp_path: Path) -> None:
+    """On GitLab, where the pipeline of a fork takes the fork for its origin."""
+    answers = f"--data ai_factory_install=ai-factory=={VERSION} --data package=small"
+    server.must(f"cd {tmp_path} && ai-factory new blank small --defaults --with ci-gitlab {answers} && cd small")
+    folder = tmp_path / "small"
+    kit.git(folder, "branch", "-M", "main")
+    job = yaml.safe_load((folder / ".gitlab-ci.yml").read_text())["factory"]
+    told = fork_of(folder, tmp_path, STAGES)
+    server.must(f"cd {tmp_path}/clone")
+    done = recipes.run_job(server, tmp_path / "job", job, **told)
+    found = valid.read("gitlab", (tmp_path / "clone" / job["artifacts"]["reports"]["codequality"]).read_text())
+    assert ([(one.rule, one.path, one.grade) for one in found], done.code) == ([("AF002", STAGES, "major")], 1)
 
 
 # ---- without a network ---------------------------------------------------------------------------

@@ -346,9 +346,12 @@ def test_a_malformed_project_file(project: Path) -> None:
     )
 
 
+LOST = "where one was, `git log -- .ai-factory` says what became of it"
+
+
 def test_outside_any_project(work: Path) -> None:
     code, lines = refused(work, "status")
-    assert (code, lines[-1]) == (2, "hint: make one with `ai-factory new BLUEPRINT DEST`")
+    assert (code, lines[-1]) == (2, f"hint: make one with `ai-factory new BLUEPRINT DEST`; {LOST}")
 
 
 def test_a_project_that_git_does_not_know(project: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ai_factory import baseline
 from ai_factory.report.formats import FORMATS
 from tests import valid
 from tests.kit import cli, commit, converse, git, put, snapshot
@@ -99,6 +100,59 @@ def test_a_baseline_hides_nothing_that_cannot_be_judged(
     result = cli("check", "--write-baseline", FILE, cwd=here)
     assert (result.code, result.out, snapshot(here)) == (2, "", before)
     assert result.err.splitlines()[0] == "error: a project cannot be judged, so there is nothing to write down"
+
+
+TAKEN = {  # a place, and why no baseline goes there
+    ".ai-factory/lock.json": "lies in `.ai-factory/`, which no output is written to",
+    ".ai-factory/base": "lies in `.ai-factory/`, which no output is written to",
+    ".git/config": "lies in `.git/`, which no output is written to",
+    AUDIT: "is a file of the project's lock, and no place for an output",
+    "README.md": "is there already, and is no earlier baseline",
+    "report.json": "is there already, and is no earlier baseline",
+}
+
+
+@pytest.mark.parametrize("place", TAKEN)
+def test_no_baseline_takes_the_place_of_another_file(place: str, here: Path) -> None:
+    """Told before anything is looked at."""
+    put(here, {"README.md": "# Ours\n"})
+    assert cli("check", "--output", "json=report.json", cwd=here).code == 1
+    before = snapshot(here)
+    result = cli("check", "--write-baseline", place, "--output", "junit=fine.xml", cwd=here)
+    assert (result.code, result.err.splitlines()[0]) == (2, f"error: `{place}` {TAKEN[place]}")
+    assert snapshot(here) == before
+
+
+def test_a_baseline_goes_where_nothing_is_or_an_empty_file(here: Path) -> None:
+    """And no report takes its place."""
+    put(here, {"empty.json": "\n"})
+    for place in ("empty.json", "new/new.json", FILE):
+        assert cli("check", "--write-baseline", place, cwd=here).code == 0
+        assert found(here, "--baseline", place)[0] == 0
+    assert cli("check", "--output", f"json={FILE}", cwd=here).code == 2
+
+
+def test_what_was_written_can_be_read(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is found; what could not be is not written."""
+    put(here, {f"{CONTROLS}/own_{number}.py": "" for number in range(2000)})
+    assert cli("check", "--write-baseline", FILE, cwd=here).code == 0
+    size = (here / FILE).stat().st_size
+    assert (size > 300_000, found(here, "--baseline", FILE)[0]) == (True, 0)
+    monkeypatch.setattr(baseline, "LIMIT", size)
+    assert found(here, "--baseline", FILE)[0] == 0
+    monkeypatch.setattr(baseline, "LIMIT", size - 1)
+    before = snapshot(here)
+    result = cli("check", "--write-baseline", FILE, cwd=here)
+    assert (result.code, snapshot(here)) == (2, before)
+    assert result.err.startswith(f"error: 2002 findings are more than a baseline of {size - 1} bytes holds\n")
+    assert cli("check", "--baseline", FILE, cwd=here).code == 2
+
+
+def test_what_is_known_to_be_edited_and_then_deleted_is_not_healed(here: Path) -> None:
+    put(here, {AUDIT: None})
+    result = cli("check", "--json", "--baseline", FILE, cwd=here)
+    told = f"the baseline `{FILE}` knows AF002 of `{AUDIT}`, which is AF003 by now: take it out, or "
+    assert (result.code, [note.partition("`ai-factory")[0] for note in result.data["notes"]]) == (1, [told])
 
 
 def test_waivers_and_lateness_have_dates_of_their_own(here: Path) -> None:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ai_factory.git import mirror
+from ai_factory.project import behind
 from tests.kit import cli, git, put, small_factory, small_project
 
 DAY = 24 * 60 * 60
@@ -168,3 +175,55 @@ def test_what_a_factory_says_badly_is_af006(text: str, here: Path, far: Path) ->
     code, rows = found(here, "--remote")
     assert (code, [row[0] for row in rows]) == (2, ["AF006"])
     assert rows[0][2].startswith("`releases.yaml` line 1: ")
+
+
+# ---- hosts that do not answer --------------------------------------------------------------------
+
+
+@contextmanager
+def silent_host(*, trickling: bool) -> Iterator[str]:
+    """The address of a host that takes a connection and then says nothing, or a letter now and then."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        kept: list[socket.socket] = []
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    kept.append(listening.accept()[0])
+                    if trickling:
+                        kept[-1].sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+                    while trickling:
+                        kept[-1].sendall(b"x")
+                        time.sleep(0.1)
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/f.git"
+        listening.close()
+        for connection in kept:
+            connection.close()
+
+
+@pytest.mark.parametrize("trickling", [False, True])
+def test_a_host_that_stays_silent_is_af006(
+    trickling: bool, here: Path, far: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before a job is ended: else there would be no finding, and no report."""
+    assert mirror.SILENCE + behind.PATIENCE < 120
+    monkeypatch.setattr(mirror, "SILENCE", 1)
+    with silent_host(trickling=trickling) as url:
+        text = (here / LOCK).read_text().replace(f"file://{far}", url)
+        put(here, {LOCK: text, ".ai-factory/project.yaml": f"factory: {url}\nblueprint: small\n"})
+        result = cli("check", "--remote", "--output", "junit=j.xml", cwd=here)
+    assert (result.code, result.out.splitlines()[0].startswith("AF006 undetermined")) == (2, True)
+    assert f"the factory `{url}` cannot be reached: " in result.out
+    assert 'errors="1"' in (here / "j.xml").read_text()
+
+
+def test_a_fetch_that_takes_too_long_is_ended(here: Path, far: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the transport is: over ssh, git itself waits for ever."""
+    monkeypatch.setattr(behind, "PATIENCE", 0.5)
+    monkeypatch.setenv("GIT_SSH_COMMAND", "sh -c 'sleep 5'")
+    url = "ssh://git@127.0.0.1/f.git"
+    put(here, {LOCK: (here / LOCK).read_text().replace(f"file://{far}", url)})
+    message = f"the factory `{url}` cannot be reached: `git fetch --quiet` took longer than 0.5 seconds"
+    assert found(here, "--remote") == (2, [("AF006", "undetermined", message)])

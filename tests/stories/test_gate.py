@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import pytest
+
 from tests.approving import DAY, assessed
 from tests.kit import cli, commit, git, put, small_factory, small_project, snapshot
 from tests.test_map import OVERLAY
@@ -167,3 +169,11 @@ def test_a_duty_to_come_blocks_from_its_day_on(project: Path, tmp_path: Path) ->
 def test_today_is_the_default(project: Path, tmp_path: Path) -> None:
     assessed(project, tmp_path)
     assert cli("gate", "--json", cwd=project).data["as_of"] == dt.datetime.now(dt.UTC).date().isoformat()
+
+
+@pytest.mark.parametrize("option", ["--format", "--as-of", "--signers"])
+def test_an_option_without_its_value_is_refused(option: str, project: Path) -> None:
+    """A job has not set the variable: without it, another question would be answered."""
+    for arguments in ((option, ""), (f"{option}=",)):
+        result = cli("gate", *arguments, cwd=project)
+        assert (result.code, result.err.splitlines()[0]) == (2, f"error: `{option}` is empty")

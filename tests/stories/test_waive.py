@@ -103,3 +103,12 @@ def test_waivers_that_cannot_be_read_stay_as_they_are(project: Path) -> None:
     put(project, {".ai-factory/waivers.yaml": "- rule: AF002\n"})
     result = cli("waive", "AF002", AUDIT, *WHO, cwd=project)
     assert (result.code, (project / ".ai-factory/waivers.yaml").read_text()) == (2, "- rule: AF002\n")
+
+
+def test_one_that_could_not_be_read_again_is_not_written(project: Path) -> None:
+    """A file has room for so many."""
+    put(project, {".ai-factory/waivers.yaml": f"# {'x' * (256 * 1024 - 10)}\n"})
+    before = snapshot(project)
+    result = cli("waive", "AF002", AUDIT, *WHO, cwd=project)
+    assert (result.code, snapshot(project)) == (2, before)
+    assert result.err.splitlines()[0] == "error: `.ai-factory/waivers.yaml` is larger than 262144 bytes"

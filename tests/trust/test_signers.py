@@ -285,3 +285,9 @@ def test_an_answer_alone_needs_the_signature_of_the_applied_release(
 def test_a_refusal_for_machines_says_that_it_is_about_a_signature(factory: Path, signers: str) -> None:
     result = stamp(factory, "--allowed-signers", signers, "--json")
     assert (result.code, result.data["kind"], result.data["exit_code"]) == (2, "signature", 2)
+
+
+def test_to_name_nobody_is_not_to_trust_everybody(project: Path) -> None:
+    """A job has not set the variable."""
+    result = cli("sync", "--plan", "--allowed-signers", "", cwd=project)
+    assert (result.code, result.err.splitlines()[0]) == (2, "error: `--allowed-signers` is empty")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ai_factory import baseline
 from ai_factory.baseline import Known
 from ai_factory.cli.output import placed, write_file
+from ai_factory.cli.replacing import Writing, refuse
 from ai_factory.errors import ProjectError, UsageError
 from ai_factory.report.findings import Checked
 from ai_factory.report.rows import Report, Row, rows
@@ -22,6 +23,11 @@ class Wanted(NamedTuple):
     file: str
     written: str = ""
     against: str = ""
+
+
+def refuse_baseline(place: str) -> None:
+    """Raise UsageError for a file that a baseline is not to replace, as for other outputs."""
+    refuse(place, Writing("--write-baseline", "earlier baseline", baseline.is_ours))
 
 
 def applied(projects: Sequence[Checked], wanted: Wanted) -> tuple[tuple[Checked, ...], tuple[str, ...]]:
@@ -44,11 +50,13 @@ def _lowered(projects: Sequence[Checked], found: Iterable[Row], known: Iterable[
 
 def _stale(known: Iterable[Known], found: Iterable[Row], projects: Iterable[Checked], place: str) -> Iterable[str]:
     """What is healed, and can go: of the projects that were looked at."""
-    there, folders = {row.fingerprint for row in found}, {one.folder for one in projects}
+    there, folders = {row.fingerprint: row for row in found}, {one.folder for one in projects}
+    now = {row.path: row.rule for row in there.values()}
     for row in known:
         if row.project in folders and row.fingerprint not in there:
+            how = f"{now[row.path]} by now" if row.path in now else "healed"
             yield (
-                f"the baseline `{place}` knows {row.rule} of `{row.path}`, which is healed: take it out, or "
+                f"the baseline `{place}` knows {row.rule} of `{row.path}`, which is {how}: take it out, or "
                 f"`ai-factory check --write-baseline {word(place)}`"
             )
 

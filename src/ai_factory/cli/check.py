@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ai_factory.check import Finding, Ground, compare, judged, located, verdict
 from ai_factory.cli import say
-from ai_factory.errors import FactoryError
+from ai_factory.errors import FactoryError, LockError
 from ai_factory.lock import BASE, LOCK, PROJECT, WAIVERS, Lock, parse
-from ai_factory.newest import SKIPPED, bound_in, newer
+from ai_factory.newest import bound_in, newer
 from ai_factory.report import findings as report
 from ai_factory.report.findings import Checked
-from ai_factory.tree import File, digest
-from ai_factory.workspace import Folder, find_project, keeps_modes
+from ai_factory.shadows import shadows, unexpected
+from ai_factory.tree import File, digest, word
+from ai_factory.workspace import Folder, find_project, keeps_modes, link_within
 
 if TYPE_CHECKING:  # the usual check is not asked for more than the files and their lock
     from ai_factory.cli.baseline import Wanted
@@ -40,8 +41,8 @@ class Options(NamedTuple):
 
 def options(arguments: Sequence[str]) -> Options:
     """The arguments as a value; the usual ones are read without argparse. Raises UsageError."""
-    paths = [word for word in arguments if word != "--json"]
-    if not any(word.startswith("-") for word in paths):
+    paths = [one for one in arguments if one != "--json"]
+    if not any(one.startswith("-") or not one for one in paths):
         return Options(paths or ["."], "json" if "--json" in arguments else "", (), ("drift", "conflict"))
     from ai_factory.cli.check_options import baseline, more, parser
     from ai_factory.cli.output import asked
@@ -78,7 +79,7 @@ class Results(NamedTuple):
 
 def _results(wanted: Options) -> Results:
     projects = _looked_at(wanted)
-    notes = tuple(note for project in projects for note in project.notes)
+    notes = tuple(dict.fromkeys(note for project in projects for note in _told_by(project, len(projects) > 1)))
     if wanted.baseline:
         from ai_factory.cli.baseline import applied
 
@@ -86,6 +87,11 @@ def _results(wanted: Options) -> Results:
         notes += said
     code = verdict((finding for project in projects for finding in project.findings), wanted.fail_on)
     return Results(projects, code, notes)
+
+
+def _told_by(project: Checked, several: bool) -> Sequence[str]:
+    """The notes of a project, with its path where there are several."""
+    return [f"{project.path}: {note}" for note in project.notes] if several else project.notes
 
 
 def _looked_at(wanted: Options) -> tuple[Checked, ...]:
@@ -105,7 +111,7 @@ def _looked_at(wanted: Options) -> tuple[Checked, ...]:
 def checked(path: str, more: Asked | None = None) -> Checked:
     """The findings of one project; what stops a check is a finding too (AF005)."""
     try:
-        root = find_project(path)
+        root = _root(path, more.against if more else "")
         folder = Folder(root)
         file = folder.read(LOCK)
         record = parse(file.content if file else b"")
@@ -113,6 +119,29 @@ def checked(path: str, more: Asked | None = None) -> Checked:
         return Checked(path, record.factory.version, tuple(_findings(folder, record, ground)), root, notes=ground.notes)
     except FactoryError as error:
         return Checked(path, "", (Finding("AF005", LOCK, error.message, hint=error.hint),))
+
+
+def _root(path: str, against: str) -> str:
+    """The root of the project at the path. Raises LockError where one is named that is not there."""
+    if against:
+        from ai_factory.project.reference import refuse_lost
+
+        refuse_lost(path, against)
+    root = find_project(path)
+    if os.path.normpath(path) != ".":
+        _refuse_other(path, root)
+    return root
+
+
+def _refuse_other(path: str, root: str) -> None:
+    """Raise LockError where the project at `root` is another than the one that was named."""
+    hint = f"name the project: `ai-factory check {word(os.path.relpath(root))}`"
+    if link := link_within(path):
+        raise LockError(f"`{path}` leads over a link, `{os.path.relpath(link)}`, to another project", hint)
+    if not os.path.samefile(path, root):
+        above = os.path.relpath(root)
+        message = f"`{path}` is no project: there is no `{LOCK}` in it, and that of `{above}` says nothing of it alone"
+        raise LockError(message, hint)
 
 
 def _ground(folder: Folder, record: Lock, more: Asked) -> Ground:
@@ -127,7 +156,7 @@ def _findings(folder: Folder, record: Lock, ground: Ground) -> list[Finding]:
     ours = folder.read_all(path for path in wanted if known[path].state != "local")
     archive, modes = folder.read(BASE), keeps_modes(folder.root)
     found = [*_base_finding(archive, record), *ground.findings]
-    edited = judged(ground, lambda lock: compare(lock, ours, _unexpected(folder, lock), modes))
+    edited = judged(ground, lambda lock: _compared(folder, lock, ours, modes))
     found += _located(edited, ours, archive, ground) if edited else []
     found += _behind(folder, record) if ground.behind is None else ground.behind
     waivers = folder.read(WAIVERS)
@@ -157,8 +186,8 @@ def _newer(folder: Folder, record: Lock) -> str:
     """The newest version that a sync would go to; the bound is read, without a parser, where there is a newer one."""
     version = newer(record.factory)
     wish = folder.read(PROJECT) if version else None
-    bound = bound_in(wish.content) if wish else ""
     try:
+        bound = bound_in(wish.content) if wish else ""
         return newer(record.factory, bound) if bound else version
     except FactoryError:
         return version  # the sync will say that it is no bound
@@ -171,13 +200,9 @@ def _base_finding(file: File | None, record: Lock) -> list[Finding]:
     return [Finding("AF005", BASE, message, hint="bring both back with `git checkout -- .ai-factory`")]
 
 
-def _unexpected(folder: Folder, record: Lock) -> list[str]:
-    found = {path for managed in record.folders for path in folder.walk(managed)}
-    return sorted(
-        path
-        for path in found - record.paths.keys()
-        if SKIPPED.isdisjoint(path.split("/")) and not path.endswith((".pyc", ".incoming"))
-    )
+def _compared(folder: Folder, record: Lock, ours: Mapping[str, File], modes: bool) -> list[Finding]:
+    beside = unexpected(folder, record.folders, record.paths)
+    return compare(record, ours, beside, modes, shadows(folder, record.paths))
 
 
 def _waived(found: list[Finding], content: bytes, agreed: bytes | None) -> list[Finding]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # each option loads what it needs
     from ai_factory.cli.baseline import Wanted
     from ai_factory.project.grounds import Asked
 
+PATHS_HELP = "projects, each by its root (default: the one here)"
+BASELINE_HELP = "what it records is a note, and does not fail"
+WRITE_HELP = "record what is found now in that file, new or an earlier baseline"
 AGAINST_HELP = "lock, waivers and baseline are those of that branch: what a pull request changes in them does not count"
 BEHIND_HELP = "fail when more than N releases, or N days, behind"
 FACTORY_HELP = "the factory to trust; a project that names another one is AF005"
@@ -26,6 +29,17 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, "`ai-factory check --help` lists the options")
 
 
+class _Given(argparse.Action):
+    """Keeps a value; an empty one is what a job hands over whose variable is not set, and no wish."""
+
+    def __call__(
+        self, _: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        if not values:
+            raise UsageError(f"`{option}` is empty", "leave the option out, or say what it is")
+        setattr(namespace, self.dest, values)
+
+
 def parser() -> argparse.ArgumentParser:
     """The options of `check`."""
     made = _Parser(
@@ -34,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
         description="Is this project still what the factory promised? Offline, no process started, unless asked.",
         epilog="exit codes: 0 nothing to report, 1 drift or an open conflict, 2 could not be determined",
     )
-    made.add_argument("paths", nargs="*", default=["."], metavar="PATH", help="projects (default: the one here)")
-    made.add_argument("--format", default=AUTO, metavar="|".join(FORMATS), help=FORMAT_HELP)
+    made.add_argument("paths", nargs="*", type=_path, default=["."], metavar="PATH", help=PATHS_HELP)
+    made.add_argument("--format", action=_Given, default=AUTO, metavar="|".join(FORMATS), help=FORMAT_HELP)
     made.add_argument("--json", action="store_const", const="json", dest="format", help="short for --format json")
     made.add_argument("--output", action="append", default=[], metavar="FORMAT=FILE", help=OUTPUT_HELP)
     made.add_argument(
@@ -45,27 +59,29 @@ def parser() -> argparse.ArgumentParser:
         metavar="WHAT",
         help=f"comma-separated: {', '.join(FAIL_ON)} (default: drift,conflict)",
     )
-    made.add_argument("--against", default="", metavar="REF", help=AGAINST_HELP)
+    made.add_argument("--against", action=_Given, default="", metavar="REF", help=AGAINST_HELP)
     made.add_argument("--verify", action="store_true", help="render what was applied again: it proves lock and base")
     made.add_argument("--remote", action="store_true", help="ask the factory for its newest release")
     made.add_argument("--max-behind", type=_limit, metavar="N|Nd", help=BEHIND_HELP)
-    made.add_argument("--factory", default="", metavar="URL|PATH", help=FACTORY_HELP)
-    made.add_argument("--baseline", default="", metavar="FILE", help="what it records is a note, and does not fail")
-    made.add_argument("--write-baseline", default="", metavar="FILE", help="record what is found now in that file")
+    made.add_argument("--factory", action=_Given, default="", metavar="URL|PATH", help=FACTORY_HELP)
+    made.add_argument("--baseline", action=_Given, default="", metavar="FILE", help=BASELINE_HELP)
+    made.add_argument("--write-baseline", action=_Given, default="", metavar="FILE", help=WRITE_HELP)
     made.add_argument("--verbose", action="store_true", help="show the traceback of an unexpected error")
     return made
 
 
 def more(read: argparse.Namespace) -> Asked | None:
-    """By what else the files are to be judged; None where nothing was asked."""
+    """By what else the files are to be judged; None where nothing was asked. Raises UsageError."""
     if not (read.against or read.verify or read.remote or read.max_behind or read.factory):
         return None
     import time
 
     from ai_factory.cli.console import in_ci
+    from ai_factory.factory import is_remote
     from ai_factory.project.behind import Limit
     from ai_factory.project.grounds import Asked
 
+    is_remote(read.factory)  # else it may hold a password, and would be told
     limit = Limit(*read.max_behind) if read.max_behind else None
     return Asked(read.against, read.verify, read.remote, limit, read.factory, in_ci(), time.time())
 
@@ -74,14 +90,22 @@ def baseline(read: argparse.Namespace) -> Wanted | None:
     """What is known to differ, or is to be written down. Raises UsageError."""
     if not (read.baseline or read.write_baseline):
         return None
-    from ai_factory.cli.baseline import Wanted
+    from ai_factory.cli.baseline import Wanted, refuse_baseline
 
     if read.write_baseline and (read.baseline or read.against):
         raise UsageError(
             "`--write-baseline` writes down what there is, and compares with nothing",
             "leave out `--baseline` and `--against`",
         )
+    if read.write_baseline:
+        refuse_baseline(read.write_baseline)
     return Wanted(read.baseline, read.write_baseline, read.against)
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise UsageError("a path is empty", "leave it out, or say which")
+    return text
 
 
 def _limit(text: str) -> tuple[int, bool]:
@@ -97,4 +121,6 @@ def _groups(text: str) -> list[str]:
         raise UsageError(
             f"--fail-on knows {', '.join(FAIL_ON)}, not `{unknown[0]}`", "`ai-factory check --help` lists the options"
         )
+    if not groups:
+        raise UsageError("`--fail-on` is empty", "leave the option out, or name what fails; `never` is one too")
     return groups

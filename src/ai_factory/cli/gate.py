@@ -8,6 +8,7 @@ import typer
 
 from ai_factory.cli import output
 from ai_factory.cli.assess import day
+from ai_factory.cli.given import given
 from ai_factory.cli.look import Json, Place, Verbose
 from ai_factory.cli.signers import ApprovalSigners, readable
 from ai_factory.report.formats import FORMATS
@@ -16,6 +17,7 @@ Format = Annotated[
     str,
     typer.Option(
         "--format",
+        callback=given,
         metavar="|".join(FORMATS),
         help="What to print (default: text; in a job of GitHub Actions annotations too).",
     ),
@@ -28,11 +30,14 @@ Output = Annotated[
         help="Write that format to a file as well, new or an earlier report; again for more.",
     ),
 ]
+AsOf = Annotated[
+    str, typer.Option("--as-of", callback=given, metavar="DATE", help="Judge as of that day (default: today).")
+]
 
 
 def gate(
     path: Place = ".",
-    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Judge as of that day (default: today).")] = "",
+    as_of: AsOf = "",
     signers: ApprovalSigners = "",
     form: Format = output.AUTO,
     outputs: Output = None,

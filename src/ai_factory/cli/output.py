@@ -7,13 +7,14 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from ai_factory.cli import say
-from ai_factory.cli.replacing import refuse
+from ai_factory.cli.replacing import Writing, refuse
 from ai_factory.errors import FactoryError, MachineError, UsageError, unexpected
 from ai_factory.report.findings import Checked
-from ai_factory.report.formats import FORMATS, Own, begins, document, failed
+from ai_factory.report.formats import FORMATS, Own, document, failed, is_ours
 from ai_factory.report.plain import error_text
 from ai_factory.report.rows import Report
 from ai_factory.tree import File
@@ -33,7 +34,7 @@ class Asked(NamedTuple):
 
 
 def asked(
-    name: str, outputs: Sequence[str], known: Iterable[str] = FORMATS, earlier: Callable[[str, str], bool] = begins
+    name: str, outputs: Sequence[str], known: Iterable[str] = FORMATS, earlier: Callable[[str, str], bool] = is_ours
 ) -> Asked:
     """What `--format` and `--output FORMAT=FILE` ask for, of the formats that are known. Raises UsageError.
 
@@ -48,7 +49,7 @@ def asked(
     if twice := [place for place in places if places.count(place) > 1]:
         raise UsageError(f"two outputs go to `{twice[0]}`", "give each a file of its own")
     for kind, place in files:
-        refuse(kind, place, earlier)
+        refuse(place, Writing(f"--output {kind}=", f"earlier report in `{kind}`", partial(earlier, kind)))
     return Asked(name, tuple(files))
 
 
@@ -110,7 +111,7 @@ def write_file(place: str, text: str) -> FactoryError | None:
     folder, name = os.path.split(place)
     try:
         if os.path.lexists(place) and not stat.S_ISREG(os.lstat(place).st_mode):
-            return MachineError(f"cannot write `{place}`: it is no regular file", "name another file after `--output`")
+            return MachineError(f"cannot write `{place}`: it is no regular file", "name another file")
         Folder(folder or ".").write(name, File(f"{text}\n".encode("utf-8", "backslashreplace")))
     except FactoryError as error:
         return error

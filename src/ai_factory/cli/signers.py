@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ai_factory.cli.given import given
 from ai_factory.errors import UsageError
 
 VARIABLE = "AI_FACTORY_ALLOWED_SIGNERS"
@@ -14,6 +15,7 @@ AllowedSigners = Annotated[
     str,
     typer.Option(
         "--allowed-signers",
+        callback=given,
         metavar="FILE",
         help=f"Take signed releases only, by those named in this file (default: {VARIABLE}).",
     ),
@@ -22,6 +24,7 @@ ApprovalSigners = Annotated[
     str,
     typer.Option(
         "--signers",
+        callback=given,
         metavar="FILE",
         help="Approvals count if one named in this file has signed them (default: governance/allowed_signers, if any).",
     ),

@@ -75,7 +75,9 @@ def apply(plan: Plan, tools: Tools, wish: Wish) -> Iterator[Row]:
     why = ""
     for ring, entries in rings.in_rings(tools.registry.rings, plan.entries):
         mine = [one for one in entries if wish.part.holds(one.key) and _is_meant(one, known.get(one.key), wish)]
-        work = partial(_one, plan=plan, tools=tools, wish=wish, done=known if resumed else {}, paused=why)
+        work = partial(
+            _one, name=name, to=plan.head.to, tools=tools, wish=wish, done=known if resumed else {}, paused=why
+        )
         yield from in_order(work, mine[:left], wish.where.width)
         left -= len(mine[:left])
         why = why or rings.pause(ring, _progress(entries, tools.journal.rows(name)), tools.now().timestamp())
@@ -100,18 +102,18 @@ def _progress(entries: Sequence[Entry], rows: Mapping[str, Row]) -> Progress:
 # ---- one project ---------------------------------------------------------------------------------
 
 
-def _one(entry: Entry, plan: Plan, tools: Tools, wish: Wish, done: Mapping[str, Row], paused: str) -> Row:
+def _one(entry: Entry, name: str, to: str, tools: Tools, wish: Wish, done: Mapping[str, Row], paused: str) -> Row:
     """What becomes of one project; it is written down before it is told."""
     if (before := done.get(entry.key)) and before.state in DONE:
         return before
     moment = tools.now()
     try:
-        row = _settled(entry, paused) or _quiet(entry, tools, wish, moment) or _brought(entry, tools, wish, plan)
+        row = _settled(entry, paused) or _quiet(entry, tools, wish, moment) or _brought(entry, tools, wish, to)
     except Exception as error:  # one project's failure stops no other one
         told = failure(error)
         row = Row(entry.key, "failed", told.message, told.kind, told.hint)
     row = row._replace(since=moment.timestamp())
-    tools.journal.record(plan.digest, row)
+    tools.journal.record(name, row)
     return row
 
 
@@ -130,7 +132,7 @@ def _quiet(entry: Entry, tools: Tools, wish: Wish, moment: dt.datetime) -> Row |
     return Row(entry.key, "waiting", "these are quiet hours")
 
 
-def _brought(entry: Entry, tools: Tools, wish: Wish, plan: Plan) -> Row:
+def _brought(entry: Entry, tools: Tools, wish: Wish, to: str) -> Row:
     host = tools.forge_of(entry.url)
     known = host[0].pull_requests(host[1], entry.branch) if host else ()
     if refused := propose.declined(known, entry.after, tools.now().timestamp()):
@@ -138,7 +140,7 @@ def _brought(entry: Entry, tools: Tools, wish: Wish, plan: Plan) -> Row:
         why = f"its team declined {entry.after}; left alone until {until}"
         return Row(entry.key, "declined", why, "", _waive(entry, until), url=refused.url)
     today = tools.now().date().isoformat()
-    job = Job(_member(entry, tools), tools.sources, plan.head.to, today)
+    job = Job(_member(entry, tools), tools.sources, to, today)
     pushed: Pushed = tools.elsewhere(carry)(job, entry, wish.refresh, tools.reach, tools.body)
     row = Row(entry.key, pushed.state, pushed.reason, pushed.failure, pushed.hint, pushed.branch, pushed.commit)
     if host:

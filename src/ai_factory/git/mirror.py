@@ -7,15 +7,18 @@ import re
 import shutil
 
 from ai_factory.errors import MachineError, UnreachableError
-from ai_factory.git.process import configured, isolated, run, with_settings
+from ai_factory.git.process import TIMEOUT, configured, isolated, run, with_settings
 
 _UPLOAD_PACK = "GIT_ALLOW_PROTOCOL=none git-upload-pack"  # the repository there fetches nothing in its turn
 _SETTINGS = "GIT_CONFIG"  # how the variables begin in which git finds settings
 _TO_REACH = r"^(credential\..*|http\.(.*\.)?(proxy|sslcainfo|sslcapath|sslcert|sslkey))$"
 
 
-def update_mirror(url: str, mirror: str) -> None:
-    """Bring the bare mirror of `url` up to date. Raises UnreachableError when it cannot be read."""
+SILENCE = 30  # seconds after which a host that says nothing has nothing to say
+
+
+def update_mirror(url: str, mirror: str, within: float = TIMEOUT) -> None:
+    """Bring the bare mirror of `url` up to date, in so many seconds. Raises UnreachableError when it cannot be read."""
     fresh = not os.path.exists(os.path.join(mirror, "HEAD"))
     if fresh:
         run(["init", "--quiet", "--bare", "--template=", mirror], os.path.dirname(mirror))
@@ -33,7 +36,7 @@ def update_mirror(url: str, mirror: str) -> None:
         *refs,
     ]
     try:
-        run(command, mirror, more=access(url, mirror))
+        run(command, mirror, more=access(url, mirror), within=within)
     except MachineError as error:
         if fresh:
             shutil.rmtree(mirror)  # an empty mirror would look like a factory without releases
@@ -51,7 +54,8 @@ def access(url: str, mirror: str) -> dict[str, str]:
     if scheme not in ("http", "https"):
         return {"GIT_ALLOW_PROTOCOL": "file" if _is_local(url) else "ssh"}
     own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key.startswith(_SETTINGS)}
-    settings = [("http.followRedirects", "false"), *configured(_TO_REACH, mirror, own)]
+    slow = [("http.lowSpeedLimit", "1000"), ("http.lowSpeedTime", str(SILENCE))]
+    settings = [("http.followRedirects", "false"), *slow, *configured(_TO_REACH, mirror, own)]
     # http is there for this machine's own servers, see `factory.is_remote`
     more = {"GIT_ALLOW_PROTOCOL": scheme, "GCM_INTERACTIVE": "never"}
     return {

@@ -133,12 +133,14 @@ def run(
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] = (0,),
     more: Mapping[str, str] = NOTHING,
+    within: float = TIMEOUT,
 ) -> bytes:
     """What git prints. Raises MachineError when it is missing, too old, too slow, or exits otherwise than expected.
 
-    `more` adds to the isolated environment, in which git runs unless another `environment` is given.
+    `more` adds to the isolated environment, in which git runs unless another `environment` is given; `within` are the
+    seconds that it may take.
     """
-    return finished(arguments, folder, stdin, environment, expect, more).stdout
+    return finished(arguments, folder, stdin, environment, expect, more, within).stdout
 
 
 def bounded(arguments: Sequence[str], folder: str, most: int) -> bytes:
@@ -164,10 +166,11 @@ def finished(
     environment: Mapping[str, str] | None = None,
     expect: Sequence[int] | None = (0,),
     more: Mapping[str, str] = NOTHING,
+    within: float = TIMEOUT,
 ) -> subprocess.CompletedProcess[bytes]:
     """The process after its end, whatever that was where `expect` is None; raises as `run` does."""
     given = {**isolated(), **more} if environment is None else environment
-    done = _started(arguments, folder, stdin, given)
+    done = _started(arguments, folder, stdin, given, within)
     if b"dubious ownership" in done.stderr and given.get("GIT_CONFIG_NOSYSTEM") == "1":
         with _trusting() as trusting:
             done = _started(arguments, folder, stdin, {**given, **trusting})
@@ -184,7 +187,11 @@ def failure(arguments: Sequence[str | bytes], done: subprocess.CompletedProcess[
 
 
 def _started(
-    arguments: Sequence[str | bytes], folder: str, stdin: bytes, environment: Mapping[str, str]
+    arguments: Sequence[str | bytes],
+    folder: str,
+    stdin: bytes,
+    environment: Mapping[str, str],
+    within: float = TIMEOUT,
 ) -> subprocess.CompletedProcess[bytes]:
     pipe = subprocess.PIPE
     try:
@@ -192,7 +199,7 @@ def _started(
             ["git", *arguments], cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
         ) as process:
             try:
-                output, errors = process.communicate(stdin, timeout=TIMEOUT)
+                output, errors = process.communicate(stdin, timeout=within)
             except BaseException:
                 _end(process)
                 raise
@@ -202,7 +209,7 @@ def _started(
             raise MachineError(f"there is no folder `{folder}`") from None
         raise MachineError("git is not installed", "install git 2.38 or newer") from None
     except subprocess.TimeoutExpired:
-        raise MachineError(f"git took longer than {TIMEOUT} seconds: `git {_words(arguments)}`") from None
+        raise MachineError(f"`git {_words(arguments)}` took longer than {within} seconds") from None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

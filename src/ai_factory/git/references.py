@@ -19,7 +19,7 @@ def commit_of(root: str, reference: str) -> str:
     A branch as the server has it comes first: a branch of the clone, or a tag, may have been given the same name by
     whoever asks to be merged.
     """
-    if re.search(r"[\s:{\\]|^-|^$", reference):  # names and their ancestors, no searches
+    if re.search(r"[\s:\\]|[@^]\{|^-|^$", reference):  # names and their ancestors, no searches
         return ""
     places = [_REMOTE, f"{_REMOTE}origin/", _HEAD, _TAG, ""]
     if re.match(r"HEAD|@|[0-9a-f]{40,64}$", reference):

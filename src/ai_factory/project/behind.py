@@ -16,6 +16,7 @@ from ai_factory.workspace import Folder
 
 RELEASES = "releases.yaml"
 SIZE_LIMIT = 1024 * 1024  # bytes of that file
+PATIENCE = 60  # seconds for a host to bring what is new: a job that waits longer is ended without a word
 DAY = 24 * 60 * 60
 MENDS = "`ai-factory sync --plan` shows what it brings"
 WORDS = {"yanked": "was taken back", "security": "has a security flaw"}
@@ -49,15 +50,16 @@ class Distance(NamedTuple):
 def refresh(origin: Origin) -> None:
     """Bring the copy of the factory up to date. Raises UnreachableError when it cannot be reached."""
     if is_remote(origin.url) and origin.kind == "git":
-        git.update_mirror(origin.url, mirror_of(origin.url))
+        git.update_mirror(origin.url, mirror_of(origin.url), PATIENCE)
     elif origin.kind != "embedded" and not os.path.isdir(origin.url):
         raise UnreachableError(f"there is no factory at `{origin.url}`", "bring the folder back, or move the project")
 
 
-def findings(origin: Origin, bound: str, limit: Limit | None, now: float) -> Iterator[Finding]:
+def findings(origin: Origin, bound: str, limit: Limit | None, now: float, back: bool = False) -> Iterator[Finding]:
     """AF001 where the project is behind, or its version was taken back; AF006 where that cannot be told.
 
-    `now` is Unix time. Raises AuthorError for a file of the factory that cannot be read.
+    `now` is Unix time; `back` says that somebody goes back to this version. Raises AuthorError for a file of the
+    factory that cannot be read.
     """
     if limit and origin.kind == "git" and not os.path.isdir(repository_at(origin.url)):
         message = f"there is no copy of the factory `{origin.url}` here: how far behind the project is, nobody can tell"
@@ -66,7 +68,7 @@ def findings(origin: Origin, bound: str, limit: Limit | None, now: float) -> Ite
     found = distance(origin, bound, now)
     flags = [*_flags(origin)]
     if found or flags:
-        yield _finding(found, flags, limit)
+        yield _finding(found, flags, limit, back)
 
 
 def distance(origin: Origin, bound: str, now: float) -> Distance | None:
@@ -88,7 +90,7 @@ def _newest(origin: Origin, bound: str) -> str:
         return newer(origin)
 
 
-def _finding(found: Distance | None, flags: Sequence[str], limit: Limit | None) -> Finding:
+def _finding(found: Distance | None, flags: Sequence[str], limit: Limit | None, back: bool) -> Finding:
     parts = [f"is behind: {found.version} is there{_measure(found)}"] if found else []
     weight = "warning" if flags else ""
     exceeds = found.exceeds(limit) if found and limit else False
@@ -96,6 +98,8 @@ def _finding(found: Distance | None, flags: Sequence[str], limit: Limit | None) 
         weight, parts = "error", [*parts, f"more than the {limit} that may be"]
     elif exceeds is None:
         weight, parts = "undetermined", [*parts, f"whether that is more than the {limit} that may be, nobody can tell"]
+    if flags and back:
+        weight, flags = "error", [*flags, "and this branch goes back to it"]
     if flags and not found:
         flags = [*flags, "and no newer version is known within the bound"]
     hint = MENDS if found else "widen `version` in `.ai-factory/project.yaml`, or ask the factory for a release"

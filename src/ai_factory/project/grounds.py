@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ai_factory import lock
+from ai_factory import cache, manifest
 from ai_factory.check import Finding, Ground
-from ai_factory.errors import FactoryError, LockError, UnreachableError
-from ai_factory.lock import LOCK, Lock
+from ai_factory.errors import FactoryError, LockError, ProjectError, UnreachableError
+from ai_factory.lock import LOCK, PROJECT, Lock
 from ai_factory.newest import bound_in
-from ai_factory.project import behind, origins, reference
+from ai_factory.project import altered, behind, origins, reference
 from ai_factory.project.behind import Limit
 from ai_factory.project.opening import Project
 from ai_factory.project.reference import There
@@ -35,24 +35,50 @@ class Asked(NamedTuple):
 def ground(folder: Folder, own: Lock, asked: Asked) -> Ground:
     """What the files are to be judged by. Raises UsageError for a reference that is not there."""
     there = reference.record_at(folder.root, asked.against) if asked.against else None
-    refused = _refused(own, there, asked)
-    far = () if refused else tuple(_behind(folder, own, there, asked))
+    wish = _wish(folder)
+    same = there is None or (own == there.lock and wish == there.project)  # then nobody asks where the branch began
+    began = None if there is None or same else reference.beginning(folder.root, there)
+    refused = tuple(_refused(folder, own, there, asked))
+    back = there is not None and altered.returns(own, there, began)
+    far = () if refused else tuple(_behind(folder, own, there, asked, back))
     made = _proved(folder, own, there) if asked.verify and not refused else Ground(own, refused)
     if there and (refused or not asked.verify or made.doubted):
-        made = _doubted(folder, own, there, made.findings)
-    notes = tuple(_changes(own, there)) if there else ()
+        made = _doubted(own, there, began, made.findings)
+    notes = tuple(altered.notes(own, wish, there, began)) if there and not same else ()
     agreed = there.waivers if there else None
     return made._replace(behind=far, doubted=made.doubted if there else None, notes=notes, agreed=agreed)
 
 
-def _refused(own: Lock, there: There | None, asked: Asked) -> tuple[Finding, ...]:
-    """The finding that the origin is not one to be asked; else none."""
-    before = there.lock.factory.url if there and there.lock else ""
+def _wish(folder: Folder) -> bytes:
+    file = folder.read(PROJECT)
+    return file.content if file else b""
+
+
+def _refused(folder: Folder, own: Lock, there: There | None, asked: Asked) -> Iterator[Finding]:
+    """The finding that the lock names a factory which is not to be trusted, or that project.yaml does."""
+    before = _origin_at(there) if there else ""
+    in_ci = asked.in_ci and (asked.verify or asked.remote)
+    known = asked.factory or before or (own.factory.url if in_ci else "")
     try:
-        origins.check(own, before, asked.factory, asked.in_ci and (asked.verify or asked.remote))
+        origins.check(own, before, asked.factory, in_ci)
     except LockError as error:
-        return (_told(error),)
-    return ()
+        yield _told(error)
+        return
+    try:
+        if known:
+            origins.check_wish(Project(folder, own).manifest(), known, own)
+    except FactoryError as error:
+        yield _told(error)._replace(rule="AF005", path=PROJECT)
+
+
+def _origin_at(there: There) -> str:
+    """The factory that a reference names: its lock, or where that is broken its project.yaml."""
+    if there.lock or not there.broken:
+        return there.lock.factory.url if there.lock else ""
+    try:
+        return manifest.parse(there.project, cache.document).factory
+    except FactoryError:
+        return ""
 
 
 def _told(error: FactoryError) -> Finding:
@@ -61,14 +87,15 @@ def _told(error: FactoryError) -> Finding:
     return Finding(rule, LOCK, "; ".join([error.message, *error.details]), hint=error.hint)
 
 
-def _behind(folder: Folder, own: Lock, there: There | None, asked: Asked) -> Iterator[Finding]:
+def _behind(folder: Folder, own: Lock, there: There | None, asked: Asked, back: bool) -> Iterator[Finding]:
     """How far the project is behind; the bound is that of the reference, where there is one."""
-    file = folder.read(lock.PROJECT)
-    bound = bound_in(there.project if there else file.content if file else b"")
     try:
+        bound = bound_in(there.project if there else _wish(folder))
         if asked.remote:
             behind.refresh(own.factory)
-        yield from behind.findings(own.factory, bound, asked.limit, asked.now)
+        yield from behind.findings(own.factory, bound, asked.limit, asked.now, back)
+    except ProjectError as error:
+        yield _told(error)._replace(path=PROJECT)
     except FactoryError as error:
         yield _told(UnreachableError(error.message, error.hint, error.details))
 
@@ -87,9 +114,9 @@ def _proved(folder: Folder, own: Lock, there: There | None) -> Ground:
     return Ground(proof.lock, proof.findings, known=proof.known)
 
 
-def _doubted(folder: Folder, own: Lock, there: There, found: tuple[Finding, ...]) -> Ground:
+def _doubted(own: Lock, there: There, began: There | None, found: tuple[Finding, ...]) -> Ground:
     """The ground that the reference gives: its lock, unless this branch leaves the lock as it was."""
-    if reference.left_alone(folder.root, there, own):
+    if reference.left_alone(there, began, own):
         return Ground(own, found)
     hint = f"`ai-factory check --against {word(there.name)} --verify` renders it again and says whether it is right"
     why = f"{_how_it_differs(own, there)}, and nothing proves it"
@@ -99,23 +126,9 @@ def _doubted(folder: Folder, own: Lock, there: There, found: tuple[Finding, ...]
 
 def _how_it_differs(own: Lock, there: There) -> str:
     if there.lock is None:
-        return f"is not there at `{there.name}`"
+        return f"is broken at `{there.name}`" if there.broken else f"is not there at `{there.name}`"
     before = there.lock.paths
     paths = sorted(path for path in {*before, *own.paths} if before.get(path) != own.paths.get(path))
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     rows = f" in the rows of {', '.join(f'`{path}`' for path in paths[:SHOWN])}{more}" if paths else ""
     return f"differs from that of `{there.name}`{rows}"
-
-
-def _changes(own: Lock, there: There) -> Iterator[str]:
-    """What a proof does not object to, and a person may: another version, other answers, components that go."""
-    if there.lock is None:
-        return
-    before = there.lock
-    if before.factory.version != own.factory.version:
-        yield f"against `{there.name}`: version {before.factory.version} becomes {own.factory.version}"
-    if gone := sorted(before.components.keys() - own.components.keys()):
-        yield f"against `{there.name}`: components that go: {', '.join(gone)}"
-    keys = {*before.answers, *own.answers}
-    if changed := sorted(key for key in keys if before.answers.get(key) != own.answers.get(key)):
-        yield f"against `{there.name}`: other answers: {', '.join(changed)}"

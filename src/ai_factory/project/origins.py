@@ -73,8 +73,23 @@ def check(record: Lock, before: str, given: str, in_ci: bool) -> None:
     `before` is the address that a reference has, `given` the one that somebody named.
     """
     url, known = record.factory.url, given or before
-    hint = f"if it is the right one: `--factory {word(url)}`"
     if known and not _same(known, url):
-        raise LockError(f"names the factory `{url}`, and not `{known}`", hint)
+        raise LockError(f"names the factory `{url}`, and not `{known}`", _trusting(record, url))
     if in_ci and not known and url != EMBEDDED:
-        raise LockError(f"names the factory `{url}`, and in CI that is not taken from the project", hint)
+        raise LockError(
+            f"names the factory `{url}`, and in CI that is not taken from the project", _trusting(record, url)
+        )
+
+
+def check_wish(wish: Manifest, known: str, record: Lock) -> None:
+    """Raise LockError (AF005) where project.yaml names another factory than the one that is trusted."""
+    if not _same(known, wish.factory):
+        raise LockError(f"names the factory `{wish.factory}`, and not `{known}`", _trusting(record, wish.factory))
+
+
+def _trusting(record: Lock, url: str) -> str:
+    """How a factory becomes one that is trusted: by an option, which a stamped job has from an answer."""
+    hint = f"if it is the right one: `--factory {word(url)}`"
+    if "ai_factory_source" not in record.answers:
+        return hint
+    return f"{hint}; the job has that from an answer: `ai-factory sync --data {word(f'ai_factory_source={url}')}`"

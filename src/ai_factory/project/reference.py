@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from ai_factory import base, git, lock
-from ai_factory.errors import FactoryError, LockError, UsageError
+from ai_factory.errors import LockError, MachineError, UsageError
 from ai_factory.lock import Lock
 from ai_factory.tree import word
-from ai_factory.workspace import find_repository
+from ai_factory.workspace import find_repository, is_project
 
 
 class There(NamedTuple):
-    """The record at a reference; `lock` is None where there was no project yet, other parts are empty where missing."""
+    """The record at a reference; `lock` is None where there was no project yet, other parts are empty where missing.
+
+    `broken` says why a lock that is there cannot be read; it is None then too.
+    """
 
     name: str
     commit: str
@@ -20,6 +24,7 @@ class There(NamedTuple):
     archive: bytes
     waivers: bytes
     project: bytes
+    broken: str = ""
 
     def pristine(self) -> dict[str, bytes]:
         """The content of the base, as far as it is what the lock says."""
@@ -30,13 +35,31 @@ class There(NamedTuple):
 def record_at(root: str, name: str) -> There:
     """The record of the project that lies at `root`, as it was at the reference.
 
-    Raises UsageError where there is no such reference, LockError where the lock there is broken.
+    Raises UsageError where there is no such reference, or the clone lacks what it holds.
     """
-    commit = commit_at(root, name)
-    found = git.files_in(root, commit, [lock.LOCK, lock.BASE, lock.WAIVERS, lock.PROJECT])
-    own = _parsed(found[lock.LOCK], name) if lock.LOCK in found else None
-    rest = (found.get(path, b"") for path in (lock.BASE, lock.WAIVERS, lock.PROJECT))
-    return There(name, commit, own, *rest)
+    return _record(root, name, commit_at(root, name))
+
+
+def beginning(root: str, there: There) -> There | None:
+    """The record where this branch and the reference part; None where the clone does not reach as far."""
+    commit = git.common_ancestor(root, "HEAD", there.commit)
+    if commit == there.commit:
+        return there
+    return _record(root, there.name, commit) if commit else None
+
+
+def _record(root: str, name: str, commit: str) -> There:
+    found = _files(root, name, commit, [lock.LOCK, lock.BASE, lock.WAIVERS, lock.PROJECT])
+    own, broken = _parsed(found[lock.LOCK]) if lock.LOCK in found else (None, "")
+    archive, waivers, project = (found.get(path, b"") for path in (lock.BASE, lock.WAIVERS, lock.PROJECT))
+    return There(name, commit, own, archive, waivers, project, broken)
+
+
+def _parsed(content: bytes) -> tuple[Lock | None, str]:
+    try:
+        return lock.parse(content), ""
+    except LockError as error:
+        return None, error.message
 
 
 def commit_at(root: str, name: str) -> str:
@@ -53,23 +76,36 @@ def commit_at(root: str, name: str) -> str:
 
 def content_at(top: str, path: str, name: str) -> bytes | None:
     """The content that a file of the repository has at the reference; None where it has none there."""
-    return git.files_in(top, commit_at(top, name), [path]).get(path)
+    return _files(top, name, commit_at(top, name), [path]).get(path)
 
 
-def left_alone(root: str, there: There, own: Lock) -> bool:
+def _files(root: str, name: str, commit: str, paths: list[str]) -> dict[str, bytes]:
+    """The content of those of the paths that are files in the commit. Raises UsageError where the clone lacks it."""
+    try:
+        return git.files_in(root, commit, paths)
+    except MachineError as error:
+        if "promisor" not in error.message and "is not in" not in error.message:
+            raise
+        hint = "bring what it left out: `git fetch --refetch --no-filter origin`, or clone without `--filter`"
+        raise UsageError(f"the clone has `{name}` without the content of its files", hint) from None
+
+
+def refuse_lost(start: str, name: str) -> None:
+    """Raise LockError where the reference has a project at `start`, or above it, and nearer than any that is there.
+
+    Who takes the record of a project away is not judged by that of the one above.
+    """
+    here, found = os.path.realpath(start), find_repository(start)
+    while found and os.path.isdir(here) and not is_project(here) and f"{here}/".startswith(f"{found.top}/"):
+        if _files(here, name, commit_at(here, name), [lock.LOCK]):
+            place = os.path.relpath(here)
+            raise LockError(
+                f"`{place}` is no project any more: `{name}` has `{lock.LOCK}` there, and this branch has none",
+                f"bring it back: `git checkout {word(name)} -- {word(os.path.join(place, lock.FOLDER))}`",
+            )
+        here = os.path.dirname(here)
+
+
+def left_alone(there: There, began: There | None, own: Lock) -> bool:
     """Whether the lock is that of the reference, or the one with which this branch began: it has not been changed."""
-    if own == there.lock:
-        return True
-    began = git.common_ancestor(root, "HEAD", there.commit)
-    before = git.files_in(root, began, [lock.LOCK]).get(lock.LOCK) if began else None
-    try:
-        return before is not None and lock.parse(before) == own
-    except FactoryError:
-        return False
-
-
-def _parsed(content: bytes, name: str) -> Lock:
-    try:
-        return lock.parse(content, f"{lock.LOCK} at {name}")
-    except LockError as error:
-        raise LockError(error.message, f"mend the lock of `{name}` first") from None
+    return own == there.lock or (began is not None and began.lock == own)

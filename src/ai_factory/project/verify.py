@@ -87,8 +87,14 @@ def _refuse_other_commit(record: Lock, factory: Factory, believed: Believed | No
     tags = {release.tag: release.commit for release in git.releases(repository_at(origin.url))}
     tagged = tags.get(origin.version, "")
     known = believed is not None and origin.commit == believed.commit
+    if known and tagged not in ("", origin.commit):
+        raise LockError(
+            f"`{origin.version}` of the factory is another commit than when it was applied: its tag was moved",
+            "ask those who release it why; `ai-factory sync --to TAG` goes to a release that stands",
+        )
     if factory.origin.commit != origin.commit or (tagged or origin.commit) != origin.commit:
-        raise LockError(f"`{LOCK}` names a commit that is not `{origin.version}` of the factory", RIGHT)
+        hint = f"if the tag was moved, ask those who release it; if the lock was edited, {RIGHT}"
+        raise LockError(f"`{LOCK}` names a commit that is not `{origin.version}` of the factory", hint)
     if believed and not tagged and not known:
         raise LockError(
             f"`{origin.version}`, which `{LOCK}` names, is no release of the factory",

@@ -26,7 +26,7 @@ def waive(project: Project, given: Waiver, today: str) -> list[str]:
     """Write a waiver; one for the same rule and place is taken back. What it now says in the way of others, in words.
 
     Raises UsageError, before anything is written, for one that would not hold, and ProjectError where the waivers
-    that there are cannot be read.
+    cannot be read, or are more than can be read with this one.
     """
     _refuse(given, today)
     if given.rule == "AF007":
@@ -39,6 +39,7 @@ def waive(project: Project, given: Waiver, today: str) -> list[str]:
     same = [number for number, row in enumerate(rows) if _place(row) == _place(given)]
     row = {name: value for name, value in given._asdict().items() if value}
     content = rows_.with_row(file.content if file else HEAD, same, row)
+    waivers.parse(content)  # what could not be read again is not written
     project.disk.write(WAIVERS, File(content))
     return [f"it takes the place of the one until {rows[number].until}" for number in same]
 

@@ -23,15 +23,26 @@ FORMATS: Mapping[str, str] = {  # and what each is for
     "markdown": "comments on pull requests",
 }
 
-BEGINNINGS: Mapping[str, str] = {  # how a document of ours begins, by which an earlier one is known
-    "text": r"(?s)error: |.*(?:^|\n)(?:gate (?:passed|failed): tier |\d+ projects?(?: \([^\n]*\))?: )[^\n]*\n",
-    "json": r'\{\s*"schema": "ai-factory/',
-    "jsonl": r'\{"type": "(?:finding|control|error|summary)", ',
+_VERDICT = r"(?:passed|failed|could not be determined)"
+_COUNTS = r"\d+ (?:undetermined|error|warning|note)s?"
+MARKS: Mapping[str, str] = {  # by which an earlier document of ours is known, and nothing that a person wrote
+    "text": (  # by its last line; of a gate, one more follows
+        r"(?s)(?:.*\n)?(?:"
+        r"\d+ projects?(?: \([^\n]*\))?: "
+        rf"(?:as the factory promised|{_COUNTS}(?:, {_COUNTS})*; (?:nothing to fail on|failed|could not be determined))"
+        r"|gate (?:passed|failed): tier [^\n]*, \d+ controls? required now: [^\n]*\n[^\n]*"
+        r"|ai-factory (?:check|gate): could not be determined)\s*\Z"
+    ),
+    "json": r'\{\s*"schema": "ai-factory/(?:check|gate|error)/1"',
+    "jsonl": r'(?s)(?:\{"type": .*\n)?\{"type": "summary", "schema": "ai-factory/lines/1", [^\n]*\}\s*\Z',
     "sarif": r'(?s)\{\s*"\$schema": "[^"]*sarif[^"]*",.{,300}"name": "ai-factory"',
-    "github": r"::(?:error|warning|notice) ",
-    "gitlab": r'\[(?:\]|\s*\{\s*"type": "issue",\s*"check_name": "(?:AF\d{3}|error)")',
+    "github": r"::(?:error|warning|notice) (?:title=ai-factory::|file=[^\n]*,line=\d+,title=AF\d{3} )",
+    "gitlab": (
+        r'(?s)\[(?:\]|\s*\{\s*"type": "issue",\s*"check_name": '
+        r'(?:"AF\d{3}"|"(?:error|note)",(?:(?!"check_name").)*"path": "\.ai-factory/lock\.json"))'
+    ),
     "junit": r'<\?xml [^>]*\?>\s*<testsuites name="ai-factory"',
-    "markdown": r"### ai-factory ",
+    "markdown": rf"### ai-factory (?:check|gate): {_VERDICT}(?:\n|\Z)",
 }
 
 
@@ -45,17 +56,18 @@ class Own(NamedTuple):
 def document(name: str, report: Report, own: Own) -> str:
     """The report in that format, without a line end."""
     if name == "text":
-        lines = [own.text(report)] if report.projects else []
-        return "\n".join([*lines, *map(error_text, report.errors)])
+        if report.projects:
+            return "\n".join([own.text(report), *map(error_text, report.errors)])
+        return "\n".join([*map(error_text, report.errors), f"ai-factory {report.command}: could not be determined"])
     if name == "json":
         return compact(_data(report, own), indent=2)
     made: str = import_module(f"ai_factory.report.{name}").document(report)
     return made
 
 
-def begins(name: str, text: str) -> bool:
-    """Whether a text is an earlier document of ours in that format, or empty: nothing is lost when it goes."""
-    return not text.strip() or re.match(BEGINNINGS[name], text) is not None
+def is_ours(name: str, text: str) -> bool:
+    """Whether a text is an earlier document of ours in that format: nothing is lost when it goes."""
+    return re.match(MARKS[name], text) is not None
 
 
 def _data(report: Report, own: Own) -> dict[str, Any]:

@@ -11,19 +11,21 @@ COMMANDS = {"undetermined": "error", "error": "error", "warning": "warning", "no
 
 
 def document(report: Report) -> str:
-    """One command a line, the gravest first; a last line says how many more there are."""
+    """One command a line: errors, the gravest findings, notes; last lines say how many more there are."""
     lines = [_command("error", {"title": "ai-factory"}, [sentence]) for sentence in told(report.errors)]
-    kept, more = _cut(ranked(report), len(lines))
-    lines += map(_annotation, kept)
-    if more:
-        lines.append(f"{count(more, 'more finding')} not annotated here: GitHub shows {SHOWN} of a kind in a step")
-    return "\n".join([*lines, *map(plain, report.notes)] if lines else [])
+    notes = [_command("notice", {"title": "ai-factory"}, [note]) for note in report.notes[:SHOWN]]
+    kept, more = _cut(ranked(report), len(lines), len(notes))
+    lines += [*map(_annotation, kept), *notes]
+    for left, noun in ((more, "more finding"), (len(report.notes) - len(notes), "more note")):
+        if left:
+            lines.append(f"{count(left, noun)} not annotated here: GitHub shows {SHOWN} of a kind in a step")
+    return "\n".join(lines)
 
 
-def _cut(found: list[Row], errors: int) -> tuple[list[Row], int]:
-    """As many of each kind as are shown, and the number of the others."""
+def _cut(found: list[Row], errors: int, notes: int) -> tuple[list[Row], int]:
+    """As many of each kind as are shown beside errors and notes, and the number of the others."""
     kept: list[Row] = []
-    room = {"error": SHOWN - errors, "warning": SHOWN, "notice": SHOWN}
+    room = {"error": SHOWN - errors, "warning": SHOWN, "notice": SHOWN - notes}
     for row in found:
         kind = COMMANDS[row.finding.level]
         if room[kind] > 0:

@@ -28,7 +28,11 @@ class Case(NamedTuple):
 def document(report: Report) -> str:
     """The whole document; that of a project in which nothing was found holds a test that passed."""
     found = rows(report)
-    suites = [_suite(report, one.path, _cases(report, one, found), one) for one in report.projects]
+    first = report.projects[:1]  # whose suite tells the notes, once
+    suites = [
+        _suite(report, one.path, _cases(report, one, found), one, report.notes if one in first else ())
+        for one in report.projects
+    ]
     errors = [Case(report.command, "runs", "error", "error", sentence) for sentence in told(report.errors)]
     suites += [_suite(report, "ai-factory", errors)] if errors else []
     head = ['<?xml version="1.0" encoding="UTF-8"?>', '<testsuites name="ai-factory">']
@@ -59,7 +63,9 @@ def _outcome(row: Row) -> str:
     return "skipped" if row.waived else "failure" if row.fails else ""
 
 
-def _suite(report: Report, name: str, cases: list[Case], project: Checked | None = None) -> str:
+def _suite(
+    report: Report, name: str, cases: list[Case], project: Checked | None = None, notes: tuple[str, ...] = ()
+) -> str:
     numbers = Counter(case.outcome for case in cases)
     head = {
         "name": f"{report.command} {name}",
@@ -69,7 +75,7 @@ def _suite(report: Report, name: str, cases: list[Case], project: Checked | None
         "skipped": str(numbers["skipped"]),
     }
     version = [f"version {project.version}"] if project and project.version else []
-    said = [f"    <system-out>{_xml('; '.join([*version, *report.notes]))}</system-out>"]
+    said = [f"    <system-out>{_xml('; '.join([*version, *notes]))}</system-out>"]
     return "\n".join([f"  <testsuite{_attributes(head)}>", *map(_element, cases), *said, "  </testsuite>"])
 
 

@@ -19,8 +19,12 @@ HEAD = ("| finding | where | what | weakens | what mends it |", "|---|---|---|--
 def document(report: Report, limit: int = COMMENT) -> str:
     """A heading with the verdict, a table of the findings that fit, the gravest first, and how many more there are."""
     verdict = VERDICTS.get(report.code, "could not be determined")
-    parts = [f"### ai-factory {report.command}: {verdict}", *(f"- {marked(line)}" for line in told(report.errors))]
-    tail = [line for line in (_sums(report), *map(marked, report.notes)) if line]
+    errors, notes = ([marked(line) for line in lines] for lines in (told(report.errors), report.notes))
+    parts = [
+        f"### ai-factory {report.command}: {verdict}",
+        *_kept([f"- {line}" for line in errors], limit // 4, "error"),
+    ]
+    tail = [line for line in (_sums(report), *_kept(notes, limit // 4, "note")) if line]
     found = ranked(report)
     room = limit - len("\n\n".join([*parts, *HEAD, *tail]).encode()) - 100  # for the sentence on the rest
     rows = list(_fitting(found, room, len(report.projects) > 1))
@@ -29,6 +33,18 @@ def document(report: Report, limit: int = COMMENT) -> str:
     if more := len(found) - len(rows):
         parts.append(f"{count(more, 'more finding')} not shown here: this page holds no more.")
     return "\n\n".join([*parts, *tail])
+
+
+def _kept(lines: list[str], room: int, noun: str) -> list[str]:
+    """The lines that fit into so many bytes, and how many more there are: findings have to fit as well."""
+    kept: list[str] = []
+    for line in lines:
+        room -= len(line.encode()) + 2
+        if room < 0:
+            break
+        kept.append(line)
+    more = len(lines) - len(kept)
+    return [*kept, f"{count(more, f'more {noun}')} not shown here: this page holds no more."] if more else kept
 
 
 def _fitting(found: list[Row], room: int, several: bool) -> Iterator[str]:
