@@ -168,8 +168,17 @@ def compare(
         for judge in (_open, _marked, _missing, _edited)
         for finding in judge(path, entry, ours.get(path), modes)
     ]
-    found += [_shadowed(shadow, lock.paths[shadow.path]) for shadow in shadows]
-    found += [_unexpected(path, lock.paths) for path in unexpected]
+    return in_order([*found, *beside(lock, unexpected, shadows)])
+
+
+def beside(lock: Lock, unexpected: Iterable[str], shadows: Iterable[Shadow]) -> list[Finding]:
+    """The findings on what lies beside the files of the lock: AF011, and AF002 for what does not run."""
+    found = [_shadowed(shadow, lock.paths[shadow.path]) for shadow in shadows]
+    return found + [_unexpected(path, lock.paths) for path in unexpected]
+
+
+def in_order(found: Iterable[Finding]) -> list[Finding]:
+    """The findings by path and rule."""
     return sorted(found, key=lambda finding: (finding.path, finding.rule))
 
 

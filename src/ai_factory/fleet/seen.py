@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ai_factory import cache, check, waivers
+from ai_factory import cache, check, shadows, waivers
 from ai_factory.check import Finding, Waiver
 from ai_factory.errors import LockError, MachineError
 from ai_factory.fleet import system
 from ai_factory.fleet.system import Here, System
 from ai_factory.git.remote import NO_ACCESS, Access
 from ai_factory.lock import BASE, LOCK, WAIVERS, Entry, Lock, Origin
-from ai_factory.newest import SKIPPED
 from ai_factory.tree import Blob, File
 
 
@@ -59,11 +58,13 @@ def _seen(there: System) -> Seen:
     record, wish = project.lock, project.manifest()
     doubtful = _doubtful(record, listing)
     ours = _contents(there, [path for path, entry in doubtful.items() if entry.state != "local"])
-    found = check.compare(record._replace(paths=doubtful), ours, _unexpected(record, listing))
+    strange = shadows.unexpected(there.files, record.folders, record.paths)
+    found = check.compare(record._replace(paths=doubtful), ours)
+    found += check.beside(record, strange, shadows.shadows(there.files, record.paths))
     waived = there.files.read(WAIVERS)
     granted = tuple(waivers.parse(waived.content)) if waived else ()
     hold = (wish.hold.get("until", ""), wish.hold.get("reason", ""))
-    return Seen(record.factory, wish.blueprint, wish.version, hold, tuple(found), granted)
+    return Seen(record.factory, wish.blueprint, wish.version, hold, tuple(check.in_order(found)), granted)
 
 
 def _contents(there: System, paths: Sequence[str]) -> dict[str, File]:
@@ -88,17 +89,6 @@ def _doubtful(record: Lock, listing: Mapping[str, Blob]) -> dict[str, Entry]:
 
 def _differs(entry: Entry, blob: Blob | None) -> bool:
     return entry.state != "local" and blob != (entry.mode, entry.base)
-
-
-def _unexpected(record: Lock, listing: Mapping[str, Blob]) -> list[str]:
-    """The files that nobody stamped, in folders of which every file is promised."""
-    if not record.folders:
-        return []
-    folders = tuple(f"{folder}/" for folder in record.folders)
-    strange = (path for path in listing if path not in record.paths and path.startswith(folders))
-    return sorted(
-        path for path in strange if SKIPPED.isdisjoint(path.split("/")) and not path.endswith((".pyc", ".incoming"))
-    )
 
 
 # ---- as plain data, which can be kept ------------------------------------------------------------

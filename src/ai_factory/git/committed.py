@@ -100,9 +100,28 @@ class Committed:
         blob = self.listing.get(path)
         return blob is not None and blob.mode == SUBMODULE
 
+    @cached_property
+    def folders(self) -> Mapping[str, frozenset[str]]:
+        """What lies directly in each folder."""
+        found: dict[str, set[str]] = {"": set()}
+        for path in self.listing:
+            for place in (*above(path), path):
+                folder, _, name = place.rpartition("/")
+                found.setdefault(folder, set()).add(name)
+        return {folder: frozenset(names) for folder, names in found.items()}
+
     def is_folder(self, path: str) -> bool:
         """Whether a folder lies at the path."""
-        return any(name.startswith(f"{path}/") for name in self.listing)
+        return path in self.folders
+
+    def names(self, folder: str = "") -> list[str]:
+        """What lies directly in the folder, sorted; nothing where there is none."""
+        return sorted(self.folders.get(folder, ()))
+
+    def head(self, path: str, size: int) -> bytes | None:
+        """The first bytes of the file at the path; None where there is no regular file."""
+        file = self.read(path)
+        return file.content[:size] if file and file.mode != LINK else None
 
     def walk(self, folder: str = "") -> Iterator[str]:
         """All files and links below `folder`, sorted."""
