@@ -177,3 +177,19 @@ def test_an_option_without_its_value_is_refused(option: str, project: Path) -> N
     for arguments in ((option, ""), (f"{option}=",)):
         result = cli("gate", *arguments, cwd=project)
         assert (result.code, result.err.splitlines()[0]) == (2, f"error: `{option}` is empty")
+
+
+def test_what_is_wanted_and_not_applied_is_a_warning(project: Path, tmp_path: Path) -> None:
+    """AF012: it stands in no way of a release, and a reader should know."""
+    assessed(project, tmp_path)
+    before = cli("gate", *DAY, "--json", cwd=project).data
+    place = project / ".ai-factory/project.yaml"
+    place.write_text(place.read_text().replace("small thing", "other thing") + "with: [nice]\nwithout: [extras]\n")
+    found = cli("gate", *DAY, "--json", cwd=project).data
+    told = [(row["level"], row["message"]) for row in found["findings"] if row["rule"] == "AF012"]
+    assert told == [
+        ("warning", "the answer `use_case` is 'other thing', applied is 'small thing'"),
+        ("warning", "the component `nice` is not applied"),
+        ("warning", "the component `extras` is no longer wanted"),
+    ]
+    assert (found["passed"], len(found["findings"])) == (before["passed"], len(before["findings"]) + 3)

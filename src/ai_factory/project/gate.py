@@ -13,7 +13,7 @@ from ai_factory.governance.approvals import SIGN_OFF, Situation, over_a_year
 from ai_factory.governance.checking import Check, Gap, Result, Status, Subject, gaps_of, results
 from ai_factory.governance.checks import CHECKS, IN_USE
 from ai_factory.governance.checks.dossier import both
-from ai_factory.lock import WAIVERS
+from ai_factory.lock import PROJECT, WAIVERS
 from ai_factory.project import signing
 from ai_factory.project.approve import standing
 from ai_factory.project.facts import FACTS
@@ -59,7 +59,7 @@ def gate(project: Project, as_of: str, signers: str = "") -> Gated:
     open_ones = [finding for result in found if result.blocks for finding in findings_of(result)]
     asked = subject.applies.controls[SIGN_OFF].verdict is not Verdict.NONE
     waiting = [_waiting(gap) for gap in confirmations.confirmations(register, now)] if asked else []
-    findings = (*waivers.apply(open_ones, held, as_of), *refused, *waiting)
+    findings = (*waivers.apply(open_ones, held, as_of), *refused, *waiting, *_not_applied(project))
     notes = (*approvals.warnings(register, now), *_ending(held, as_of), *_to_come(subject))
     return Gated(subject, stands, findings, notes)
 
@@ -79,6 +79,16 @@ def _to_come(subject: Subject) -> Iterator[str]:
 def _waiting(gap: Gap) -> Finding:
     """A confirmation that is missing: an approval stands without it, and a person should look."""
     return Finding("AF009", gap.path, gap.message, controls=(SIGN_OFF,), hint=gap.hint, weight="warning")
+
+
+def _not_applied(project: Project) -> Iterator[Finding]:
+    """AF012: what project.yaml asks for and no sync has applied, as far as that is told without the factory."""
+    wish, record = project.manifest(), project.lock
+    asked = [key for key, value in wish.answers.items() if key in record.answers and record.answers[key] != value]
+    messages = [f"the answer `{key}` is {wish.answers[key]!r}, applied is {record.answers[key]!r}" for key in asked]
+    messages += [f"the component `{name}` is not applied" for name in wish.with_ if name not in record.components]
+    messages += [f"the component `{name}` is no longer wanted" for name in wish.without if name in record.components]
+    yield from (Finding("AF012", PROJECT, text, hint="`ai-factory sync` applies it") for text in messages)
 
 
 def _ending(held: Sequence[Waiver], today: str) -> Iterator[str]:
