@@ -125,6 +125,23 @@ def edit(content: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     return buffer.getvalue()
 
 
+def edit_row(content: bytes, place: Place, name: str, value: Any) -> bytes:
+    """The document with one value set in the mapping at a place (None removes it); comments, order and quotes stay."""
+    from ai_factory.dialect import writer
+
+    yaml = writer()
+    node = data = yaml.load(content.decode())
+    for key in place:
+        node = node[key]
+    if value is None:
+        node.pop(name, None)
+    else:
+        node[name] = value
+    buffer = io.BytesIO()
+    yaml.dump(data, buffer)
+    return buffer.getvalue()
+
+
 def _in_place_of(before: Any, value: Any) -> Any:
     """A list stays laid out as it was; one in place of a word stands on its line, and no comment comes between."""
     from ruamel.yaml.comments import CommentedSeq

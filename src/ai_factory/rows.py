@@ -55,18 +55,22 @@ def _at_the_end(content: bytes, new: Sequence[Row], key: str) -> bytes:
     return content + (gap + documents.write({key: list(map(dict, new))}).decode().replace("\n", end)).encode()
 
 
-def with_part(content: bytes, key: str, number: int, name: str, value: Row) -> bytes:
-    """The list at a key, with a row that has another value at a name, or one more."""
+def with_part(content: bytes, key: str, number: int, name: str, value: Row | None) -> bytes:
+    """The list at a key, with a row that has another value at a name, or one more; None: it has none there."""
     rows = [dict(row) for row in documents.load(content, "")[key]]
-    rows[number][name] = dict(value)
+    if value is None:
+        rows[number].pop(name, None)
+    else:
+        rows[number][name] = dict(value)
     spans, part = _spans(content, key), _part(content, key, number, name)
     if spans:
         column = _column(content, spans[0][0]) + 2
-        text = "".join(" " * column + line for line in _lines(documents.write({name: value}).decode()))
+        added = _lines(documents.write({name: value}).decode()) if value is not None else []
+        text = "".join(" " * column + line for line in added)
         made = _spliced(content, [(*(part or (spans[number][1], spans[number][1])), text)])
         if _is(made, key, rows):
             return made
-    return documents.edit(content, {(key,): rows})
+    return documents.edit_row(content, (key, number), name, value)
 
 
 def _anew(content: bytes, rows: Sequence[Row]) -> bytes:

@@ -99,7 +99,7 @@ def test_the_report_says_what_to_do_next(few: World) -> None:
     assert told[-6:] == [
         "12 projects: 2 conflicted, 2 edited, 2 failed, 6 pushed",
         "next: 1 failed (policy): whoever owns the rule has to act",
-        "next: 1 failed (transient): `--only failed:transient` tries them again",
+        "next: 1 failed (transient): mend that, then plan again",
         "next: 2 edited: its team merges its branch, or deletes it",
         "next: 2 conflicted: its team resolves what the pull request names",
         "next: 6 pushed: its team looks at the branch, and merges it",

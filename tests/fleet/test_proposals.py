@@ -173,3 +173,56 @@ def test_green_checks_merge(github: Hosted) -> None:
     done = again(here, "--automerge")
     assert {done[name] for name in here.named("plain")} == {("merged", "")}
     assert [one.state for one in host.pulls if one.name == "team/plain-0"] == ["merged"]
+
+
+def test_people_may_write_into_a_pull_request(on: Hosted) -> None:
+    """Their words stay, and so does a title of theirs; our part of it follows the next version."""
+    here, host = on
+    ran(here)
+    pull = next(one for one in host.pulls if one.name == "team/plain-0")
+    pull.title, pull.body = f"[PAY-7] {pull.title}", f"Look here first.\n\n{pull.body}\n- [x] reviewed by Alice\n"
+    before = (pull.title, pull.body)
+    again(here)
+    assert (pull.title, pull.body) == before
+    kit.put(here.factory, {"templates/core/files/ops/third.md": "three\n"})
+    kit.commit(here.factory, "v3")
+    kit.git(here.factory, "tag", "v3.0.0")
+    ran(here)
+    assert pull.title == before[0]
+    assert pull.body.startswith("Look here first.\n\n<!-- ai-factory:update")
+    assert "# Update from v1.0.0 to v3.0.0" in pull.body
+    assert "to v2.0.0" not in pull.body
+    assert pull.body.endswith("- [x] reviewed by Alice\n")
+
+
+def test_a_pull_request_follows_its_target(github: Hosted) -> None:
+    """Nothing is merged into a branch that the plan does not name."""
+    here, host = github
+    ran(here)
+    folder = here.server.folder("team/plain-0")
+    kit.git(folder, "branch", "release", "main")
+    text = (here.folder / "fleet.yaml").read_text()
+    url = here.url("team/plain-0")
+    (here.folder / "fleet.yaml").write_text(text.replace(f"{{url: {url},", f"{{url: {url}, branch: release,"))
+    assert ran(here)["team/plain-0"] == ("open", "")
+    assert [(one.target, one.state) for one in host.pulls if one.name == "team/plain-0"] == [("release", "open")]
+
+
+def test_a_branch_that_was_deleted_as_we_said_is_proposed_anew(github: Hosted) -> None:
+    """The host closes its pull request with it: that is no word of the team's against the version."""
+    here, host = github
+    ran(here)
+    here.server.push("team/plain-0", BRANCH, {"own.md": "x"}, start=BRANCH)
+    assert again(here)["team/plain-0"] == ("edited", "")
+    number = next(one.number for one in host.pulls if one.name == "team/plain-0")
+    host.people.close("team/plain-0", number)
+    kit.git(here.server.folder("team/plain-0"), "update-ref", "-d", f"refs/heads/{BRANCH}")
+    assert ran(here)["team/plain-0"] == ("open", "")
+
+
+def test_a_host_that_tells_no_rights_of_one_project_stops_no_other(github: Hosted) -> None:
+    here, host = github
+    host.faults.append(double.Fault("GET", r"/repos/team/plain-0$", status=404, data={"message": "Not Found"}, left=99))
+    assert here.run("plan", "--output", "plan.jsonl").code == 3
+    done = again(here)
+    assert (done["team/plain-0"], done["team/plain-1"]) == (("failed", "permission"), ("open", ""))

@@ -38,6 +38,17 @@ def test_a_project_is_held_and_takes_part_again(here: Path) -> None:
     assert (here / "team.yaml").read_text() == "projects:\n  - url: /srv/git/claims.git\n"
 
 
+def test_what_people_wrote_around_a_row_stays(here: Path) -> None:
+    """Comments on it and in it, also where it stands on one line."""
+    for name in ("limits", "cards"):
+        url = f"/srv/git/{name}.git"
+        assert cli("fleet", "hold", url, "--until", "2999-03-01", "--reason", "x", cwd=here).code == 0
+        text = (here / "fleet.yaml").read_text()
+        assert [line for line in TEXT.splitlines() if "#" in line and line not in text] == []
+        assert cli("fleet", "hold", url, "--end", cwd=here).code == 0
+    assert (here / "fleet.yaml").read_text() == TEXT
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -221,6 +221,7 @@ ALLOWED = {  # who touches the disk besides `workspace`, and what it touches the
     "git/exclude.py": "git's exclude file",
     "git/index.py": "git's index",
     "git/proposals.py": "scratch repositories",
+    "fleet/book.py": "the folder of fleet.yaml, so that one at a time writes it",
     "fleet/journal.py": "the folder of the journal, beside fleet.yaml",
     "cli/fleets/options.py": "fleet.yaml and what it includes, to read",
     "cli/fleets/plan.py": "the plan that a person named",

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from ai_factory import lock
-from ai_factory.errors import ForgeError
+from ai_factory import lock, versions
+from ai_factory.errors import ForgeError, UsageError
 from ai_factory.fleet import propose, rings
-from ai_factory.fleet.carry import Job, Pushed, Reach, carry
-from ai_factory.fleet.draft import Body
+from ai_factory.fleet.carry import Job, Pushed, Reach, carry, has
+from ai_factory.fleet.draft import Body, held
 from ai_factory.fleet.each import failure
 from ai_factory.fleet.journal import Journal, Row
 from ai_factory.fleet.plan import Entry, Plan
-from ai_factory.fleet.registry import Member, Registry
+from ai_factory.fleet.registry import Member, Registry, Ring
 from ai_factory.fleet.releases import Source
 from ai_factory.fleet.rings import Progress
 from ai_factory.fleet.run import Call, Shard, Where, in_order
+from ai_factory.fleet.system import located, opened
 from ai_factory.forge import Forge, PullRequest
 from ai_factory.tree import word
 
@@ -37,6 +38,7 @@ STATES = {  # of a project in a rollout, and what a platform lead does about it
 }
 DONE = ("open", "pushed", "conflicted", "merged", "current", "held", "declined", "edited")  # for this run
 BAD = ("failed", "moved")
+AGAIN = "mend that, then plan again"  # of what failed while it was planned: nothing was decided on it
 
 
 class Tools(NamedTuple):
@@ -67,62 +69,120 @@ class Wish(NamedTuple):
 
 
 def apply(plan: Plan, tools: Tools, wish: Wish) -> Iterator[Row]:
-    """What becomes of each project, as it happens, in the order of the rings."""
+    """What becomes of each project, as it happens, in the order of the rings.
+
+    Raises UsageError for a ring that the fleet has not.
+    """
+    _refuse_unknown(wish.ring, tools.registry)
     name, now = plan.digest, tools.now().timestamp()
     resumed = tools.journal.begin(name, now)
     known = tools.journal.rows(name)
-    left = wish.limit or len(plan.entries)
-    why = ""
-    for ring, entries in rings.in_rings(tools.registry.rings, plan.entries):
-        mine = [one for one in entries if wish.part.holds(one.key) and _is_meant(one, known.get(one.key), wish)]
-        work = partial(
-            _one, name=name, to=plan.head.to, tools=tools, wish=wish, done=known if resumed else {}, paused=why
-        )
-        yield from in_order(work, mine[:left], wish.where.width)
+    left, why = wish.limit or len(plan.entries), ""
+    found = rings.in_rings(tools.registry.rings, plan.entries, tools.members)
+    for number, (ring, entries) in enumerate(found, 1):
+        mine = [one for one in entries if wish.part.holds(one.key) and _is_meant(ring, known.get(one.key), wish)]
+        run = Run(name, plan.head.to, tools, wish, known if resumed else {}, why)
+        yield from in_order(partial(_one, run=run), mine[:left], wish.where.width)
         left -= len(mine[:left])
-        why = why or rings.pause(ring, _progress(entries, tools.journal.rows(name)), tools.now().timestamp())
+        if not why and any(rest for _, rest in found[number:]) and not rings.lets_all_pass(ring):
+            why = rings.pause(ring, _progress(ring, plan, run), tools.now().timestamp())
     tools.journal.end(name, tools.now().timestamp())
 
 
-def _is_meant(entry: Entry, known: Row | None, wish: Wish) -> bool:
-    if wish.ring and entry.ring != wish.ring:
+class Run(NamedTuple):
+    """One run: the plan's name and the version it was asked for, what is done already, and why the rest waits."""
+
+    name: str
+    to: str
+    tools: Tools
+    wish: Wish
+    done: Mapping[str, Row]
+    paused: str
+
+
+def _refuse_unknown(ring: str, registry: Registry) -> None:
+    known = [one.name for one in registry.rings]
+    if ring and ring not in known:
+        raise UsageError(f"the fleet has no ring `{ring}`", f"it has {', '.join(known) or 'none'}")
+
+
+def _is_meant(ring: Ring, known: Row | None, wish: Wish) -> bool:
+    if wish.ring and ring.name != wish.ring:
         return False
     state = known.state if known else ""
     return not wish.only or state in wish.only or f"{state}:{known.failure if known else ''}" in wish.only
 
 
-def _progress(entries: Sequence[Entry], rows: Mapping[str, Row]) -> Progress:
-    found = [rows[one.key] for one in entries if one.key in rows and rows[one.key].state not in rings.ASIDE]
-    merged = [row for row in found if row.state in rings.THROUGH]
-    failing = sum(row.state in BAD for row in found)
-    aside = sum(one.key in rows and rows[one.key].state in rings.ASIDE for one in entries)
-    return Progress(len(entries) - aside, len(merged), failing, max((row.since for row in merged), default=0))
+# ---- how far a ring has come ---------------------------------------------------------------------
+
+
+class _Stand(NamedTuple):
+    """How one project of a ring counts: whether it has the update, and since when; or fails, or is aside."""
+
+    merged: bool = False
+    failing: bool = False
+    aside: bool = False
+    since: float = 0
+
+
+def _progress(ring: Ring, plan: Plan, run: Run) -> Progress:
+    """All projects that the fleet has in the ring count, be they in this plan and in this part of it or not."""
+    rows = run.tools.journal.rows(run.name)
+    goal = versions.newest([one.after for one in plan.entries if one.after]) or plan.head.to
+    members = [one for one in run.tools.registry.members if one.ring == ring.name]
+    stand = partial(_stand, rows=rows, goal=goal, run=run)
+    found = [one for one in in_order(stand, members, run.wish.where.width) if not one.aside]
+    since = max((one.since for one in found if one.merged), default=0)
+    return Progress(len(found), sum(one.merged for one in found), sum(one.failing for one in found), since)
+
+
+def _stand(member: Member, rows: Mapping[str, Row], goal: str, run: Run) -> _Stand:
+    """By what this run has seen of the project, else by a look at it."""
+    row = rows.get(member.key)
+    if held(member.hold, run.tools.now().date().isoformat()) or (row and row.state in rings.ASIDE):
+        return _Stand(aside=True)
+    if row and run.wish.part.holds(member.key):
+        return _Stand(row.state in rings.THROUGH, row.state in BAD, since=row.since)
+    try:
+        access = run.tools.reach(member.url)
+        with opened(located(member, access), reach=access) as system:
+            version, when = system.project().lock.factory.version, system.files.commit.time
+    except Exception:
+        return _Stand(failing=True)
+    if not has(version, goal):
+        return _Stand()
+    return _Stand(merged=True, since=run.tools.journal.arrived(member.key, version, when))
 
 
 # ---- one project ---------------------------------------------------------------------------------
 
 
-def _one(entry: Entry, name: str, to: str, tools: Tools, wish: Wish, done: Mapping[str, Row], paused: str) -> Row:
+def _one(entry: Entry, run: Run) -> Row:
     """What becomes of one project; it is written down before it is told."""
-    if (before := done.get(entry.key)) and before.state in DONE:
+    tools, moment = run.tools, run.tools.now()
+    if (before := run.done.get(entry.key)) and before.state in DONE:
         return before
-    moment = tools.now()
     try:
-        row = _settled(entry, paused) or _quiet(entry, tools, wish, moment) or _brought(entry, tools, wish, to)
-    except Exception as error:  # one project's failure stops no other one
+        row = _settled(entry, run.paused) or _quiet(entry, tools, run.wish, moment) or _brought(entry, run)
+    except Exception as error:
         told = failure(error)
         row = Row(entry.key, "failed", told.message, told.kind, told.hint)
-    row = row._replace(since=moment.timestamp())
-    tools.journal.record(name, row)
+    if row.state in rings.THROUGH:
+        row = row._replace(since=tools.journal.arrived(entry.key, entry.after, row.since or entry.when))
+    else:
+        row = row._replace(since=moment.timestamp())
+    tools.journal.record(run.name, row)
     return row
 
 
 def _settled(entry: Entry, paused: str) -> Row | None:
     """What the plan has decided already."""
+    if entry.outcome == "failed":
+        return Row(entry.key, "failed", entry.reason, entry.failure, AGAIN)
     if entry.outcome != "update":
-        return Row(entry.key, entry.outcome, entry.reason, entry.failure, entry.hint)
+        return Row(entry.key, entry.outcome, entry.reason, hint=entry.hint)
     if entry.missing:
-        return Row(entry.key, "failed", "; ".join(entry.missing), "permission", "give the identity these rights")
+        return Row(entry.key, "failed", "; ".join(entry.missing), "permission", AGAIN)
     return Row(entry.key, "waiting", paused) if paused else None
 
 
@@ -132,19 +192,20 @@ def _quiet(entry: Entry, tools: Tools, wish: Wish, moment: dt.datetime) -> Row |
     return Row(entry.key, "waiting", "these are quiet hours")
 
 
-def _brought(entry: Entry, tools: Tools, wish: Wish, to: str) -> Row:
+def _brought(entry: Entry, run: Run) -> Row:
+    tools = run.tools
     host = tools.forge_of(entry.url)
     known = host[0].pull_requests(host[1], entry.branch) if host else ()
     if refused := propose.declined(known, entry.after, tools.now().timestamp()):
         until = dt.datetime.fromtimestamp(refused.until, dt.UTC).date().isoformat()
         why = f"its team declined {entry.after}; left alone until {until}"
         return Row(entry.key, "declined", why, "", _waive(entry, until), url=refused.url)
-    today = tools.now().date().isoformat()
-    job = Job(_member(entry, tools), tools.sources, to, today)
-    pushed: Pushed = tools.elsewhere(carry)(job, entry, wish.refresh, tools.reach, tools.body)
+    job = Job(_member(entry, tools), tools.sources, run.to, tools.now().date().isoformat())
+    pushed: Pushed = tools.elsewhere(carry)(job, entry, run.wish.refresh, tools.reach, tools.body)
     row = Row(entry.key, pushed.state, pushed.reason, pushed.failure, pushed.hint, pushed.branch, pushed.commit)
+    row = row._replace(since=pushed.when)
     if host:
-        return _proposed(row, pushed, host, known, entry, wish)
+        return _proposed(row, pushed, host, known, entry, run.wish)
     return row._replace(state="conflicted") if pushed.state == "pushed" and pushed.conflicts else row
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from typing import Any, NamedTuple
 
 from ai_factory import cache, documents, rows
@@ -100,26 +102,40 @@ def without_members(content: bytes, keys: Collection[str], load: documents.Load 
 
 def add(book: Book, members: Sequence[Member], factories: Sequence[str] = ()) -> None:
     """Write the projects down, in a new file with the factories too. Raises UsageError for what nobody could read."""
-    made = anew(members, factories) if book.new else with_members(_content(book, book.name), members)
-    _write(book, {book.name: made})
+    with _alone(book):
+        known = _content(book, book.name)
+        _write(book, {book.name: with_members(known, members) if known else anew(members, factories)})
 
 
 def remove(book: Book, members: Sequence[Member]) -> None:
     """Strike the projects out, in whichever file they stand."""
     keys = {member.key for member in members}
-    _write(book, {name: without_members(content, keys) for name, content in _files(book).items()})
+    with _alone(book):
+        _write(book, {name: without_members(content, keys) for name, content in _files(book).items()})
 
 
-def change(book: Book, member: Member) -> None:
-    """Write a project down as it is to be, in whichever file it stands."""
-    _write(book, {name: _with(content, member) for name, content in _files(book).items()})
+def hold(book: Book, member: Member, held: Mapping[str, str]) -> None:
+    """Write down until when a project is left alone, and why, in whichever file it stands; nothing: it takes part."""
+    with _alone(book):
+        _write(book, {name: _holding(content, member, held) for name, content in _files(book).items()})
 
 
-def _with(content: bytes, member: Member) -> bytes:
-    """The file with the project as given, where it names it; else the same bytes."""
+def _holding(content: bytes, member: Member, held: Mapping[str, str]) -> bytes:
+    """The file with the hold of that project as given, where it names it; else the same bytes."""
     data = documents.load(content, FILE, UsageError) or {}
     same = [number for number, one in enumerate(data.get(KEY) or ()) if registry.key_of(one) == member.key]
-    return rows.with_rows(content, same, [row(member)], KEY) if same else content
+    return rows.with_part(content, KEY, same[0], "hold", held or None) if same else content
+
+
+@contextmanager
+def _alone(book: Book) -> Iterator[None]:
+    """One writer at a time: each reads what the one before has left."""
+    folder = os.open(book.folder.root, os.O_RDONLY)
+    try:
+        flock(folder, LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _files(book: Book) -> dict[str, bytes]:

@@ -53,6 +53,7 @@ class Pushed(NamedTuple):
     managed_only: bool = False
     title: str = ""
     body: str = ""
+    when: int = 0  # when the commit was made that the project's branch has (Unix time)
 
 
 KEPT = "proposals"  # the folder of the cache in which a plan keeps what it has made
@@ -81,7 +82,7 @@ def entry(job: Job, reach: Reach, body: Body) -> Entry:
         ):
             draft, made = found
             if made:
-                proposals.keep(made, cache.folder(KEPT), draft.body)
+                proposals.keep(made, cache.folder(KEPT), _facts(plan.entry_of(draft)), draft.body)
             return plan.entry_of(draft)
     except HoldError as error:
         return plan.without_draft(job.member, "held", error.message, hint=error.hint)
@@ -124,10 +125,18 @@ def _as_planned(job: Job, wanted: Entry, here: Here, access: Access) -> Pushed |
     local = remote.local_repository(job.member.url)
     if there not in ("", wanted.commit) or not (there or local) or held(job.member.hold, job.today):
         return None
+    trusted = any(source.url == wanted.source and not source.broken for source in job.sources)
     found = proposals.kept(cache.folder(KEPT), wanted.commit)
-    if found and not there:
+    if not trusted or found is None or found.facts != _facts(wanted):
+        return None
+    if not there:
         _place(local, found.packs, wanted, access)
-    return _pushed(wanted, here.branch, found.text) if found else None
+    return _pushed(wanted, here.branch, found.text)
+
+
+def _facts(wanted: Entry) -> str:
+    """What a commit was made for: a plan that says anything else of it is not believed."""
+    return f"{wanted.branch} {wanted.base} {wanted.commit} {wanted.tree} {wanted.source} {wanted.after}"
 
 
 def _place(local: str, packs: Sequence[str], wanted: Entry, access: Access) -> None:
@@ -147,18 +156,23 @@ def _pushed(wanted: Entry, target: str, body: str) -> Pushed:
 def _moved(wanted: Entry, here: Here, access: Access) -> Pushed:
     """Whether the project moved on because the update was merged."""
     with opened(here, reach=access) as system:
-        version = system.project().lock.factory.version
-    if version == wanted.after or versions.is_older(wanted.after, version):
-        return Pushed(wanted.key, "merged", base=here.commit, branch=wanted.branch)
+        version, when = system.project().lock.factory.version, system.files.commit.time
+    if wanted.before != wanted.after and has(version, wanted.after):
+        return Pushed(wanted.key, "merged", base=here.commit, branch=wanted.branch, when=when)
     why = f"`{here.branch}` was {wanted.base[:12]}, and is {here.commit[:12]}"
     return Pushed(wanted.key, "moved", why, "conflict", "plan again, or apply with `--refresh`")
+
+
+def has(version: str, wanted: str) -> bool:
+    """Whether a project at that version has what was wanted: the same, or something newer."""
+    return version == wanted or versions.is_older(wanted, version)
 
 
 def _brought(
     draft: Draft, made: Proposed | None, wanted: Entry, refresh: bool, system: System, access: Access
 ) -> Pushed:
     if made is None:
-        return Pushed(wanted.key, "current", target=draft.target, base=draft.base)
+        return Pushed(wanted.key, "current", target=draft.target, base=draft.base, when=draft.when)
     if draft.tree != wanted.tree and not refresh:
         why = "it gives other files than were planned: the factory or the tool is another one"
         return Pushed(wanted.key, "failed", why, "policy", "plan again")

@@ -57,6 +57,7 @@ class Draft(NamedTuple):
     lost: tuple[str, ...] = ()
     weakened: tuple[str, ...] = ()
     managed_only: bool = False
+    when: int = 0  # when the commit was made that the project's branch has now (Unix time)
     body: str = ""
 
     @property
@@ -159,6 +160,7 @@ def _draft(system: System, sync: Sync, branch: str) -> Draft:
         lost=tuple(found["lost"]),
         weakened=tuple(found["weakened"]),
         managed_only=all(one.ownership == "managed" for one in rows),
+        when=system.files.commit.time,
     )
 
 

@@ -63,6 +63,8 @@ def failure(error: Exception) -> Failure:
     """The error by its kind."""
     if isinstance(error, FactoryError):
         return Failure(_kind(error), error.message, error.hint, getattr(error, "rule", ""))
+    if isinstance(error, OSError):
+        return Failure("transient", f"this machine is in the way: {error}", "mend that, and run it again")
     told = unexpected(error)
     return Failure("bug", told.message, "run it for this project alone, and report what it says")
 

@@ -9,8 +9,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import NamedTuple
+from urllib.parse import quote
 
 from ai_factory.errors import MachineError
 
@@ -18,6 +19,7 @@ FOLDER = ".fleet"  # beside fleet.yaml; git ignores it by a file of its own
 NAME = "journal.db"
 _TABLES = """
 create table if not exists run (plan text, started real, ended real);
+create table if not exists arrived (key text, version text, since real, primary key (key, version));
 create table if not exists outcome (
   plan text, key text, state text, reason text, failure text, hint text, branch text, commit_id text, url text,
   since real, primary key (plan, key)
@@ -72,6 +74,13 @@ class Journal:
                 "insert or replace into outcome values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (plan, *row[:-1], since)
             )
 
+    def arrived(self, key: str, version: str, when: float) -> float:
+        """Since when a project has had a version, whatever plan is applied: `when`, where nobody has noted it."""
+        with self._lock, self._connection as here:
+            here.execute("insert or ignore into arrived values (?, ?, ?)", (key, version, when))
+            asked = "select since from arrived where key = ? and version = ?"
+            return float(here.execute(asked, (key, version)).fetchone()[0])
+
     def rows(self, plan: str) -> dict[str, Row]:
         """What is known of the projects of that plan, by their keys."""
         with self._lock:
@@ -87,10 +96,15 @@ class Journal:
 
 def last_rows(folder: str) -> dict[str, Row]:
     """What the last run left of each project of the fleet that lies there; nothing where there was none."""
-    if not os.path.exists(os.path.join(folder, FOLDER, NAME)):
+    place = os.path.join(folder, FOLDER, NAME)
+    if not os.path.exists(place):
         return {}
-    with opened(folder) as memory:
-        return memory.last()
+    try:  # it is a memory: a look at the fleet does without
+        connection = sqlite3.connect(f"file:{quote(place)}?mode=ro", uri=True, timeout=5)
+        with closing(connection):
+            return Journal(connection).last()
+    except sqlite3.Error:
+        return {}
 
 
 @contextmanager

@@ -33,7 +33,8 @@ class Head(NamedTuple):
 class Entry(NamedTuple):
     """What a plan says of one project.
 
-    `failure` and `reason` say why it failed or is held; `missing` are rights that the identity lacks there.
+    `failure` and `reason` say why it failed or is held; `missing` are rights that the identity lacks there. `when` is
+    when the commit `base` was made (Unix time).
     """
 
     key: str
@@ -59,6 +60,7 @@ class Entry(NamedTuple):
     lost: tuple[str, ...] = ()
     weakened: tuple[str, ...] = ()
     managed_only: bool = False
+    when: int = 0
     missing: tuple[str, ...] = ()
 
     @property
@@ -100,6 +102,7 @@ def entry_of(draft: Draft, missing: tuple[str, ...] = ()) -> Entry:
         lost=draft.lost,
         weakened=draft.weakened,
         managed_only=draft.managed_only,
+        when=draft.when,
         missing=missing,
     )
 
@@ -139,6 +142,14 @@ def read(text: Iterable[str], where: str) -> Plan:
     if len({entry.key for entry in entries}) < len(entries):
         raise UsageError(f"`{where}` names a project twice", "plan again")
     return Plan(head, entries)
+
+
+def is_plan(text: str) -> bool:
+    """Whether a text is a plan, as far as its first line tells."""
+    try:
+        return bool(_head(text.partition("\n")[0], ""))
+    except UsageError:
+        return False
 
 
 def _head(line: str, where: str) -> Head:
@@ -192,6 +203,7 @@ ENTRY = _record(
         "outcome": {"enum": list(OUTCOMES)},
         "decisions": {"type": "array", "items": _record(dict.fromkeys(Decision._fields, _TEXT))},
         "managed_only": {"type": "boolean"},
+        "when": {"type": "number"},
     }
     | dict.fromkeys(("conflicts", "gained", "lost", "weakened", "missing"), _TEXTS)
 )

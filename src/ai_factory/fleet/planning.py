@@ -7,6 +7,7 @@ from functools import partial
 
 from ai_factory.fleet.carry import Job, Reach, entry
 from ai_factory.fleet.draft import Body
+from ai_factory.fleet.each import failure
 from ai_factory.fleet.plan import Entry
 from ai_factory.fleet.run import Where, elsewhere, in_order
 
@@ -21,4 +22,11 @@ def entries(jobs: Sequence[Job], where: Where, reach: Reach, body: Body, missing
 
 
 def _with_rights(found: Entry, missing: Missing) -> Entry:
-    return found._replace(missing=missing(found)) if found.outcome == "update" else found
+    """The entry with the rights that are missing; where a host does not tell them, that is its failure."""
+    if found.outcome != "update":
+        return found
+    try:
+        return found._replace(missing=missing(found))
+    except Exception as error:
+        told = failure(error)
+        return found._replace(outcome="failed", reason=told.message, failure=told.kind, hint=told.hint)

@@ -151,6 +151,9 @@ def parse(content: bytes, read: Read, where: str = FILE, load: documents.Load = 
 
 
 def _checked(content: bytes, where: str, schema: formats.Schema, load: documents.Load) -> dict[str, Any]:
+    if len(content) > documents.SIZE_LIMIT:
+        hint = "put some of its projects into files that it includes: `include: [teams/payments.yaml]`"
+        raise UsageError(f"`{where}` is larger than {documents.SIZE_LIMIT} bytes", hint)
     data = load(content, where, UsageError) or {}
     catalog.validate(data, schema, content, where, UsageError)
     return dict(data)

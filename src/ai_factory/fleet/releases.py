@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ai_factory import __version__, base, git, versions
 from ai_factory.base import Base
-from ai_factory.errors import LockError, ProjectError
+from ai_factory.errors import FactoryError, LockError, ProjectError, UnreachableError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, mirror_of, open_factory
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
@@ -23,19 +23,24 @@ from ai_factory.tree import File, Tree, digest
 class Source(NamedTuple):
     """A factory that a fleet takes from, and the file of those of whom one must have signed its releases.
 
-    `seen` names the releases that there were when the run began: a worker that has run for long looks again.
+    `seen` names the releases that there were when the run began: a worker that has run for long looks again. `broken`
+    says why nothing can be taken from it.
     """
 
     url: str
     signers: str = ""
     seen: str = ""
+    broken: str = ""
 
 
 def refreshed(source: Source) -> Source:
-    """The factory as it is now; a copy of one elsewhere is brought up to date. Raises UnreachableError."""
-    if source.url != EMBEDDED and is_remote(source.url):
-        git.update_mirror(source.url, mirror_of(source.url))
-    return source._replace(seen=_state(source.url))
+    """The factory as it is now; a copy of one elsewhere is brought up to date. One that cannot be reached says so."""
+    try:
+        if source.url != EMBEDDED and is_remote(source.url):
+            git.update_mirror(source.url, mirror_of(source.url))
+        return source._replace(seen=_state(source.url))
+    except FactoryError as error:
+        return source._replace(broken=error.message)
 
 
 def _state(url: str) -> str:
@@ -68,6 +73,8 @@ def source_for(sources: Sequence[Source], record: Lock, wish: Manifest) -> Sourc
             f"it came from `{record.factory.url}`, and wants to take from `{wish.factory}` (AF005)",
             "its team moves it: `ai-factory sync --accept-factory URL`",
         )
+    if known[wish.factory].broken:
+        raise UnreachableError(known[wish.factory].broken, "run it again")
     return known[wish.factory]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ai_factory.fleet.plan import Entry
-from ai_factory.fleet.registry import Ring
+from ai_factory.fleet.registry import Member, Ring
 
 DAY = 24 * 60 * 60  # seconds
 THROUGH = ("merged", "current")
@@ -35,8 +35,19 @@ def pause(ring: Ring, progress: Progress, now: float) -> str:
     return ""
 
 
-def in_rings(rings: Sequence[Ring], entries: Sequence[Entry]) -> list[tuple[Ring, list[Entry]]]:
-    """The entries by ring, in the order of the rings; what is in none comes last."""
-    named = [(ring, [one for one in entries if one.ring == ring.name]) for ring in rings]
-    rest = [one for one in entries if not one.ring]
-    return [*named, *([(Ring(""), rest)] if rest else [])]
+def lets_all_pass(ring: Ring) -> bool:
+    """Whether nothing that a ring comes to can hold up the next one."""
+    return not ring.merged and ring.failing >= 1 and not ring.days
+
+
+def in_rings(
+    rings: Sequence[Ring], entries: Sequence[Entry], members: Mapping[str, Member]
+) -> list[tuple[Ring, list[Entry]]]:
+    """The entries by the ring in which the fleet has their projects now, in the order of the rings.
+
+    What is in none comes last, and so does what is no longer in the fleet: whoever brings it is told.
+    """
+    named = {one.key: members[one.key].ring if one.key in members else "" for one in entries}
+    found = [(ring, [one for one in entries if named[one.key] == ring.name]) for ring in rings]
+    rest = [one for one in entries if not named[one.key]]
+    return [*found, *([(Ring(""), rest)] if rest else [])]

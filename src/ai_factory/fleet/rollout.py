@@ -93,8 +93,9 @@ class _Told(NamedTuple):
 
 def _read(here: Here, top: str, reach: Access) -> Branch:
     there, now = _told(here._replace(commit=top), reach), _told(here, reach)
-    merged = top == here.commit or (there.lock != "" and there.lock == now.lock)
-    merged = merged or versions.is_older(there.version, now.version) or _is_ancestor(here, top)
+    same = there.version == now.version
+    merged = there.lock != "" and there.lock == now.lock and (there.ours or top != here.commit)
+    merged = merged or versions.is_older(there.version, now.version) or (same and _is_ancestor(here, top))
     return Branch(top, there.ours, merged, there.open)
 
 

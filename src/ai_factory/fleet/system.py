@@ -17,6 +17,7 @@ from ai_factory.project.opening import Project
 from ai_factory.tree import File
 
 OURS = "ai-factory/"  # how our branches begin
+NAME_IT = "name the branch that updates go to: `branch: main` in the fleet's file"
 ALWAYS = (lock.LOCK, lock.PROJECT, lock.WAIVERS)
 
 
@@ -38,9 +39,11 @@ def located(member: Member, reach: Access = NO_ACCESS) -> Here:
     found = remote.heads(member.url, wanted, reach)
     branch = member.branch or found.default
     commit = found.branches.get(branch, "")
+    if branch.startswith(OURS):
+        raise ForgeError(f"`{member.url}` stands at `{branch}`, which is ours", "policy", NAME_IT)
     if not commit:
-        what = f"no branch `{branch}`" if branch else "no commit yet"
-        raise ForgeError(f"`{member.url}` has {what}", "policy", "name its branch in the fleet, or take it out")
+        what = f"no branch `{branch}`" if branch else "no branch checked out, or no commit yet"
+        raise ForgeError(f"`{member.url}` has {what}", "policy", NAME_IT)
     ours = {name: one for name, one in found.branches.items() if name.startswith(OURS)}
     return Here(member, branch, commit, ours)
 

@@ -26,14 +26,14 @@ class Proposed(NamedTuple):
     tree: str
 
 
-def keep(made: Proposed, folder: str, text: str) -> None:
-    """Keep a commit, and the text that goes with it, in a folder of ours, under the commit's name."""
+def keep(made: Proposed, folder: str, facts: str, text: str) -> None:
+    """Keep a commit, what it was made for (a line), and the text that goes with it, in a folder of ours."""
     packs = os.path.join(made.repository, "objects", "pack")
     for name in os.listdir(packs):
         _placed(os.path.join(folder, made.commit + os.path.splitext(name)[1]), os.path.join(packs, name))
     draft = os.path.join(made.repository, "text")
     with open(draft, "w", encoding="utf-8", errors="surrogateescape") as stream:
-        stream.write(text)
+        stream.write(f"{facts}\n{text}")
     _placed(os.path.join(folder, f"{made.commit}.txt"), draft)  # the last: with it all is there
 
 
@@ -45,9 +45,10 @@ def _placed(place: str, source: str) -> None:
 
 
 class Kept(NamedTuple):
-    """A commit that was kept: the files of its pack, and the text that goes with it."""
+    """A commit that was kept: the files of its pack, what it was made for, and the text that goes with it."""
 
     packs: tuple[str, ...]
+    facts: str
     text: str
 
 
@@ -55,10 +56,10 @@ def kept(folder: str, commit: str) -> Kept | None:
     """What was kept of a commit; None where it was not."""
     try:
         with open(os.path.join(folder, f"{commit}.txt"), encoding="utf-8", errors="surrogateescape") as stream:
-            text = stream.read()
+            facts, _, text = stream.read().partition("\n")
     except FileNotFoundError:
         return None
-    return Kept(tuple(os.path.join(folder, f"{commit}.{kind}") for kind in ("pack", "idx")), text)
+    return Kept(tuple(os.path.join(folder, f"{commit}.{kind}") for kind in ("pack", "idx")), facts, text)
 
 
 @contextmanager

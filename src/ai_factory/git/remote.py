@@ -104,14 +104,28 @@ def _remote_heads(url: str, branches: Sequence[str], reach: Access) -> str:
 
 def _local_heads(repository: str, branches: Sequence[str]) -> Heads:
     """The same of a repository here: read from its files, where they simply say it."""
-    head = _short_text(os.path.join(repository, "HEAD")).strip()
-    name = head.removeprefix("ref: ") if head.startswith("ref: ") else ""
+    name = _default(repository)
     patterns = [BRANCH + pattern for pattern in branches] + ([name] if name else [])
     found = None if os.path.isdir(os.path.join(repository, "reftable")) else _in_files(repository, patterns)
     if found is None:
         told = _asked(repository, ["for-each-ref", _FORM, *patterns], repository, {"GIT_DIR": repository})
         found = {name: identity for identity, name in _rows(told)}
     return Heads(name.removeprefix(BRANCH), {key.removeprefix(BRANCH): one for key, one in sorted(found.items())})
+
+
+def _default(repository: str) -> str:
+    """The default branch of a repository here: of a clone that of its origin, whatever a person has checked out."""
+    known = _named(os.path.join(repository, "refs", "remotes", "origin", "HEAD"))
+    branch = BRANCH + known.removeprefix("refs/remotes/origin/") if known else ""
+    if branch and _in_files(repository, [branch]):
+        return branch
+    return _named(os.path.join(repository, "HEAD"))
+
+
+def _named(place: str) -> str:
+    """The reference that a file names; empty where it names none."""
+    text = _short_text(place).strip()
+    return text.removeprefix("ref: ") if text.startswith("ref: ") else ""
 
 
 def _in_files(repository: str, patterns: Sequence[str]) -> dict[str, str] | None:
@@ -200,12 +214,17 @@ def may_place(here: str) -> bool:
 
     Not where it has rules of its own: hooks, settings on what it receives, work trees, or settings from elsewhere.
     """
-    if not here or not is_bare(here) or os.path.isdir(os.path.join(here, "worktrees")):
+    if not here or not _is_server(here) or os.path.isdir(os.path.join(here, "worktrees")):
         return False
     hooks = os.path.join(here, "hooks")
     names = os.listdir(hooks) if os.path.isdir(hooks) else []
     settings = _short_text(os.path.join(here, "config")).lower()
     return all(name.endswith(".sample") for name in names) and not re.search(_RULES, settings)
+
+
+def _is_server(here: str) -> bool:
+    """Whether git's own folder is that of a bare repository, and no person's clone."""
+    return re.search(r"^\s*bare\s*=\s*true\s*$", _short_text(os.path.join(here, "config")), re.MULTILINE) is not None
 
 
 _RULES = r"receive|transfer|hookspath|include|worktreeconfig|denynon"
@@ -229,11 +248,14 @@ def place(here: str, packs: Sequence[str], branch: str, commit: str, before: str
 
 
 def _receiver(here: str) -> list[str]:
-    """A bare repository of this machine keeps its own rules, its hooks; in a person's clone nothing runs."""
+    """A bare repository of this machine keeps its own rules, its hooks; in a person's clone nothing runs.
+
+    Git takes our settings out of the environment of what it starts at the other end.
+    """
     if not here:
         return []
-    hooks = "GIT_CONFIG_COUNT=0 " if is_bare(here) else ""
-    return ["--receive-pack", f"{hooks}git -c receive.autoGc=false receive-pack"]
+    settings = ["receive.autoGc=false", *([] if _is_server(here) else [f"core.hooksPath={os.devnull}"])]
+    return ["--receive-pack", " ".join(["git", *(f"-c {one}" for one in settings), "receive-pack"])]
 
 
 def _environment(url: str, reach: Access, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ai_factory.fleet.apply import STATES
+from ai_factory.fleet.apply import AGAIN, STATES
 from ai_factory.fleet.journal import Row
 from ai_factory.fleet.plan import Entry, Plan
 from ai_factory.report.markdown import code, literal, marked
@@ -138,15 +138,16 @@ def _row_lines(row: Row) -> Iterator[str]:
 
 def _next(rows: Sequence[Row]) -> Iterator[str]:
     """What a platform lead does next: a line for each state and kind of failure."""
-    kinds = Counter((row.state, row.failure) for row in rows)
-    again = {"transient": "`--only failed:transient` tries them again"}
-    for (state, failure), number in sorted(kinds.items(), key=lambda pair: (URGENT.index(pair[0][0]), pair[0][1])):
-        what = again.get(failure) or (FAILED.get(failure, "") if state == "failed" else STATES[state])
+    kinds = Counter((row.state, row.failure, row.hint == AGAIN) for row in rows)
+    ranked = sorted(kinds.items(), key=lambda pair: (URGENT.index(pair[0][0]), pair[0][1:]))
+    for (state, failure, unplanned), number in ranked:
+        what = AGAIN if unplanned else FAILED.get(failure, "") if state == "failed" else STATES[state]
         if what:
             yield f"{number} {state}{f' ({failure})' if failure else ''}: {what}"
 
 
 FAILED = {
+    "transient": "`--only failed:transient` tries them again",
     "permission": "whoever gives rights there has to act, then `--only failed:permission`",
     "conflict": "plan again",
     "policy": "whoever owns the rule has to act",

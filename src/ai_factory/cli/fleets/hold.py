@@ -34,7 +34,7 @@ def hold(
     if member is None:
         raise UsageError(f"`{name}` is no project of the fleet", "`ai-factory fleet status` lists them")
     held = {} if end else {"until": _day(until), "reason": _text(reason)}
-    book.change(known, member._replace(hold=held))
+    book.hold(known, member, held)
     said = f"left alone until {held['until']}: {held['reason']}" if held else "takes part again"
     show(f"{plain(key)} {plain(said)}", {"schema": "ai-factory/fleet-hold/1", "project": key, "hold": held}, as_json)
 

@@ -90,8 +90,10 @@ def _made(known: Registry, to: str, ring: str, limit: int, shard: Shard, place: 
 
 def write(place: str, found: Plan) -> None:
     """Save a plan, whole or not at all. Raises UsageError."""
-    from ai_factory.fleet.plan import lines
+    from ai_factory.cli.replacing import Writing, refuse
+    from ai_factory.fleet.plan import is_plan, lines
 
+    refuse(place, Writing("--output", "earlier plan", is_plan))
     draft = f"{place}.draft"
     try:
         with open(draft, "w", encoding="ascii") as stream:
