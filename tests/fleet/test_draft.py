@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_factory.errors import HoldError, LockError, ProjectError
+from ai_factory.errors import HoldError, LockError
 from ai_factory.fleet.registry import Member
 from tests import kit
 from tests.fleet.drafts import bare, changed, drafted, edited, synced_by_hand
@@ -101,7 +101,7 @@ def test_a_project_that_is_current_gets_nothing(project: Path, factory: Path) ->
     ("change", "error", "says"),
     [
         ("hold: {until: 2027-01-01, reason: audit}\n", HoldError, "on hold until 2027-01-01: audit"),
-        ('version: "<2"\n', None, ""),
+        ('version: "<2"\n', HoldError, "its team's bound `<2` ends before v2.0.0"),
         ("factory: /elsewhere\n", LockError, "its project.yaml names the factory `/elsewhere`"),
     ],
 )
@@ -129,5 +129,5 @@ def test_the_hold_of_the_fleet_counts(project: Path, factory: Path) -> None:
 def test_a_version_beyond_the_bound_is_refused(project: Path, factory: Path) -> None:
     text = (project / ".ai-factory/project.yaml").read_text()
     edited(project, {".ai-factory/project.yaml": f'{text}version: "<2"\n'})
-    with pytest.raises(ProjectError, match=r"v2\.0\.0 lies beyond it"):
+    with pytest.raises(HoldError, match=r"its team's bound `<2` ends before v2\.0\.0"):
         drafted(Member(str(project)), factory, "v2.0.0")

@@ -226,3 +226,18 @@ def test_a_host_that_tells_no_rights_of_one_project_stops_no_other(github: Hoste
     assert here.run("plan", "--output", "plan.jsonl").code == 3
     done = again(here)
     assert (done["team/plain-0"], done["team/plain-1"]) == (("failed", "permission"), ("open", ""))
+
+
+def test_a_ring_whose_checks_fail_holds_up_the_next(github: Hosted) -> None:
+    """More of them than it may: its own checks of what we proposed count."""
+    here, host = github
+    text = (here.folder / "fleet.yaml").read_text()
+    (here.folder / "fleet.yaml").write_text(
+        text.replace("{name: canary, merged: 0, failing: 1}", "{name: canary, merged: 0, failing: 0.4}")
+    )
+    here.run("plan", "--output", "plan.jsonl")
+    assert again(here, "--ring", "canary") == {"team/plain-0": ("open", ""), "team/human-0": ("edited", "")}
+    host.judge("team/plain-0", here.heads()["team/plain-0"], Judged("ci", "failure", run=True))
+    assert again(here)["team/plain-1"] == ("waiting", "")
+    host.judge("team/plain-0", here.heads()["team/plain-0"], Judged("ci", "success", run=True))
+    assert again(here)["team/plain-1"] == ("open", "")

@@ -142,7 +142,7 @@ def _stand(member: Member, rows: Mapping[str, Row], goal: str, run: Run) -> _Sta
     if held(member.hold, run.tools.now().date().isoformat()) or (row and row.state in rings.ASIDE):
         return _Stand(aside=True)
     if row and run.wish.part.holds(member.key):
-        return _Stand(row.state in rings.THROUGH, row.state in BAD, since=row.since)
+        return _Stand(row.state in rings.THROUGH, row.state in BAD or _is_red(member, row, run.tools), since=row.since)
     try:
         access = run.tools.reach(member.url)
         with opened(located(member, access), reach=access) as system:
@@ -152,6 +152,12 @@ def _stand(member: Member, rows: Mapping[str, Row], goal: str, run: Run) -> _Sta
     if not has(version, goal):
         return _Stand()
     return _Stand(merged=True, since=run.tools.journal.arrived(member.key, version, when))
+
+
+def _is_red(member: Member, row: Row, tools: Tools) -> bool:
+    """Whether the project's own checks of what was proposed fail."""
+    host = tools.forge_of(member.url) if row.state in ("open", "conflicted") else None
+    return host is not None and host[0].checks(host[1], row.commit) == "failing"
 
 
 # ---- one project ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ai_factory import git, lock
 from ai_factory.errors import HoldError
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.releases import Source, packed, recipe_for, release_for, rendering, source_for
+from ai_factory.fleet.releases import Source, beyond, packed, recipe_for, release_for, rendering, source_for
 from ai_factory.fleet.system import OURS, System
 from ai_factory.git import Proposed
 from ai_factory.lock import Origin
@@ -83,6 +83,8 @@ def drafted(
     sync = _computed(system, project, recipe_for(source, release, wish), today)
     found = _draft(system, sync, branch_of(system.member, wish.blueprint))
     if sync.nothing_to_do:
+        if newer := beyond(source, release, wish.version):
+            raise HoldError(f"its team's bound `{wish.version}` ends before {newer}", "its team has decided it")
         yield found, None
         return
     when = max(system.files.commit.time, release.when)

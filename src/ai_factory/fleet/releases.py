@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ai_factory import __version__, base, git, versions
 from ai_factory.base import Base
-from ai_factory.errors import FactoryError, LockError, ProjectError, UnreachableError
+from ai_factory.errors import FactoryError, HoldError, LockError, ProjectError, UnreachableError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, goes_back, is_remote, is_tag, mirror_of, open_factory
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
@@ -85,7 +85,7 @@ def _listed(known: Mapping[str, Source]) -> str:
 def release_for(source: Source, record: Lock, wish: Manifest, to: str) -> Release:
     """The version that a project goes to: the one named, else the newest within its bound.
 
-    Raises ProjectError for one that it cannot go to.
+    Raises HoldError for one beyond its bound, ProjectError for one that it cannot go to.
     """
     version = _allowed(to, wish.version) if to else ""
     found = _opened(source, version, wish.version if not to else "")
@@ -96,8 +96,14 @@ def release_for(source: Source, record: Lock, wish: Manifest, to: str) -> Releas
 def _allowed(to: str, bound: str) -> str:
     """The version, if the project's bound lets it go there."""
     if bound and versions.newest([to], bound) is None:
-        raise ProjectError(f"its project.yaml sets the bound `{bound}`, and {to} lies beyond it", "ask its team")
+        raise HoldError(f"its team's bound `{bound}` ends before {to}", "its team has decided it")
     return to
+
+
+def beyond(source: Source, release: Release, bound: str) -> str:
+    """The newest release that a team's bound keeps from its project; empty where there is none."""
+    newest = _newest(source, "") if bound else ""
+    return newest if newest and versions.is_older(release.factory.origin.version, newest) else ""
 
 
 def _refuse(record: Lock, factory: Factory) -> None:
