@@ -22,6 +22,20 @@ def tool(name: str) -> str:
     return found
 
 
+def server(name: str) -> list[str]:
+    """The command of that server. One that was unpacked finds below `/usr/share` what came with it, and nothing else.
+
+    Debian's Alertmanager reads its templates there, wherever its program lies.
+    """
+    program, share = tool(name), UNPACKED / "share"
+    if not program.startswith(str(UNPACKED)):
+        return [program]
+    alone, mount = ["unshare", "--mount", "--map-root-user", "sh", "-c"], f"mount --bind {share} /usr/share"
+    if not shutil.which("unshare") or subprocess.run([*alone, mount], check=False).returncode:
+        pytest.skip("no folder can be put in place of /usr/share here: `unshare --mount` is not allowed")
+    return [*alone, f'{mount} && exec "$0" "$@"', program]
+
+
 def must(name: str, *arguments: str, folder: Path) -> str:
     """What the program prints; it must end with 0."""
     done = run(name, *arguments, folder=folder)

@@ -21,7 +21,7 @@ import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
-from tests.debian import tool
+from tests.debian import server
 from tests.products.product import TEST_SECONDS, Make, Product
 
 pytestmark = pytest.mark.product
@@ -32,7 +32,7 @@ TURNED, CALM = (
     "month == MONTHS",
 )  # when the economy turns in the generator of the data: at last, never
 TOKEN = "of-the-test"  # noqa: S105 - of the loopback gateway
-PATIENCE = 240.0
+PATIENCE = 120.0
 PROGRAMS = ("prometheus", "prometheus-alertmanager", "prometheus-node-exporter")
 WEBHOOK, SECRET = "https://alert-gateway.example.org/alerts", "/run/secrets/alertmanager_token"
 
@@ -191,7 +191,7 @@ def join(product: Product, stack: Product, service: str, exporter: str) -> None:
 @pytest.fixture
 def watched(calm: Product, installed: Make, tmp_path: Path, gateway: Gateway, servers: Servers) -> Watched:
     """Real Prometheus, Alertmanager, node exporter and service, on loopback, with the stack's own settings."""
-    prometheus, alertmanager, exporter = (tool(name) for name in PROGRAMS)
+    prometheus, alertmanager, exporter = (server(name) for name in PROGRAMS)
     ports = {name: free_port() for name in (*PROGRAMS, "service")}
     at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
     stack = installed("monitoring-stack").copy(tmp_path / "stack")
@@ -214,11 +214,11 @@ def watched(calm: Product, installed: Make, tmp_path: Path, gateway: Gateway, se
     servers.start([str(calm.folder / ".venv/bin/python"), *serve], calm.folder, here)
     listen = "--web.listen-address="
     textfile = ["--collector.disable-defaults", "--collector.textfile", "--collector.textfile.directory=var/metrics"]
-    servers.start([exporter, *textfile, listen + at[PROGRAMS[2]]], calm.folder)
+    servers.start([*exporter, *textfile, listen + at[PROGRAMS[2]]], calm.folder)
     data = [f"--storage.path={tmp_path / 'am'}", "--cluster.listen-address=", listen + at[PROGRAMS[1]]]
-    servers.start([alertmanager, "--config.file=alertmanager.yml", *data], settings)
+    servers.start([*alertmanager, "--config.file=alertmanager.yml", *data], settings)
     data = [f"--storage.tsdb.path={tmp_path / 'tsdb'}", listen + at[PROGRAMS[0]]]
-    servers.start([prometheus, "--config.file=prometheus.yml", *data], settings)
+    servers.start([*prometheus, "--config.file=prometheus.yml", *data], settings)
     return Watched(calm, gateway, f"http://{at[PROGRAMS[0]]}")
 
 
