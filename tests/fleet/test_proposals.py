@@ -241,3 +241,14 @@ def test_a_ring_whose_checks_fail_holds_up_the_next(github: Hosted) -> None:
     assert again(here)["team/plain-1"] == ("waiting", "")
     host.judge("team/plain-0", here.heads()["team/plain-0"], Judged("ci", "success", run=True))
     assert again(here)["team/plain-1"] == ("open", "")
+
+
+def test_a_host_that_tells_no_checks_holds_up_the_next_ring_and_ends_no_run(github: Hosted) -> None:
+    """What cannot be told counts as failing, for that project alone."""
+    here, host = github
+    text = (here.folder / "fleet.yaml").read_text()
+    stricter = text.replace("{name: canary, merged: 0, failing: 1}", "{name: canary, merged: 0, failing: 0.4}")
+    (here.folder / "fleet.yaml").write_text(stricter)
+    here.run("plan", "--output", "plan.jsonl")
+    host.faults.append(double.Fault("GET", r"/commits/", status=403, data={"message": "Forbidden"}, left=99))
+    assert again(here) == {**ENDS, "team/plain-1": ("waiting", ""), "team/conflict-0": ("waiting", "")}

@@ -65,6 +65,14 @@ def test_a_plan_of_a_later_ring_waits_for_the_canary(here: World) -> None:
     assert states(here) == {"plain-1": "waiting", "plain-4": "waiting"}
 
 
+def test_a_ring_by_name_counts_what_the_one_before_has_come_to_since(here: World) -> None:
+    """Not what an earlier run has left of it."""
+    planned(here)
+    states(here)
+    merge(here, "plain-0", "plain-3")
+    assert states(here, "--ring", "early") == {"plain-1": "pushed", "plain-4": "pushed"}
+
+
 def test_since_when_a_ring_has_it_does_not_begin_anew(here: World) -> None:
     """Not with another plan; with the memory lost, the last commit of a project counts."""
     text = (here.folder / "fleet.yaml").read_text()

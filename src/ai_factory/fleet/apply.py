@@ -82,10 +82,12 @@ def apply(plan: Plan, tools: Tools, wish: Wish) -> Iterator[Row]:
     for number, (ring, entries) in enumerate(found, 1):
         mine = [one for one in entries if wish.part.holds(one.key) and _is_meant(ring, known.get(one.key), wish)]
         run = Run(name, plan.head.to, tools, wish, known if resumed else {}, why)
-        yield from in_order(partial(_one, run=run), mine[:left], wish.where.width)
-        left -= len(mine[:left])
+        mine = mine[:left]
+        yield from in_order(partial(_one, run=run), mine, wish.where.width)
+        left -= len(mine)
         if not why and any(rest for _, rest in found[number:]) and not rings.lets_all_pass(ring):
-            why = rings.pause(ring, _progress(ring, plan, run), tools.now().timestamp())
+            fresh = frozenset(one.key for one in mine)
+            why = rings.pause(ring, _progress(ring, plan, fresh, run), tools.now().timestamp())
     tools.journal.end(name, tools.now().timestamp())
 
 
@@ -125,32 +127,41 @@ class _Stand(NamedTuple):
     since: float = 0
 
 
-def _progress(ring: Ring, plan: Plan, run: Run) -> Progress:
-    """All projects that the fleet has in the ring count, be they in this plan and in this part of it or not."""
+def _progress(ring: Ring, plan: Plan, fresh: frozenset[str], run: Run) -> Progress:
+    """All projects that the fleet has in the ring count, be they in this plan and in this part of it or not.
+
+    `fresh` are those that this run has dealt with.
+    """
     rows = run.tools.journal.rows(run.name)
     goal = versions.newest([one.after for one in plan.entries if one.after]) or plan.head.to
     members = [one for one in run.tools.registry.members if one.ring == ring.name]
-    stand = partial(_stand, rows=rows, goal=goal, run=run)
+    stand = partial(_stand, rows=rows, fresh=fresh, goal=goal, run=run)
     found = [one for one in in_order(stand, members, run.wish.where.width) if not one.aside]
     since = max((one.since for one in found if one.merged), default=0)
     return Progress(len(found), sum(one.merged for one in found), sum(one.failing for one in found), since)
 
 
-def _stand(member: Member, rows: Mapping[str, Row], goal: str, run: Run) -> _Stand:
-    """By what this run has seen of the project, else by a look at it."""
+def _stand(member: Member, rows: Mapping[str, Row], fresh: frozenset[str], goal: str, run: Run) -> _Stand:
+    """By what this run has seen of the project, else by a look at it; what cannot be told counts as failing."""
     row = rows.get(member.key)
     if held(member.hold, run.tools.now().date().isoformat()) or (row and row.state in rings.ASIDE):
         return _Stand(aside=True)
-    if row and run.wish.part.holds(member.key):
-        return _Stand(row.state in rings.THROUGH, row.state in BAD or _is_red(member, row, run.tools), since=row.since)
     try:
-        access = run.tools.reach(member.url)
-        with opened(located(member, access), reach=access) as system:
-            version, when = system.project().lock.factory.version, system.files.commit.time
+        return _judged(member, row, fresh, goal, run)
     except Exception:
         return _Stand(failing=True)
+
+
+def _judged(member: Member, row: Row | None, fresh: frozenset[str], goal: str, run: Run) -> _Stand:
+    """Whether a project has what is wanted; what an earlier run has left of it may be true no more."""
+    red = row is not None and (row.state in BAD or _is_red(member, row, run.tools))
+    if row and member.key in fresh:
+        return _Stand(row.state in rings.THROUGH, red, since=row.since)
+    access = run.tools.reach(member.url)
+    with opened(located(member, access), reach=access) as system:
+        version, when = system.project().lock.factory.version, system.files.commit.time
     if not has(version, goal):
-        return _Stand()
+        return _Stand(failing=red)
     return _Stand(merged=True, since=run.tools.journal.arrived(member.key, version, when))
 
 
