@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -103,10 +104,51 @@ def test_any_lock_is_read_back_and_fits_its_format(paths: dict[str, Entry], answ
     written = lock.write(LOCK._replace(paths=paths, answers=answers, folders=()))
     assert lock.parse(written) == LOCK._replace(paths=paths, answers=answers, folders=())
     data = json.loads(written)
+    assert lock.parse(json.dumps(data).encode()) == lock.parse(written)
     assert list(data) == sorted(data)
     assert list(formats.problems(data["paths"], formats.LOCK["properties"]["paths"])) == [
         formats.Problem((path, "component"), "must not be empty") for path in sorted(paths) if not paths[path].component
     ]
+
+
+ROW = '    "p": {"component": "core", "controls": [], "mode": "100644", "ownership": "produced"}'
+ROWS = f'  "paths": {{\n{ROW}\n  }}'
+SMALL = lock.write(LOCK._replace(paths={"p": Entry("core", "produced")})).decode()
+
+
+@pytest.mark.parametrize(
+    "laid_out",
+    [
+        lambda text: text.replace(ROWS, f'  "more": {{\n{ROWS}\n  }},\n  "paths": {{}}'),
+        lambda text: text.replace(ROWS, f'  "more": {{\n{ROWS}\n  }},\n  "\\u0070aths": {{}}'),
+        lambda text: text.replace(ROWS, f'  "\\u0070aths": {{}},\n{ROWS}'),
+        lambda text: text.replace(ROWS, f'{ROWS},\n  "paths": {{}}'),
+        lambda text: text.replace(ROWS, f'{ROWS},\n  "engine": "2"'),
+        lambda text: text.replace(ROW, f"{ROW},\n{ROW}"),
+        lambda text: text.replace(ROW, f"{ROW}, {ROW.replace('p', 'q', 1)}"),
+        lambda text: text.replace(ROW, f"{ROW},\n"),
+        lambda text: text.replace(ROW, f"{ROW}\n"),
+        lambda text: text.replace(ROW, ROW.replace('[], "mode"', '[],\n "mode"')),
+        lambda text: text.replace(ROW, f'{ROW},\n    "q": {{\n  }}'),
+        lambda text: text.replace('"engine"', '"base_file"'),
+        lambda text: text.replace('"schema": 1', '"schema": true'),
+        lambda text: text.replace('"schema": 1\n}', '"schema": 1\n}}'),
+        lambda text: text.replace('"schema": 1\n}', '"schema": 1\n'),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text,
+    ],
+)
+def test_rows_read_line_by_line_say_what_the_whole_says(laid_out: Callable[[str], str]) -> None:
+    content = laid_out(SMALL).encode()
+    assert content != SMALL.encode()
+    assert _said(lock.parse, content) == _said(lambda text: lock._whole(text, lock.LOCK), content)
+
+
+def _said(read: Callable[[bytes], Lock], content: bytes) -> object:
+    try:
+        return read(content)
+    except LockError as error:
+        return error.message
 
 
 def with_row(**changes: Any) -> dict[str, Any]:
@@ -129,7 +171,7 @@ def with_key(key: str, value: Any) -> dict[str, Any]:
         ({}, "schema None is unknown"),
         (with_key("schema", "1"), "schema '1' is unknown"),
         (with_key("schema", 0), "schema 0 is unknown"),
-        ({"schema": 1}, "key: 'factory'"),
+        ({"schema": 1}, "key: 'paths'"),
         (with_key("answers", []), "type: answers is no object"),
         (with_key("components", {"a": 1}), "type: a is no text"),
         (with_key("engine", 1), "type: engine is no text"),
@@ -138,7 +180,7 @@ def with_key(key: str, value: Any) -> dict[str, Any]:
         (with_key("folders", ["../x"]), "the path '../x' points outside its folder or into git's own"),
         (with_key("paths", {"/etc/passwd": {}}), "the path '/etc/passwd' points outside its folder or into git's own"),
         (with_key("paths", {".git/config": {}}), "the path '.git/config' points outside its folder or into git's own"),
-        (with_key("paths", {"p": 1}), "type: 'int' object is not a mapping"),
+        (with_key("paths", {"p": 1}), "type: p: 'int' object is not a mapping"),
         (
             with_key("factory", {**LOCK.factory._asdict(), "kind": "ftp"}),
             "value: factory kind is 'ftp', not one of embedded, folder, git",
@@ -151,8 +193,8 @@ def with_key(key: str, value: Any) -> dict[str, Any]:
         (with_row(theirs=f"{'f' * 39}\n"), f"value: p: theirs is {'f' * 39 + chr(10)!r}, no blob id"),
         (with_row(controls="AUD-01"), "type: p: controls is no list"),
         (with_row(controls=[1]), "type: p: controls is no text"),
-        (with_row(ownership=None), "type: Entry.__new__() missing 1 required positional argument: 'ownership'"),
-        (with_row(more="x"), "type: Entry.__new__() got an unexpected keyword argument 'more'"),
+        (with_row(ownership=None), "type: p: Entry.__new__() missing 1 required positional argument: 'ownership'"),
+        (with_row(more="x"), "type: p: Entry.__new__() got an unexpected keyword argument 'more'"),
     ],
 )
 def test_a_broken_lock_is_refused_with_what_is_wrong(data: object, reason: str) -> None:

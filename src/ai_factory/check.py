@@ -5,7 +5,7 @@ Pure: what it compares is handed to it. What each rule means stands in RULES.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ai_factory.beside import Shadow, is_read_by_itself
@@ -162,12 +162,7 @@ def compare(
     `ours` holds the files of the lock's paths that exist; `modes` is false where the executable bit means nothing.
     `unexpected` and `shadows` are what lies beside them.
     """
-    found = [
-        finding
-        for path, entry in lock.paths.items()
-        for judge in (_open, _marked, _missing, _edited)
-        for finding in judge(path, entry, ours.get(path), modes)
-    ]
+    found = [finding for path, entry in lock.paths.items() for finding in _of_path(path, entry, ours.get(path), modes)]
     return in_order([*found, *beside(lock, unexpected, shadows)])
 
 
@@ -182,48 +177,34 @@ def in_order(found: Iterable[Finding]) -> list[Finding]:
     return sorted(found, key=lambda finding: (finding.path, finding.rule))
 
 
-def _open(path: str, entry: Entry, file: File | None, modes: bool) -> list[Finding]:
-    if entry.state != "open":
-        return []
-    hint = f"resolve it, then run `ai-factory sync --continue` (or `ai-factory sync --take ours {word(path)}`)"
-    line = first_marked_line(file.content) if file else 0
-    return [Finding("AF004", path, "has an open conflict", entry.component, entry.controls, hint, line)]
+def _of_path(path: str, entry: Entry, file: File | None, modes: bool) -> Iterator[Finding]:
+    """What is found of one path. What is as the base has it holds no marks of ours, whatever its lines look like."""
+    promised = entry.ownership == "managed" and entry.state != "local"
+    if entry.state == "open":
+        hint = f"resolve it, then run `ai-factory sync --continue` (or `ai-factory sync --take ours {word(path)}`)"
+        line = first_marked_line(file.content) if file else 0
+        yield _finding("AF004", path, entry, "has an open conflict", hint, line)
+    elif file is None:
+        if promised:
+            yield _finding("AF003", path, entry, "is missing", _restore(path))
+    elif blob_id(file.content) != entry.base:
+        if has_markers(file.content):
+            hint, line = "keep the lines that are right, and remove the markers", first_marked_line(file.content)
+            yield _finding("AF004", path, entry, "holds conflict markers", hint, line)
+        if promised:
+            yield _finding("AF002", path, entry, "was edited", _restore(path))
+    elif promised and modes and file.mode != entry.mode:
+        yield _finding("AF002", path, entry, f"has mode {file.mode}, not {entry.mode}", _restore(path))
 
 
-def _marked(path: str, entry: Entry, file: File | None, modes: bool) -> list[Finding]:
-    if entry.state == "open" or file is None or not has_markers(file.content) or blob_id(file.content) == entry.base:
-        return []
-    hint = "keep the lines that are right, and remove the markers"
-    line = first_marked_line(file.content)
-    return [Finding("AF004", path, "holds conflict markers", entry.component, entry.controls, hint, line)]
-
-
-def _promised(entry: Entry) -> bool:
-    return entry.ownership == "managed" and entry.state not in ("local", "open")
-
-
-def _missing(path: str, entry: Entry, file: File | None, modes: bool) -> list[Finding]:
-    if not _promised(entry) or file is not None:
-        return []
-    return [Finding("AF003", path, "is missing", entry.component, entry.controls, _restore(path))]
-
-
-def _edited(path: str, entry: Entry, file: File | None, modes: bool) -> list[Finding]:
-    if not _promised(entry) or file is None:
-        return []
-    if blob_id(file.content) != entry.base:
-        message = "was edited"
-    elif modes and file.mode != entry.mode:
-        message = f"has mode {file.mode}, not {entry.mode}"
-    else:
-        return []
-    return [Finding("AF002", path, message, entry.component, entry.controls, _restore(path))]
+def _finding(rule: str, path: str, entry: Entry, message: str, hint: str, line: int = 0) -> Finding:
+    return Finding(rule, path, message, entry.component, entry.controls, hint, line)
 
 
 def _shadowed(shadow: Shadow, entry: Entry) -> Finding:
     what = f"its bytecode `{shadow.other}` is taken unread" if shadow.unread else f"it is shadowed by `{shadow.other}`"
     hint = f"remove what runs in its place: `rm {word(shadow.other)}`"
-    return Finding("AF002", shadow.path, f"is not what runs: {what}", entry.component, entry.controls, hint)
+    return _finding("AF002", shadow.path, entry, f"is not what runs: {what}", hint)
 
 
 def _unexpected(path: str, paths: Collection[str]) -> Finding:

@@ -7,7 +7,10 @@ what it returns has been checked, also against a lock written by a stranger.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ai_factory.errors import FactoryError, LockError
@@ -28,6 +31,7 @@ MODES = (REGULAR, EXECUTABLE, LINK)
 SIZE_LIMIT = 8 * 1024 * 1024  # bytes: 5,000 paths take two
 WORD_LIMIT = 1000  # characters of a version or an address
 _HEX = frozenset("0123456789abcdef")
+_BLOB = re.compile("[0-9a-f]{40}").fullmatch
 
 
 class Origin(NamedTuple):
@@ -60,6 +64,10 @@ class Entry(NamedTuple):
     state: str = ""
     theirs: str = ""
     theirs_version: str = ""
+
+
+_TEXTS = tuple(field for field in Entry._fields if field != "controls")
+_TEXTS_OF = attrgetter(*_TEXTS)
 
 
 class Lock(NamedTuple):
@@ -131,6 +139,33 @@ def parse(content: bytes, where: str = LOCK) -> Lock:
             f"`{where}` holds merge markers: two branches both synced",
             "rebuild it from both: `ai-factory sync --repair`",
         )
+    return _by_lines(content) or _whole(content, where)
+
+
+def _by_lines(content: bytes) -> Lock | None:
+    """A lock as `write` lays it out, a path a line; None for any other, and where a fault is to be told."""
+    try:
+        head, begun, rest = content.decode("utf-8", "surrogatepass").partition('\n  "paths": {\n')
+        rows, ended, tail = rest.partition("\n  }")
+        before = _DECODER.decode(f"{head}{begun}  }}\n}}")  # no other `paths` than the lock's own closes like this
+        behind = _DECODER.decode(f'{{"paths": {{}}{tail}')
+        data, lines = {**before, **behind}, rows.split(",\n")
+        paths = dict(map(_line, lines))
+        if not ended or len(paths) < len(lines) or before.keys() & behind.keys() != {"paths"}:
+            return None
+        _check_schema(data.get("schema"), LOCK)
+        return _lock(data, paths)
+    except (KeyError, TypeError, ValueError, AttributeError, FactoryError, RecursionError):
+        return None
+
+
+@lru_cache(maxsize=8192)  # a fleet's projects hold the same lines
+def _line(text: str) -> tuple[str, Entry]:
+    ((path, row),) = _DECODER.decode(f"{{{text}}}").items()
+    return check_path(path), _entry(path, row)
+
+
+def _whole(content: bytes, where: str) -> Lock:
     try:
         data = json.loads(content, object_pairs_hook=_once, parse_constant=_no_number)
     except _AmbiguousError as error:
@@ -141,7 +176,8 @@ def parse(content: bytes, where: str = LOCK) -> Lock:
         raise _broken(where, "not an object")
     _check_schema(data.get("schema"), where)
     try:
-        return _lock(data)
+        rows = _mapping(data["paths"], "paths").items()
+        return _lock(data, {check_path(path): _entry(path, row) for path, row in rows})
     except FactoryError as error:
         raise _broken(where, error.message) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -162,6 +198,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> None:
     raise _AmbiguousError(f"{text} is no number to other readers")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)
 
 
 def _broken(where: str, reason: str) -> LockError:
@@ -203,7 +242,7 @@ def check_address(url: str) -> str:
     return url
 
 
-def _lock(data: Mapping[str, Any]) -> Lock:
+def _lock(data: Mapping[str, Any], paths: Mapping[str, Entry]) -> Lock:
     origin = Origin(**{key: _text(value, key) for key, value in data["factory"].items()})
     _member(origin.kind, KINDS, "factory kind")
     check_address(origin.url)
@@ -215,23 +254,28 @@ def _lock(data: Mapping[str, Any]) -> Lock:
         answers=_mapping(data["answers"], "answers"),
         components={key: _text(value, key) for key, value in _mapping(data["components"], "components").items()},
         base_file=_identity(_text(data["base_file"], "base_file"), (64,), "base_file"),
-        paths={check_path(path): _entry(path, row) for path, row in _mapping(data["paths"], "paths").items()},
+        paths=paths,
         folders=tuple(check_path(folder) for folder in _texts(data.get("folders", []), "folders")),
         project_file=_text(data.get("project_file", ""), "project_file"),
     )
 
 
 def _entry(path: str, row: Mapping[str, Any]) -> Entry:
-    entry = Entry(**{**row, "controls": _texts(row.get("controls", []), f"{path}: controls")})
-    for field, value in zip(entry._fields, entry, strict=True):
-        if field != "controls":
-            _text(value, f"{path}: {field}")
+    try:
+        return _sound(Entry(**{**row, "controls": _texts(row.get("controls", []), "controls")}))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _sound(entry: Entry) -> Entry:
+    for field, value in zip(_TEXTS, _TEXTS_OF(entry), strict=True):
+        _text(value, field)
     for field, identity in (("base", entry.base), ("theirs", entry.theirs)):
-        if identity and (len(identity) != 40 or not _HEX.issuperset(identity)):
-            raise ValueError(f"{path}: {field} is {identity!r}, no blob id")
-    _member(entry.ownership, OWNERSHIPS, f"{path}: ownership")
-    _member(entry.state, ("", *STATES), f"{path}: state")
-    _member(entry.mode, MODES, f"{path}: mode")
+        if identity and not _BLOB(identity):
+            raise ValueError(f"{field} is {identity!r}, no blob id")
+    _member(entry.ownership, OWNERSHIPS, "ownership")
+    _member(entry.state, ("", *STATES), "state")
+    _member(entry.mode, MODES, "mode")
     return entry
 
 

@@ -104,18 +104,32 @@ class Folder:
         """The place of the path on disk; None when it lies beyond a link that stays inside."""
         parent = check_path(path).rpartition("/")[0]
         if parent not in self._known:
-            real = _resolved(os.path.join(self.root, parent))
-            if real is None:
-                return None
-            if real != self.root and not real.startswith(self.root + os.sep):
-                raise ProjectError(
-                    f"`{path}` lies outside the project: a folder above it is a link to `{real}`",
-                    "remove the link, or move the project",
-                )
-            if real != os.path.normpath(os.path.join(self.root, parent)):
+            if self._is_linked(parent):
+                self._refuse_outside(path, parent)
                 return None
             self._known.add(parent)
         return f"{self.root}/{path}"
+
+    def _is_linked(self, folder: str) -> bool:
+        """Whether a link lies on the way to the folder; one that is not there, or cannot be looked at, has none."""
+        try:
+            for place in above(f"{folder}/"):
+                if place not in self._known:
+                    if stat.S_ISLNK(os.lstat(f"{self.root}/{place}").st_mode):
+                        return True
+                    self._known.add(place)
+        except OSError:
+            pass
+        return False
+
+    def _refuse_outside(self, path: str, parent: str) -> None:
+        """Raise ProjectError where a link leads the path out of the folder."""
+        real = _resolved(os.path.join(self.root, parent))
+        if real and real != self.root and not real.startswith(self.root + os.sep):
+            raise ProjectError(
+                f"`{path}` lies outside the project: a folder above it is a link to `{real}`",
+                "remove the link, or move the project",
+            )
 
     def is_elsewhere(self, path: str) -> bool:
         """Whether the path lies in another repository."""
@@ -244,13 +258,25 @@ class Folder:
         """All files and links below `folder`, sorted, without git's own; none below a link."""
         if folder and not self.is_folder(folder):
             return
-        for here, names, files in os.walk(os.path.join(self.root, folder)):
-            names[:] = sorted(name for name in names if name.lower() != ".git")
-            linked = [name for name in names if os.path.islink(os.path.join(here, name))]
-            own = [name for name in files if name.lower() != ".git"]
-            relative = os.path.relpath(here, self.root)
-            prefix = "" if relative == "." else relative.replace(os.sep, "/") + "/"
-            yield from (prefix + name for name in sorted([*own, *linked]))
+        waiting = [folder]
+        while waiting:
+            here = waiting.pop()
+            files, folders = self._within(here)
+            yield from sorted(files)
+            waiting += sorted(folders, reverse=True)
+
+    def _within(self, folder: str) -> tuple[list[str], list[str]]:
+        """The files and links of a folder, and the folders in it, by path; nothing of one that cannot be read."""
+        found: tuple[list[str], list[str]] = ([], [])
+        prefix = f"{folder}/" if folder else ""
+        try:
+            with os.scandir(f"{self.root}/{folder}") as entries:
+                for entry in entries:
+                    if entry.name.lower() != ".git":
+                        found[entry.is_dir(follow_symlinks=False)].append(prefix + entry.name)
+        except OSError:
+            pass
+        return found
 
 
 def _resolved(place: str) -> str | None:
@@ -267,6 +293,8 @@ def _content(place: str, size: int) -> bytes:
     descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)  # a buffered file costs more than reading it
     try:
         parts = [os.read(descriptor, size + 1)]
+        if len(parts[0]) == size:
+            return parts[0]
         while parts[-1]:
             parts.append(os.read(descriptor, BLOCK))
             if (size := size + BLOCK) > SIZE_LIMIT + BLOCK:

@@ -300,7 +300,7 @@ def broken(project: Path, content: str) -> list[Result]:
         ('{"schema": 1,\n x}', "`.ai-factory/lock.json` is broken: line 2 is not JSON"),
         ("[1]", "`.ai-factory/lock.json` is broken: not an object"),
         ('{"schema": 2}', "`.ai-factory/lock.json` has schema 2, newer than the 1 that this ai-factory knows"),
-        ('{"schema": 1}', "`.ai-factory/lock.json` is broken: key: 'factory'"),
+        ('{"schema": 1}', "`.ai-factory/lock.json` is broken: key: 'paths'"),
         ("<<<<<<< ours\n", "`.ai-factory/lock.json` holds merge markers: two branches both synced"),
     ],
 )

@@ -130,7 +130,7 @@ def test_a_value_of_the_lock_is_what_it_should_be(name: str, project: Path) -> N
         (b'{"schema": 1, "answers": {"a": NaN}}', "NaN is no number to other readers"),
         (b'{"schema": 1, "answers": {"a": -Infinity}}', "-Infinity is no number to other readers"),
         (b" " * (lock.SIZE_LIMIT + 1), f"larger than {lock.SIZE_LIMIT} bytes"),
-        (b'{"schema": 1, "answers": ' + b'{"a": ' * 900 + b"1" + b"}" * 901, "key: 'factory'"),
+        (b'{"schema": 1, "answers": ' + b'{"a": ' * 900 + b"1" + b"}" * 901, "key: 'paths'"),
     ],
     ids=range(7),
 )
