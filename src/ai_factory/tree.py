@@ -51,8 +51,13 @@ def blob_id(content: bytes) -> str:
 
 def raw_blob_id(content: bytes, algorithm: str = "sha1") -> str:
     """Git's blob id of exactly these bytes."""
-    hashed = hashlib.sha1 if algorithm == "sha1" else hashlib.sha256  # by their names alone each costs a lookup more
-    found = hashed(b"blob %d\0" % len(content), usedforsecurity=False)
+    return git_id("blob", content, algorithm)
+
+
+def git_id(kind: str, content: bytes, algorithm: str = "sha1") -> str:
+    """The id of git's object of that kind (such as tree) with exactly these bytes."""
+    hashed = hashlib.sha1 if algorithm == "sha1" else hashlib.sha256  # by name, each would cost a lookup more
+    found = hashed(f"{kind} {len(content)}\0".encode(), usedforsecurity=False)
     found.update(content)
     return found.hexdigest()
 
@@ -98,8 +103,7 @@ def _tree_id(entries: Mapping[str, tuple[str, str]]) -> str:
         mode.encode() + b" " + name.removesuffix(b"/") + b"\0" + bytes.fromhex(identity)
         for name, mode, identity in sorted(rows)
     )
-    header = b"tree %d\0" % len(body)
-    return hashlib.sha1(header + body, usedforsecurity=False).hexdigest()
+    return git_id("tree", body)
 
 
 def path_bytes(path: str) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,49 @@ def test_thousands_of_objects_are_read_by_one_process(tmp_path: Path) -> None:
         assert {path: file.content.decode() for path, file in files.read_all(names).items()} == {
             name: name * 50 for name in names
         }
+
+
+def test_an_object_that_is_not_what_its_id_says_is_refused(here: Path) -> None:
+    """Git does not look when it is asked for an object; what one repository says of an id counts for all others."""
+    put(here, {"docs/to be damaged": ""})
+    commit(here)
+    with git.reading(str(here / ".git")) as reader:
+        found = committed(here, reader)
+        folder = run_git(here, "rev-parse", "HEAD:docs").strip()
+        place = here / ".git/objects" / folder[:2] / folder[2:]
+        place.chmod(0o644)
+        place.write_bytes(zlib.compress(b"tree 0\0"))
+        with pytest.raises(MachineError, match=f"is not what its id says: {folder}"):
+            _ = found.listing
+
+
+def test_one_git_reads_several_repositories(here: Path, tmp_path: Path) -> None:
+    """Each by its own commit; another, one of another hash, and what is left when it has died, by its own git."""
+    run_git(tmp_path, "clone", "--quiet", str(here), "other, \"'\n#")
+    run_git(tmp_path, "init", "--quiet", "--object-format=sha256", "strange")
+    run_git(tmp_path, "clone", "--quiet", str(here), "outside")
+    places = [here, tmp_path / "other, \"'\n#", tmp_path / "strange", tmp_path / "outside"]
+    for number, place in enumerate(places):
+        put(place, {"own": str(number)})
+        commit(place)
+    heads = [run_git(place, "rev-parse", "HEAD").strip() for place in places]
+    folders = [str(place / ".git") for place in places]
+    with git.reading_together(folders[:3]) as read, ExitStack() as stack:
+        readers = [stack.enter_context(read(folder)) for folder in folders]
+        assert [_own(reader, head) for reader, head in zip(readers, heads, strict=True)] == ["0", "1", "2", "3"]
+        assert [readers[0]._process is reader._process for reader in readers] == [True, True, False, False]
+        readers[0]._process.kill()
+        with pytest.raises(MachineError, match=re.escape(folders[1])):
+            readers[1].commit(heads[1])
+        assert _own(stack.enter_context(read(folders[1])), heads[1]) == "1"
+
+
+def _own(reader: git.Reader, head: str) -> str:
+    found = reader.commit(head)
+    assert found
+    file = Committed(reader, found).read("own")
+    assert file
+    return file.content.decode()
 
 
 def test_what_is_no_repository_is_said(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from ai_factory.cli.fleets.status import FORMS
 from ai_factory.fleet.each import Failure
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.status import Standing
+from ai_factory.fleet.status import TOGETHER, Standing
 from ai_factory.report.fleets import prometheus, standings
 from ai_factory.report.fleets.standings import Told
 from tests.debian import tool
@@ -249,7 +249,10 @@ def test_a_command_loads_no_other(three: Path) -> None:
 
 def test_a_bar_on_a_terminal(three: Path) -> None:
     """It is gone at the end, and the table below it is the same."""
+    lost = "".join(f"  - url: {three / str(number)}\n" for number in range(TOGETHER + 1))
+    with (three / "fleet.yaml").open("a") as stream:
+        stream.write(lost)
     said = converse([str(BIN / "ai-factory"), "fleet", "status"], three, [])
-    assert "[##########....................] 1 of 3 projects" in said
-    assert said.rstrip().endswith("3 Unknown")
+    assert "[########################......] 16 of 20 projects" in said
+    assert said.rstrip().endswith("20 Unknown")
     assert must(cli("fleet", "status", "--ring", "canary", cwd=three)).err == ""

@@ -38,21 +38,36 @@ def over(
 
     `told` hears how many are done. What is to be kept small is what the function returns.
     """
-    found: list[Found | Failure] = [Failure("bug", "it was not looked at")] * len(items)
+    return in_groups([[item] for item in items], lambda group: [guarded(function, one) for one in group], at_once, told)
+
+
+def in_groups(
+    groups: Sequence[Sequence[Item]],
+    function: Callable[[Sequence[Item]], Sequence[Found | Failure]],
+    at_once: int = 0,
+    told: Callable[[int], None] | None = None,
+) -> list[Found | Failure]:
+    """The same for items that are looked at together: the function gives one answer an item of its group."""
+    found: list[Sequence[Found | Failure]] = [()] * len(groups)
+    done = 0
     with ThreadPoolExecutor(workers(at_once)) as pool:
         try:
-            waiting = {pool.submit(_guarded, function, item): number for number, item in enumerate(items)}
-            for done, future in enumerate(as_completed(waiting), 1):
-                found[waiting.pop(future)] = future.result()
+            waiting = {pool.submit(guarded, function, group): number for number, group in enumerate(groups)}
+            for future in as_completed(waiting):
+                number = waiting.pop(future)
+                answers = future.result()
+                found[number] = [answers] * len(groups[number]) if isinstance(answers, Failure) else answers
+                done += len(groups[number])
                 if told:
                     told(done)
         except BaseException:  # interrupted: what has not begun is not begun
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return found
+    return [answer for answers in found for answer in answers]
 
 
-def _guarded(function: Callable[[Item], Found], item: Item) -> Found | Failure:
+def guarded(function: Callable[[Item], Found], item: Item) -> Found | Failure:
+    """What the function gives, or why it gives nothing."""
     try:
         return function(item)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict about another project

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ai_factory import cache, check, shadows, waivers
+from ai_factory import cache, check, git, shadows, waivers
 from ai_factory.check import Finding, Waiver
 from ai_factory.errors import LockError, MachineError
 from ai_factory.fleet import system
@@ -37,17 +37,17 @@ class Seen(NamedTuple):
         return waivers.apply(self.findings, self.waivers, today)
 
 
-def seen(here: Here, reach: Access = NO_ACCESS) -> Seen | None:
+def seen(here: Here, reach: Access = NO_ACCESS, read: git.Reading = git.reading) -> Seen | None:
     """The project at that commit; None where there is none. A commit that was looked at before is not read again.
 
     Raises ForgeError for a repository that cannot be read, LockError and ProjectError for files that are broken.
     """
-    found = cache.latest("fleet-seen", here.member.key, here.commit, lambda: _data(_read(here, reach)))
+    found = cache.latest("fleet-seen", here.member.key, here.commit, lambda: _data(_read(here, reach, read)))
     return _made(found) if found else None
 
 
-def _read(here: Here, reach: Access) -> Seen | None:
-    with system.opened(here, reach=reach) as there:
+def _read(here: Here, reach: Access, read: git.Reading) -> Seen | None:
+    with system.opened(here, reach=reach, read=read) as there:
         return _seen(there) if LOCK in there.files.listing else None
 
 

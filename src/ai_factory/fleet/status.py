@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from ai_factory import git
 from ai_factory.check import RULES, Finding
 from ai_factory.errors import FactoryError, ForgeError
 from ai_factory.fleet import each, rollout
@@ -20,12 +21,13 @@ from ai_factory.fleet.registry import Member
 from ai_factory.fleet.rollout import Ask, Hosted
 from ai_factory.fleet.seen import Seen, seen
 from ai_factory.fleet.system import Here, located
-from ai_factory.git.remote import NO_ACCESS, Access, local_repository
+from ai_factory.git.remote import NO_ACCESS, Access, folder_of, local_repository
 from ai_factory.project.behind import Distance
 
 SYNC = ("Unknown", "Diverged", "Drifted", "Behind", "Unmanaged", "Synced")
 ROLLOUT = ("Failed", "Conflicted", "Edited", "Open", "Planned", "Held", "Merged", "None", "Unknown")
 HEALTH = ("Failing", "Pending", "Unknown", "Passing")
+TOGETHER = 16  # repositories that one git reads
 Known = TypeVar("Known")
 AXES: Mapping[str, Sequence[str]] = {"sync": SYNC, "rollout": ROLLOUT, "health": HEALTH}
 
@@ -70,6 +72,7 @@ class Around(NamedTuple):
     reach: Callable[[str], Access] = lambda _: NO_ACCESS
     recorded: Callable[[Member], str] = lambda _: ""
     offline: bool = False
+    read: git.Reading = git.reading
 
 
 _NOTED = {"failed": "Failed", "moved": "Failed", "waiting": "Planned"}  # by what a run has left of a project
@@ -83,10 +86,31 @@ def recorded(rows: Mapping[str, Row]) -> Callable[[Member], str]:
 def status(
     members: Sequence[Member], around: Around, at_once: int = 0, told: Callable[[int], None] | None = None
 ) -> list[Standing]:
-    """Where they stand, in their order; `told` hears how many have been looked at."""
-    found = each.over(members, partial(look, around), at_once, told)
+    """Where they stand, in their order; `told` hears how many have been looked at.
+
+    One worker looks at the repositories on this machine, unless more are asked for: threads only wait for each other.
+    """
+    here = [member for member in members if folder_of(member.url)]
+    elsewhere = [member for member in members if not folder_of(member.url)]
+    groups = [here[start : start + TOGETHER] for start in range(0, len(here), TOGETHER)]
+    found = each.in_groups(groups, partial(_together, around), at_once or 1, told)
+    found += each.over(elsewhere, partial(look, around), at_once, told and (lambda done: told(len(here) + done)))
+    stands = {member.key: _standing(member, one) for member, one in zip([*here, *elsewhere], found, strict=True)}
+    return [stands[member.key] for member in members]
+
+
+def _standing(member: Member, found: Standing | Failure) -> Standing:
+    return Standing(member, why=found) if isinstance(found, Failure) else found
+
+
+def _together(around: Around, members: Sequence[Member]) -> list[Standing | Failure]:
+    """Where they stand: of several, one git reads the repositories, and each one's own what that one could not."""
+    alone = partial(each.guarded, partial(look, around))
+    folders = [each.guarded(local_repository, member.url) for member in members]
+    with git.reading_together([one for one in folders if isinstance(one, str)]) as read:
+        found = [each.guarded(partial(look, around._replace(read=read)), member) for member in members]
     pairs = zip(members, found, strict=True)
-    return [Standing(member, why=one) if isinstance(one, Failure) else one for member, one in pairs]
+    return [one if isinstance(one, Standing) and is_known(one) else alone(member) for member, one in pairs]
 
 
 def look(around: Around, member: Member) -> Standing:
@@ -95,7 +119,7 @@ def look(around: Around, member: Member) -> Standing:
         raise ForgeError(f"`{member.url}` was not asked", "transient", "ask it without `--offline`")
     here = located(member, around.reach(member.url))
     place = Standing(member, branch=here.branch, commit=here.commit)
-    found, why = _tried(lambda: seen(here, around.reach(member.url)))
+    found, why = _tried(lambda: seen(here, around.reach(member.url), around.read))
     if found:
         return _rolled_out(_synced(place, found, around), here, around)
     return place._replace(why=why) if why else place._replace(sync="Unmanaged", rollout="None")

@@ -72,16 +72,22 @@ class System(NamedTuple):
 
 @contextmanager
 def opened(
-    here: Here, wanted: Sequence[str] = ALWAYS, reach: Access = NO_ACCESS, *, whole: bool = False
+    here: Here,
+    wanted: Sequence[str] = ALWAYS,
+    reach: Access = NO_ACCESS,
+    *,
+    whole: bool = False,
+    read: git.Reading = git.reading,
 ) -> Iterator[System]:
     """The project, as long as the block lasts.
 
-    Of a repository elsewhere the trees are brought, and the contents of the wanted paths at once, others when they are
-    read; `whole` brings all contents that a template may have written. Raises ForgeError.
+    `read` opens a repository on this machine. Of one elsewhere the trees are brought, and the contents of the wanted
+    paths at once, others when they are read; `whole` brings all contents that a template may have written. Raises
+    ForgeError.
     """
     local = remote.local_repository(here.member.url)
     if local:
-        with git.reading(local) as reader:
+        with read(local) as reader:
             yield _system(here, reader)
         return
     with remote.claimed(cache.folder("fleet")) as repository, git.reading(repository) as reader:

@@ -34,7 +34,7 @@ from ai_factory.git.objects import (
 )
 from ai_factory.git.process import isolated, run
 from ai_factory.git.proposals import Proposed, proposed
-from ai_factory.git.reader import Commit, Reader, reading
+from ai_factory.git.reader import Commit, Reader, Reading, reading, reading_together
 from ai_factory.git.references import commit_of, common_ancestor, files_in, tag_times
 from ai_factory.git.scratch import scratch, store
 from ai_factory.git.signatures import Signature, aside, signature, signer
@@ -64,6 +64,7 @@ __all__ = [
     "Names",
     "Proposed",
     "Reader",
+    "Reading",
     "Release",
     "Signature",
     "Stage",
@@ -100,6 +101,7 @@ __all__ = [
     "proposed",
     "read_blobs",
     "reading",
+    "reading_together",
     "releases",
     "repository_of",
     "require_free_index",

@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from typing import NamedTuple
 
 from ai_factory.errors import MachineError
+from ai_factory.git.objects import object_format
 from ai_factory.git.process import isolated
-from ai_factory.tree import Blob
+from ai_factory.git.scratch import scratch
+from ai_factory.tree import Blob, git_id
 
 TREE = "40000"
 _WHO = re.compile(r"^(author|committer) (.*>) (\d+) [-+]\d+$", re.MULTILINE)
 _TAGGER = re.compile(rb"^tagger .*> (\d+) [-+]\d+$", re.MULTILINE)
 BATCH = 400  # questions asked at once: as many fit into a pipe before anybody reads the answers
+FSCK = "see what else is damaged: `git fsck`"
+KEPT = 50_000  # rows of trees that are remembered: some 10 MiB
 ENTRIES = 1_000_000  # of one listing: a few objects can stand for billions of files
 BLOB = 64 * 1024 * 1024  # bytes of one file that is read
+
+
+Rows = tuple[tuple[str, str, str], ...]  # of a tree: mode, name, id
 
 
 class Commit(NamedTuple):
@@ -62,11 +69,11 @@ class Reader:
         found: dict[str, Blob] = {}
         waiting = [("", top)] if top else []
         while waiting:
-            answers = self._asked([name for _, name in waiting])
+            trees = self._trees([name for _, name in waiting])
             rows = [
-                (prefix + os.fsdecode(name), mode, identity)
-                for (prefix, _), answer in zip(waiting, answers, strict=True)
-                for mode, name, identity in _rows(answer)
+                (prefix + name, mode, identity)
+                for (prefix, _), tree in zip(waiting, trees, strict=True)
+                for mode, name, identity in tree
             ]
             waiting = [(f"{path}/", identity) for path, mode, identity in rows if mode == TREE]
             found |= {path: Blob(mode, identity) for path, mode, identity in rows if mode != TREE}
@@ -77,11 +84,19 @@ class Reader:
     def _folder(self, tree: str, folder: str) -> str:
         """The id of the tree of a folder; empty where there is none."""
         for part in filter(None, folder.split("/")):
-            (answer,) = self._asked([tree])
-            inner = {name: identity for mode, name, identity in _rows(answer) if mode == TREE}
-            if (tree := inner.get(os.fsencode(part), "")) == "":
+            (rows,) = self._trees([tree])
+            inner = {name: identity for mode, name, identity in rows if mode == TREE}
+            if (tree := inner.get(part, "")) == "":
                 return ""
         return tree
+
+    def _trees(self, ids: Sequence[str]) -> list[Rows]:
+        """What stands in each of those trees. Raises MachineError for one that is missing."""
+        known = {name: _READ.get(name) for name in ids}
+        unknown = [name for name, rows in known.items() if rows is None]
+        read = {name: _rows(answer) for name, answer in zip(unknown, self._asked(unknown), strict=True)}
+        _READ.keep(read)
+        return [read[name] if rows is None else rows for name, rows in ((name, known[name]) for name in ids)]
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """The content of those that the repository holds. Raises MachineError for one that is too large."""
@@ -116,8 +131,10 @@ class Reader:
         identity, kind, size = head.split()
         if int(size) > BLOB:
             raise MachineError(f"an object of `{self.repository}` holds more than {BLOB} bytes")
-        content = self._process.stdout.read(int(size) + 1)
-        return identity, kind, content[:-1]
+        content = self._process.stdout.read(int(size) + 1)[:-1]
+        if git_id(kind.decode(), content, "sha1" if len(identity) == 40 else "sha256").encode() != identity:
+            raise MachineError(f"an object of `{self.repository}` is not what its id says: {identity.decode()}", FSCK)
+        return identity, kind, content
 
     def _ended(self) -> MachineError:
         assert self._process.stderr
@@ -136,28 +153,86 @@ def _commit(identity: str, content: bytes) -> Commit | None:
     return Commit(identity, tree[1], int(committer[1]), tuple(parents), author[0], committer[0], message)
 
 
-def _rows(answer: tuple[bytes, bytes, bytes] | None) -> Iterator[tuple[str, bytes, str]]:
-    """The rows of a tree object: mode, name, id."""
+class _Trees:
+    """Trees that were read, by id, which names one content in every repository: those of a fleet share most."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Rows] = {}
+        self._count = 0
+
+    def get(self, name: str) -> Rows | None:
+        return self._rows.get(name)
+
+    def keep(self, read: Mapping[str, Rows]) -> None:
+        """Keep these too; beyond a bound, all others are forgotten."""
+        self._count += sum(map(len, read.values()))
+        if self._count > KEPT:
+            self._rows, self._count = {}, 0
+        self._rows |= read
+
+
+_READ = _Trees()
+
+
+def _rows(answer: tuple[bytes, bytes, bytes] | None) -> Rows:
     if answer is None or answer[1] != b"tree":
         raise MachineError("a folder of the commit is not in the repository")
-    width = len(answer[0]) // 2
-    content, place = answer[2], 0
+    return tuple(_parsed(answer[2], len(answer[0]) // 2))
+
+
+def _parsed(content: bytes, width: int) -> Iterator[tuple[str, str, str]]:
+    """The rows of a tree object, whose ids are so many bytes wide."""
+    place = 0
     while place < len(content):
         space, end = content.index(b" ", place), content.index(b"\0", place)
-        yield content[place:space].decode(), content[space + 1 : end], content[end + 1 : end + 1 + width].hex()
+        name = os.fsdecode(content[space + 1 : end])
+        yield content[place:space].decode(), name, content[end + 1 : end + 1 + width].hex()
         place = end + 1 + width
 
 
 @contextmanager
 def reading(repository: str) -> Iterator[Reader]:
     """A reader of the repository whose own folder that is, as long as the block lasts."""
+    with _answering(repository) as process:
+        yield Reader(repository, process)
+
+
+Reading = Callable[[str], AbstractContextManager[Reader]]
+
+
+@contextmanager
+def reading_together(repositories: Sequence[str]) -> Iterator[Reading]:
+    """What opens a reader of each, all served by one process, which begins with the first; of any other, one by itself.
+
+    What one of these repositories holds, all of them give: an id names one content in each.
+    """
+    places = {one: os.path.join(one, "objects") for one in repositories}
+    shared = {one: place for one, place in places.items() if object_format(place) == "sha1"}
+    with ExitStack() as until_the_end:
+        begun: list[subprocess.Popen[bytes]] = []
+
+        def read(repository: str) -> AbstractContextManager[Reader]:
+            if repository not in shared or len(shared) == 1 or (begun and begun[0].poll() is not None):
+                return reading(repository)
+            if not begun:
+                place = until_the_end.enter_context(scratch(*shared.values()))
+                begun.append(until_the_end.enter_context(_answering(place)))
+            return nullcontext(Reader(repository, begun[0]))
+
+        yield read
+
+
+@contextmanager
+def _answering(repository: str) -> Iterator[subprocess.Popen[bytes]]:
     pipe, environment = subprocess.PIPE, {**isolated(), "GIT_DIR": repository}
     command = ["git", "cat-file", "--batch"]
     process = subprocess.Popen(command, cwd=repository, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    questions = process.stdin
+    assert questions
     with process:
         try:
-            yield Reader(repository, process)
+            yield process
         finally:
             process.kill()  # it holds nothing that would have to be put back
-            with suppress(BrokenPipeError):
-                process.communicate()
+            with suppress(BrokenPipeError):  # a question that it never read
+                questions.close()

@@ -64,15 +64,21 @@ class Access(NamedTuple):
 NO_ACCESS = Access()
 
 
+def folder_of(url: str) -> str:
+    """The folder on this machine that the address names; empty for an address elsewhere."""
+    if re.match(r"\w[\w+.-]*://", url) and not url.startswith("file://"):
+        return ""
+    folder = unquote(urlsplit(url).path) if url.startswith("file://") else url
+    return folder if os.path.isabs(folder) else ""
+
+
 def local_repository(url: str) -> str:
     """Git's own folder of a repository on this machine; empty for an address elsewhere.
 
     Raises ForgeError where there is a folder, or none, and no repository.
     """
-    if re.match(r"\w[\w+.-]*://", url) and not url.startswith("file://"):
-        return ""
-    folder = unquote(urlsplit(url).path) if url.startswith("file://") else url
-    if not os.path.isabs(folder):
+    folder = folder_of(url)
+    if not folder:
         return ""
     found = None if is_bare(folder) else find_repository(folder)
     if is_bare(folder) or (found and found.top == os.path.realpath(folder)):

@@ -19,14 +19,15 @@ _CONFIG = {  # of a bare repository, for each hash: what `git init` would write,
 
 
 @contextmanager
-def scratch(objects: str = "") -> Iterator[str]:
-    """A bare repository that lives as long as the block, and may read the objects of another one."""
+def scratch(*objects: str) -> Iterator[str]:
+    """A bare repository that lives as long as the block, and may read the objects of others, all of one hash."""
     with tempfile.TemporaryDirectory(prefix="ai-factory-") as folder:
-        form = object_format(objects)
+        others = list(filter(None, objects))
+        form = object_format(others[0] if others else "")
         for place in ("objects/info", "objects/pack", "refs"):
             os.makedirs(os.path.join(folder, place))
         files = {"HEAD": b"ref: refs/heads/main\n", "config": _CONFIG[form].encode()}
-        files |= {"objects/info/alternates": quoted(objects) + b"\n"} if objects else {}
+        files |= {"objects/info/alternates": b"".join(quoted(one) + b"\n" for one in others)} if others else {}
         for name, content in files.items():
             with open(os.path.join(folder, name), "wb") as stream:
                 stream.write(content)
