@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from ai_factory.fleet import draft, system
-from ai_factory.fleet.draft import Draft
+from ai_factory.fleet import system
 from ai_factory.fleet.registry import Member
 from ai_factory.fleet.releases import Source
+from ai_factory.fleet.updates import draft
+from ai_factory.fleet.updates.draft import Draft
 from ai_factory.report.proposals import proposal_markdown
 from tests import kit
 

@@ -8,8 +8,8 @@ import zoneinfo
 import pytest
 
 from ai_factory.errors import UsageError
-from ai_factory.fleet.clocks import Answered, Clock, Deadline, State, dues, end
-from ai_factory.fleet.incidents import moment_of, written
+from ai_factory.fleet.governance.clocks import Answered, Clock, Deadline, State, dues, end
+from ai_factory.fleet.governance.incidents import moment_of, written
 from ai_factory.governance.schedules import period
 from tests.kit import refusal
 

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from ai_factory.fleet.evaluations import Evaluation, Measure, compared, evaluation
+from ai_factory.fleet.governance.evaluations import Evaluation, Measure, compared, evaluation
 from ai_factory.fleet.registry import Member
 from ai_factory.fleet.survey import survey
 from tests.fleet.systems import DIGESTS, evidence, result, system

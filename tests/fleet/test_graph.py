@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from ai_factory.errors import UsageError
-from ai_factory.fleet.affected import Suspect, affected
-from ai_factory.fleet.graph import Graph, downstream, graph
-from ai_factory.fleet.papers import matching
-from ai_factory.fleet.parts import Parts, Thing, Use, parts
+from ai_factory.fleet.governance.affected import Suspect, affected
+from ai_factory.fleet.governance.graph import Graph, downstream, graph
+from ai_factory.fleet.governance.papers import matching
+from ai_factory.fleet.governance.parts import Parts, Thing, Use, parts
 from ai_factory.fleet.registry import Member
 from ai_factory.fleet.survey import Way, survey
 from tests.fleet.systems import DIGESTS, about, bom, contract, evidence, system

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from ai_factory.fleet.hunks import Hunk, hunks, named, names
-from ai_factory.fleet.insights import Change, Edits, Hot, Insights, Place, Proposal, Spot, hot, proposals
 from ai_factory.fleet.looking import Unread
-from ai_factory.fleet.upstream import Patch, named_files, patch
+from ai_factory.fleet.scaling.hunks import Hunk, hunks, named, names
+from ai_factory.fleet.scaling.insights import Change, Edits, Hot, Insights, Place, Proposal, Spot, hot, proposals
+from ai_factory.fleet.scaling.upstream import Patch, named_files, patch
 from ai_factory.report import insights as report
 from tests import kit
 from tests.fleet.test_measures import HOSTILE, fleet

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from ai_factory import cache
-from ai_factory.fleet import laws, measures
-from ai_factory.fleet.ages import Releases
-from ai_factory.fleet.departures import Departure
-from ai_factory.fleet.laws import Amendment, Edition
 from ai_factory.fleet.looking import Unread
-from ai_factory.fleet.measured import Drift, Governance, Measured, recorded, written
-from ai_factory.fleet.measures import Measures
-from ai_factory.fleet.samples import DAY, Sample, Value, day, days, percentile, quarter, sample
-from ai_factory.fleet.shares import Lines, counted, is_code, kept
-from ai_factory.fleet.story import Applied, Covered, Story, is_machine
+from ai_factory.fleet.scaling import laws, measures
+from ai_factory.fleet.scaling.ages import Releases
+from ai_factory.fleet.scaling.departures import Departure
+from ai_factory.fleet.scaling.laws import Amendment, Edition
+from ai_factory.fleet.scaling.measured import Drift, Governance, Measured, recorded, written
+from ai_factory.fleet.scaling.measures import Measures
+from ai_factory.fleet.scaling.samples import DAY, Sample, Value, day, days, percentile, quarter, sample
+from ai_factory.fleet.scaling.shares import Lines, counted, is_code, kept
+from ai_factory.fleet.scaling.story import Applied, Covered, Story, is_machine
 from ai_factory.lock import Entry, Lock, Origin
 from ai_factory.report import measures as report
 from ai_factory.report.plain import plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ai_factory.fleet.offers import Offer, offers, search
+from ai_factory.fleet.governance.offers import Offer, offers, search
 from ai_factory.fleet.registry import Member
 from ai_factory.fleet.survey import survey
 from tests.fleet.systems import DIGESTS, about, contract, evidence, system

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_factory.fleet import plan as plans
+from ai_factory.fleet.updates import plan as plans
 from tests import kit
 from tests.fleet.test_apply import planned
 from tests.fleet.world import BRANCH, World, world

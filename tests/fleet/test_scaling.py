@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ai_factory.fleet import measures
-from ai_factory.fleet.decisions import Decision, decisions
-from ai_factory.fleet.laws import Amendment, Lead
 from ai_factory.fleet.looking import Unread
-from ai_factory.fleet.measured import Drift, Governance
-from ai_factory.fleet.measures import Measures, Point, Trend
-from ai_factory.fleet.samples import Sample, Value
-from ai_factory.fleet.story import Story
+from ai_factory.fleet.scaling import measures
+from ai_factory.fleet.scaling.decisions import Decision, decisions
+from ai_factory.fleet.scaling.laws import Amendment, Lead
+from ai_factory.fleet.scaling.measured import Drift, Governance
+from ai_factory.fleet.scaling.measures import Measures, Point, Trend
+from ai_factory.fleet.scaling.samples import Sample, Value
+from ai_factory.fleet.scaling.story import Story
 from ai_factory.report import scaling
 from ai_factory.report.pictures import Bar, Dot, bars, curve
 from tests import kit

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ai_factory.fleet.graph import graph
-from ai_factory.fleet.offers import offers
-from ai_factory.fleet.parts import parts
+from ai_factory.fleet.governance.graph import graph
+from ai_factory.fleet.governance.offers import offers
+from ai_factory.fleet.governance.parts import parts
 from ai_factory.fleet.registry import Member
 from ai_factory.fleet.survey import survey
 from tests.kit import cli

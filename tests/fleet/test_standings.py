@@ -16,7 +16,7 @@ import pytest
 from ai_factory.cli.fleets.status import FORMS
 from ai_factory.fleet.each import Failure
 from ai_factory.fleet.registry import Member
-from ai_factory.fleet.status import TOGETHER, Standing
+from ai_factory.fleet.standing.status import TOGETHER, Standing
 from ai_factory.report.fleets import prometheus, standings
 from ai_factory.report.fleets.standings import Told
 from tests.debian import tool

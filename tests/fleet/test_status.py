@@ -14,9 +14,10 @@ import pytest
 
 from ai_factory import cache
 from ai_factory.errors import ForgeError
-from ai_factory.fleet import each, hosts, rollout
+from ai_factory.fleet import each, hosts
 from ai_factory.fleet.each import Failure
 from ai_factory.fleet.registry import Host, Registry
+from ai_factory.fleet.standing import rollout
 from ai_factory.forge.protocol import PullRequest
 from tests.fleet.kit import AUDIT, OURS, SOON, allow_filters, axes, copied, fleet, lock_of, looked, must, rows, served
 from tests.kit import LINES, cli, commit, git, put, small_project

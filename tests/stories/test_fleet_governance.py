@@ -18,8 +18,8 @@ from unittest.mock import patch
 import pytest
 
 from ai_factory import documents
-from ai_factory.fleet import incident_files
-from ai_factory.fleet.incidents import Deed
+from ai_factory.fleet.governance import incident_files
+from ai_factory.fleet.governance.incidents import Deed
 from ai_factory.tree import File
 from ai_factory.workspace import Folder
 from tests.approving import ROOT

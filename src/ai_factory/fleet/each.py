@@ -1,10 +1,11 @@
-"""One function over many projects, in threads: what it raises for one of them is that one's failure, and stops none."""
+"""One function over many projects, in threads."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import NamedTuple, TypeVar
 
 from ai_factory.errors import FactoryError, ForgeError, MachineError, ProjectError, UnreachableError, unexpected
@@ -34,7 +35,7 @@ def over(
     at_once: int = 0,
     told: Callable[[int], None] | None = None,
 ) -> list[Found | Failure]:
-    """What the function gives for each item, in their order, or why it gave nothing.
+    """What the function gives for each item, in their order, or why it gave nothing: one's failure stops no other.
 
     `told` hears how many are done. What is to be kept small is what the function returns.
     """
@@ -64,6 +65,24 @@ def in_groups(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [answer for answers in found for answer in answers]
+
+
+def in_order(function: Callable[[Item], Found], items: Iterable[Item], width: int) -> Iterator[Found]:
+    """What the function gives, in the order of the items as it comes to hand; no more is kept than is under way.
+
+    A slow one holds up those behind it. What the function raises ends all.
+    """
+    waiting: deque[Future[Found]] = deque()
+    pool = ThreadPoolExecutor(width, thread_name_prefix="fleet")
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * width:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def guarded(function: Callable[[Item], Found], item: Item) -> Found | Failure:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from ai_factory.errors import UsageError
 from ai_factory.fleet.registry import Host, Registry, host_in, name_in
-from ai_factory.fleet.rollout import Ask, Hosted
+from ai_factory.fleet.standing.rollout import Ask, Hosted
 from ai_factory.fleet.system import Here
 from ai_factory.forge.protocol import Forge
 from ai_factory.git.remote import NO_ACCESS, Access
 
 if TYPE_CHECKING:  # what speaks to hosts takes long to load, and most fleets of folders have none
-    from ai_factory.fleet.plan import Entry
     from ai_factory.fleet.run import Shard
+    from ai_factory.fleet.updates.plan import Entry
     from ai_factory.forge.governor import Limits
     from ai_factory.forge.opening import Spec
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from ai_factory.errors import UsageError
+from ai_factory.fleet.each import workers
 
 THREADS, DASK = "threads", "dask"
 EXECUTORS = (THREADS, DASK)
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Where(NamedTuple):
@@ -28,7 +26,7 @@ class Where(NamedTuple):
     @property
     def width(self) -> int:
         """How many projects are under way at once."""
-        return self.workers or min(8, 2 * (os.cpu_count() or 1))
+        return workers(self.workers)
 
 
 class Shard(NamedTuple):
@@ -83,21 +81,6 @@ def _cluster(where: Where) -> Iterator[Executor]:
         raise UsageError(f"there is no Dask scheduler at `{where.scheduler}`: {error}", "start one first") from None
     with client, client.get_executor(pure=False) as executor:
         yield executor
-
-
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], width: int) -> Iterator[Result]:
-    """The results in the order of the items, some of which are under way at once; no more are kept than that."""
-    waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(width, thread_name_prefix="fleet")
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * width:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def chosen(keys: Sequence[Item], part: Shard, key: Callable[[Item], str]) -> list[Item]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ai_factory.fleet.hunks import Hunk
-from ai_factory.fleet.insights import Hot, Insights, Proposal
+from ai_factory.fleet.scaling.hunks import Hunk
+from ai_factory.fleet.scaling.insights import Hot, Insights, Proposal
 from ai_factory.report.markdown import literal, marked
 from ai_factory.report.measures import markdown_table, unread_markdown
 from ai_factory.report.plain import count, plain

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ai_factory.fleet import measures as of_fleet
-from ai_factory.fleet.laws import Lead
 from ai_factory.fleet.looking import Unread
-from ai_factory.fleet.measured import Measured
-from ai_factory.fleet.measures import BY_NAME, MEASURES, Measures
-from ai_factory.fleet.samples import Sample, Value, day
+from ai_factory.fleet.scaling import measures as of_fleet
+from ai_factory.fleet.scaling.laws import Lead
+from ai_factory.fleet.scaling.measured import Measured
+from ai_factory.fleet.scaling.measures import BY_NAME, MEASURES, Measures
+from ai_factory.fleet.scaling.samples import Sample, Value, day
 from ai_factory.report.exports.sheet import table
 from ai_factory.report.markdown import cell, code, literal, marked
 from ai_factory.report.plain import count, plain

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ai_factory.fleet.apply import AGAIN, STATES
-from ai_factory.fleet.journal import Row
-from ai_factory.fleet.plan import Entry, Plan
+from ai_factory.fleet.updates.apply import AGAIN, STATES
+from ai_factory.fleet.updates.journal import Row
+from ai_factory.fleet.updates.plan import Entry, Plan
 from ai_factory.report.markdown import code, literal, marked
 from ai_factory.report.plain import count, plain
 

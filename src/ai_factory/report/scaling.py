@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from ai_factory.fleet import measures as of_fleet
-from ai_factory.fleet.decisions import Decision, decisions
-from ai_factory.fleet.measures import BY_NAME, Measures, Point
+from ai_factory.fleet.scaling import measures as of_fleet
+from ai_factory.fleet.scaling.decisions import Decision, decisions
+from ai_factory.fleet.scaling.measures import BY_NAME, Measures, Point
 from ai_factory.report.markdown import literal, marked
 from ai_factory.report.measures import law_lines, markdown_table, number, reuse_lines
 from ai_factory.report.pictures import Bar, Dot, bars, curve

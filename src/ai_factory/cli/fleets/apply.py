@@ -14,10 +14,10 @@ from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:
-    from ai_factory.fleet.apply import Wish
     from ai_factory.fleet.book import Book
-    from ai_factory.fleet.journal import Row
-    from ai_factory.fleet.plan import Plan
+    from ai_factory.fleet.updates.apply import Wish
+    from ai_factory.fleet.updates.journal import Row
+    from ai_factory.fleet.updates.plan import Plan
 
 
 def apply(
@@ -46,8 +46,8 @@ def apply(
 ) -> int:
     """Bring a saved plan to the projects: a branch and a pull request each. May be run again at any time."""
     from ai_factory.cli.fleets.plan import read
-    from ai_factory.fleet.apply import BAD, STATES, Wish
     from ai_factory.fleet.book import opened
+    from ai_factory.fleet.updates.apply import BAD, STATES, Wish
     from ai_factory.report.rollouts import apply_data, apply_markdown, apply_text
 
     book = opened(fleet)
@@ -67,11 +67,12 @@ def apply(
 
 def _applied(found: Plan, book: Book, wish: Wish) -> Sequence[Row]:
     from ai_factory.cli.bar import bar_on
-    from ai_factory.fleet import hosts, journal
-    from ai_factory.fleet.apply import Tools, sources_of
-    from ai_factory.fleet.apply import apply as verb
+    from ai_factory.fleet import hosts
     from ai_factory.fleet.releases import refreshed
     from ai_factory.fleet.run import elsewhere
+    from ai_factory.fleet.updates import journal
+    from ai_factory.fleet.updates.apply import Tools, sources_of
+    from ai_factory.fleet.updates.apply import apply as verb
     from ai_factory.report.proposals import proposal_markdown
 
     known = book.fleet

@@ -21,7 +21,7 @@ def catalog(
     verbose: Verbose = False,
 ) -> None:
     """Find datasets, features and models that teams have prepared, with owner, class and terms of use."""
-    from ai_factory.fleet.offers import offers, search
+    from ai_factory.fleet.governance.offers import offers, search
     from ai_factory.fleet.survey import unread
     from ai_factory.report.fleets import catalog as report
 

@@ -28,7 +28,7 @@ def compare(
     verbose: Verbose = False,
 ) -> None:
     """Lay the evaluations of systems side by side: metrics with intervals, thresholds, slices, data."""
-    from ai_factory.fleet.evaluations import evaluation
+    from ai_factory.fleet.governance.evaluations import evaluation
     from ai_factory.fleet.survey import unread
     from ai_factory.report.fleets.compare import FORMATS
 

@@ -27,8 +27,8 @@ def graph(
     verbose: Verbose = False,
 ) -> None:
     """Show systems, models, datasets, prompts, services and components, and who depends on whom."""
-    from ai_factory.fleet.graph import graph as drawn
-    from ai_factory.fleet.parts import parts
+    from ai_factory.fleet.governance.graph import graph as drawn
+    from ai_factory.fleet.governance.parts import parts
     from ai_factory.fleet.survey import unread
     from ai_factory.report.fleets.graph import FORMATS
 

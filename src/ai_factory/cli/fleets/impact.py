@@ -22,7 +22,7 @@ def impact(
     verbose: Verbose = False,
 ) -> None:
     """Say which systems gain, lose or change which control under a new map, by which duty, from when."""
-    from ai_factory.fleet.impact import impact as verb
+    from ai_factory.fleet.governance.impact import impact as verb
     from ai_factory.project.maps import map_at
     from ai_factory.report.fleets import impact as report
 

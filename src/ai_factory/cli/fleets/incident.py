@@ -15,9 +15,9 @@ from ai_factory.errors import UsageError
 from ai_factory.formats import SEVERITIES
 
 if TYPE_CHECKING:  # see `new`
-    from ai_factory.fleet.affected import Suspect
-    from ai_factory.fleet.incidents import Deed, Incident, Standing
-    from ai_factory.fleet.response import Raised
+    from ai_factory.fleet.governance.affected import Suspect
+    from ai_factory.fleet.governance.incidents import Deed, Incident, Standing
+    from ai_factory.fleet.governance.response import Raised
     from ai_factory.workspace import Folder
 
 incident = typer.Typer(help="Handle an incident that reaches several systems.", no_args_is_help=True)
@@ -50,10 +50,10 @@ def open_(
     verbose: Verbose = False,
 ) -> None:
     """Find who is reached and why, freeze evidence, start the legal clocks, and write a runbook for each."""
-    from ai_factory.fleet import incident_files as files
-    from ai_factory.fleet.bundles import with_bundles
-    from ai_factory.fleet.incidents import moment_of, standings, written
-    from ai_factory.fleet.response import Alarm, raised
+    from ai_factory.fleet.governance import incident_files as files
+    from ai_factory.fleet.governance.bundles import with_bundles
+    from ai_factory.fleet.governance.incidents import moment_of, standings, written
+    from ai_factory.fleet.governance.response import Alarm, raised
     from ai_factory.report.fleets.runbooks import runbook
 
     if severity not in SEVERITIES:
@@ -87,8 +87,8 @@ def _nobody(suspect: Suspect, found: Raised, as_json: bool) -> None:
 def list_(fleet: Fleet = DEFAULT, as_json: Json = False, verbose: Verbose = False) -> None:
     """Name all incidents, and each notice for which somebody has to act now (then exit code 1)."""
     from ai_factory import cache
-    from ai_factory.fleet import incident_files as files
-    from ai_factory.fleet.incidents import standings
+    from ai_factory.fleet.governance import incident_files as files
+    from ai_factory.fleet.governance.incidents import standings
     from ai_factory.report.fleets.incidents import list_data, list_text
 
     disk, at = _disk(fleet), now()
@@ -122,9 +122,9 @@ def note(
     verbose: Verbose = False,
 ) -> None:
     """Add to the log: a note, a notice that was sent, a moment, or that a clock does not run."""
-    from ai_factory.fleet import incident_files as files
-    from ai_factory.fleet.deeds import Told, noted
-    from ai_factory.fleet.incidents import moment_of, written
+    from ai_factory.fleet.governance import incident_files as files
+    from ai_factory.fleet.governance.deeds import Told, noted
+    from ai_factory.fleet.governance.incidents import moment_of, written
 
     found, moment = _read(fleet, name), now()
     when = written(moment_of(at, zone)) if at else written(moment)
@@ -145,9 +145,9 @@ def close(
     verbose: Verbose = False,
 ) -> None:
     """Close systems of an incident; when all are, it is closed. Clocks that still run are told on."""
-    from ai_factory.fleet import incident_files as files
-    from ai_factory.fleet.deeds import closed
-    from ai_factory.fleet.incidents import written
+    from ai_factory.fleet.governance import incident_files as files
+    from ai_factory.fleet.governance.deeds import closed
+    from ai_factory.fleet.governance.incidents import written
 
     found = _read(fleet, name)
     deed: Deed = closed(found, tuple(systems or ()), everything, _words(words), written(now()), _who(by))
@@ -156,7 +156,7 @@ def close(
 
 
 def _suspect(component: str, version: str, dataset: str, model: str) -> Suspect:
-    from ai_factory.fleet.affected import Suspect
+    from ai_factory.fleet.governance.affected import Suspect
 
     given = [(kind, one) for kind, one in (("component", component), ("dataset", dataset), ("model", model)) if one]
     if len(given) != 1:
@@ -185,20 +185,20 @@ def _disk(fleet: str) -> Folder:
 
 
 def _taken(disk: Folder) -> list[str]:
-    from ai_factory.fleet.incident_files import FOLDER
+    from ai_factory.fleet.governance.incident_files import FOLDER
 
     return sorted({path.split("/")[1] for path in disk.walk(FOLDER)})
 
 
 def _read(fleet: str, name: str) -> Incident:
     from ai_factory import cache
-    from ai_factory.fleet.incident_files import read
+    from ai_factory.fleet.governance.incident_files import read
 
     return read(_disk(fleet), name, cache.document)
 
 
 def _tell(found: Incident, as_json: bool, code: int = 0) -> None:
-    from ai_factory.fleet.incidents import standings
+    from ai_factory.fleet.governance.incidents import standings
     from ai_factory.report.fleets.incidents import data, text
 
     told = standings(found, now())

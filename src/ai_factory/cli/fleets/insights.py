@@ -18,10 +18,10 @@ from ai_factory.errors import FactoryError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ai_factory.fleet.insights import Insights, Proposal
     from ai_factory.fleet.registry import Registry
     from ai_factory.fleet.releases import Source
-    from ai_factory.fleet.upstream import Patch
+    from ai_factory.fleet.scaling.insights import Insights, Proposal
+    from ai_factory.fleet.scaling.upstream import Patch
     from ai_factory.tree import Tree
 
 
@@ -51,8 +51,8 @@ def insights(
 
 def seen(known: Registry, workers: int, least: int) -> Insights:
     """What the fleet shows. Raises UsageError."""
-    from ai_factory.fleet.insights import edits
-    from ai_factory.fleet.insights import insights as verb
+    from ai_factory.fleet.scaling.insights import edits
+    from ai_factory.fleet.scaling.insights import insights as verb
 
     factories = sources(known)
     found = looked(known, partial(edits, today=today()), workers)
@@ -61,8 +61,8 @@ def seen(known: Registry, workers: int, least: int) -> Insights:
 
 def patches(factories: Sequence[Source]) -> Callable[[Proposal], Patch]:
     """What makes of a proposal a patch of its factory, at the newest release, if the fleet takes from it."""
-    from ai_factory.fleet.upstream import Patch
-    from ai_factory.fleet.upstream import patch as of_template
+    from ai_factory.fleet.scaling.upstream import Patch
+    from ai_factory.fleet.scaling.upstream import patch as of_template
 
     trees: dict[str, Tree | str] = {one.url: _tree(one) for one in factories}
 
@@ -87,7 +87,7 @@ def _tree(source: Source) -> Tree | str:
 
 def _write(place: str, proposals: Sequence[Proposal]) -> None:
     """Write the patches into a folder, which is made if need be. Raises UsageError, MachineError."""
-    from ai_factory.fleet.upstream import named_files
+    from ai_factory.fleet.scaling.upstream import named_files
     from ai_factory.report.plain import plain
     from ai_factory.tree import File
     from ai_factory.workspace import Folder

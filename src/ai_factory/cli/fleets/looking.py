@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ai_factory.fleet.looking import Look, Looked, Unread
-    from ai_factory.fleet.measured import Measured, Moment
-    from ai_factory.fleet.measures import Measures
     from ai_factory.fleet.registry import Registry
     from ai_factory.fleet.releases import Source
+    from ai_factory.fleet.scaling.measured import Measured, Moment
+    from ai_factory.fleet.scaling.measures import Measures
 
 Since = Annotated[str, typer.Option("--since", metavar="DATE", help="Only projects stamped on that day or later.")]
 Shown = TypeVar("Shown")
@@ -35,7 +35,7 @@ def looked(known: Registry, look: Look[Shown], workers: int) -> Looked[Shown]:
 
 def sources(known: Registry) -> Sequence[Source]:
     """The factories of the fleet, as they are now; where one cannot be reached, as they were, which is said."""
-    from ai_factory.fleet.apply import sources_of
+    from ai_factory.fleet.updates.apply import sources_of
 
     return [_refreshed(source) for source in sources_of(known)]
 
@@ -53,7 +53,7 @@ def _refreshed(source: Source) -> Source:
 
 def gathered(found: Sequence[Measured], unread: Sequence[Unread], known: Sequence[Source], first: str) -> Measures:
     """The measures of projects that were looked at, of those stamped from an ISO date on, where one is given."""
-    from ai_factory.fleet import laws, measures
+    from ai_factory.fleet.scaling import laws, measures
 
     rows = measures.since(found, first)
     leads = laws.leads(laws.read(known), [(one.factory, one.story) for one in rows if not one.story.cut])
@@ -62,8 +62,8 @@ def gathered(found: Sequence[Measured], unread: Sequence[Unread], known: Sequenc
 
 def moment(known: Sequence[Source]) -> Moment:
     """Now, and the releases that there are."""
-    from ai_factory.fleet.ages import releases
-    from ai_factory.fleet.measured import Moment
+    from ai_factory.fleet.scaling.ages import releases
+    from ai_factory.fleet.scaling.measured import Moment
 
     now = int(time.time())
     return Moment(now, time.strftime("%Y-%m-%d", time.localtime(now)), releases(known))

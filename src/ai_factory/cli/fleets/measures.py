@@ -26,7 +26,7 @@ def measures(
     verbose: Verbose = False,
 ) -> int:
     """Say whether it scales: time to production, effort of governance, reuse, age and drift; from git alone."""
-    from ai_factory.fleet.measured import measured as look
+    from ai_factory.fleet.scaling.measured import measured as look
     from ai_factory.report import measures as report
 
     if as_json + as_csv + markdown > 1:

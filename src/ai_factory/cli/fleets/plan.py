@@ -14,9 +14,9 @@ from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:
-    from ai_factory.fleet.plan import Plan
     from ai_factory.fleet.registry import Registry
     from ai_factory.fleet.run import Shard, Where
+    from ai_factory.fleet.updates.plan import Plan
 
 KEPT_DAYS = 14  # for which what a plan has made is kept; afterwards it is made again
 
@@ -61,11 +61,11 @@ def _made(known: Registry, to: str, ring: str, limit: int, shard: Shard, place: 
     from ai_factory import __version__, cache
     from ai_factory.cli.bar import bar_on
     from ai_factory.fleet import hosts
-    from ai_factory.fleet.apply import sources_of
-    from ai_factory.fleet.carry import KEPT, Job
-    from ai_factory.fleet.plan import Head, Plan
-    from ai_factory.fleet.planning import entries
     from ai_factory.fleet.releases import refreshed
+    from ai_factory.fleet.updates.apply import sources_of
+    from ai_factory.fleet.updates.carry import KEPT, Job
+    from ai_factory.fleet.updates.plan import Head, Plan
+    from ai_factory.fleet.updates.planning import entries
     from ai_factory.git.proposals import forget_old
     from ai_factory.report.proposals import proposal_markdown
 
@@ -91,7 +91,7 @@ def _made(known: Registry, to: str, ring: str, limit: int, shard: Shard, place: 
 def write(place: str, found: Plan) -> None:
     """Save a plan, whole or not at all. Raises UsageError."""
     from ai_factory.cli.replacing import Writing, refuse
-    from ai_factory.fleet.plan import is_plan, lines
+    from ai_factory.fleet.updates.plan import is_plan, lines
 
     refuse(place, Writing("--output", "earlier plan", is_plan))
     draft = f"{place}.draft"
@@ -106,7 +106,7 @@ def write(place: str, found: Plan) -> None:
 
 def read(place: str) -> Plan:
     """Read a saved plan. Raises UsageError."""
-    from ai_factory.fleet.plan import read as parsed
+    from ai_factory.fleet.updates.plan import read as parsed
 
     try:
         with open(place, encoding="ascii", errors="replace") as stream:

@@ -17,9 +17,9 @@ from ai_factory.cli.look import Json, Verbose
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:
-    from ai_factory.fleet.insights import Edits
-    from ai_factory.fleet.measured import Measured, Moment
     from ai_factory.fleet.registry import Registry
+    from ai_factory.fleet.scaling.insights import Edits
+    from ai_factory.fleet.scaling.measured import Measured, Moment
     from ai_factory.fleet.system import Here, System
     from ai_factory.git.remote import Access
     from ai_factory.report.scaling import Page
@@ -53,7 +53,7 @@ def report(
 
 def _page(known: Registry, since: str, workers: int) -> tuple[Page, bool]:
     """The page, and whether somebody could not be read."""
-    from ai_factory.fleet.insights import proposals
+    from ai_factory.fleet.scaling.insights import proposals
     from ai_factory.report.scaling import page
 
     first, factories = day(since) if since else "", sources(known)
@@ -65,8 +65,8 @@ def _page(known: Registry, since: str, workers: int) -> tuple[Page, bool]:
 
 def _both(system: System, here: Here, access: Access, moment: Moment) -> tuple[Measured, Edits]:
     """What is measured, and what the team edited, for one opening."""
-    from ai_factory.fleet.insights import edits
-    from ai_factory.fleet.measured import measured
+    from ai_factory.fleet.scaling.insights import edits
+    from ai_factory.fleet.scaling.measured import measured
 
     return measured(system, here, access, moment), edits(system, here, access, moment.today)
 

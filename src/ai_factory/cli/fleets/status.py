@@ -13,7 +13,7 @@ from ai_factory.cli.fleets import options
 from ai_factory.cli.fleets.options import Choice
 from ai_factory.cli.fleets.results import Form
 from ai_factory.errors import UsageError
-from ai_factory.fleet.status import AXES, Standing
+from ai_factory.fleet.standing.status import AXES, Standing
 from ai_factory.report.fleets import prometheus, standings
 from ai_factory.report.fleets.standings import Told
 
@@ -50,9 +50,11 @@ def status(
     from ai_factory.cli.bar import bar_on
     from ai_factory.cli.console import today
     from ai_factory.cli.fleets import results
-    from ai_factory.fleet import book, distance, hosts, journal
-    from ai_factory.fleet.status import Around, recorded
-    from ai_factory.fleet.status import status as verb
+    from ai_factory.fleet import book, hosts
+    from ai_factory.fleet.standing import distance
+    from ai_factory.fleet.standing.status import Around, recorded
+    from ai_factory.fleet.standing.status import status as verb
+    from ai_factory.fleet.updates import journal
 
     wanted = results.asked(form, output, FORMS, as_json)
     states, at_once = [_state(text) for text in only or ()], options.counted(workers)

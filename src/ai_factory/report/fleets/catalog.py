@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ai_factory.fleet.offers import Hit, Offer
+from ai_factory.fleet.governance.offers import Hit, Offer
 from ai_factory.fleet.survey import Answer
 from ai_factory.report.fleets.answers import unread_data, unread_text
 from ai_factory.report.plain import count, plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ai_factory.fleet.evaluations import Evaluation, Group, Line, Measure, compared
+from ai_factory.fleet.governance.evaluations import Evaluation, Group, Line, Measure, compared
 from ai_factory.fleet.survey import Answer
 from ai_factory.report.exports.sheet import table
 from ai_factory.report.fleets.answers import unread_data, unread_text

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ai_factory.fleet.graph import Graph
-from ai_factory.fleet.parts import Parts, Thing
+from ai_factory.fleet.governance.graph import Graph
+from ai_factory.fleet.governance.parts import Parts, Thing
 from ai_factory.fleet.survey import Answer
 from ai_factory.report.fleets.answers import unread_data, unread_text
 from ai_factory.report.plain import compact, count, plain

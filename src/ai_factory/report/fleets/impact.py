@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from ai_factory.fleet.impact import OnSystem
+from ai_factory.fleet.governance.impact import OnSystem
 from ai_factory.fleet.survey import Answer
 from ai_factory.governance.changes import Effect, Ground
 from ai_factory.project.maps import Impact

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ai_factory.fleet.affected import Suspect
-from ai_factory.fleet.clocks import Due
-from ai_factory.fleet.freeze import Started
-from ai_factory.fleet.incidents import Deed, Incident, Standing, is_closed, written
-from ai_factory.fleet.parts import Use
+from ai_factory.fleet.governance.affected import Suspect
+from ai_factory.fleet.governance.clocks import Due
+from ai_factory.fleet.governance.freeze import Started
+from ai_factory.fleet.governance.incidents import Deed, Incident, Standing, is_closed, written
+from ai_factory.fleet.governance.parts import Use
 from ai_factory.report.assessments import UNREVIEWED
 from ai_factory.report.plain import count, plain
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from ai_factory.fleet.status import AXES, Standing
+from ai_factory.fleet.standing.status import AXES, Standing
 from ai_factory.project.behind import DAY
 from ai_factory.report.fleets.standings import Told
 from ai_factory.report.plain import plain

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ai_factory.fleet.clocks import Due
-from ai_factory.fleet.freeze import APPROVAL, ELSEWHERE, Started
-from ai_factory.fleet.incidents import Incident, Reached, Standing, written
+from ai_factory.fleet.governance.clocks import Due
+from ai_factory.fleet.governance.freeze import APPROVAL, ELSEWHERE, Started
+from ai_factory.fleet.governance.incidents import Incident, Reached, Standing, written
 from ai_factory.report.fleets.incidents import way
 from ai_factory.report.markdown import cell, code, literal
 from ai_factory.tree import word

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ai_factory.fleet.status import AXES, Standing, is_known
+from ai_factory.fleet.standing.status import AXES, Standing, is_known
 from ai_factory.report.exports import sheet
 from ai_factory.report.plain import compact, count, plain
 

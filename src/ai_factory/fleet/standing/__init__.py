@@ -1,0 +1,1 @@
+"""Where each project of a fleet stands: sync, rollout and health."""
