@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory import contributions
@@ -54,15 +55,15 @@ def render(
     """
     from ai_factory.sandbox import Templates
 
-    templates = Templates(_reader(components), cache)
+    templates = Templates(reader(components), cache)
     contexts = contexts_of(blueprint, components, answers, templates)
     tree: dict[str, File] = {}
     owned: dict[str, Owned] = {}
     folders: list[str] = []
     evidences: list[tuple[str, tuple[str, ...]]] = []
     for component in components:
-        stamped = _stamped(component, contexts[component.name], templates)
-        claims = _claims(component, contexts[component.name], templates)
+        stamped = stamped_by(component, contexts[component.name], templates)
+        claims = claims_of(component, contexts[component.name], templates)
         _refuse_clashes(component, [*stamped, *claims.produced], owned)
         claims.check_globs(component, list(stamped))
         tree |= {path: file for path, (file, _) in stamped.items()}
@@ -71,7 +72,8 @@ def render(
         folders += claims.folders()
         evidences += claims.evidences
     owned = {path: one._replace(controls=_evident(path, evidences)) for path, one in owned.items()}
-    _check(tree, owned)
+    check(tree, owned)
+    refuse_ignored(tree, owned)
     return Rendered(dict(sorted(tree.items())), dict(sorted(owned.items())), tuple(sorted(set(folders))))
 
 
@@ -112,7 +114,7 @@ def spelled(
     """
     from ai_factory.sandbox import Templates
 
-    templates = Templates(_reader(components))
+    templates = Templates(reader(components))
     seen = _readable(components, answers)
     found = {}
     for name, text in wanted:
@@ -121,7 +123,8 @@ def spelled(
     return found
 
 
-def _reader(components: Sequence[Component]) -> Any:
+def reader(components: Sequence[Component]) -> Callable[[str], str | None]:
+    """What gives the text of a template of these components by its path in the factory."""
     trees = {item.folder: item.tree for item in components}
 
     def read(name: str) -> str | None:
@@ -132,7 +135,8 @@ def _reader(components: Sequence[Component]) -> Any:
     return read
 
 
-def _stamped(component: Component, context: Context, templates: Templates) -> dict[str, tuple[File, str]]:
+def stamped_by(component: Component, context: Context, templates: Templates) -> dict[str, tuple[File, str]]:
+    """The files of one component by their paths, each with its template. Raises AuthorError."""
     stamped: dict[str, tuple[File, str]] = {}
     for template_path, file in sorted(component.files.items()):
         source = f"{component.folder}/{FILES}/{template_path}"
@@ -179,7 +183,7 @@ def _content(file: File, source: str, context: Context, templates: Templates) ->
         raise AuthorError(f"`{source}` renders to text that UTF-8 cannot hold") from None
 
 
-class _Claims(NamedTuple):
+class Claims(NamedTuple):
     """A component's ownership rules, evidence and produced paths, their globs rendered."""
 
     ownership: tuple[tuple[str, str], ...]
@@ -224,13 +228,14 @@ def _evident(path: str, evidences: Iterable[tuple[str, tuple[str, ...]]]) -> tup
     return tuple(sorted({control for control, globs in evidences if any(matches(glob, path) for glob in globs)}))
 
 
-def _claims(component: Component, context: Context, templates: Templates) -> _Claims:
+def claims_of(component: Component, context: Context, templates: Templates) -> Claims:
+    """What a component says of paths, spelled with the answers. Raises AuthorError."""
     where = f"{component.folder}/component.yaml"
 
     def text(glob: str) -> str:
         return templates.text(glob, context, where)
 
-    return _Claims(
+    return Claims(
         tuple((text(glob), word) for glob, word in component.ownership.items()),
         tuple((control, tuple(map(text, globs))) for control, globs in component.evidences.items()),
         tuple(checked_path(text(path), where) for path in component.produces),
@@ -239,15 +244,16 @@ def _claims(component: Component, context: Context, templates: Templates) -> _Cl
 
 def matches(glob: str, path: str) -> bool:
     """Whether a glob names the path: `*` and `?` within one part, `**` over any number of parts."""
-    return re.fullmatch(_pattern(glob), path, re.DOTALL) is not None
+    return _pattern(glob).fullmatch(path) is not None
 
 
-def _pattern(glob: str) -> str:
+@lru_cache(maxsize=4096)
+def _pattern(glob: str) -> re.Pattern[str]:
     out = []
     for token in re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", glob):
         known = {"**/": r"(?:[^/]+/)*", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
         out.append(known.get(token, re.escape(token)))
-    return "".join(out)
+    return re.compile("".join(out), re.DOTALL)
 
 
 def _refuse_clashes(component: Component, paths: Sequence[str], owned: Mapping[str, Owned]) -> None:
@@ -262,7 +268,8 @@ def _refuse_clashes(component: Component, paths: Sequence[str], owned: Mapping[s
             )
 
 
-def _check(tree: Tree, owned: Mapping[str, Owned]) -> None:
+def check(tree: Tree, owned: Mapping[str, Owned]) -> None:
+    """Raise AuthorError for what no disk holds, and for more than a project may be."""
     paths = list(owned)
     if len(paths) > FILE_LIMIT:
         raise AuthorError(f"the blueprint stamps {len(paths)} files; {FILE_LIMIT} are the most")
@@ -275,11 +282,13 @@ def _check(tree: Tree, owned: Mapping[str, Owned]) -> None:
             check_link(path, file)
     except FactoryError as error:
         raise AuthorError(f"the blueprint cannot be stamped: {error.message}") from None
-    _refuse_ignored(tree, owned)
 
 
-def _refuse_ignored(tree: Tree, owned: Mapping[str, Owned]) -> None:
-    """A stamped file that git would ignore never reaches the repository, and every check would miss it."""
+def refuse_ignored(tree: Tree, owned: Mapping[str, Owned]) -> None:
+    """Raise AuthorError for a stamped file that git would ignore.
+
+    It never reaches the repository, and every check would miss it.
+    """
     for path, file in tree.items():
         folder, _, name = path.rpartition("/")
         if name != ".gitignore":

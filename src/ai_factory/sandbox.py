@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from jinja2 import BaseLoader, BytecodeCache, StrictUndefined, Template, TemplateNotFound, Undefined
+from jinja2 import BaseLoader, BytecodeCache, StrictUndefined, Template, TemplateNotFound, Undefined, nodes
 from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -112,6 +112,12 @@ class Templates:
         if "{{" in expression or "{%" in expression:
             return truthy(self.text(expression, context, where))
         return truthy(self.value(expression, context, where))
+
+
+def syntax(source: str, where: str) -> nodes.Template:
+    """The template as its parts, nothing of it run. Raises AuthorError with file and line."""
+    with _blaming(where):
+        return _Sandbox().parse(source, where)
 
 
 def truthy(value: Any) -> bool:

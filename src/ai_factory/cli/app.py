@@ -32,6 +32,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "fleet": "fleet:group",
     "blueprint": "library:blueprints",
     "component": "library:components",
+    "factory": "factory:factories",
     "check": "app:check",
 }
 LAZY = ("fleet",)  # groups that are made with the one command that is wanted

@@ -1,0 +1,30 @@
+"""The factory of an author: as it lies in a folder now, and its last release."""
+
+from __future__ import annotations
+
+import os
+
+from ai_factory import git, versions
+from ai_factory.errors import UsageError
+from ai_factory.factory import Factory, Wanted, is_remote, open_factory
+from ai_factory.workspace import find_repository
+
+
+def factory_at(address: str) -> Factory:
+    """The factory at the address as it is now. Raises UsageError where none is, and as `open_factory` does."""
+    found = open_factory(address)
+    if not (found.components() or found.blueprints()):
+        hint = "name a folder with `templates/NAME/component.yaml` and `blueprints/NAME.yaml`"
+        raise UsageError(f"`{address}` is no factory: it has neither a component nor a blueprint", hint)
+    return found
+
+
+def last_release(factory: Factory) -> Factory | None:
+    """The newest release of a factory in a folder that is a repository; None where there is none."""
+    if factory.origin.kind != "folder" or is_remote(factory.origin.url):
+        return None
+    found = find_repository(factory.origin.url)
+    if found is None or found.top != os.path.realpath(factory.origin.url):
+        return None
+    newest = versions.newest([release.tag for release in git.releases(found.top)])
+    return open_factory(factory.origin.url, Wanted(newest)) if newest else None

@@ -1,0 +1,135 @@
+"""What `factory lint` can find, each mistake that an author of components and blueprints can make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ai_factory.errors import FactoryError
+
+
+class Rule(NamedTuple):
+    """One mistake: its title, why it matters, and what mends it."""
+
+    title: str
+    why: str
+    help: str
+
+
+RULES: Mapping[str, Rule] = {
+    "FL001": Rule(
+        "file that cannot be read",
+        "a key that nobody knows is a word of yours that nobody hears",
+        "write what the format's reference page names",
+    ),
+    "FL002": Rule(
+        "components that do not fit together",
+        "a project cannot be stamped where a component is missing, or stands before one that it requires",
+        "list the required component before the one that requires it",
+    ),
+    "FL003": Rule(
+        "two owners of one path",
+        "two components that write one file would overwrite each other",
+        "let one own the file, and the other contribute to it",
+    ),
+    "FL004": Rule(
+        "question asked twice",
+        "an answer has one meaning and one default, so one component asks for it",
+        "let one component ask, and the other require that component",
+    ),
+    "FL005": Rule(
+        "contribution that nothing consumes",
+        "what a component adds is lost where no template of the blueprint reads that kind",
+        "read `_contributions.KIND` in the file that should hold it, or take the contribution out",
+    ),
+    "FL006": Rule(
+        "variable that is not defined",
+        "a component sees its own answers and those of the components that it requires, in every branch of a template",
+        "ask for it, or require the component that does",
+    ),
+    "FL007": Rule(
+        "question without help",
+        "a person who starts a project decides by the help alone",
+        "say in `help` what the answer changes",
+    ),
+    "FL008": Rule(
+        "condition in a path",
+        "nobody can tell from the factory which files a project has",
+        "make the file an optional component of its own",
+    ),
+    "FL009": Rule(
+        "stamped file that git ignores",
+        "it never reaches the repository, and every check misses it",
+        "take the line out of the ignore file, or the file out of the component",
+    ),
+    "FL010": Rule(
+        "evidence that is not there",
+        "a control would count as weakened by a file that no project has",
+        "name a path that the component stamps or produces, or that another one does",
+    ),
+    "FL011": Rule(
+        "managed code without a control",
+        "a component that manages files and is evidence for nothing cannot say what an edit weakens",
+        "name in `evidences` the controls that the files serve, or let the team merge them",
+    ),
+    "FL012": Rule(
+        "ownership of nothing",
+        "a rule that matches no file protects nothing, and looks as if it did",
+        "mend the glob, or take the rule out",
+    ),
+    "FL013": Rule(
+        "template that cannot be rendered",
+        "a project with such answers cannot be stamped",
+        "mend the template where the message says",
+    ),
+    "FL014": Rule(
+        "rendering that differs from run to run",
+        "the same answers have to give the same bytes, or every sync brings a change that nobody made",
+        "take the value from an answer",
+    ),
+    "FL015": Rule(
+        "gone without a word",
+        "a file or question of the last release that is gone undeclared is lost to the projects that have it",
+        "declare it under `changes`: `rename`, `remove`, or `answer`",
+    ),
+    "FL016": Rule(
+        "answer that nothing reads",
+        "people answer a question that decides nothing",
+        "read it in a template, or take the question out",
+    ),
+    "FL017": Rule(
+        "component of no blueprint",
+        "nobody can have it",
+        "list it in a blueprint, as a component or as optional",
+    ),
+    "FL018": Rule(
+        "control that nobody knows",
+        "no gate asks for it, and no report can say what it means",
+        "name one of the map in `controls/`; `ai-factory explain ID` says what one means",
+    ),
+}
+
+
+class Flaw(NamedTuple):
+    """One mistake and where it is; line 0 where none is known."""
+
+    rule: str
+    path: str
+    line: int
+    message: str
+
+
+_PLACED = re.compile(r"`(?P<path>[^`]+)`(?: line (?P<line>\d+))?:? (?P<message>.*)", re.DOTALL)
+
+
+def located(rule: str, error: FactoryError, where: str) -> list[Flaw]:
+    """The flaws that an error tells of, each at the place that its sentence names, else at `where`."""
+    return [_located(rule, text, where) for text in (error.message, *error.details)]
+
+
+def _located(rule: str, text: str, where: str) -> Flaw:
+    found = _PLACED.fullmatch(text)
+    if found is None or "/" not in found["path"]:
+        return Flaw(rule, where, 0, text)
+    return Flaw(rule, found["path"], int(found["line"] or 0), found["message"])

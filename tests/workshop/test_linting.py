@@ -1,0 +1,123 @@
+"""Each mistake that an author can make is found, at its place, and no other one beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ai_factory import documents
+from ai_factory.factory import Factory, open_factory
+from ai_factory.lock import Origin
+from ai_factory.report import lint as report
+from ai_factory.tree import File
+from ai_factory.workshop.linting import lint
+from ai_factory.workshop.opening import last_release
+from ai_factory.workshop.rules import RULES
+from tests.kit import cli, commit, git, put
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "lint"
+Files = dict[str, str | None]
+
+
+def example(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = documents.load((EXAMPLES / f"{name}.yaml").read_bytes(), name)
+    return found
+
+
+def factory(files: Files, version: str = "2.0.0") -> Factory:
+    tree = {path: File(text.encode()) for path, text in files.items() if text is not None}
+    return Factory(Origin("embedded", "embedded", version, "", ""), lambda: tree)
+
+
+def test_every_rule_has_an_example() -> None:
+    assert sorted(RULES) == sorted(path.stem for path in EXAMPLES.glob("FL*.yaml"))
+
+
+def test_nothing_is_wrong_in_our_own() -> None:
+    assert lint(open_factory("embedded")) == []
+
+
+def test_nothing_is_wrong_in_the_base_of_the_examples() -> None:
+    assert lint(factory(example("base")), factory(example("base"), "1.0.0")) == []
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_each_mistake_is_found_alone(rule: str) -> None:
+    told = example(rule)
+    before = factory(example("base"), "1.0.0") if told.get("released") else None
+    found = lint(factory({**example("base"), **told["files"]}), before)
+    lines = report.text(found).partition("\n\n")[0].splitlines()
+    assert {one.rule for one in found if report.place(one) in told["finds"]} >= {rule}
+    assert [line.replace(f" {one.rule}", "", 1) for line, one in zip(lines, found, strict=True)] == sorted(
+        [told["finds"], *told.get("more", [])]
+    )
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A factory in a repository, released as v1.0.0."""
+    put(tmp_path, example("base"))
+    git(tmp_path, "init", "--quiet")
+    commit(tmp_path)
+    git(tmp_path, "tag", "v1.0.0")
+    return tmp_path
+
+
+def test_a_folder_is_held_against_its_last_release(own: Path) -> None:
+    (own / "templates/extra/files/region.txt.jinja").rename(own / "templates/extra/files/place.txt.jinja")
+    result = cli("factory", "lint", cwd=own)
+    assert (result.code, result.err) == (1, "")
+    assert result.out.splitlines() == [
+        "templates/extra/component.yaml: FL015 `region.txt` of v1.0.0 is gone, and no change declares it",
+        "",
+        "FL015 gone without a word: declare it under `changes`: `rename`, `remove`, or `answer`",
+        "1 finding",
+    ]
+    manifest = own / "templates/extra/component.yaml"
+    manifest.write_text(manifest.read_text() + "changes: [{ since: 1.1.0, rename: { region.txt: place.txt } }]\n")
+    assert cli("factory", "lint", cwd=own).code == 0
+
+
+def test_a_question_that_is_gone(own: Path) -> None:
+    put(own, {"templates/extra/copier.yml": "zone: { type: str, default: eu, help: Where }\n"})
+    put(own, {"templates/extra/files/region.txt.jinja": "{{ zone }}\n"})
+    before = last_release(open_factory(str(own)))
+    (found,) = lint(open_factory(str(own)), before)
+    assert (found.rule, found.message) == ("FL015", "the question `region` of v1.0.0 is gone undeclared")
+    manifest = own / "templates/extra/component.yaml"
+    change = "changes: [{ since: 1.1.0, answer: { rename: { region: zone } } }]\n"
+    manifest.write_text(manifest.read_text() + change)
+    assert lint(open_factory(str(own)), before) == []
+
+
+def test_one_mistake_hides_no_other(own: Path) -> None:
+    put(
+        own, {"templates/core/files/a.txt.jinja": "{{ 1 + package }}\n", "templates/core/files/b.txt.jinja": "{% if %}"}
+    )
+    put(own, {"templates/extra/copier.yml": "region: { type: str, default: eu }\n"})
+    result = cli("factory", "lint", "--json", cwd=own)
+    told = json.loads(result.out)
+    assert (result.code, told["schema"]) == (1, "ai-factory/lint/1")
+    assert [(one["rule"], one["path"], one["line"]) for one in told["findings"]] == [
+        ("FL013", "templates/core/files/a.txt.jinja", 1),
+        ("FL013", "templates/core/files/b.txt.jinja", 1),
+        ("FL007", "templates/extra/copier.yml", 1),
+    ]
+
+
+@pytest.mark.parametrize("place", ["nowhere", "empty"])
+def test_what_is_no_factory(place: str, tmp_path: Path) -> None:
+    (tmp_path / "empty/templates").mkdir(parents=True)
+    result = cli("factory", "lint", place, cwd=tmp_path)
+    assert (result.code, result.err.startswith("error: ")) == (2, True)
+
+
+def test_hostile_names_stay_in_their_line(own: Path) -> None:
+    put(own, {"templates/extra/files/a\n::error::b\x1b[31m{% if x %}": "x"})
+    result = cli("factory", "lint", cwd=own)
+    assert result.code == 1
+    assert not any(line.startswith("::") for line in result.out.splitlines())
+    assert "\x1b" not in result.out
