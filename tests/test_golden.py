@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from ai_factory import render
 from ai_factory.factory import open_factory
 from ai_factory.lock import FOLDER
 from ai_factory.project.target import Choice, recipe, rendered, settle
@@ -113,3 +115,19 @@ def test_rendering_again_gives_the_same_bytes(blueprint: str, name: str) -> None
     )
     assert golden.differences(one.rendered.tree, two.rendered.tree) == ""
     assert one == two == three
+
+
+@pytest.mark.parametrize(("blueprint", "name"), golden.CASES)
+def test_every_line_is_led_back_to_its_template(blueprint: str, name: str) -> None:
+    """What is marked renders to the same text; a line begins as its template line does, up to where Jinja begins."""
+    made = recipe(open_factory(str(golden.ROOT)), Choice(blueprint))
+    found = golden.target(blueprint, golden.answers_of(blueprint, name))
+    owned = {path: one for path, one in found.rendered.owned.items() if one.source.endswith(render.SUFFIX)}
+    for path, one in owned.items():
+        text, places = render.line_origins(made.blueprint, made.components, found.answers, one.component, one.source)
+        assert text == found.rendered.tree[path].content.decode(), path
+        lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+        for line, (template, number) in zip(lines, places, strict=True):
+            written = (golden.ROOT / template).read_text().split("\n")[number - 1]
+            plain = re.split(r"\{[{%#]", written)[0]
+            assert line.startswith(plain.rstrip()) or "{" in written or not plain.strip(), (path, line, written)

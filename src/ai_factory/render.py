@@ -77,6 +77,20 @@ def render(
     return Rendered(dict(sorted(tree.items())), dict(sorted(owned.items())), tuple(sorted(set(folders))))
 
 
+def line_origins(
+    blueprint: Blueprint, components: Sequence[Component], answers: Mapping[str, Any], name: str, source: str
+) -> tuple[str, list[tuple[str, int]]]:
+    """What a template of that component renders to, and from which template and line each line of it begins.
+
+    Raises AuthorError.
+    """
+    from ai_factory import sandbox
+
+    read = reader(components)
+    context = contexts_of(blueprint, components, answers, sandbox.Templates(read))[name]
+    return sandbox.line_origins(read, source, context)
+
+
 def contexts_of(
     blueprint: Blueprint, components: Sequence[Component], answers: Mapping[str, Any], templates: Templates
 ) -> dict[str, Context]:

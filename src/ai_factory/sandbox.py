@@ -7,6 +7,7 @@ stranger's templates are rendered in a child whose memory and time are limited (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,8 @@ NUMBER_LIMIT = 10**12  # beyond it, neither a factor nor a result is a template'
 POWER_LIMIT = 16
 REPEAT_LIMIT = 1000  # times that a text may be repeated by `*`
 TAKEN_AWAY = ("random", "pprint", "urlize", "striptags", "lipsum")
+_LINES = re.compile(r"[^\n]*\n|[^\n]+")  # as git has them: a form feed ends none
+_MARK = re.compile("\0([^\0]*)\0([0-9]+)\0")
 PLAIN = (str, int, float, list, tuple, dict, range, type(None), Undefined)
 
 Context = Mapping[str, Any]
@@ -54,6 +57,28 @@ def _shown(value: Any) -> Any:
     return value
 
 
+class _Traced(_Sandbox):
+    """Templates whose output says, before each piece, from which template and line it comes."""
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for output in list(tree.find_all(nodes.Output)):
+            output.nodes = [piece for node in output.nodes for piece in _marked(node, name or "")]
+        return tree
+
+
+def _marked(node: nodes.Expr, name: str) -> Iterator[nodes.Expr]:
+    if not isinstance(node, nodes.TemplateData):
+        yield from (nodes.TemplateData(_mark(name, node.lineno), lineno=node.lineno), node)
+        return
+    for line, text in enumerate(_LINES.findall(node.data), node.lineno):
+        yield nodes.TemplateData(_mark(name, line) + text, lineno=line)
+
+
+def _mark(name: str, line: int) -> str:
+    return f"\0{name}\0{line}\0"
+
+
 class _Sources(BaseLoader):
     def __init__(self, read: Callable[[str], str | None]) -> None:
         self.read = read
@@ -63,6 +88,31 @@ class _Sources(BaseLoader):
         if source is None:
             raise TemplateNotFound(template)
         return source, template, lambda: True
+
+
+def line_origins(read: Callable[[str], str | None], name: str, context: Context) -> tuple[str, list[tuple[str, int]]]:
+    """The rendered template, and for each of its lines the template and line that its first word is from.
+
+    A template that looks at its own output may render otherwise here: who asks compares. Raises AuthorError.
+    """
+    environment = _Traced(loader=_Sources(read), undefined=StrictUndefined, finalize=_shown, keep_trailing_newline=True)
+    for taken in TAKEN_AWAY:
+        environment.filters.pop(taken, None)
+        environment.globals.pop(taken, None)
+    with _blaming(name):
+        marked = _joined(environment.get_template(name).generate(dict(context)), name)
+    pieces = _MARK.split(marked)
+    found: list[tuple[str, int]] = []
+    begins = blank = True  # where the line has nothing yet, and where it has no word yet
+    for template, line, piece in zip(["", *pieces[1::3]], ["0", *pieces[2::3]], pieces[::3], strict=True):
+        for part in _LINES.findall(piece):
+            if begins:
+                found.append((template, int(line)))
+            elif blank and part.strip():
+                found[-1] = (template, int(line))
+            begins = part.endswith("\n")
+            blank = begins or (blank and not part.strip())
+    return "".join(pieces[::3]), found
 
 
 class Templates:

@@ -70,3 +70,52 @@ def test_a_terminal_that_cannot_show_a_letter_gets_it_escaped(documented: Path, 
     shown = {"utf-8": name.encode(), "latin-1": b"docs/governance/\xe9\\u2192\\ud83d\\ude00.md"}
     wanted = shown.get(encoding, b"docs/governance/\\u00e9\\u2192\\ud83d\\ude00.md")
     assert (done.returncode, done.stderr, done.stdout.splitlines()[0]) == (0, b"", wanted)
+
+
+def test_a_line_is_led_back_to_its_template(tmp_path: Path) -> None:
+    """Through loops, includes and answers; a line of the team's moves those below it."""
+    template = "{% import 'parts.jinja' as parts %}# {{ title }}\n\n{% for one in 'ab' %}\n- {{ one }}\n{% endfor %}\n"
+    put(
+        tmp_path / "factory",
+        {
+            "blueprints/small.yaml": "summary: Small\ncomponents: [notes]\n",
+            "templates/notes/component.yaml": "summary: Notes\n",
+            "templates/notes/copier.yml": "title: { type: str, default: Notes, help: What about }\n",
+            "templates/notes/parts.jinja": "{% macro end(word) %}\nby {{ word }}\n{% endmacro %}",
+            "templates/notes/files/a.md.jinja": template + "{{ parts.end(title) }}\n{{ parts.end('x') | indent(2) }}\n",
+            "templates/notes/files/b.md.jinja": "{% set all %}\n{{ title }}\n{% endset %}{{ all | length }}\n",
+            "templates/notes/files/c.md": "one\ntwo\n",
+        },
+    )
+    there = ["--factory", str(tmp_path / "factory"), "--defaults"]
+    assert cli("new", "small", str(tmp_path / "made"), *there, cwd=tmp_path).code == 0
+    made = tmp_path / "made"
+    (made / "a.md").write_text("mine\n" + (made / "a.md").read_text())
+    lines = (made / "a.md").read_text().splitlines()
+    at = "the factory's, from templates/notes/files/a.md.jinja line"
+    parts = "the factory's, from templates/notes/parts.jinja line"
+    told = [_said_of(made, f"a.md:{number}") for number in range(1, len(lines) + 1)]
+    assert list(zip(lines, told, strict=True)) == [
+        ("mine", "the team's"),
+        ("# Notes", f"{at} 1"),
+        ("", f"{at} 2"),
+        ("", f"{at} 3"),
+        ("- a", f"{at} 4"),
+        ("", f"{at} 3"),
+        ("- b", f"{at} 4"),
+        ("", f"{at} 5"),
+        ("", f"{parts} 1"),
+        ("by Notes", f"{parts} 2"),
+        ("", f"{at} 6"),
+        ("", f"{parts} 1"),
+        ("  by x", f"{parts} 2"),
+        ("", f"{at} 7"),
+    ]
+    assert _said_of(made, "b.md:1") == "the factory's"  # the template counts its own letters
+    assert _said_of(made, "c.md:2") == "the factory's, from templates/notes/files/c.md line 2"
+
+
+def _said_of(project: Path, subject: str) -> str:
+    result = cli("explain", subject, cwd=project)
+    (line,) = [row for row in result.out.splitlines() if row.startswith("  line ")]
+    return line.partition(": ")[2]

@@ -20,7 +20,8 @@ from ai_factory.plan import Plan, Target
 from ai_factory.project import origins, states
 from ai_factory.project.facts import map_in
 from ai_factory.project.opening import Project, applied_factory
-from ai_factory.project.target import Choice, declared, recipe, rendered, settle_again
+from ai_factory.project.target import Choice, Recipe, declared, guarded, recipe, rendered, settle_again
+from ai_factory.render import SUFFIX, line_origins
 from ai_factory.tree import File, blob_id, is_binary
 from ai_factory.workspace import find_repository, keeps_modes
 
@@ -212,6 +213,14 @@ def _lines(file: File | None) -> list[str]:
 # ---- explain -------------------------------------------------------------------------------------
 
 
+class LineOrigin(NamedTuple):
+    """Who wrote a line (factory, team or run), and the line of a template that it begins with, where that is known."""
+
+    whose: str
+    template: str = ""
+    line: int = 0
+
+
 class FileExplanation(NamedTuple):
     """Where a file comes from, what it is to the project, what it is evidence for, and how it stands."""
 
@@ -222,7 +231,7 @@ class FileExplanation(NamedTuple):
     findings: tuple[Finding, ...]
     controls: Mapping[str, str]
     line: int = 0
-    line_from: str = ""
+    origin: LineOrigin | None = None
 
 
 class ControlExplanation(NamedTuple):
@@ -257,7 +266,7 @@ def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
         tuple(findings),
         {control: titles.get(control, "") for control in entry.controls},
         line,
-        _line_from(project, path, file, line) if line else "",
+        _line_origin(project, path, file, line, factory) if line else None,
     )
 
 
@@ -278,27 +287,54 @@ def _known_as(project: Project, path: str, file: File | None) -> str:
 def _origin_of(project: Project, path: str, factory: Factory) -> tuple[str, str]:
     """The summary of the owning component, and the template that the file comes from."""
     entry = project.lock.paths[path]
-    wish = project.manifest()
     try:
         component = catalog.component(entry.component, factory.read, factory.origin.version)
-        made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
+        made = _made(project, factory)
         owned = rendered(made, project.lock.answers).rendered.owned.get(path)
     except FactoryError:
         return "", ""
     return component.summary, owned.source if owned else ""
 
 
-def _line_from(project: Project, path: str, file: File | None, line: int) -> str:
+def _made(project: Project, factory: Factory) -> Recipe:
+    wish = project.manifest()
+    return recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
+
+
+def _line_origin(project: Project, path: str, file: File | None, line: int, factory: Factory | None) -> LineOrigin:
     """Who wrote the line: the factory, the team, or a run of the project where the base does not know the file."""
     now = _lines(file) if file else []
     if not 1 <= line <= len(now):
         raise UsageError(f"`{path}` has no line {line}: it ends at {len(now)}", "leave the line out, or name another")
     pristine = project.base().files.get(path)
     if pristine is None:
-        return "team" if path in project.lock.paths and project.lock.paths[path].ownership != "produced" else "run"
+        known = path in project.lock.paths and project.lock.paths[path].ownership != "produced"
+        return LineOrigin("team" if known else "run")
     before = _lines(pristine)
     blocks = difflib.SequenceMatcher(None, before, now, autojunk=False).get_matching_blocks()
-    return "factory" if any(block.b < line <= block.b + block.size for block in blocks) else "team"
+    places = (block.a + line - block.b for block in blocks if block.b < line <= block.b + block.size)
+    place = next(places, 0)
+    if not place:
+        return LineOrigin("team")
+    return LineOrigin("factory", *(_template_line(project, path, pristine, place, factory) if factory else ()))
+
+
+def _template_line(project: Project, path: str, pristine: File, line: int, factory: Factory) -> tuple[str, int]:
+    """The template line that a line of the pristine file begins with; nothing where it renders to something else."""
+    try:
+        made = _made(project, factory)
+        answers = project.lock.answers
+        owned = rendered(made, answers).rendered.owned.get(path)
+        if owned is None or not owned.source:
+            return "", 0
+        if not owned.source.endswith(SUFFIX):
+            same = factory.tree[owned.source].content == pristine.content
+            return (owned.source, line) if same else ("", 0)
+        work = partial(line_origins, made.blueprint, made.components, answers, owned.component, owned.source)
+        text, places = guarded(factory, work)
+    except FactoryError:
+        return "", 0
+    return places[line - 1] if text.encode() == pristine.content and line <= len(places) else ("", 0)
 
 
 def controls_of(factory: Factory) -> Mapping[str, Control]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ai_factory.catalog import Blueprint, Component
-from ai_factory.project.inspect import ControlExplanation, Difference, FileExplanation, StatusReport
+from ai_factory.project.inspect import ControlExplanation, Difference, FileExplanation, LineOrigin, StatusReport
 from ai_factory.project.restore import Restored
 from ai_factory.questions import MISSING
 from ai_factory.report.findings import row as finding_row
@@ -78,7 +78,7 @@ def file_text(item: FileExplanation) -> str:
     lines += [f"  template: {plain(item.source)}"] if item.source else []
     lines += [f"  base: {entry.base[:12]} of version {plain(entry.base_version)}"] if entry.base else []
     lines += [f"  state: {entry.state}"] if entry.state else []
-    lines += [f"  line {item.line}: the {item.line_from}'s"] if item.line else []
+    lines += [f"  line {item.line}: {_whose(item.origin)}"] if item.origin else []
     lines += [
         f"  evidence for {plain(control)}: {plain(title)}".rstrip(": ") for control, title in item.controls.items()
     ]
@@ -86,6 +86,15 @@ def file_text(item: FileExplanation) -> str:
         lines.append(f"  {finding.rule}: {plain(finding.message)}")
         lines += [f"  hint: {plain(finding.hint)}"] if finding.hint else []
     return "\n".join(lines)
+
+
+def _whose(origin: LineOrigin) -> str:
+    where = f", from {plain(origin.template)} line {origin.line}" if origin.template else ""
+    return f"the {origin.whose}'s{where}"
+
+
+def _line_data(number: int, origin: LineOrigin) -> dict[str, Any]:
+    return {"number": number, "from": origin.whose, "template": origin.template, "template_line": origin.line or None}
 
 
 def file_data(item: FileExplanation) -> dict[str, Any]:
@@ -102,7 +111,7 @@ def file_data(item: FileExplanation) -> dict[str, Any]:
         "state": item.entry.state,
         "controls": dict(item.controls),
         "findings": [finding_row(finding) for finding in item.findings],
-        "line": {"number": item.line, "from": item.line_from} if item.line else None,
+        "line": _line_data(item.line, item.origin) if item.origin else None,
     }
 
 
