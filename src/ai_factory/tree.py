@@ -128,10 +128,14 @@ def under(tree: Tree, folder: str) -> dict[str, File]:
 def check_path(path: str) -> str:
     """Return the path if it may name a file of a project or factory.
 
-    Raises FactoryError for absolute paths, `..`, empty parts, backslashes, NUL, and anything that git
+    Raises FactoryError for what is no text, absolute paths, `..`, empty parts, backslashes, NUL, and anything that git
     or a case-insensitive disk would take for `.git`.
     """
     parts = path.split("/")
+    try:
+        path_bytes(path)
+    except UnicodeEncodeError:
+        raise FactoryError(f"the path {path!r} is one that no disk can hold") from None
     bad = not path or "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in parts)
     if bad or any(_is_git_folder(part) for part in parts):
         raise FactoryError(f"the path {path!r} points outside its folder or into git's own")

@@ -127,6 +127,41 @@ def test_one_git_reads_several_repositories(here: Path, tmp_path: Path) -> None:
         assert _own(stack.enter_context(read(folders[1])), heads[1]) == "1"
 
 
+def test_what_is_left_of_one_answer_answers_nobody_else(here: Path, tmp_path: Path) -> None:
+    """A repository with a file that is too large could else say what the next one holds."""
+    run_git(tmp_path, "clone", "--quiet", str(here), "other")
+    put(tmp_path / "other", {"own": "other"})
+    commit(tmp_path / "other")
+    (here / "large").write_bytes(b"%s commit 0\n\n" % (b"a" * 40) * (65 * 2**20 // 50))
+    commit(here)
+    folders = [str(here / ".git"), str(tmp_path / "other/.git")]
+    heads = [run_git(place, "rev-parse", "HEAD").strip() for place in (here, tmp_path / "other")]
+    with git.reading_together(folders) as read, read(folders[0]) as first, read(folders[1]) as second:
+        found = first.commit(heads[0])
+        assert found
+        with pytest.raises(MachineError, match="holds more than"):
+            Committed(first, found).read("large")
+        with pytest.raises(MachineError, match="git cannot read"):
+            second.commit(heads[1])
+        with read(folders[1]) as again:
+            assert _own(again, heads[1]) == "other"
+
+
+@pytest.mark.parametrize("name", ["config", "objects/info/alternates"])
+def test_git_is_not_made_to_wait(name: str, here: Path) -> None:
+    (here / ".git" / name).unlink(missing_ok=True)
+    os.mkfifo(here / ".git" / name)
+    folder = str(here / ".git")
+    with pytest.raises(MachineError, match=r"git would wait for ever for `.*, which is no file"), git.reading(folder):
+        pass
+    with (
+        git.reading_together([folder, folder]) as read,
+        pytest.raises(MachineError, match="git would wait for ever"),
+        read(folder),
+    ):
+        pass
+
+
 def _own(reader: git.Reader, head: str) -> str:
     found = reader.commit(head)
     assert found

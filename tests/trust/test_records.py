@@ -138,6 +138,13 @@ def test_a_lock_that_two_readers_may_read_differently_is_none(content: bytes, re
     assert refusal(lambda: lock.parse(content)).message == f"`{LOCK}` is broken: {reason}"
 
 
+def test_a_path_that_no_disk_can_hold_is_told(project: Path) -> None:
+    place = project / LOCK
+    place.write_text(place.read_text().replace('"paths": {\n', '"paths": {\n    "\\ud800x": {"component": "a"},\n', 1))
+    result = cli("check", cwd=project)
+    assert (result.code, "no disk can hold" in result.out) == (2, True)
+
+
 def test_a_giant_lock_is_told_and_not_parsed(project: Path) -> None:
     with (project / LOCK).open("wb") as stream:
         stream.truncate(100 * 2**20)

@@ -121,3 +121,51 @@ def test_hostile_names_stay_in_their_line(own: Path) -> None:
     assert result.code == 1
     assert not any(line.startswith("::") for line in result.out.splitlines())
     assert "\x1b" not in result.out
+
+
+READ = "{{ region }}"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (READ + "{{ foo | default('x') }}", []),
+        (READ + "{% if foo is defined %}{{ foo }}{% endif %}", []),
+        (
+            READ + "{% macro m(a, b=1) %}{{ a }}{{ varargs }}{{ caller() }}{% endmacro %}{% call m(1) %}{% endcall %}",
+            [],
+        ),
+        (READ + "{% for key, value in {'a': 1}.items() %}{{ loop.index }}{{ key }}{{ value }}{% endfor %}", []),
+        (READ + "{% set n = namespace(x=1) %}{% set n.x = 2 %}{{ n.x }}", []),
+        ("{% if region == 'eu' %}{% set z = 1 %}{{ z }}{% endif %}", []),
+        (READ + "{% if region == 'no' %}{{ region | nosuch }}{% endif %}", [("FL013", "No filter named 'nosuch'.")]),
+        (READ + "{% if region == 'no' %}{{ region is nosuch }}{% endif %}", [("FL013", "No test named 'nosuch'.")]),
+        (
+            READ + "{% if region == 'no' %}{{ [['a']] | map('random') | list }}{% endif %}",
+            [
+                ("FL013", "No filter named 'random'."),
+                ("FL014", "`random` differs from run to run, or is not there"),
+            ],
+        ),
+        (READ + "{% if %}", [("FL013", "Expected an expression, got 'end of statement block'")]),
+        (READ + "{% do region %}", [("FL013", "Encountered unknown tag 'do'.")]),
+    ],
+)
+def test_what_a_template_reads(text: str, found: list[tuple[str, str]]) -> None:
+    files: Files = {**example("base"), "templates/extra/files/region.txt.jinja": text}
+    assert [(one.rule, one.message) for one in lint(factory(files))] == found
+
+
+@pytest.mark.parametrize(
+    ("files", "rules"),
+    [
+        ({"templates/extra/component.yaml": ""}, {"FL001", "FL002"}),
+        ({"templates/extra/component.yaml": "- a\n"}, {"FL001", "FL002"}),
+        ({"templates/extra/copier.yml": "- a\n"}, {"FL001", "FL002"}),
+        ({"blueprints/small.yaml": "[]\n"}, {"FL001", "FL017"}),
+        ({"templates/core/component.yaml": "summary: Round\nrequires: [extra]\n"}, {"FL002"}),
+        ({"templates/extra/files/b.bin.jinja": "\0\x01"}, set()),
+    ],
+)
+def test_odd_files_are_told_not_tripped_over(files: Files, rules: set[str]) -> None:
+    assert {one.rule for one in lint(factory({**example("base"), **files}))} == rules

@@ -18,6 +18,8 @@ from ai_factory.tree import Blob, git_id
 TREE = "40000"
 _WHO = re.compile(r"^(author|committer) (.*>) (\d+) [-+]\d+$", re.MULTILINE)
 _TAGGER = re.compile(rb"^tagger .*> (\d+) [-+]\d+$", re.MULTILINE)
+_ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+READ_FIRST = ("HEAD", "config", "objects/info/alternates")  # files of a repository for which git would wait
 BATCH = 400  # questions asked at once: as many fit into a pipe before anybody reads the answers
 FSCK = "see what else is damaged: `git fsck`"
 KEPT = 50_000  # rows of trees that are remembered: some 10 MiB
@@ -107,10 +109,17 @@ class Reader:
     def _asked(self, names: Sequence[str]) -> list[tuple[bytes, bytes, bytes] | None]:
         """Id, kind and content of each object; None for one that is not there."""
         found: list[tuple[bytes, bytes, bytes] | None] = []
-        for start in range(0, len(names), BATCH):
-            some = names[start : start + BATCH]
-            self._write("".join(f"{name}\n" for name in some).encode())
-            found += [self._answer() for _ in some]
+        if self._process.poll() is not None:
+            raise self._ended()
+        try:
+            for start in range(0, len(names), BATCH):
+                some = names[start : start + BATCH]
+                self._write("".join(f"{name}\n" for name in some).encode())
+                found += [self._answer(name) for name in some]
+        except BaseException:  # what is left of its answers is no answer to a later question
+            self._process.kill()
+            self._process.wait()
+            raise
         return found
 
     def _write(self, questions: bytes) -> None:
@@ -121,7 +130,7 @@ class Reader:
         except BrokenPipeError:
             raise self._ended() from None
 
-    def _answer(self) -> tuple[bytes, bytes, bytes] | None:
+    def _answer(self, name: str) -> tuple[bytes, bytes, bytes] | None:
         assert self._process.stdout
         head = self._process.stdout.readline()
         if not head:
@@ -129,6 +138,8 @@ class Reader:
         if head.endswith((b" missing\n", b" ambiguous\n")):
             return None
         identity, kind, size = head.split()
+        if _ID.fullmatch(name) and identity.decode() != name:
+            raise MachineError(f"git gave another object of `{self.repository}` than it was asked for")
         if int(size) > BLOB:
             raise MachineError(f"an object of `{self.repository}` holds more than {BLOB} bytes")
         content = self._process.stdout.read(int(size) + 1)[:-1]
@@ -138,7 +149,7 @@ class Reader:
 
     def _ended(self) -> MachineError:
         assert self._process.stderr
-        said = self._process.stderr.read().decode(errors="replace").strip().splitlines()
+        said = [] if self._process.stderr.closed else self._process.stderr.read().decode(errors="replace").splitlines()
         return MachineError(f"git cannot read `{self.repository}`: {said[0] if said else 'it ended'}")
 
 
@@ -206,7 +217,7 @@ def reading_together(repositories: Sequence[str]) -> Iterator[Reading]:
 
     What one of these repositories holds, all of them give: an id names one content in each.
     """
-    places = {one: os.path.join(one, "objects") for one in repositories}
+    places = {one: os.path.join(one, "objects") for one in repositories if not _waits(one)}
     shared = {one: place for one, place in places.items() if object_format(place) == "sha1"}
     with ExitStack() as until_the_end:
         begun: list[subprocess.Popen[bytes]] = []
@@ -222,8 +233,16 @@ def reading_together(repositories: Sequence[str]) -> Iterator[Reading]:
         yield read
 
 
+def _waits(repository: str) -> str:
+    """The first of the files that git begins with which is a pipe or the like; empty where none is."""
+    places = (os.path.join(repository, name) for name in READ_FIRST)
+    return next((one for one in places if os.path.exists(one) and not (os.path.isfile(one) or os.path.isdir(one))), "")
+
+
 @contextmanager
 def _answering(repository: str) -> Iterator[subprocess.Popen[bytes]]:
+    if place := _waits(repository):
+        raise MachineError(f"git would wait for ever for `{place}`, which is no file", "see what put it there")
     pipe, environment = subprocess.PIPE, {**isolated(), "GIT_DIR": repository}
     command = ["git", "cat-file", "--batch"]
     process = subprocess.Popen(command, cwd=repository, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)

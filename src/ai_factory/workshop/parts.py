@@ -53,6 +53,12 @@ class Parts:
         return {name: tuple(_readings(one)) for name, one in self.components.items()}
 
     @cached_property
+    def unread(self) -> bool:
+        """Whether some text is no template, so that nobody can tell what it would read."""
+        every = sum(len(list(_texts(one))) for one in self.components.values())
+        return sum(map(len, self.readings.values())) < every
+
+    @cached_property
     def read(self) -> frozenset[str]:
         """Every name that some component reads."""
         return frozenset(name for rows in self.readings.values() for _, found in rows for name in found.names)
@@ -94,6 +100,8 @@ def _templates(component: Component, known: Parts) -> Iterator[Flaw]:
             if name not in may:
                 told = f"`{name}` is no answer that `{component.name}` may read"
                 yield Flaw("FL006", text.path, _line(component, text, line), told)
+        for told, line in found.unknown.items():
+            yield Flaw("FL013", text.path, _line(component, text, line), told)
         for name, line in found.changing.items():
             told = f"`{name}` differs from run to run, or is not there"
             yield Flaw("FL014", text.path, _line(component, text, line), told)
@@ -111,7 +119,7 @@ def _questions(component: Component, known: Parts) -> Iterator[Flaw]:
         line = documents.line_of(component.tree[QUESTIONS].content, (question.key,))
         if not question.help and question.when is not False:
             yield Flaw("FL007", where, line, f"`{question.key}` has no `help`")
-        if question.key not in known.read:
+        if question.key not in known.read and not known.unread:
             yield Flaw("FL016", where, line, f"no template reads `{question.key}`")
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from jinja2 import nodes
+from jinja2.filters import FILTERS
 from jinja2.meta import find_undeclared_variables
+from jinja2.tests import TESTS
 
 from ai_factory.sandbox import TAKEN_AWAY, syntax
 
@@ -21,6 +23,7 @@ class Reads(NamedTuple):
     names: dict[str, int]
     kinds: frozenset[str]  # "" where it goes over all of them
     changing: dict[str, int]
+    unknown: dict[str, int]  # what is wrong with a filter or test, and in which line
 
 
 def of_template(source: str, where: str) -> Reads:
@@ -35,9 +38,10 @@ def of_template(source: str, where: str) -> Reads:
     for used in tree.find_all(nodes.Filter):
         if used.name in CHANGING:
             changing.setdefault(used.name, used.lineno)
+    changing |= {name: line for name, line in _mapped(tree) if name in CHANGING}
     tested = set(_tested(tree))
     known = {name: line for name, line in names.items() if name not in tested and name not in CHANGING}
-    return Reads(known, frozenset(_kinds(tree)), changing)
+    return Reads(known, frozenset(_kinds(tree)), changing, dict(_unknown(tree)))
 
 
 def of_expression(source: str, where: str) -> Reads:
@@ -45,8 +49,28 @@ def of_expression(source: str, where: str) -> Reads:
     return of_template(source if "{{" in source or "{%" in source else f"{{{{ ({source}) }}}}", where)
 
 
+def _mapped(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    """The filters that others apply by name, as `map('upper')` does."""
+    for used in tree.find_all(nodes.Filter):
+        if used.name == "map" and used.args and isinstance(used.args[0], nodes.Const):
+            yield str(used.args[0].value), used.lineno
+
+
+def _unknown(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    """Filters and tests that there are not: Jinja tells of one where it is rendered alone."""
+    for name, line in (*((one.name, one.lineno) for one in tree.find_all(nodes.Filter)), *_mapped(tree)):
+        if name not in FILTERS or name in TAKEN_AWAY:
+            yield f"No filter named {name!r}.", line
+    for test in tree.find_all(nodes.Test):
+        if test.name not in TESTS:
+            yield f"No test named {test.name!r}.", test.lineno
+
+
 def _tested(tree: nodes.Template) -> Iterator[str]:
-    """The names of which a template asks whether they are defined."""
+    """The names of which a template asks whether they are defined, or for which it has a default."""
+    for used in tree.find_all(nodes.Filter):
+        if used.name in ("default", "d") and isinstance(used.node, nodes.Name):
+            yield used.node.name
     for test in tree.find_all(nodes.Test):
         if test.name in ("defined", "undefined") and isinstance(test.node, nodes.Name):
             yield test.node.name

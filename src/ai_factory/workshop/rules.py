@@ -45,7 +45,8 @@ RULES: Mapping[str, Rule] = {
     ),
     "FL006": Rule(
         "variable that is not defined",
-        "a component sees its own answers and those of the components that it requires, in every branch of a template",
+        "a component sees its own answers and those of the components that it requires, in every branch; what the "
+        "template itself sets, or of which it asks somewhere whether it is defined, counts as known",
         "ask for it, or require the component that does",
     ),
     "FL007": Rule(
