@@ -174,7 +174,8 @@ def _path(template_path: str, source: str, context: Context, templates: Template
 def checked_path(path: str, source: str) -> str:
     """The path, if a template may write to it. Raises AuthorError, naming where the path stands."""
     try:
-        check_path(path).encode()
+        path.encode()
+        check_path(path)
     except UnicodeEncodeError:
         raise AuthorError(f"`{source}`: the path {path!r} is one that UTF-8 cannot hold") from None
     except FactoryError as error:

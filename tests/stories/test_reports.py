@@ -309,11 +309,10 @@ def test_the_files_of_a_gate_that_cannot_judge_say_so(here: Path) -> None:
     assert json.loads((here / "gate.json").read_text())["kind"] == "project"
 
 
-def test_the_files_of_a_check_that_broke_say_so(here: Path) -> None:
-    """Whatever it was: here a path that no disk can hold."""
-    data = json.loads((here / LOCK).read_text())
-    data["paths"]["\ud800"] = data["paths"][AUDIT]
-    put(here, {LOCK: json.dumps(data), "old.xml": ""})
+def test_the_files_of_a_check_that_broke_say_so(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it was: no mistake of ours may leave an old report standing."""
+    monkeypatch.setattr("ai_factory.cli.check.keeps_modes", lambda root: 1 / 0)
+    put(here, {"old.xml": ""})
     result = cli("check", "--output", "junit=old.xml", cwd=here)
     (told,) = valid.read("junit", (here / "old.xml").read_text())
     assert (result.code, told.grade, result.err[:6]) == (2, "error", "error:")
