@@ -229,3 +229,17 @@ def test_a_name_may_be_as_long_as_a_disk_allows(folder: Folder) -> None:
     Path(folder.root, f"{digest(name.encode())}.ai-factory-new").touch()  # a writing that was cut off
     folder.forget_draft(name)
     assert sorted(os.listdir(folder.root)) == sorted([*before, name])
+
+
+def test_a_folder_that_is_not_there_may_become_a_link(tmp_path: Path) -> None:
+    """What was not there is looked at again before anything is read or written below it."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret").write_text("x")
+    folder = Folder(str(tmp_path / "project"))
+    assert folder.read("a/secret") is None
+    (tmp_path / "project/a").symlink_to("../outside")
+    for name in ("read", "write"):
+        with pytest.raises(ProjectError, match="lies outside the project"):
+            VERBS[name](folder, "a/secret")
+    assert (tmp_path / "outside/secret").read_text() == "x"

@@ -90,15 +90,31 @@ class _Sources(BaseLoader):
         return source, template, lambda: True
 
 
+def _environment(
+    kind: type[_Sandbox], read: Callable[[str], str | None], cache: BytecodeCache | None = None
+) -> _Sandbox:
+    made = kind(
+        loader=_Sources(read),
+        undefined=StrictUndefined,
+        finalize=_shown,
+        keep_trailing_newline=True,
+        autoescape=False,
+        bytecode_cache=cache,
+        cache_size=-1,
+        auto_reload=False,
+    )
+    for name in TAKEN_AWAY:
+        made.filters.pop(name, None)
+        made.globals.pop(name, None)
+    return made
+
+
 def line_origins(read: Callable[[str], str | None], name: str, context: Context) -> tuple[str, list[tuple[str, int]]]:
     """The rendered template, and for each of its lines the template and line that its first word is from.
 
     A template that looks at its own output may render otherwise here: who asks compares. Raises AuthorError.
     """
-    environment = _Traced(loader=_Sources(read), undefined=StrictUndefined, finalize=_shown, keep_trailing_newline=True)
-    for taken in TAKEN_AWAY:
-        environment.filters.pop(taken, None)
-        environment.globals.pop(taken, None)
+    environment = _environment(_Traced, read)
     with _blaming(name):
         marked = _joined(environment.get_template(name).generate(dict(context)), name)
     pieces = _MARK.split(marked)
@@ -120,19 +136,7 @@ class Templates:
 
     def __init__(self, read: Callable[[str], str | None], cache: BytecodeCache | None = None) -> None:
         self._texts: dict[str, Template] = {}
-        self._environment = _Sandbox(
-            loader=_Sources(read),
-            undefined=StrictUndefined,
-            finalize=_shown,
-            keep_trailing_newline=True,
-            autoescape=False,
-            bytecode_cache=cache,
-            cache_size=-1,
-            auto_reload=False,
-        )
-        for name in TAKEN_AWAY:
-            self._environment.filters.pop(name, None)
-            self._environment.globals.pop(name, None)
+        self._environment = _environment(_Sandbox, read, cache)
         # a text belongs to no file, so there is nothing that it could include
         self._inline = self._environment.overlay(loader=_Sources(lambda name: None), bytecode_cache=None)
 

@@ -103,15 +103,13 @@ class Folder:
     def _look(self, path: str) -> str | None:
         """The place of the path on disk; None when it lies beyond a link that stays inside."""
         parent = check_path(path).rpartition("/")[0]
-        if parent not in self._known:
-            if self._is_linked(parent):
-                self._refuse_outside(path, parent)
-                return None
-            self._known.add(parent)
+        if parent not in self._known and self._is_linked(parent):
+            self._refuse_outside(path, parent)
+            return None
         return f"{self.root}/{path}"
 
     def _is_linked(self, folder: str) -> bool:
-        """Whether a link lies on the way to the folder; one that is not there, or cannot be looked at, has none."""
+        """Whether a link lies on the way to the folder; what is not there is no link, and is looked at again."""
         try:
             for place in above(f"{folder}/"):
                 if place not in self._known:

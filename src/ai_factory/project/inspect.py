@@ -94,7 +94,7 @@ def known_factory(project: Project, refresh: bool = False, in_ci: bool = False) 
 def preview(project: Project, factory: Factory) -> Plan:
     """What a sync to that factory would do, also while the work tree holds uncommitted changes."""
     wish = project.manifest()
-    made = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
+    made = _made(project, factory)
     pending = evolve.pending(made.components, project.lock.components)
     _, answers = settle_again(made, wish.answers, pending)
     target = rendered(made, answers)

@@ -1,4 +1,4 @@
-"""Every mistake in a factory that can be told without a project: pure, on the factory's tree.
+"""Every mistake in a factory that can be told without a project, read off its tree; a stranger's in a child.
 
 Each component is looked at by itself, then each blueprint is rendered: with its presets and defaults, without and with
 what is optional, and once with every other choice of each question.
