@@ -9,8 +9,9 @@ from functools import cache
 from shlex import quote
 from typing import NamedTuple
 
-from ai_factory import __version__, catalog, git, versions
+from ai_factory import __version__, catalog, foreign, git, versions
 from ai_factory.cache import folder
+from ai_factory.engines import MARKS, engine_of
 from ai_factory.errors import AuthorError, FactoryError, SignatureError, UnreachableError, UsageError
 from ai_factory.lock import Origin, check_address
 from ai_factory.newest import PARTS, folder_paths, mirror_place
@@ -38,14 +39,20 @@ class Factory(NamedTuple):
     files: Callable[[], Tree]
     signed_by: str = ""  # who signed the release, where that was to be checked
     listed: bool = False  # whether a fleet names it among those that it takes from
+    trusted: bool = False  # whether somebody agrees that the code of a foreign template runs
 
     @property
     def tree(self) -> Tree:
         return self.files()
 
+    @property
+    def engine(self) -> str:
+        """The library that renders a foreign template (`copier`, `cookiecutter`); empty for a factory of ours."""
+        return engine_of(self.tree)
+
     def read(self, folder: str) -> Tree:
-        """The files below a folder of the factory."""
-        return under(self.tree, folder)
+        """The files below a folder of the factory; of a foreign template, as a factory of ours would have them."""
+        return under(foreign.presented(self.tree, self.origin.version) if self.engine else self.tree, folder)
 
     def blueprints(self) -> list[str]:
         """The names of the blueprints on offer."""
@@ -167,11 +174,14 @@ def _folder_tree(folder: str) -> dict[str, File]:
 
 
 def _require_contents(tree: Mapping[str, object], url: str) -> None:
+    if engine_of(tree.keys()):
+        return
     for part in (catalog.COMPONENTS, catalog.BLUEPRINTS):
         if not any(path.startswith(part + "/") for path in tree):
             raise UnreachableError(
                 f"`{url}` is no factory: it has no `{part}/`",
-                "a factory has `templates/NAME/component.yaml` and `blueprints/NAME.yaml`",
+                "a factory has `templates/NAME/component.yaml` and `blueprints/NAME.yaml`; "
+                "a template of Copier or Cookiecutter has `copier.yml` or `cookiecutter.json`",
             )
 
 
@@ -185,7 +195,11 @@ def _in_repository(url: str, repository: str, wanted: Wanted) -> Factory:
 
     @cache
     def files() -> Tree:
-        listed = git.list_tree(repository, release.commit, PARTS, SIZE_LIMIT)
+        listed = git.list_tree(repository, release.commit, (*PARTS, *MARKS), SIZE_LIMIT)
+        if engine_of(listed):
+            listed = git.list_tree(repository, release.commit, (), SIZE_LIMIT)
+        else:
+            listed = {path: entry for path, entry in listed.items() if path not in MARKS}
         _require_contents(listed, url)
         _refuse_submodules(path for path, entry in listed.items() if entry.mode == git.SUBMODULE)
         contents = git.read_blobs(repository, (entry.id for entry in listed.values() if entry.mode != git.SUBMODULE))
@@ -216,8 +230,8 @@ def _mirror(url: str, wanted: Wanted) -> str:
 def _refuse_submodules(paths: Iterable[str]) -> None:
     """No submodule is fetched: one among a component's files would leave its projects without them, unsaid."""
     for path in paths:
-        if path.split("/")[2:3] == [catalog.FILES]:
-            raise AuthorError(f"`{path}` is a submodule, which is never fetched", "copy its files into the component")
+        if path.split("/")[2:3] == [catalog.FILES] or not path.startswith(tuple(f"{part}/" for part in PARTS)):
+            raise AuthorError(f"`{path}` is a submodule, which is never fetched", "copy its files into the factory")
 
 
 def _over_network(url: str) -> bool:

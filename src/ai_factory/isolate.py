@@ -13,7 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ai_factory.errors import AuthorError
 
@@ -28,38 +28,58 @@ def limited(compute: Callable[[], Result], what: str) -> Result:
 
     Raises what `compute` raises; AuthorError, naming `what`, when the child ran out of memory or time.
     """
-    reader, writer = os.pipe()
-    sys.stdout.flush()
-    child = os.fork()
-    if not child:
-        os.close(reader)
-        _answer(compute, writer)
-    os.close(writer)
+    content = _in_child(compute, _limit)
     try:
-        with os.fdopen(reader, "rb") as stream:
-            content = stream.read()
-    except BaseException:  # interrupted: nobody waits for the answer any more
-        os.kill(child, signal.SIGKILL)
-        raise
-    finally:
-        os.waitpid(child, 0)
-    try:
-        answer = pickle.loads(content)  # noqa: S301 - written by our own child
+        result: Result = _result(content)
     except (EOFError, pickle.UnpicklingError):
         raise AuthorError(
             f"{what} takes more than {MEMORY // 2**20} MiB of memory or {SECONDS} seconds to render",
             "its templates loop or grow without bound: mend them",
         ) from None
-    if isinstance(answer, Exception):
-        raise answer
-    result: Result = answer
     return result
 
 
-def _answer(compute: Callable[[], object], writer: int) -> None:
+def apart(compute: Callable[[], Result], what: str) -> Result:
+    """The same without limits: for code that somebody trusts, and which may leave its process as it likes."""
+    content = _in_child(compute, lambda: None)
+    try:
+        result: Result = _result(content)
+    except (EOFError, pickle.UnpicklingError):
+        raise AuthorError(f"{what} ended its process while it was rendered", "mend what it runs") from None
+    return result
+
+
+def _result(content: bytes) -> Any:
+    """What the child computed. Raises what it raised."""
+    answer = pickle.loads(content)  # noqa: S301 - written by our own child
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _in_child(compute: Callable[[], object], prepare: Callable[[], None]) -> bytes:
+    """What a child answers, pickled; cut short where it came to an end before."""
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        os.close(reader)
+        _answer(compute, writer, prepare)
+    os.close(writer)
+    try:
+        with os.fdopen(reader, "rb") as stream:
+            return stream.read()
+    except BaseException:  # interrupted: nobody waits for the answer any more
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        os.waitpid(child, 0)
+
+
+def _answer(compute: Callable[[], object], writer: int, prepare: Callable[[], None]) -> None:
     """In the child: compute, write the answer, and leave without any clean-up that is the parent's."""
     try:
-        _limit()
+        prepare()
         answer = pickle.dumps(_computed(compute))
         with os.fdopen(writer, "wb") as stream:
             stream.write(answer)

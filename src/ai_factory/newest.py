@@ -7,6 +7,7 @@ import os
 import re
 
 from ai_factory import __version__, cache, versions
+from ai_factory.engines import MARKS, engine_of
 from ai_factory.lock import Origin
 from ai_factory.tree import tree_id
 from ai_factory.workspace import Folder, find_repository, is_bare
@@ -80,8 +81,10 @@ def tags_in(folder: str) -> list[str]:
 
 
 def folder_paths(disk: Folder) -> list[str]:
-    """The paths of a factory folder that belong to the factory."""
-    paths = (path for part in PARTS for path in disk.walk(part))
+    """The paths of a factory folder that belong to the factory: of a foreign template, all of them."""
+    paths = [path for part in PARTS for path in disk.walk(part)]
+    if any(mark in disk.names() for mark in MARKS) and engine_of({*paths, *disk.names()}):
+        paths = list(disk.walk())
     return [path for path in paths if SKIPPED.isdisjoint(path.split("/")) and not path.endswith(".pyc")]
 
 

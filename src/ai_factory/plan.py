@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ai_factory import __version__, base
 from ai_factory.lock import Entry, Lock, Origin
-from ai_factory.render import Owned, Rendered
+from ai_factory.render import Owned, Rendered, ignored
 from ai_factory.tree import File, blob_id, digest
 
 ACTIONS = {  # word: what happens to the file
@@ -82,6 +82,11 @@ class Plan(NamedTuple):
         return tuple(change for change in self.changes if change.action == "conflict")
 
     @property
+    def local(self) -> frozenset[str]:
+        """The paths that git ignores in the project."""
+        return frozenset(change.path for change in self.changes if change.entry and change.entry.state == "local")
+
+    @property
     def files(self) -> dict[str, File | None]:
         """What will lie at each path that this plan changes; None: nothing."""
         wanted: dict[str, File | None] = {change.source: None for change in self.changes if change.source}
@@ -123,11 +128,13 @@ class Plan(NamedTuple):
 def births(target: Target) -> Plan:
     """The plan for a project that does not exist yet: every file is added."""
     tree, owned = target.rendered.tree, target.rendered.owned
+    hidden = {path for path, _ in ignored(tree)}  # none in a factory of ours
     changes = []
     for path, owner in owned.items():
         file = tree.get(path)
-        entry = entry_of(owner, file, target.origin.version)
-        kept = file if owner.ownership in ("managed", "merged") else None
+        local = path in hidden
+        entry = entry_of(owner, file, target.origin.version, "local" if local else "")
+        kept = file if owner.ownership in ("managed", "merged") and not local else None
         action, why = ("add", f"from {owner.source}") if file else ("same", "is written by the project's own run")
         changes.append(Change(path, action, why, owner.component, owner.ownership, file, entry=entry, base=kept))
     return Plan(tuple(changes), target)

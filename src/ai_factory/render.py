@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -304,6 +304,13 @@ def refuse_ignored(tree: Tree, owned: Mapping[str, Owned]) -> None:
 
     It never reaches the repository, and every check would miss it.
     """
+    for full, path in ignored(tree):
+        one, two = owned[full].component, owned[path].component
+        raise AuthorError(f"`{full}` of `{one}` is ignored by the blueprint's own `{path}` of `{two}`")
+
+
+def ignored(tree: Tree) -> Iterator[tuple[str, str]]:
+    """The paths that the tree's own ignore files hide, each with that file."""
     for path, file in tree.items():
         folder, _, name = path.rpartition("/")
         if name != ".gitignore":
@@ -313,6 +320,4 @@ def refuse_ignored(tree: Tree, owned: Mapping[str, Owned]) -> None:
         spec = GitIgnoreSpec.from_lines(file.content.decode(errors="replace").splitlines())
         for other in under(tree, folder) if folder else tree:
             if spec.match_file(other):
-                full = f"{folder}/{other}" if folder else other
-                one, two = owned[full].component, owned[path].component
-                raise AuthorError(f"`{full}` of `{one}` is ignored by the blueprint's own `{path}` of `{two}`")
+                yield f"{folder}/{other}" if folder else other, path

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ai_factory.cli.console import ask, can_ask, progress, show, talk
-from ai_factory.cli.signers import AllowedSigners, allowed_signers
+from ai_factory.cli.signers import AllowedSigners, Trust, allowed_signers
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:  # at run time they come with Jinja and YAML, which `--help` does not need
+    from ai_factory.factory import Factory
     from ai_factory.project.new import Birth, Born
 
 
 def new(
-    blueprint: Annotated[str, typer.Argument(help="The use case: a name from `ai-factory blueprint list`.")],
+    blueprint: Annotated[
+        str,
+        typer.Argument(
+            metavar="BLUEPRINT|URL", help="The use case: a name from `ai-factory blueprint list`, or a template."
+        ),
+    ],
     destination: Annotated[str, typer.Argument(metavar="DEST", help="A folder that is new or empty.")],
     data: Annotated[
         list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="An answer; again for more.")
@@ -38,6 +44,7 @@ def new(
     no_git: Annotated[bool, typer.Option("--no-git", help="Make no repository and no commit.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, write nothing.")] = False,
     signers: AllowedSigners = "",
+    trust: Trust = False,
     offline: Annotated[bool, typer.Option("--offline", help="Use no network: the cached factory or none.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")] = False,
@@ -50,7 +57,10 @@ def new(
     from ai_factory.report.plans import birth_data, birth_text
 
     given = {**(_from_file(answers) if answers else {}), **dict(map(pair, data or ()))}
+    factory, blueprint = place(blueprint, factory)
     opened = open_factory(factory, Wanted(version, refresh=not offline, signers=allowed_signers(signers)))
+    opened = opened._replace(trusted=trust)
+    blueprint = blueprint or only_blueprint(opened)
     wish = Manifest(opened.origin.url, blueprint, with_=tuple(with_ or ()), without=tuple(without or ()), answers=given)
     made = recipe(opened, Choice(blueprint, wish.with_, wish.without))
     birth = prepare(made, wish, destination, None if defaults or as_json or not can_ask() else ask)
@@ -64,6 +74,34 @@ def new(
         show("", {**birth_data(birth), "written": True}, as_json)
     else:
         _say_what_next(born, birth, no_git)
+
+
+def place(named: str, factory: str) -> tuple[str, str]:
+    """The factory and the blueprint in it that were named; no blueprint where an address or a folder was."""
+    from ai_factory.factory import is_remote
+    from ai_factory.project.foreign.adopting import address
+
+    url = address(named)
+    if "/" not in url and not url.startswith((".", "~")):
+        return factory, named
+    if factory != "embedded":
+        raise UsageError(
+            f"`{named}` is a place already, and `--factory` names another", "give a blueprint's name with it"
+        )
+    if not is_remote(url) and not Path(url).expanduser().is_dir():
+        raise UsageError(f"there is no template at `{named}`", "give a folder, or an https or ssh address")
+    return url, ""
+
+
+def only_blueprint(factory: Factory) -> str:
+    """The blueprint of a factory that has one. Raises UsageError where a name is needed."""
+    names = factory.blueprints()
+    if len(names) != 1:
+        raise UsageError(
+            f"`{factory.origin.url}` has {len(names)} blueprints: {', '.join(names)}",
+            f"name one: `ai-factory new NAME DEST --factory {factory.origin.url}`",
+        )
+    return names[0]
 
 
 def pair(text: str) -> tuple[str, Any]:

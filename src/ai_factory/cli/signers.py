@@ -1,4 +1,4 @@
-"""Whose signatures a person asks for: an option, or the environment; a project has no say in it."""
+"""Whom a person trusts, and whose signatures they ask for: options, or the environment; a project has no say in it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ AllowedSigners = Annotated[
         metavar="FILE",
         help=f"Take signed releases only, by those named in this file (default: {VARIABLE}).",
     ),
+]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Let the code of a Copier or Cookiecutter template run: tasks, hooks, extensions."),
 ]
 ApprovalSigners = Annotated[
     str,

@@ -11,7 +11,7 @@ import typer
 
 from ai_factory.cli.console import in_ci, show, talk
 from ai_factory.cli.new import pair
-from ai_factory.cli.signers import AllowedSigners, allowed_signers
+from ai_factory.cli.signers import AllowedSigners, Trust, allowed_signers
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:  # see `new`
@@ -50,6 +50,7 @@ def sync(
     ] = "",
     accept: Annotated[str, typer.Option("--accept-factory", metavar="URL", help="Agree to another origin.")] = "",
     signers: AllowedSigners = "",
+    trust: Trust = False,
     offline: Annotated[bool, typer.Option("--offline", help="Use no network: the cached factory.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")] = False,
@@ -90,6 +91,7 @@ def sync(
         signers=allowed_signers(signers),
         today=time.strftime("%Y-%m-%d"),
         trusted_only=in_ci(),
+        trust=trust,
     )
     return _run(place, request, plan, markdown, commit, as_json)
 

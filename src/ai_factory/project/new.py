@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ai_factory import base, catalog, git, lock, manifest, questions
+from ai_factory import base, catalog, foreign, git, lock, manifest, questions
 from ai_factory.errors import AnswersError, MachineError, UsageError
 from ai_factory.interruption import undisturbed
 from ai_factory.manifest import Manifest
@@ -64,6 +64,8 @@ def _answers(
     made: Recipe, given: Mapping[str, Any], destination: str, ask: Ask | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """All effective answers, and those of them that were given: by name, by the folder's name, or by a person."""
+    if made.factory.engine:
+        return _by_engine(made, given, destination, ask)
     name = name_from(destination) if NAMED_AFTER_FOLDER not in given and _asks(made, NAMED_AFTER_FOLDER) else ""
     named = {NAMED_AFTER_FOLDER: name} if name else {}
     if ask:
@@ -74,6 +76,15 @@ def _answers(
         if not named or error.problems.keys() <= given.keys():
             raise
     return settle(made, given), dict(given)  # the folder's name makes no good answer: it is none
+
+
+def _by_engine(
+    made: Recipe, given: Mapping[str, Any], destination: str, ask: Ask | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same for a foreign template, which may ask what the folder is called; a secret is not written down."""
+    named = {foreign.FOLDER: os.path.basename(os.path.abspath(destination))}
+    answers, kept = _asked(made, given, ask, named) if ask else (settle(made, given, named=named), given)
+    return answers, made.kept({key: value for key, value in kept.items() if key not in named})
 
 
 def _asked(
@@ -153,7 +164,8 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
             progress(path)
         own_identity = True
         if make_repository and not around:
-            own_identity = git.first_commit(root, files, f"Stamp {birth.manifest.blueprint} with ai-factory")
+            kept = {path: file for path, file in files.items() if path not in birth.plan.local}
+            own_identity = git.first_commit(root, kept, f"Stamp {birth.manifest.blueprint} with ai-factory")
         os.unlink(made[-1])
     except BaseException:
         with undisturbed():

@@ -145,7 +145,7 @@ def _in_place_of_proposals(project: Project, plan: Plan, before: Tree) -> list[s
 def _hidden(plan: Plan, status: Status, before: Tree) -> list[str]:
     """Files that would be written over, and that git neither holds nor tells of: this clone alone ignores them."""
     known = {*status.tracked, *status.untracked}
-    known |= {change.path for change in plan.changes if change.entry and change.entry.state == "local"}
+    known |= plan.local
     known |= {f"{change.path}.incoming" for change in plan.changes}
     return sorted(path for path in plan.files if path in before and path not in known)
 

@@ -24,9 +24,18 @@ class Request(NamedTuple):
     today: str = ""  # an ISO date, for a hold
     trusted_only: bool = False  # in CI, an origin never comes from the project
     signers: str = ""  # a file of those of whom one must have signed the release
+    trust: bool = False  # whether the code of a foreign template may run
 
 
 def opened(project: Project, wish: Manifest, request: Request) -> Factory:
+    """The factory at the version that is asked for, wished, or the newest, with the trust that it was given.
+
+    Raises as `_opened` does.
+    """
+    return _opened(project, wish, request)._replace(trusted=request.trust)
+
+
+def _opened(project: Project, wish: Manifest, request: Request) -> Factory:
     """The factory at the version that is asked for, wished, or the newest.
 
     Raises ProjectError for one that the project cannot go to, ConsentError for an origin that nobody accepted,

@@ -97,10 +97,10 @@ def computed(
     wished = project.manifest_bytes()
     wish = manifest.parse(wished, cache.document)
     pending = evolve.pending(made.components, project.lock.components)
-    evolved, answers = settle_again(made, wish.answers, pending, request.answers)
+    evolved, answers = settle_again(made, wish.answers, pending, request.answers, project.lock.answers)
     known, notes = states.known_base(project)
     looked_at: Mapping[str, File | None] = {}
-    if not notes and _is_applied(project.lock, made, answers):
+    if not notes and _is_applied(project.lock, made, made.kept(answers)):
         plan = states.as_locked(project, made.factory.origin, known)
     else:
         past = declared(made, pending, project.lock.answers, answers)
@@ -282,7 +282,7 @@ def commit(sync: Sync) -> None:
 
 def written(sync: Sync) -> list[str]:
     """The paths whose content or presence the sync changed in the work tree, without proposals."""
-    local = {change.path for change in sync.plan.changes if change.entry and change.entry.state == "local"}
+    local = sync.plan.local
     known = {change.path for change in sync.plan.changes if change.writes and change.action != "decline"} - local
     moved = {change.source for change in sync.plan.changes if change.source}
     return sorted(known | moved | set(steps.OURS))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from ai_factory import __version__, cache, catalog, evolve, isolate, questions
+from ai_factory import __version__, cache, catalog, evolve, foreign, isolate, questions
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.errors import AnswersError, AuthorError
 from ai_factory.evolve import Evolved, Pending
@@ -14,6 +14,7 @@ from ai_factory.factory import EMBEDDED, Factory
 from ai_factory.lock import PROJECT, Origin
 from ai_factory.merge import Declared
 from ai_factory.plan import Target
+from ai_factory.project.foreign import engine
 from ai_factory.questions import Ask
 from ai_factory.render import checked_path, render, spelled
 from ai_factory.tree import Tree
@@ -42,6 +43,11 @@ class Recipe(NamedTuple):
     def versions(self) -> dict[str, str]:
         return {component.name: component.version for component in self.components}
 
+    def kept(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """The answers that are written down: all but the secret ones that a foreign template asks for."""
+        secret = foreign.secrets(self.factory.tree) if self.factory.engine else ()
+        return {key: value for key, value in answers.items() if key not in secret}
+
 
 def recipe(factory: Factory, choice: Choice) -> Recipe:
     """Look up blueprint and components. Raises UsageError for unknown names, AuthorError for malformed files."""
@@ -69,6 +75,10 @@ def settle(
     Only given ones are not asked; who asks guards the whole conversation. Raises AnswersError that names everything
     that is missing or invalid.
     """
+    if made.factory.engine:
+        answers = engine.settle(made.factory, given, named or {}, ask)
+        _refuse_unknown(given, answers)
+        return answers
     presets = {**made.blueprint.answers, **(named or {})}
     asked = [
         question._replace(default=presets[question.key]) if question.key in presets else question
@@ -79,19 +89,45 @@ def settle(
 
 
 def settle_again(
-    made: Recipe, given: Mapping[str, Any], pending: Sequence[Pending], named: Mapping[str, Any] | None = None
+    made: Recipe,
+    given: Mapping[str, Any],
+    pending: Sequence[Pending],
+    named: Mapping[str, Any] | None = None,
+    applied: Mapping[str, Any] | None = None,
 ) -> tuple[Evolved, dict[str, Any]]:
     """The answers of a project that is there already: the given ones, evolved, and all effective ones.
 
-    `named` ones are of the new version. Raises AnswersError with the command that answers, before anything is written.
+    `named` ones are of the new version, `applied` those that the project has now. Raises AnswersError with the command
+    that answers, before anything is written.
     """
     try:
+        if made.factory.engine:
+            return _settled_by_engine(made, given, named or {}, applied or {})
         after = _evolved(made, given, pending, named)
         answers = settle(made, after.answers)
     except AnswersError as error:
         raise AnswersError(error.problems, _how_to_answer(made.factory.origin)) from None
     typed = questions.typed(catalog.all_questions(made.components), named or {}, answers)
     return after._replace(answers={**after.answers, **typed}), answers
+
+
+def _settled_by_engine(
+    made: Recipe, given: Mapping[str, Any], named: Mapping[str, Any], applied: Mapping[str, Any]
+) -> tuple[Evolved, dict[str, Any]]:
+    """The same for a foreign template: it drops questions in silence, and what was applied stays."""
+    whole = {**given, **named}
+    answers = engine.settle(made.factory, whole, applied)
+    _refuse_unknown(named, answers)
+    asked = made.kept({key: value for key, value in whole.items() if key in answers})
+    typed = questions.typed(catalog.all_questions(made.components), asked, answers)
+    return Evolved(typed, {key: key for key in typed}), answers
+
+
+def _refuse_unknown(given: Mapping[str, Any], answers: Mapping[str, Any]) -> None:
+    """Raise AnswersError for an answer to what no question of a foreign template asks."""
+    asked = ", ".join(sorted(answers))
+    if unknown := {key: f"the template does not ask it; asked are {asked}" for key in given if key not in answers}:
+        raise AnswersError(unknown, "leave them out")
 
 
 def _evolved(
@@ -119,7 +155,10 @@ def _how_to_answer(origin: Origin) -> str:
 
 
 def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:
-    """The rendering, with compiled templates kept in the user's cache."""
+    """The rendering, with compiled templates kept in the user's cache; that of a foreign template by its engine."""
+    if made.factory.engine:
+        stamped = engine.rendered(made.factory, answers)
+        return Target(made.factory.origin, made.kept(answers), made.versions, stamped)
     from jinja2 import FileSystemBytecodeCache  # takes long to load: only where something is rendered
 
     compiled = FileSystemBytecodeCache(cache.folder(f"jinja-{__version__}"), "%s.jinja-cache")
@@ -155,6 +194,8 @@ def _as_written(component: str, path: str) -> str:
 
 def guarded(factory: Factory, compute: Callable[[], Result]) -> Result:
     """What nobody vouches for is computed in a child with limited memory and time."""
+    if factory.engine:
+        return engine.guarded(factory, compute)
     if factory.listed or factory.origin.kind == EMBEDDED:
         return compute()
     return isolate.limited(compute, f"the factory `{factory.origin.url}`")

@@ -124,8 +124,9 @@ def _answers(made: Recipe, record: Lock) -> Mapping[str, object]:
         first, *more = (f"`{key}` {problem}" for key, problem in error.problems.items())
         message = f"`{LOCK}` holds answers that the factory does not take: {first}"
         raise LockError(message, RIGHT, tuple(more)) from None
-    if answers != record.answers:
-        keys = sorted(key for key, value in answers.items() if record.answers.get(key, made) != value)
+    kept = made.kept(answers)
+    if kept != record.answers:
+        keys = sorted(key for key, value in kept.items() if record.answers.get(key, made) != value)
         raise LockError(f"`{LOCK}` lacks answers, or has other ones than were settled: {', '.join(keys)}", RIGHT)
     return answers
 

@@ -1,0 +1,117 @@
+"""Cookiecutter at work, in a process of ours: as its command goes about it, without its cache and its settings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from ai_factory import foreign, questions
+from ai_factory.errors import AuthorError
+from ai_factory.project.foreign.copying import Settled
+from ai_factory.project.foreign.job import Job, Stamped, read
+from ai_factory.questions import Ask, Asked
+
+MARK = "cookiecutter.json"
+NESTED = ("template", "templates")  # keys with which it offers several templates, each in a folder
+
+
+def settle(job: Job, given: Mapping[str, Any], before: Mapping[str, Any], ask: Ask | None) -> Settled:
+    """The answers as Cookiecutter settles them: given ones, else those from before that still hold, else defaults."""
+    place = _prepared(job)
+    known: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for key in _offered(place):
+        if key in given:
+            known[key], problem = _check(place, known, key, given[key])
+            problems |= {key: problem} if problem else {}
+        elif key in before and not _check(place, known, key, before[key])[1]:
+            known[key] = before[key]
+        elif ask:
+            known[key] = _asked(place, known, key, ask)
+    if problems:
+        return Settled({}, problems)
+    return Settled({key: value for key, value in _context(place, known).items() if not key.startswith("_")}, {})
+
+
+def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
+    """The content of the folder that Cookiecutter would write, its hooks included."""
+    from cookiecutter import generate
+
+    place = _prepared(job)
+    whole = _raw(place, answers)
+    public = {key: value for key, value in whole["cookiecutter"].items() if not key.startswith("_")}
+    own = {"_template": job.url, "_output_dir": job.output, "_repo_dir": place, "_checkout": job.version or None}
+    context = {"cookiecutter": {**whole["cookiecutter"], **_context(place, answers), **own}, "_cookiecutter": public}
+    sources: dict[str, str] = {}
+    generate.generate_file = _noting(generate.generate_file, sources, place)  # of this process, which ends with it
+    root = generate.generate_files(place, context, job.output)
+    tree = read(root, sources)
+    return Stamped(tree, {path: source for path, source in sources.items() if path in tree})
+
+
+def _prepared(job: Job) -> str:
+    """The folder of the template, after a hook that may have changed its questions; its extensions can be found."""
+    from cookiecutter.hooks import run_pre_prompt_hook
+
+    place = str(run_pre_prompt_hook(job.template))
+    sys.path.append(place)
+    if nested := [key for key in NESTED if key in _raw(place, {})["cookiecutter"]]:
+        raise AuthorError(
+            f"`{MARK}` offers several templates under `{nested[0]}`",
+            "a repository or folder with one of them is needed",
+        )
+    return place
+
+
+def _raw(place: str, known: Mapping[str, Any]) -> Any:
+    """What stands in its file, with known answers in their places. Raises ValueError for one that is no choice."""
+    from cookiecutter.generate import generate_context
+
+    return generate_context(os.path.join(place, MARK), extra_context=dict(known))
+
+
+def _context(place: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Every variable with its value, rendered."""
+    from cookiecutter.prompt import prompt_for_config
+
+    return dict(prompt_for_config(_raw(place, known), no_input=True))
+
+
+def _offered(place: str) -> list[str]:
+    return [key for key in _raw(place, {})["cookiecutter"] if not key.startswith("_")]
+
+
+def _check(place: str, known: Mapping[str, Any], key: str, value: Any) -> tuple[Any, str]:
+    """The answer in its variable's type, and what is wrong with it."""
+    raw = _raw(place, {})["cookiecutter"][key]
+    if isinstance(raw, list) and value not in raw:
+        return value, f"{value!r} is not one of {', '.join(map(str, raw))}"
+    try:
+        return deepcopy(_context(place, {**known, key: value})[key]), ""
+    except ValueError as error:
+        return value, str(error)
+
+
+def _asked(place: str, known: Mapping[str, Any], key: str, ask: Ask) -> Any:
+    raw = _raw(place, {})["cookiecutter"]
+    labels = raw.get("__prompts__", {})
+    label = labels.get(key, key) if isinstance(labels, dict) else key
+    text = label.get("__prompt__", key) if isinstance(label, dict) else str(label)
+    question = questions.Question(key, foreign.NAME, MARK, "bool" if isinstance(raw[key], bool) else "str")
+    choices = {str(item): item for item in raw[key]} if isinstance(raw[key], list) else {}
+    shown = Asked(question, text, _context(place, known)[key], choices)
+    return ask(shown, lambda value: _check(place, known, key, value))
+
+
+def _noting(generate_file: Callable[..., None], sources: dict[str, str], place: str) -> Callable[..., None]:
+    """The function that renders a file, and notes which template each file comes from."""
+
+    def call(project: str, infile: str, context: Any, env: Any, *more: Any) -> None:
+        path = os.path.normpath(env.from_string(infile).render(**context))
+        sources[path] = os.path.relpath(os.path.join(os.getcwd(), infile), os.path.realpath(place))
+        generate_file(project, infile, context, env, *more)
+
+    return call
