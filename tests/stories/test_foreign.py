@@ -1,0 +1,288 @@
+"""Projects from templates of Copier and Cookiecutter: stamped, checked and synced as those from a factory of ours."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import copier
+import pytest
+import yaml
+from cookiecutter.main import cookiecutter
+
+from tests.kit import cli, commit, git, put, rules, snapshot, tree
+from tests.outside import COOKIECUTTER, COPIER, LINES, released
+
+SECOND = {
+    "project/src/{{ module }}/main.py.jinja": 'NAME = "{{ name }}"\n' + LINES.replace("line 3\n", "line three\n"),
+    "project/docs.txt": "new\n",
+    "project/old.txt": None,
+    "project/.env.jinja": "KIND={{ kind }}\nMORE=1\n",
+    "project/deploy.ini.jinja": "token = {{ token }}\nmore = 1\n",
+}
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    return released(tmp_path / "template", COPIER, SECOND)
+
+
+@pytest.fixture
+def project(tmp_path: Path, template: Path) -> Path:
+    made = tmp_path / "thing"
+    done = cli("new", str(template), str(made), "--version", "v1.0.0", "--data", "name=my-thing", "--defaults")
+    assert done.code == 0, done.err
+    return made
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> Path:
+    second = {"{{cookiecutter.slug}}/main.py": LINES.replace("line 3\n", "line three\n")}
+    return released(tmp_path / "cut", COOKIECUTTER, second)
+
+
+def sync(project: Path, *more: str) -> tuple[int, str]:
+    done = cli("sync", *more, cwd=project)
+    return done.code, done.out + done.err
+
+
+def lock(project: Path) -> dict[str, object]:
+    return dict(json.loads((project / ".ai-factory/lock.json").read_text()))
+
+
+# ---- Copier --------------------------------------------------------------------------------------
+
+
+def test_new_stamps_what_copier_copies(tmp_path: Path, template: Path, project: Path) -> None:
+    other = tmp_path / "other" / "thing"
+    copier.run_copy(
+        str(template), other, {"name": "my-thing"}, vcs_ref="v1.0.0", defaults=True, quiet=True, overwrite=True
+    )
+    assert tree(project) == tree(other)
+    assert {path: mode for path, (mode, _) in snapshot(other).items()} == {
+        path: mode for path, (mode, _) in snapshot(project).items() if not path.startswith((".git/", ".ai-factory/"))
+    }
+
+
+def test_the_record_of_a_stamped_project(template: Path, project: Path) -> None:
+    """The secret is nowhere, what it shows in is the team's, and so is what the template leaves alone."""
+    assert (project / ".ai-factory/project.yaml").read_text() == (
+        f"factory: {template}\nblueprint: template\nanswers:\n  name: my-thing\n"
+    )
+    record = lock(project)
+    assert record["answers"] == {
+        "copier_folder_name": "thing",
+        "extras": ["docs"],
+        "kind": "library",
+        "module": "my_thing",
+        "name": "my-thing",
+    }
+    rows = record["paths"]
+    assert isinstance(rows, dict)
+    assert {path: (row["ownership"], row.get("state", "")) for path, row in rows.items()} == {
+        ".copier-answers.yml": ("merged", ""),
+        ".env": ("merged", "local"),
+        ".gitignore": ("merged", ""),
+        "README.md": ("merged", ""),
+        "deploy.ini": ("seeded", ""),
+        "docs/start.md": ("seeded", ""),
+        "old.txt": ("merged", ""),
+        "run.sh": ("merged", ""),
+        "src/my_thing/main.py": ("merged", ""),
+    }
+    assert git(project, "ls-files", ".env", "deploy.ini") == "deploy.ini"
+    assert git(project, "status", "--short") == ""
+
+
+def test_check_verifies_and_a_sync_to_the_same_version_changes_nothing(project: Path) -> None:
+    assert cli("check", "--verify", "--fail-on", "any", cwd=project).code == 1  # behind, and nothing else
+    assert rules(project) == [("AF001", ".ai-factory/lock.json")]
+    before = snapshot(project)
+    assert sync(project, "--to", "v1.0.0")[0] == 0
+    assert snapshot(project) == before
+
+
+def test_a_sync_keeps_every_edit(project: Path) -> None:
+    main = project / "src/my_thing/main.py"
+    put(project, {"src/my_thing/main.py": main.read_text() + "ours\n", "deploy.ini": "token = real\n", "run.sh": None})
+    commit(project)
+    code, said = sync(project, "--commit")
+    assert code == 0, said
+    assert tree(project) == {
+        ".copier-answers.yml": (project / ".copier-answers.yml").read_text(),
+        ".env": "KIND=library\n",
+        ".env.incoming": "KIND=library\nMORE=1\n",
+        ".gitignore": ".env\n",
+        "README.md": "# my-thing, a library in thing\n",
+        "deploy.ini": "token = real\n",
+        "docs.txt": "new\n",
+        "docs/start.md": "Start here.\n",
+        "src/my_thing/main.py": 'NAME = "my-thing"\n' + LINES.replace("line 3\n", "line three\n") + "ours\n",
+    }
+    answers = yaml.safe_load((project / ".copier-answers.yml").read_text())
+    assert answers["_commit"] == "v2.0.0"
+    assert rules(project) == []
+    assert cli("check", "--verify", cwd=project).code == 0
+
+
+def test_a_sync_gives_what_copier_update_gives(tmp_path: Path, project: Path) -> None:
+    """But that Copier finds the names of its own temporary folders in a conflict, and touches what is the team's."""
+    other = tmp_path / "other" / "thing"
+    put(project, {"src/my_thing/main.py": (project / "src/my_thing/main.py").read_text() + "ours\n"})
+    commit(project)
+    shutil.copytree(project, other)
+    copier.run_update(other, defaults=True, quiet=True, overwrite=True)
+    assert sync(project)[0] == 0
+    (project / ".env.incoming").rename(project / ".env")
+    found, theirs = tree(project), tree(other)
+    assert {path for path in {*found, *theirs} if found.get(path) != theirs.get(path)} == {"README.md", "deploy.ini"}
+    assert "<<<<<<< before updating\n" in theirs["README.md"]
+    assert "more = 1\n" in theirs["deploy.ini"]
+
+
+def test_a_conflict_waits_in_the_lock(project: Path) -> None:
+    main = project / "src/my_thing/main.py"
+    put(project, {"src/my_thing/main.py": main.read_text().replace("line 3\n", "line drei\n")})
+    commit(project)
+    assert sync(project)[0] == 1
+    assert "AF004" in [rule for rule, _ in rules(project)]
+    assert cli("sync", "--take", "ours", "src/my_thing/main.py", cwd=project).code == 0
+    assert "line drei\n" in main.read_text()
+
+
+def test_an_abort_goes_back_to_the_byte(project: Path) -> None:
+    before = snapshot(project)
+    assert sync(project)[0] == 0
+    assert sync(project, "--abort")[0] == 0
+    assert tree(project) == {
+        path: content.decode()
+        for path, (_, content) in before.items()
+        if ".git/" not in path and ".ai-factory" not in path
+    }
+
+
+def test_status_diff_and_explain_know_the_template(project: Path) -> None:
+    status = cli("status", "--json", cwd=project).data
+    assert [(row["path"], row["team"], row["sync"]) for row in status["paths"]] == [
+        (".copier-answers.yml", " ", "M"),
+        ("docs.txt", " ", "A"),
+        ("old.txt", " ", "D"),
+        ("src/my_thing/main.py", " ", "M"),
+    ]
+    explained = cli("explain", "src/my_thing/main.py", "--json", cwd=project).data
+    assert explained["template"] == "project/src/{{ module }}/main.py.jinja"
+
+
+def test_an_answer_changes_with_data(project: Path) -> None:
+    code, said = sync(project, "--data", "kind=service")
+    assert code == 0, said
+    assert (project / "README.md").read_text() == "# my-thing, a service in thing\n"
+    assert "  kind: service\n" in (project / ".ai-factory/project.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("kind=boat", "`kind`: Invalid choice for 'kind': 'boat' is not in ['library', 'service']"),
+        ("colour=red", "`colour`: the template does not ask it"),
+    ],
+)
+def test_wrong_answers_write_nothing(tmp_path: Path, template: Path, data: str, said: str) -> None:
+    done = cli("new", str(template), str(tmp_path / "x"), "--data", "name=a", "--data", data, "--defaults")
+    assert (done.code, (tmp_path / "x").exists()) == (2, False)
+    assert said in done.err
+
+
+def test_a_missing_answer_is_named(tmp_path: Path, template: Path) -> None:
+    done = cli("new", str(template), str(tmp_path / "x"), "--defaults")
+    assert (done.code, "`name`: has no default" in done.err) == (2, True)
+
+
+def test_a_folder_without_releases_is_a_template_too(tmp_path: Path) -> None:
+    put(tmp_path / "plain", COPIER)
+    made = tmp_path / "made"
+    assert cli("new", str(tmp_path / "plain"), str(made), "--data", "name=a", "--defaults").code == 0
+    assert rules(made) == []
+    put(tmp_path / "plain", {"project/more.txt": "more\n"})
+    assert rules(made) == [("AF001", ".ai-factory/lock.json")]
+    assert sync(made)[0] == 0
+    assert (made / "more.txt").read_text() == "more\n"
+
+
+# ---- trust ---------------------------------------------------------------------------------------
+
+TASKS = COPIER | {
+    "copier.yml": "_tasks:\n  - echo made > made.txt\n  - [touch, left.log]\n\n" + COPIER["copier.yml"],
+    "project/.gitignore": ".env\n*.log\n",
+}
+
+
+def test_code_of_a_template_needs_trust(tmp_path: Path) -> None:
+    """It is listed with file and line; with trust, it runs on the rendering, and what git ignores is left there."""
+    template, made = released(tmp_path / "template", TASKS, SECOND), tmp_path / "made"
+    command = ("new", str(template), str(made), "--version", "v1.0.0", "--data", "name=a", "--defaults")
+    refused = cli(*command)
+    assert (refused.code, made.exists()) == (4, False)
+    assert refused.err.splitlines() == [
+        f"error: the template `{template}` runs code of its own",
+        "  `copier.yml` line 2: task `echo made > made.txt`",
+        "  `copier.yml` line 3: task `touch left.log`",
+        "hint: if you trust it: the same again with `--trust`",
+    ]
+    assert cli(*command, "--trust").code == 0
+    assert ((made / "made.txt").read_text(), (made / "left.log").exists()) == ("made\n", False)
+    assert (sync(made)[0], sync(made, "--plan")[0]) == (4, 4)
+    assert cli("status", cwd=made).code == 4
+    assert sync(made, "--trust")[0] == 0
+    verified = cli("check", "--verify", cwd=made)
+    assert (verified.code, "runs code of its own" in verified.out) == (2, True)
+
+
+def test_a_migration_is_a_step_for_a_person(tmp_path: Path) -> None:
+    moved = {"copier.yml": COPIER["copier.yml"] + "_migrations:\n  - version: v2.0.0\n    command: ./move.sh all\n"}
+    template, made = released(tmp_path / "template", COPIER, moved), tmp_path / "made"
+    assert cli("new", str(template), str(made), "--version", "v1.0.0", "--data", "name=a", "--defaults").code == 0
+    plan = cli("sync", "--plan", "--json", cwd=made).data
+    assert plan["manual"] == [
+        "template v2.0.0: the template's migration (`copier.yml` line 25), which is not run: `./move.sh all`"
+    ]
+
+
+# ---- Cookiecutter --------------------------------------------------------------------------------
+
+
+def test_cookiecutter_needs_trust_always(tmp_path: Path, cut: Path) -> None:
+    refused = cli("new", str(cut), str(tmp_path / "made"), "--defaults")
+    assert refused.code == 4
+    assert refused.err.splitlines()[1:3] == [
+        "  `hooks/post_gen_project.py` line 1: hook",
+        "  `cookiecutter.json` line 1: every template, since Cookiecutter's Jinja is not sandboxed",
+    ]
+
+
+def test_new_stamps_what_cookiecutter_cuts(tmp_path: Path, cut: Path) -> None:
+    made = tmp_path / "made"
+    done = cli("new", str(cut), str(made), "--trust", "--json", "--data", "ci=no", "--data", "kind=service")
+    assert done.code == 0, done.err
+    assert done.data["answers"] == {"name": "my thing", "slug": "my-thing", "kind": "service", "ci": False}
+    git(cut, "checkout", "-q", "v2.0.0")
+    other = cookiecutter(
+        str(cut),
+        no_input=True,
+        extra_context={"ci": "no", "kind": "service"},
+        output_dir=str(tmp_path / "other"),
+        default_config=True,
+    )
+    assert tree(made) == tree(Path(other))
+
+
+def test_a_sync_with_cookiecutter(tmp_path: Path, cut: Path) -> None:
+    made = tmp_path / "made"
+    assert cli("new", str(cut), str(made), "--version", "v1.0.0", "--trust", "--defaults").code == 0
+    put(made, {"main.py": LINES + "ours\n"})
+    commit(made)
+    assert sync(made)[0] == 4
+    assert sync(made, "--trust")[0] == 0
+    assert (made / "main.py").read_text() == LINES.replace("line 3\n", "line three\n") + "ours\n"
+    assert rules(made) == []
