@@ -212,7 +212,8 @@ def test_a_folder_without_releases_is_a_template_too(tmp_path: Path) -> None:
 
 # ---- trust ---------------------------------------------------------------------------------------
 
-TASKS = COPIER | {
+TASKS = {
+    **COPIER,
     "copier.yml": "_tasks:\n  - echo made > made.txt\n  - [touch, left.log]\n\n" + COPIER["copier.yml"],
     "project/.gitignore": ".env\n*.log\n",
 }
@@ -286,3 +287,122 @@ def test_a_sync_with_cookiecutter(tmp_path: Path, cut: Path) -> None:
     assert sync(made, "--trust")[0] == 0
     assert (made / "main.py").read_text() == LINES.replace("line 3\n", "line three\n") + "ours\n"
     assert rules(made) == []
+
+
+# ---- taking over ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copied(tmp_path: Path, template: Path) -> Path:
+    """A project that Copier made of v1.0.0, edited and committed by its team."""
+    made = tmp_path / "copied"
+    copier.run_copy(str(template), made, {"name": "my-thing"}, vcs_ref="v1.0.0", defaults=True, quiet=True)
+    git(made, "init", "-q", "-b", "main")
+    commit(made, "stamped")
+    main = made / "src/my_thing/main.py"
+    put(made, {"src/my_thing/main.py": main.read_text() + "ours\n", "run.sh": None, "team.txt": "ours\n"})
+    commit(made, "edited")
+    return made
+
+
+def test_adopt_takes_over_a_project_of_copier(template: Path, copied: Path) -> None:
+    before, others = tree(copied), ("--json",)
+    planned = cli("adopt", "--plan", *others, cwd=copied).data
+    assert not (copied / ".ai-factory").exists()
+    done = cli("adopt", *others, cwd=copied)
+    assert (done.code, done.data) == (0, {**planned, "applied": True})
+    assert {key: done.data[key] for key in ("same", "edited", "held", "deleted", "local", "trace")} == {
+        "same": [".copier-answers.yml", ".gitignore", "README.md", "deploy.ini", "docs/start.md", "old.txt"],
+        "edited": ["src/my_thing/main.py"],
+        "held": ["src/my_thing/main.py"],
+        "deleted": ["run.sh"],
+        "local": [".env"],
+        "trace": ".copier-answers.yml",
+    }
+    assert tree(copied) == before
+    assert git(copied, "status", "--short").splitlines() == [
+        "A  .ai-factory/.gitattributes",
+        "A  .ai-factory/base",
+        "A  .ai-factory/lock.json",
+        "A  .ai-factory/project.yaml",
+    ]
+    assert (copied / ".ai-factory/project.yaml").read_text() == (
+        f"factory: {template}\nblueprint: template\nanswers:\n  extras:\n  - docs\n  kind: library\n  name: my-thing\n"
+    )
+    assert rules(copied) == [("AF001", ".ai-factory/lock.json")]
+
+
+def test_after_adoption_a_sync_is_an_ordinary_one(copied: Path) -> None:
+    assert cli("adopt", cwd=copied).code == 0
+    commit(copied)
+    assert cli("check", "--verify", cwd=copied).code == 0
+    assert sync(copied)[0] == 0
+    after = tree(copied)
+    assert after["src/my_thing/main.py"].endswith("ours\n")
+    assert "line three\n" in after["src/my_thing/main.py"]
+    assert {"old.txt", "run.sh"} & after.keys() == set()
+    assert after["docs.txt"] == "new\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("_commit: v9.0.0", "`.copier-answers.yml` names version `v9.0.0` of "),
+        ("_commit: v2.0.0\nname: other", "no file of the project is, or was, as "),
+        ("_src_path: /nowhere/at-all", "there is no factory at `/nowhere/at-all`"),
+        ("kind: boat", "the template at `v1.0.0` does not take the answers in `.copier-answers.yml`"),
+    ],
+)
+def test_a_base_that_cannot_be_had_is_refused(copied: Path, line: str, said: str) -> None:
+    answers = yaml.safe_load((copied / ".copier-answers.yml").read_text()) | yaml.safe_load(line)
+    if "name" in yaml.safe_load(line):
+        for path in (".gitignore", "docs/start.md", "old.txt", "README.md", "deploy.ini"):
+            put(copied, {path: "quite another\n"})
+        shutil.rmtree(copied / ".git")
+        git(copied, "init", "-q")
+    put(copied, {".copier-answers.yml": yaml.safe_dump(answers)})
+    commit(copied)
+    before = snapshot(copied)
+    done = cli("adopt", cwd=copied)
+    assert (done.code, snapshot(copied)) == (2, before)
+    assert said in done.err
+
+
+def test_adopt_takes_over_a_project_of_cruft(tmp_path: Path, cut: Path) -> None:
+    """What cruft writes is a record of commit and context beside what Cookiecutter cuts."""
+    git(cut, "checkout", "-q", "v1.0.0")
+    made = Path(cookiecutter(str(cut), no_input=True, output_dir=str(tmp_path / "cruft"), default_config=True))
+    record = {
+        "template": str(cut),
+        "commit": git(cut, "rev-parse", "HEAD"),
+        "checkout": None,
+        "context": {"cookiecutter": {"name": "my thing", "slug": "my-thing", "kind": "library", "ci": True, "_x": 1}},
+        "directory": None,
+        "skip": ["ci.yml"],
+    }
+    put(made, {".cruft.json": json.dumps(record)})
+    git(made, "init", "-q", "-b", "main")
+    commit(made)
+    git(cut, "checkout", "-q", "main")
+    assert cli("adopt", cwd=made).code == 4
+    done = cli("adopt", "--trust", cwd=made)
+    assert (done.code, done.out.splitlines()) == (
+        0,
+        [
+            f"from {cut} v1.0.0, as .cruft.json says",
+            "4 files as the template stamps them; nothing of yours is written over",
+            "note: `.cruft.json` is not used from now on: `git rm .cruft.json`",
+            "note: cruft skipped `ci.yml`: here, edits are merged",
+            "staged, not committed",
+            "hint: look at it with `git diff --cached`, then `git commit`; `ai-factory sync --plan` shows what is new",
+        ],
+    )
+    commit(made)
+    assert sync(made, "--trust")[0] == 0
+    assert "line three\n" in (made / "main.py").read_text()
+
+
+def test_what_is_no_such_project_is_not_adopted(tmp_path: Path, project: Path) -> None:
+    assert cli("adopt", cwd=project).err.startswith("error: `.` is a project of the factory already")
+    git(tmp_path, "init", "-q", "empty")
+    assert "no template is known that it came from" in cli("adopt", cwd=tmp_path / "empty").err

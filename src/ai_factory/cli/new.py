@@ -79,7 +79,7 @@ def new(
 def place(named: str, factory: str) -> tuple[str, str]:
     """The factory and the blueprint in it that were named; no blueprint where an address or a folder was."""
     from ai_factory.factory import is_remote
-    from ai_factory.project.foreign.adopting import address
+    from ai_factory.project.foreign.traces import address
 
     url = address(named)
     if "/" not in url and not url.startswith((".", "~")):

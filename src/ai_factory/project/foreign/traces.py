@@ -1,0 +1,94 @@
+"""What a project of Copier or cruft says of the template that it came from."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ai_factory import documents
+from ai_factory.errors import ProjectError, UsageError
+from ai_factory.workspace import Folder
+
+CRUFT = ".cruft.json"
+SHORT = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
+_ANSWERS = re.compile(r"\.copier-answers(\.[\w.-]+)?\.ya?ml")
+
+
+class Trace(NamedTuple):
+    """The file that tells it, the template's address and version, the answers, and what is to be known besides."""
+
+    file: str
+    url: str
+    version: str
+    answers: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def address(url: str) -> str:
+    """An address as git takes it: Copier's short ones spelled out."""
+    url = url.removeprefix("git+")
+    for short, whole in SHORT.items():
+        if url.startswith(short):
+            return f"{whole}{url.removeprefix(short).removesuffix('.git')}.git"
+    return url
+
+
+def trace_in(root: str) -> Trace | None:
+    """The trace of a template in a folder; None where neither tool has left one. Raises ProjectError, UsageError."""
+    folder = Folder(root)
+    found = [name for name in folder.names() if _ANSWERS.fullmatch(name)]
+    if len(found) > 1:
+        raise UsageError(
+            f"`{root}` came from {len(found)} templates: {', '.join(found)}", "one factory a project can be followed"
+        )
+    if found:
+        return _of_copier(folder, found[0])
+    return _of_cruft(folder) if folder.read(CRUFT) else None
+
+
+def _content(folder: Folder, name: str) -> bytes:
+    file = folder.read(name)
+    return file.content if file else b""
+
+
+def _of_copier(folder: Folder, name: str) -> Trace:
+    data = documents.load(_content(folder, name), name, ProjectError)
+    told = data if isinstance(data, dict) else {}
+    url, version = told.get("_src_path"), told.get("_commit")
+    if not isinstance(url, str) or not isinstance(version, str):
+        missing = "`_commit`" if isinstance(url, str) else "`_src_path`"
+        raise ProjectError(
+            f"`{name}` names no template at a version: it has no {missing}",
+            "run `copier update` to a version of a template in git first",
+        )
+    answers = {key: value for key, value in told.items() if not str(key).startswith("_")}
+    return Trace(name, _located(folder.root, url), version, answers)
+
+
+def _of_cruft(folder: Folder) -> Trace:
+    try:
+        data = json.loads(_content(folder, CRUFT))
+        url, version, said = data["template"], data["commit"], data["context"]["cookiecutter"]
+        answers = {str(key): value for key, value in said.items() if not str(key).startswith("_")}
+        inner, skipped = data.get("directory"), list(data.get("skip") or ())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ProjectError(
+            f"`{CRUFT}` is not what cruft writes", "bring it back from a commit: `git log .cruft.json`"
+        ) from None
+    if inner:
+        raise ProjectError(
+            f"the template lies in the folder `{inner}` of `{url}`, and a template fills a whole repository here",
+            "split it off into a repository of its own",
+        )
+    notes = [f"`{CRUFT}` is not used from now on: `git rm {CRUFT}`"]
+    notes += [f"cruft skipped {', '.join(f'`{path}`' for path in skipped)}: here, edits are merged"] if skipped else []
+    return Trace(CRUFT, _located(folder.root, str(url)), str(version), answers, tuple(notes))
+
+
+def _located(root: str, url: str) -> str:
+    """The address; a folder that is named from the project, from `/`."""
+    beside = os.path.normpath(os.path.join(root, os.path.expanduser(url)))
+    return beside if os.path.isdir(beside) else address(url)
