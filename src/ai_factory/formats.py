@@ -525,7 +525,7 @@ MEMBERS: Schema = {
 }
 FLEET = _object(
     {
-        "factories": {"type": "array", "items": _object({"url": WORDS, "signers": WORDS}, ("url",))},
+        "factories": {"type": "array", "items": _object({"url": WORDS, "signers": WORDS, "trust": {"type": "boolean"}}, ("url",))},
         "forges": {
             "type": "array",
             "items": _object(

@@ -327,7 +327,7 @@ def test_adopt_takes_over_a_project_of_copier(template: Path, copied: Path) -> N
         "A  .ai-factory/project.yaml",
     ]
     assert (copied / ".ai-factory/project.yaml").read_text() == (
-        f"factory: {template}\nblueprint: template\nanswers:\n  extras:\n  - docs\n  kind: library\n  name: my-thing\n"
+        f"factory: {template}\nblueprint: template\nanswers:\n  extras:\n    - docs\n  kind: library\n  name: my-thing\n"
     )
     assert rules(copied) == [("AF001", ".ai-factory/lock.json")]
 
@@ -406,3 +406,19 @@ def test_what_is_no_such_project_is_not_adopted(tmp_path: Path, project: Path) -
     assert cli("adopt", cwd=project).err.startswith("error: `.` is a project of the factory already")
     git(tmp_path, "init", "-q", "empty")
     assert "no template is known that it came from" in cli("adopt", cwd=tmp_path / "empty").err
+
+
+# ---- fleets --------------------------------------------------------------------------------------
+
+
+def test_in_a_fleet_trust_comes_from_its_own_file(tmp_path: Path, cut: Path) -> None:
+    made, control = tmp_path / "made", tmp_path / "control"
+    assert cli("new", str(cut), str(made), "--version", "v1.0.0", "--trust", "--defaults").code == 0
+    for trust, fates in ((False, ["failed"]), (True, ["update"])):
+        row = f"{{url: {cut}, trust: {str(trust).lower()}}}"
+        put(control, {"fleet.yaml": f"factories: [{row}]\nprojects: [{{url: {made}}}]\n"})
+        done = cli("fleet", "plan", "--output", f"{trust}.jsonl", "--json", cwd=control)
+        assert [row["state"] for row in done.data["projects"]] == fates, done.out
+    assert cli("fleet", "apply", "True.jsonl", cwd=control).code == 0
+    branch = git(made, "for-each-ref", "--format=%(refname:short)", "refs/heads/ai-factory/")
+    assert "line three\n" in git(made, "show", f"{branch}:main.py") + "\n"

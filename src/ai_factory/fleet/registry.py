@@ -50,10 +50,14 @@ class Member(NamedTuple):
 
 
 class Trusted(NamedTuple):
-    """A factory that projects may take from, and the file of those who sign its releases, where there is one."""
+    """A factory that projects may take from, and the file of those who sign its releases, where there is one.
+
+    `trust` lets the code of a Copier or Cookiecutter template run, on the machine that runs the fleet.
+    """
 
     url: str
     signers: str = ""
+    trust: bool = False
 
 
 class Host(NamedTuple):
@@ -217,7 +221,7 @@ def _plain(value: object) -> str:
 
 def _settings(data: Mapping[str, Any], where: str, content: bytes, problems: list[str]) -> Registry:
     """All but the projects."""
-    trusted = tuple(Trusted(row["url"], row.get("signers", "")) for row in data.get("factories", ()))
+    trusted = tuple(Trusted(row["url"], row.get("signers", ""), row.get("trust", False)) for row in data.get("factories", ()))
     for number, one in enumerate(trusted):
         try:
             _ = one.url == EMBEDDED or is_remote(one.url)

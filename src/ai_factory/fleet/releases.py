@@ -24,13 +24,14 @@ class Source(NamedTuple):
     """A factory that a fleet takes from, and the file of those of whom one must have signed its releases.
 
     `seen` names the releases that there were when the run began: a worker that has run for long looks again. `broken`
-    says why nothing can be taken from it.
+    says why nothing can be taken from it; `trust` lets the code of a foreign template run.
     """
 
     url: str
     signers: str = ""
     seen: str = ""
     broken: str = ""
+    trust: bool = False
 
 
 def refreshed(source: Source) -> Source:
@@ -126,7 +127,7 @@ def _opened(source: Source, version: str, bound: str) -> Release:
     factory = open_factory(
         source.url, Wanted(wanted, bound if not wanted else "", refresh=False, signers=source.signers)
     )
-    return Release(factory._replace(listed=True), _times(source).get(factory.origin.version, 0))
+    return Release(factory._replace(listed=True, trusted=source.trust), _times(source).get(factory.origin.version, 0))
 
 
 def _newest(source: Source, bound: str) -> str:

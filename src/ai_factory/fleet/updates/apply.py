@@ -263,4 +263,4 @@ def _member(entry: Entry, tools: Tools) -> Member:
 
 def sources_of(registry: Registry) -> tuple[Source, ...]:
     """The factories that the fleet takes from."""
-    return tuple(Source(one.url, one.signers) for one in registry.factories)
+    return tuple(Source(one.url, one.signers, trust=one.trust) for one in registry.factories)
