@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ai_factory.errors import FactoryError
@@ -94,6 +94,44 @@ def _line(node: Node, place: Place) -> int:
             break
         line, node = found
     return line + 1
+
+
+def place_at(content: bytes, line: int) -> Place:
+    """The keys that lead to the innermost value which begins on that line (from 1) or last before it."""
+    from ai_factory.dialect import reader
+
+    found: tuple[int, Place] = (0, ())
+    for begins, place in _places(reader().compose(content.decode()), ()):
+        if found[0] <= begins <= line:
+            found = (begins, place)
+    return found[1]
+
+
+def _places(node: Node, place: tuple[str | int, ...]) -> Iterator[tuple[int, Place]]:
+    """Each value in the document with the line on which it (its key, in a mapping) stands, the outer ones first."""
+    from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+    pairs: list[tuple[str | int, int, Node]] = []
+    if isinstance(node, MappingNode):
+        pairs = [(name.value, name.start_mark.line + 1, value) for name, value in node.value]
+    elif isinstance(node, SequenceNode):
+        pairs = [(number, value.start_mark.line + 1, value) for number, value in enumerate(node.value)]
+    for key, line, value in pairs:
+        yield line, (*place, key)
+        yield from _places(value, (*place, key))
+
+
+def holds(content: bytes, place: Place) -> bool:
+    """Whether there is a value at that place of the document."""
+    from ai_factory.dialect import reader
+
+    node: Node | None = reader().compose(content.decode())
+    for key in place:
+        found = child(node, key) if node else None
+        if found is None:
+            return False
+        node = found[1]
+    return True
 
 
 def child(node: Node, key: str | int) -> tuple[int, Node] | None:

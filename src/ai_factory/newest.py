@@ -11,7 +11,8 @@ from ai_factory.lock import Origin
 from ai_factory.tree import tree_id
 from ai_factory.workspace import Folder, find_repository, is_bare
 
-PARTS = ("templates", "blueprints", "controls")  # what makes a factory
+PARTS = ("templates", "blueprints", "controls", "upstream")  # the folders that make a factory
+DECLARATION = "factory.yaml"  # what it stands on, if that is another one
 _VERSIONS = rb"[\w.,*+!<>=~ -]+?"  # what a bound is made of; unquoted it begins with no sign of YAML's own
 _PLAIN_BOUND = re.compile(
     rb"^version: +(?:'(%b)'|\"(%b)\"|([<=~\d]%b))[ \t]*(?:#.*)?\r?$" % (_VERSIONS, _VERSIONS, _VERSIONS), re.MULTILINE
@@ -81,7 +82,8 @@ def tags_in(folder: str) -> list[str]:
 
 def folder_paths(disk: Folder) -> list[str]:
     """The paths of a factory folder that belong to the factory."""
-    paths = (path for part in PARTS for path in disk.walk(part))
+    paths = [path for part in PARTS for path in disk.walk(part)]
+    paths += [DECLARATION] if disk.read(DECLARATION) else []
     return [path for path in paths if SKIPPED.isdisjoint(path.split("/")) and not path.endswith(".pyc")]
 
 
