@@ -31,6 +31,7 @@ class Change(NamedTuple):
     manual: str
     impact: str
     move_keys: Mapping[str, Mapping[str, str]] = {}  # by file: where an entry was, and where it is now
+    weakens: tuple[str, ...] = ()  # the controls for which there is less evidence, or that are asked of fewer
 
 
 class Component(NamedTuple):
@@ -118,7 +119,7 @@ def component(name: str, read: Read, factory_version: str, load: Load = document
     data = _parsed(manifest.content, where, formats.COMPONENT, load)
     return Component(
         name=name,
-        version=_version(tree, factory_version),
+        version=version_of(tree, factory_version),
         summary=data["summary"],
         requires=tuple(data.get("requires", ())),
         ownership=data.get("ownership", {}),
@@ -131,7 +132,8 @@ def component(name: str, read: Read, factory_version: str, load: Load = document
     )
 
 
-def _version(tree: Tree, factory_version: str) -> str:
+def version_of(tree: Tree, factory_version: str) -> str:
+    """The version of the component with these files: its changelog's newest, else that of the factory."""
     changelog = tree.get("CHANGELOG.md")
     found = RELEASE.search(changelog.content.decode(errors="replace")) if changelog else None
     return found[1] if found else factory_version
@@ -146,6 +148,7 @@ def _change(data: Mapping[str, Any]) -> Change:
         manual=data.get("manual", ""),
         impact=data.get("impact", "review"),
         move_keys=data.get("move_keys", {}),
+        weakens=tuple(data.get("weakens", ())),
     )
 
 

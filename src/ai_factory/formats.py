@@ -96,6 +96,7 @@ _CHANGE = _object(
         },
         "manual": WORDS,
         "impact": {"enum": list(IMPACTS)},
+        "weakens": {"type": "array", "items": CONTROL},
     },
     ("since",),
 )

@@ -234,7 +234,7 @@ ALLOWED = {  # who touches the disk besides `workspace`, and what it touches the
     "git/process.py": "git's settings, temporary files",
     "git/worktree.py": "git's own folder of a project",
     "fleet/sources.py": "the folders below one that a person named, to find repositories",
-    "project/new.py": "the folder that is to become a project, while it is empty",
+    "project/filling.py": "the folder that is to become a project or a factory, while it is empty",
     "cli/new.py": "a file of answers that a person named",
     "project/trail.py": "audit logs and checkpoints, where the project keeps them or a person says, to read",
     "project/bundle.py": "the script that a bundle carries, in the package itself",

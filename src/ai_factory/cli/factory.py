@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ai_factory.cli.console import show
+from ai_factory.cli.console import progress, show
 from ai_factory.cli.library import Json, Verbose
 
 factories = typer.Typer(help="Work on a factory of your own.", rich_markup_mode=None, no_args_is_help=True)
@@ -15,6 +15,53 @@ factories = typer.Typer(help="Work on a factory of your own.", rich_markup_mode=
 @factories.callback()
 def group() -> None:
     """Work on a factory of your own."""
+
+
+@factories.command()
+def new(
+    destination: Annotated[str, typer.Argument(metavar="DIR", help="A folder that is new or empty.")],
+    factory: Annotated[
+        str, typer.Option("--factory", metavar="URL|PATH", help="The factory that it stands on.")
+    ] = "embedded",
+    version: Annotated[
+        str, typer.Option("--version", metavar="REF", help="A tag, branch or commit of a git factory.")
+    ] = "",
+    no_git: Annotated[bool, typer.Option("--no-git", help="Make no repository and no commit.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make a factory of your own on top of another one, in a repository with what lints, tests and releases it."""
+    from ai_factory.report import workshop as report
+    from ai_factory.workshop.founding import contents, found
+    from ai_factory.workshop.opening import below
+
+    lower = below(factory, version)
+    with progress(len(contents(lower)), "writing") as advance:
+        made = found(lower, destination, not no_git, advance)
+    show(report.founded_text(made, lower, committed=not no_git), report.founded_data(made, lower), as_json)
+
+
+@factories.command()
+def update(
+    address: Annotated[str, typer.Argument(metavar="[FACTORY]", help="Your factory's folder (default: here).")] = ".",
+    to: Annotated[str, typer.Option("--to", metavar="REF", help="A version of the factory below.")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would change, write nothing.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Take in the newest version of the factory below, merged with your files that stand in place of its."""
+    from ai_factory.report import workshop as report
+    from ai_factory.workshop.opening import clean_repository, factory_at
+    from ai_factory.workshop.upstream import update as verb
+    from ai_factory.workshop.upstream import write
+
+    factory = factory_at(address)
+    folder = clean_repository(factory)
+    made = verb(factory, to)
+    if not plan:
+        write(folder, made)
+    show(report.update_text(made, written=not plan), report.update_data(made, written=not plan), as_json)
+    raise typer.Exit(1 if made.conflicts or made.misfit else 0)
 
 
 @factories.command()

@@ -106,7 +106,7 @@ def computed(
         past = declared(made, pending, project.lock.answers, answers)
         refusals.refuse_moving_open(project, past)
         plan, looked_at = states.merged(seen, render(made, answers), known, past)
-    plan = plan._replace(manual=evolve.manual(pending), notes=notes)
+    plan = plan._replace(manual=evolve.manual(pending), notes=(*notes, *evolve.weakened(pending)))
     wanted = _new_manifest(wished, wish, request, evolved)
     found = Sync(
         project,
