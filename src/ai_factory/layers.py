@@ -271,7 +271,7 @@ def _changelog(pair: _Pair) -> File | None:
 def _releases(text: str) -> tuple[str, dict[str, str]]:
     """What stands before the first release in a changelog, and by version the text of each, ended by an empty line."""
     found = list(RELEASE.finditer(text))
-    ends = [*(one.start() for one in found[1:]), len(text)]
+    ends = [*(one.start() for one in found), len(text)][1:]
     head = text[: found[0].start()] if found else text
     return head, {one[1]: text[one.start() : end].rstrip("\n") + "\n\n" for one, end in zip(found, ends, strict=True)}
 

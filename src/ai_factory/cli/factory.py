@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ai_factory.cli.console import progress, show
+from ai_factory.cli.console import progress, show, today
 from ai_factory.cli.library import Json, Verbose
 
 factories = typer.Typer(help="Work on a factory of your own.", rich_markup_mode=None, no_args_is_help=True)
@@ -81,3 +81,29 @@ def lint(
     found = verb(factory, last_release(factory))
     show(report.text(found), report.data(found), as_json)
     raise typer.Exit(1 if found else 0)
+
+
+@factories.command()
+def release(
+    version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Such as 1.4.0 (default: the next one).")] = "",
+    address: Annotated[str, typer.Option("--factory", metavar="PATH", help="Your factory's folder.")] = ".",
+    plan: Annotated[bool, typer.Option("--plan", help="Show the notes, write nothing.")] = False,
+    no_sign: Annotated[bool, typer.Option("--no-sign", help="Make a tag without a signature.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Release a factory: versions and notes in its changelogs, one commit, one signed tag; lint must find nothing."""
+    from ai_factory.report import lint as flaws
+    from ai_factory.report import workshop as report
+    from ai_factory.workshop.opening import clean_repository, factory_at, last_release
+    from ai_factory.workshop.releasing import prepare, write
+
+    factory = factory_at(address)
+    folder = clean_repository(factory)
+    made = prepare(factory, last_release(factory), version, today())
+    if made.flaws:
+        show(flaws.text(made.flaws), flaws.data(made.flaws), as_json)
+        raise typer.Exit(1)
+    if not plan:
+        write(folder, made, sign=not no_sign)
+    show(report.release_text(made, written=not plan), report.release_data(made, written=not plan), as_json)

@@ -1,4 +1,4 @@
-"""The only two commits that the tool makes: the first one of a project, and that of a sync on request."""
+"""The commits that the tool makes: the first one of a project, that of a sync on request, and that of a release."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ai_factory.git.objects import NOBODY, ONE_PACK, commit_stream
 from ai_factory.git.process import run
+from ai_factory.interruption import undisturbed
 from ai_factory.tree import Tree, path_bytes
 
 _WHO = re.compile(r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)")
@@ -21,7 +22,7 @@ _PLAIN = (  # nothing of the person's or the machine's runs
 
 def commit(root: str, message: str, paths: Sequence[str]) -> None:
     """Commit these paths, which are staged, and nothing else, with the person's own identity and hooks."""
-    environment = {key: value for key, value in os.environ.items() if key != "GIT_DIR"} | {"GIT_LITERAL_PATHSPECS": "1"}
+    environment = _own()
     if set(_staged(root)) <= {os.path.normpath(path) for path in paths}:
         # a hook that formats and adds again does that in the index itself, which `--only` would take back
         run(["commit", "--quiet", "-m", message], root, environment=environment)
@@ -29,6 +30,29 @@ def commit(root: str, message: str, paths: Sequence[str]) -> None:
     stdin = b"\0".join(map(path_bytes, paths)) + b"\0"
     options = ["--pathspec-from-file=-", "--pathspec-file-nul"]
     run(["commit", "--quiet", "-m", message, "--only", *options], root, stdin, environment)
+
+
+def tagged(root: str, paths: Sequence[str], tag: str, message: bytes, *, sign: bool) -> None:
+    """Commit these paths as `Release TAG` and tag that commit with the message: both, or nothing.
+
+    The work tree must have been clean before they were written: where git refuses, it is brought back to that. Raises
+    MachineError.
+    """
+    before = run(["rev-parse", "--verify", "HEAD"], root).decode().strip()
+    kind = "--sign" if sign else "--annotate"
+    try:
+        run(["add", "--", *paths], root, environment=_own())
+        commit(root, f"Release {tag}", paths)
+        run(["tag", kind, "--cleanup=whitespace", "--file=-", "--", tag], root, message, _own())
+    except BaseException:
+        with undisturbed():
+            run(["reset", "--quiet", "--hard", before], root)
+        raise
+
+
+def _own() -> dict[str, str]:
+    """The person's own environment: identity, hooks and signing are theirs."""
+    return {key: value for key, value in os.environ.items() if key != "GIT_DIR"} | {"GIT_LITERAL_PATHSPECS": "1"}
 
 
 def _staged(root: str) -> list[str]:

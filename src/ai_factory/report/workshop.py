@@ -8,6 +8,7 @@ from ai_factory.factory import Factory
 from ai_factory.project.filling import Filled
 from ai_factory.report.plain import count, plain
 from ai_factory.tree import word
+from ai_factory.workshop.releasing import Release
 from ai_factory.workshop.upstream import Moved, Update
 
 
@@ -68,4 +69,24 @@ def update_data(made: Update, *, written: bool) -> dict[str, Any]:
         "conflicts": list(made.conflicts),
         "replaced": list(made.replaced),
         "misfit": made.misfit,
+    }
+
+
+def release_text(made: Release, *, written: bool) -> str:
+    """The notes of a release, and what publishes it."""
+    done = [f"released {plain(made.tag)}; publish it:", f"  git push --atomic origin HEAD {plain(word(made.tag))}"]
+    return "\n".join([*map(plain, made.notes.splitlines()), *(["", *done] if written else [])])
+
+
+def release_data(made: Release, *, written: bool) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "schema": "ai-factory/factory-release/1",
+        "version": made.version,
+        "tag": made.tag,
+        "before": made.before,
+        "written": written,
+        "components": [one._asdict() for one in made.parts],
+        "removed": list(made.removed),
+        "notes": made.notes,
     }
