@@ -48,6 +48,10 @@ class Factory(NamedTuple):
         """The files below a folder of the factory."""
         return under(self.tree, folder)
 
+    def place(self, path: str) -> str:
+        """Where its repository holds the file of that path: as it is, or in the copy of a factory that it stands on."""
+        return layers.place_of(self.files(), path)
+
     def blueprints(self) -> list[str]:
         """The names of the blueprints on offer."""
         return catalog.blueprint_names(self.read(catalog.BLUEPRINTS))

@@ -46,8 +46,7 @@ def declaration(tree: Tree, load: Load = documents.load) -> Declaration:
         return Declaration(None, {})
     data = load(file.content, DECLARATION, AuthorError) or {}
     validate(data, formats.FACTORY, file.content, DECLARATION, AuthorError)
-    rows = {COMPONENTS: "components", BLUEPRINTS: "blueprints", CONTROLS: "controls"}
-    words = {(kind, name): word for kind, key in rows.items() for name, word in data.get(key, {}).items()}
+    words = {(kind, name): word for kind in KINDS for name, word in data.get(_key(kind), {}).items()}
     below = Below(**data["upstream"]) if "upstream" in data else None
     return Declaration(below, words)
 
@@ -60,6 +59,7 @@ def compose(tree: Tree, load: Load = documents.load) -> Tree:
     """
     declared = declaration(tree, load)
     if declared.below is None:
+        _refuse_words(declared, tree)
         return tree
     _refuse_much(tree, declared)
     below = _without_removed(under(tree, UPSTREAM), declared, load)
@@ -70,6 +70,17 @@ def compose(tree: Tree, load: Load = documents.load) -> Tree:
         for name in sorted({*lower, *upper}):
             joined |= _unit(kind, declared.words.get((kind, name), ""), lower.get(name), upper.get(name), load)
     return joined
+
+
+def _refuse_words(declared: Declaration, tree: Tree) -> None:
+    for (kind, name), word in declared.words.items():
+        line = documents.line_of(tree[DECLARATION].content, (_key(kind), name))
+        raise AuthorError(f"`{DECLARATION}` line {line}: there is no factory below to {word} `{name}` of")
+
+
+def _key(kind: str) -> str:
+    """What `factory.yaml` calls the parts of a folder."""
+    return "controls" if kind == CONTROLS else f"{KINDS[kind]}s"
 
 
 def _without_removed(below: Tree, declared: Declaration, load: Load) -> Tree:
@@ -116,7 +127,7 @@ def _refuse_much(tree: Tree, declared: Declaration) -> None:
 
 
 def _check(kind: str, declared: Declaration, lower: Mapping[str, Tree], upper: Mapping[str, Tree], file: File) -> None:
-    what, key = KINDS[kind], "controls" if kind == CONTROLS else f"{KINDS[kind]}s"
+    what, key = KINDS[kind], _key(kind)
     for name, word in ((name, word) for (folder, name), word in declared.words.items() if folder == kind):
         where = f"`{DECLARATION}` line {documents.line_of(file.content, (key, name))}"
         if name not in lower:

@@ -6,12 +6,14 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
+from ai_factory.errors import MachineError
 from ai_factory.git.objects import NOBODY, ONE_PACK, commit_stream
-from ai_factory.git.process import run
+from ai_factory.git.process import finished, run
 from ai_factory.interruption import undisturbed
 from ai_factory.tree import Tree, path_bytes
 
 _WHO = re.compile(r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)")
+_SIGNATURE = re.compile(rb"^-----BEGIN (SSH SIGNATURE|PGP SIGNATURE|PGP MESSAGE|SIGNED MESSAGE)-----$", re.MULTILINE)
 _PLAIN = (  # nothing of the person's or the machine's runs
     *("-c", f"core.hooksPath={os.devnull}"),
     *("-c", "core.autocrlf=false"),
@@ -39,15 +41,26 @@ def tagged(root: str, paths: Sequence[str], tag: str, message: bytes, *, sign: b
     MachineError.
     """
     before = run(["rev-parse", "--verify", "HEAD"], root).decode().strip()
-    kind = "--sign" if sign else "--annotate"
+    if run(["tag", "--list", "--", tag], root):
+        raise MachineError(f"there is a tag `{tag}` already")
     try:
         run(["add", "--", *paths], root, environment=_own())
         commit(root, f"Release {tag}", paths)
-        run(["tag", kind, "--cleanup=whitespace", "--file=-", "--", tag], root, message, _own())
+        _tag(root, tag, message, sign=sign)
     except BaseException:
         with undisturbed():
+            finished(["tag", "--delete", "--", tag], root, expect=None)
             run(["reset", "--quiet", "--hard", before], root)
         raise
+
+
+def _tag(root: str, tag: str, message: bytes, *, sign: bool) -> None:
+    kind = "--sign" if sign else "--annotate"
+    done = finished(["tag", kind, "--cleanup=whitespace", "--file=-", "--", tag], root, message, _own())
+    # a key that cannot be read makes git say so, and make a tag without a signature
+    if sign and not _SIGNATURE.search(run(["cat-file", "tag", f"refs/tags/{tag}"], root)):
+        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise MachineError(f"git did not sign the tag: {said or 'it says nothing about why'}")
 
 
 def _own() -> dict[str, str]:

@@ -19,6 +19,8 @@ from ai_factory.tree import Tree, tree_id, under
 from ai_factory.workshop import parts, since, trying
 from ai_factory.workshop.rules import Flaw, located
 
+UNSAID = ("FL015", "FL021", "FL022")  # what is to be written into a file of ours, also where that is not there yet
+
 
 def lint(factory: Factory, before: Factory | None = None) -> list[Flaw]:
     """What is wrong in the factory, by path and line; `before` is its last release, None where there is none."""
@@ -47,12 +49,13 @@ def _found(factory: Factory, before: Factory | None) -> list[Flaw]:
 
 def _placed(factory: Factory, joined: Tree, flaws: Iterable[Flaw]) -> Iterator[Flaw]:
     """The flaws, each where an author finds the line: in a file of the factory, or in one of that below it."""
+    tree = factory.files()
     for flaw in flaws:
-        if flaw.rule == "FL022":  # what is to be written need not be there yet
-            yield flaw
-            continue
-        path, line = layers.line_in(factory.files(), flaw.path, flaw.line, joined)
-        yield flaw._replace(path=path, line=line)
+        if flaw.rule in UNSAID:
+            yield flaw._replace(line=flaw.line if tree.get(flaw.path) == joined.get(flaw.path) else 0)
+        else:
+            path, line = layers.line_in(tree, flaw.path, flaw.line, joined)
+            yield flaw._replace(path=path, line=line)
 
 
 def _edited(factory: Factory) -> Iterator[Flaw]:
