@@ -76,8 +76,35 @@ VALID: Mapping[str, Any] = {
         "changes": [
             {"since": "0.4.0", "rename": {"a": "b"}},
             {"since": "v1.0.0-rc1", "answer": {"rename": {"a": "b"}, "map": {"x": []}, "remove": ["c"]}},
-            {"since": "2", "remove": ["x"], "manual": "m", "impact": "reapprove"},
+            {"since": "2", "remove": ["x"], "manual": "m", "impact": "reapprove", "weakens": ["AUD-01"]},
         ],
+    },
+    "component-extension": {
+        "requires": ["base"],
+        "ownership": {"src/**": "managed"},
+        "contributes": {"ignore": ["x"]},
+        "evidences": {"AUD-01": ["a"]},
+        "without": {
+            "files": ["a.md"],
+            "questions": ["q"],
+            "contributes": {"dependencies": ["numpy"], "make": ["run"]},
+            "evidences": ["AUD-02"],
+        },
+    },
+    "blueprint-extension": {
+        "summary": "s",
+        "components": [],
+        "optional": ["infra"],
+        "answers": {"use_case": 1},
+        "facts": {"genai": False},
+        "without": ["ci-gitlab"],
+    },
+    "factory": {
+        "summary": "s",
+        "upstream": {"factory": "embedded", "version": "0.1.0", "tree": "0" * 40},
+        "components": {"audit": "extend", "x": "replace", "y": "remove"},
+        "blueprints": {"small": "extend"},
+        "controls": {"tiers.yaml": "replace", "clocks.yaml": "remove"},
     },
     "blueprint": {
         "summary": "s",
