@@ -131,7 +131,7 @@ _WITHOUT = _object(
     {
         "files": TEXTS,
         "questions": TEXTS,
-        "contributes": _map(TEXTS, propertyNames={"enum": list(_CONTRIBUTES["properties"])}),
+        "contributes": _object(dict.fromkeys(_CONTRIBUTES["properties"], TEXTS)),
         "evidences": {"type": "array", "items": CONTROL},
     }
 )
