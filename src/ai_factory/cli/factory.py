@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ai_factory.cli import bench
 from ai_factory.cli.console import show
 from ai_factory.cli.library import Json, Verbose
 
@@ -34,3 +35,6 @@ def lint(
     found = verb(factory, last_release(factory))
     show(report.text(found), report.data(found), as_json)
     raise typer.Exit(1 if found else 0)
+
+
+factories.command("test")(bench.try_out)

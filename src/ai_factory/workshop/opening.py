@@ -21,10 +21,17 @@ def factory_at(address: str) -> Factory:
 
 def last_release(factory: Factory) -> Factory | None:
     """The newest release of a factory in a folder that is a repository; None where there is none."""
+    newest = versions.newest(releases(factory))
+    return open_factory(factory.origin.url, Wanted(newest)) if newest else None
+
+
+def releases(factory: Factory) -> list[str]:
+    """The releases of a factory in a folder that is a repository, oldest first; pre-releases too."""
     if factory.origin.kind != "folder" or is_remote(factory.origin.url):
-        return None
+        return []
     found = find_repository(factory.origin.url)
     if found is None or found.top != os.path.realpath(factory.origin.url):
-        return None
-    newest = versions.newest([release.tag for release in git.releases(found.top)])
-    return open_factory(factory.origin.url, Wanted(newest)) if newest else None
+        return []
+    tags = [release.tag for release in git.releases(found.top)]
+    ranked = sorted(zip(versions.ranks(tags), tags, strict=True))
+    return [tag for rank, tag in ranked if rank]
