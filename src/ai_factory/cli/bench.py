@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from ai_factory.cli.bar import bar_on
 from ai_factory.cli.console import show
 from ai_factory.cli.library import Json, Verbose
 from ai_factory.errors import UsageError
+
+if TYPE_CHECKING:  # see `new`
+    from ai_factory.factory import Factory
+    from ai_factory.fleet.updates.foreseen import Foreseen
 
 Place = Annotated[str, typer.Option("--factory", metavar="FOLDER", help="A folder with a factory (default: here).")]
 
@@ -39,6 +43,54 @@ def try_out(
         found = verb(_folder(factory), blueprints or (), place, run, _progress())
     show(report.text(found, keep), report.data(found, keep), as_json)
     raise typer.Exit(1 if found.failed else 0)
+
+
+def preview(
+    components: Annotated[
+        list[str] | None, typer.Argument(metavar="[COMPONENT]...", help="Only what these change (default: all).")
+    ] = None,
+    factory: Place = ".",
+    against: Annotated[
+        str, typer.Option("--against", metavar="REF", help="What to compare with (default: the last release, or HEAD).")
+    ] = "",
+    fleet: Annotated[
+        str, typer.Option("--fleet", metavar="FILE", help="Say too what becomes of the projects of that fleet.")
+    ] = "",
+    diff: Annotated[bool, typer.Option("--diff", help="Show the lines.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what changed components do to the projects of each blueprint, and of a fleet; nothing is written."""
+    from ai_factory.report import preview as report
+    from ai_factory.workshop.opening import factory_at
+    from ai_factory.workshop.preview import preview as verb
+    from ai_factory.workshop.preview import states
+
+    here = factory_at(_folder(factory))
+    chosen = states(here, against, components or ())
+    found = verb(chosen, components or ())
+    broken = any(stat.failed for stat in found.stats)
+    reached = None if broken or not fleet else _reached(fleet, chosen.after)
+    show(report.text(found, reached, diff), report.data(found, reached, diff), as_json)
+    raise typer.Exit(_code(broken, reached or ()))
+
+
+def _reached(fleet: str, after: Factory) -> Sequence[Foreseen]:
+    """What would become of the projects of the fleet."""
+    from ai_factory.fleet.book import opened
+    from ai_factory.fleet.hosts import Reaching
+    from ai_factory.fleet.updates.foreseen import foreseen
+    from ai_factory.workshop.opening import addresses
+
+    known = opened(fleet).fleet
+    return foreseen(known.members, after, addresses(after), Reaching(known.hosts), bar_on(len(known.members)))
+
+
+def _code(broken: bool, reached: Sequence[Foreseen]) -> int:
+    """Projects of which nobody can tell come before conflicts and blueprints that cannot be stamped."""
+    if any(one.outcome == "failed" for one in reached):
+        return 3
+    return 1 if broken or any(one.conflicts for one in reached) else 0
 
 
 def _folder(address: str) -> str:

@@ -38,3 +38,4 @@ def lint(
 
 
 factories.command("test")(bench.try_out)
+factories.command("preview")(bench.preview)

@@ -35,3 +35,11 @@ def releases(factory: Factory) -> list[str]:
     tags = [release.tag for release in git.releases(found.top)]
     ranked = sorted(zip(versions.ranks(tags), tags, strict=True))
     return [tag for rank, tag in ranked if rank]
+
+
+def addresses(factory: Factory) -> list[str]:
+    """Where projects of this factory may have come from: its folder, and the repositories that it was cloned from."""
+    url = factory.origin.url
+    if find_repository(url) is None:
+        return [url]
+    return [url, *git.remotes(url)]
