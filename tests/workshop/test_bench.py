@@ -9,7 +9,10 @@ import pytest
 
 from ai_factory.tree import File
 from ai_factory.workshop import running, upgrades
+from tests import golden, markdown
 from tests.kit import LINES, SMALL, cli, commit, git, put, small_factory
+from tests.shell import Shell
+from tests.test_docs import _folder, _follow
 
 CORE = "templates/core"
 DECLARED = "changes:\n  - { since: 2.0.0, rename: { settings.txt: config/settings.txt }, remove: [ops/old.md] }\n"
@@ -279,3 +282,16 @@ def test_a_broken_blueprint_hides_no_other(sound: Path) -> None:
     rows = found(sound)
     assert ("rendering", "", "blueprints/odd.yaml", "there is no component `nowhere`") in rows
     assert {row[2] for row in rows} == {"blueprints/odd.yaml"}
+
+
+# ---- the guide -----------------------------------------------------------------------------------
+
+
+def test_the_guide_works_as_written(tmp_path: Path) -> None:
+    """Its last command alone needs a fleet."""
+    page = golden.ROOT / "docs/how-to/test-a-factory.md"
+    shell = Shell(_folder(tmp_path / "work"), tmp_path / "home")
+    steps = markdown.followed(page.read_text("utf-8"))
+    assert "--fleet" in steps[-1].command
+    for step in steps[:-1]:
+        _follow(shell, step, page.name)

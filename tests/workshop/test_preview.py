@@ -135,7 +135,7 @@ def test_a_folder_without_history_has_nothing_to_compare_with(tmp_path: Path) ->
 
 @pytest.fixture
 def fleet(factory: Path, tmp_path: Path) -> Path:
-    """A project as it was stamped, one with an edit in the way, one of another factory; and one that is broken, apart."""
+    """A project as it was stamped, one with an edit in the way, one of another factory; a broken one apart."""
     for name in ("plain", "edited", "apart"):
         small_project(tmp_path / name, factory, version="v2.1.0")
     put(
