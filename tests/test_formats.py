@@ -112,6 +112,7 @@ VALID: Mapping[str, Any] = {
         "optional": ["infra"],
         "answers": {"use_case": 1, "b": [None]},
         "facts": {"genai": False},
+        "test": "make test",
     },
     "questions": {
         "_subdirectory": "files",
@@ -457,7 +458,9 @@ def test_a_date_is_a_day_that_there_is(day: dt.date | str) -> None:
         (
             "blueprint",
             {"summary": "s", "components": ["a"], "more": 1},
-            Problem(("more",), "the key `more` is unknown; known here: summary, components, optional, answers, facts"),
+            Problem(
+                ("more",), "the key `more` is unknown; known here: summary, components, optional, answers, facts, test"
+            ),
         ),
         (
             "component",

@@ -61,7 +61,10 @@ class Component(NamedTuple):
 
 
 class Blueprint(NamedTuple):
-    """A use case: an ordered list of components, preset answers, the risk facts that it implies."""
+    """A use case: an ordered list of components, preset answers, the risk facts that it implies.
+
+    `test` is the command by which a project shows that it works; empty where none is named.
+    """
 
     name: str
     summary: str
@@ -69,6 +72,7 @@ class Blueprint(NamedTuple):
     optional: tuple[str, ...]
     answers: Mapping[str, Any]
     facts: Mapping[str, Any]
+    test: str = ""
 
 
 def blueprint(name: str, read: Read, load: Load = documents.load) -> Blueprint:
@@ -89,6 +93,7 @@ def blueprint(name: str, read: Read, load: Load = documents.load) -> Blueprint:
         optional=tuple(data.get("optional", ())),
         answers=data.get("answers", {}),
         facts=data.get("facts", {}),
+        test=data.get("test", ""),
     )
     _refuse_repeats(result.components + result.optional, where)
     return result

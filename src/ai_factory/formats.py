@@ -122,6 +122,7 @@ BLUEPRINT = _object(
         "optional": NAMES,
         "answers": ANSWERS,
         "facts": {"type": "object"},
+        "test": WORDS,
     },
     ("summary", "components"),
     title="blueprints/<name>.yaml: a use case, as an ordered list of components",

@@ -235,6 +235,7 @@ ALLOWED = {  # who touches the disk besides `workspace`, and what it touches the
     "git/worktree.py": "git's own folder of a project",
     "fleet/sources.py": "the folders below one that a person named, to find repositories",
     "project/filling.py": "the folder that is to become a project or a factory, while it is empty",
+    "cli/bench.py": "the folder in which tried projects are to be kept, while it is empty",
     "cli/new.py": "a file of answers that a person named",
     "project/trail.py": "audit logs and checkpoints, where the project keeps them or a person says, to read",
     "project/bundle.py": "the script that a bundle carries, in the package itself",

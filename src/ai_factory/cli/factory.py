@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ai_factory.cli import bench
 from ai_factory.cli.console import progress, show, today
 from ai_factory.cli.library import Json, Verbose
 
@@ -81,6 +82,10 @@ def lint(
     found = verb(factory, last_release(factory))
     show(report.text(found), report.data(found), as_json)
     raise typer.Exit(1 if found else 0)
+
+
+factories.command("test")(bench.try_out)
+factories.command("preview")(bench.preview)
 
 
 @factories.command()

@@ -35,7 +35,7 @@ from ai_factory.git.objects import (
 from ai_factory.git.process import isolated, run
 from ai_factory.git.proposals import Proposed, proposed
 from ai_factory.git.reader import Commit, Reader, Reading, reading, reading_together
-from ai_factory.git.references import commit_of, common_ancestor, files_in, tag_times
+from ai_factory.git.references import commit_of, common_ancestor, files_in, remotes, tag_times
 from ai_factory.git.scratch import scratch, store
 from ai_factory.git.signatures import Signature, aside, signature, signer
 from ai_factory.git.timeline import Moment, Timeline, timeline
@@ -103,6 +103,7 @@ __all__ = [
     "reading",
     "reading_together",
     "releases",
+    "remotes",
     "repository_of",
     "require_free_index",
     "resolve",

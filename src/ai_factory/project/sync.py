@@ -70,7 +70,16 @@ def prepare(project: Project, request: Request) -> Sync:
     wished = project.manifest_bytes()
     wish = manifest.parse(wished, cache.document)
     refusals.refuse_hold(wish, request)
-    factory = opened(project, wish, request)
+    return towards(project, opened(project, wish, request), request)
+
+
+def towards(project: Project, factory: Factory, request: Request) -> Sync:
+    """Compute a sync to that factory as it is, whatever the project's lock and wish say of origins and versions.
+
+    Nothing is written. Raises ProjectError as `prepare` does.
+    """
+    wished = project.manifest_bytes()
+    wish = manifest.parse(wished, cache.document)
     if _is_current(project, factory.origin, request):
         return _idle(project, factory)
     status = git.status(project.root)

@@ -32,13 +32,28 @@ def below(url: str, reference: str = "") -> Factory:
 
 def last_release(factory: Factory) -> Factory | None:
     """The newest release of a factory in a folder that is a repository; None where there is none."""
+    newest = versions.newest(releases(factory))
+    return open_factory(factory.origin.url, Wanted(newest)) if newest else None
+
+
+def releases(factory: Factory) -> list[str]:
+    """The releases of a factory in a folder that is a repository, oldest first; pre-releases too."""
     if factory.origin.kind != "folder" or is_remote(factory.origin.url):
-        return None
+        return []
     found = find_repository(factory.origin.url)
     if found is None or found.top != os.path.realpath(factory.origin.url):
-        return None
-    newest = versions.newest([release.tag for release in git.releases(found.top)])
-    return open_factory(factory.origin.url, Wanted(newest)) if newest else None
+        return []
+    tags = [release.tag for release in git.releases(found.top)]
+    ranked = sorted(zip(versions.ranks(tags), tags, strict=True))
+    return [tag for rank, tag in ranked if rank]
+
+
+def addresses(factory: Factory) -> list[str]:
+    """Where projects of this factory may have come from: its folder, and the repositories that it was cloned from."""
+    url = factory.origin.url
+    if find_repository(url) is None:
+        return [url]
+    return [url, *git.remotes(url)]
 
 
 def clean_repository(factory: Factory) -> str:
