@@ -138,7 +138,7 @@ def test_one_pair_of_answers_breaks_a_file(sound: Path) -> None:
         "is no TOML: invalid value",
     )
     command = f"ai-factory new small DEST --factory {sound} --defaults --data store=queue --data format=json"
-    assert row["command"] == f"`{command}`"
+    assert row["hint"] == f"`{command}`"
     options = command.replace("DEST", "../seen").split()[1:]
     assert cli(*options, cwd=sound).code == 0
     assert (sound.parent / "seen/a.toml").read_text() == "a = = 1\n"
