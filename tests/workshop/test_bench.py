@@ -248,6 +248,7 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     ("path", "before", "after"),
     [
         ("a.py", "a = 1\n\ndef f():\n    pass\n", "a = 1\n\n# E\ndef f():\n    pass\n"),
+        ("a.toml", "a = 1\nb = [\n  1,\n]\n", "a = 1\n# E\nb = [\n  1,\n]\n"),
         ("a.sh", "#!/bin/sh\na \\\nb\n", "#!/bin/sh\n# E\na \\\nb\n"),
         ("a.md", LINES, LINES.replace("line 11\n", "<!-- E -->\nline 11\n")),
         ("Makefile", "a:\n\tb\n", "a:\n\tb\n# E\n"),
