@@ -131,7 +131,7 @@ def with_comment(path: str, file: File, text: str) -> File | None:
 
 
 def _is_free(before: bytes, line: bytes) -> bool:
-    """Whether a comment may stand between these lines at the margin, for readers and formatters, as far as lines tell."""
+    """Whether a comment may stand between these lines, for readers and for formatters, as far as lines tell."""
     begins = line[:1].strip() != b"" and not line.startswith((b")", b"]", b"}", b"#!", b"---"))
     return begins and not before.rstrip(b"\n").endswith(b"\\")
 
