@@ -152,6 +152,7 @@ def test_one_pair_of_answers_breaks_a_file(sound: Path) -> None:
         ({"a.yaml": "a: [1\nb: 2\n"}, "`a.yaml` line 2 is no YAML: expected ',' or ']'"),
         ({"a.yaml": "a: 1\na: 2\n"}, "`a.yaml` line 2 is no YAML: the key `a` is there twice"),
         ({"a.md": "use {{ package }}\n"}, "`a.md` line 1 `{{ package }}` was not rendered"),
+        ({"a.md": "\n{% if not loud %}x{% endif %}\n"}, "`a.md` line 2 `{% if not loud %}` was not rendered"),
         ({"a.md": "x"}, "`a.md` line 1 its last line has no end"),
         ({"a.txt": MARKED}, "`a.txt` line 1 holds conflict markers"),
         ({".pre-commit-config.yaml": HOOKS}, "`.pre-commit-config.yaml` repos.0.hooks.0: `name` is missing"),
