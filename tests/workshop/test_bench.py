@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ai_factory.project.opening import open_project
 from ai_factory.tree import File
 from ai_factory.workshop import running, upgrades
 from tests import golden, markdown
-from tests.kit import LINES, SMALL, cli, commit, git, put, small_factory
+from tests.kit import LINES, SMALL, cli, commit, git, put, small_factory, small_project
 from tests.shell import Shell
 from tests.test_docs import _folder, _follow
 
@@ -119,6 +120,7 @@ store: { type: str, help: Where, default: file, choices: [file, table, queue] }
 format: { type: str, help: How, default: text, choices: [text, json] }
 loud: { type: bool, help: Whether it says so, default: false }
 """
+MARKED = "<<<<<<< a\n1\n=======\n2\n>>>>>>> b\n"
 PAIR = "{% if store == 'queue' and format == 'json' %}a = = 1{% else %}a = 1{% endif %}\n"
 HOOKS = "repos:\n  - repo: local\n    hooks:\n      - id: check\n"
 
@@ -136,7 +138,7 @@ def test_one_pair_of_answers_breaks_a_file(sound: Path) -> None:
         "is no TOML: invalid value",
     )
     command = f"ai-factory new small DEST --factory {sound} --defaults --data store=queue --data format=json"
-    assert row["command"] == f"`{command}`"
+    assert row["hint"] == f"`{command}`"
     options = command.replace("DEST", "../seen").split()[1:]
     assert cli(*options, cwd=sound).code == 0
     assert (sound.parent / "seen/a.toml").read_text() == "a = = 1\n"
@@ -150,8 +152,9 @@ def test_one_pair_of_answers_breaks_a_file(sound: Path) -> None:
         ({"a.yaml": "a: [1\nb: 2\n"}, "`a.yaml` line 2 is no YAML: expected ',' or ']'"),
         ({"a.yaml": "a: 1\na: 2\n"}, "`a.yaml` line 2 is no YAML: the key `a` is there twice"),
         ({"a.md": "use {{ package }}\n"}, "`a.md` line 1 `{{ package }}` was not rendered"),
+        ({"a.md": "\n{% if not loud %}x{% endif %}\n"}, "`a.md` line 2 `{% if not loud %}` was not rendered"),
         ({"a.md": "x"}, "`a.md` line 1 its last line has no end"),
-        ({"a.txt": "<<<<<<< a\n1\n=======\n2\n>>>>>>> b\n"}, "`a.txt` line 1 holds conflict markers"),
+        ({"a.txt": MARKED}, "`a.txt` line 1 holds conflict markers"),
         ({".pre-commit-config.yaml": HOOKS}, "`.pre-commit-config.yaml` repos.0.hooks.0: `name` is missing"),
         ({".github/workflows/a.yml": "on: push\njobs: {a: {}}\n"}, "`.github/workflows/a.yml` jobs.a: `runs-on` is"),
         ({"a.md.jinja": "{{ nothing }}\n"}, "'nothing' is undefined"),
@@ -246,6 +249,7 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     ("path", "before", "after"),
     [
         ("a.py", "a = 1\n\ndef f():\n    pass\n", "a = 1\n\n# E\ndef f():\n    pass\n"),
+        ("a.toml", "a = 1\nb = [\n  1,\n]\n", "a = 1\n# E\nb = [\n  1,\n]\n"),
         ("a.sh", "#!/bin/sh\na \\\nb\n", "#!/bin/sh\n# E\na \\\nb\n"),
         ("a.md", LINES, LINES.replace("line 11\n", "<!-- E -->\nline 11\n")),
         ("Makefile", "a:\n\tb\n", "a:\n\tb\n# E\n"),
@@ -257,6 +261,33 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 def test_an_edit_in_the_middle(path: str, before: str, after: str | None) -> None:
     found = upgrades.with_comment(path, File(before.encode()), "E")
     assert (found.content.decode() if found else None) == after
+
+
+def test_work_of_a_team_that_is_gone_is_missed(sound: Path, tmp_path: Path) -> None:
+    """No sync loses any, so it is taken away by hand here: each loss has its sentence."""
+    project = small_project(tmp_path / "project", sound)
+    edited = upgrades._edit(open_project(str(project)))
+    assert list(upgrades._lost(open_project(str(project)), edited, ())) == []
+    assert (edited.removed, sorted(edited.marks), list(edited.seeded)) == (
+        "docs/extra.md",
+        ["ops/old.md", "ops/runbook.md", "pyproject.toml", "settings.txt", "src/project/main.py"],
+        ["src/project/main.py"],
+    )
+    main = (project / "src/project/main.py").read_text()
+    put(project, {upgrades.OWN: "x", "settings.txt": LINES, "docs/extra.md": "extra\n"})
+    put(project, {"src/project/main.py": f"{main}# more\n", "src/project/controls/audit.py": "x = 1\n"})
+    put(project, {"pyproject.toml": (project / "pyproject.toml").read_text() + MARKED})
+    after = open_project(str(project))
+    told = [*upgrades._lost(after, edited, ()), *upgrades._marked(after), *upgrades._found(after)]
+    assert [one.message for one in told] == [
+        "the team's edit of `settings.txt` is lost",
+        "the seeded file `src/project/main.py` was touched",
+        "the team's own file `notes-of-the-team.md` was touched",
+        "`docs/extra.md` is back, though the team had removed it",
+        "`pyproject.toml` holds conflict markers, though no conflict was told",
+        "`check` finds AF004 afterwards: `pyproject.toml` holds conflict markers",
+        "`check` finds AF002 afterwards: `src/project/controls/audit.py` was edited",
+    ]
 
 
 # ---- bad input -----------------------------------------------------------------------------------

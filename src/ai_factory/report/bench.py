@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from ai_factory.report.plain import count, plain
-from ai_factory.workshop.bench import Done, Tested
+from ai_factory.workshop.bench import Done, Job, Tested
 from ai_factory.workshop.choices import Trial
 from ai_factory.workshop.running import Ran
 from ai_factory.workshop.trials import Fault, Tried
@@ -23,7 +23,7 @@ def text(found: Tested, keep: str = "") -> str:
     findings = [finding for one in found.done for finding in _findings(found, one, keep)]
     for finding in findings:
         lines += ["", finding["text"], *(f"  | {plain(line)}" for line in finding["output"].splitlines())]
-        lines += [f"  hint: {plain(finding['command'])}"]
+        lines += [f"  hint: {plain(finding['hint'])}"]
     return "\n".join([*lines, "", count(len(findings), "finding") if findings else "nothing is wrong"])
 
 
@@ -65,28 +65,30 @@ def _findings(found: Tested, one: Done, keep: str) -> Iterator[dict[str, Any]]:
     if one.tried:
         for fault in one.tried.faults:
             yield _fault(found, one.tried, fault)
-    again = f"factory test {quote(job.blueprint)} --factory {quote(found.address)}"
-    folder = f"{keep or 'DIR'}/{job.blueprint}-{job.release or 'new'}"
-    see = (
-        f"the project lies in `{folder}`"
-        if keep
-        else f"`ai-factory {again} --keep DIR` leaves the project in `{folder}`"
-    )
     for broken in one.upgraded.broken if one.upgraded else ():
-        told = f"{job.blueprint} from {job.release}: {broken.message}"
-        yield _finding("upgrade", job.blueprint, job.release, broken.path, broken.message, plain(told), see)
+        told = plain(f"{job.blueprint} from {job.release}: {broken.message}")
+        see = _kept(found, job, keep)
+        yield _finding("upgrade", job.blueprint, job.release, broken.path, broken.message, told, see)
     if one.ran and one.ran.code:
-        see = f"{see.replace(f'{again} ', f'{again} --run ')}; there, run `{one.ran.command}`"
-        yield _ran(job.blueprint, one.ran, see)
+        yield _ran(job.blueprint, one.ran, f"{_kept(found, job, keep, '--run ')}; there, run `{one.ran.command}`")
+
+
+def _kept(found: Tested, job: Job, keep: str, option: str = "") -> str:
+    """Where the project lies, or how to have it there."""
+    folder = f"`{keep or 'DIR'}/{job.blueprint}-{job.release or 'new'}`"
+    if keep:
+        return f"the project lies in {folder}"
+    command = f"ai-factory factory test {quote(job.blueprint)} --factory {quote(found.address)} {option}--keep DIR"
+    return f"`{command}` leaves the project in {folder}"
 
 
 def _fault(found: Tested, tried: Tried, fault: Fault) -> dict[str, Any]:
     place = plain(fault.source) + (f":{fault.line}" if fault.line and not fault.path else "")
     stamped = f"`{fault.path}`{f' line {fault.line}' if fault.line else ''} " if fault.path else ""
     often = f" ({fault.times} of {count(tried.renderings, 'rendering')})" if tried.renderings else ""
-    command = f"`{_new(found.address, {**tried.needed, **fault.trial.given}, fault.trial)}`"
+    hint = f"`{_new(found.address, {**tried.needed, **fault.trial.given}, fault.trial)}`"
     told = f"{place}: {plain(stamped + fault.message)}{often}"
-    row = _finding("rendering", tried.blueprint, "", fault.source, fault.message, told, command)
+    row = _finding("rendering", tried.blueprint, "", fault.source, fault.message, told, hint)
     return {**row, "file": fault.path, "line": fault.line, "renderings": fault.times}
 
 
@@ -97,7 +99,7 @@ def _ran(blueprint: str, ran: Ran, see: str) -> dict[str, Any]:
 
 
 def _finding(
-    kind: str, blueprint: str, release: str, path: str, message: str, text: str, command: str, output: str = ""
+    kind: str, blueprint: str, release: str, path: str, message: str, text: str, hint: str, output: str = ""
 ) -> dict[str, Any]:
     return {
         "kind": kind,
@@ -105,7 +107,7 @@ def _finding(
         "release": release,
         "path": path,
         "message": message,
-        "command": command,
+        "hint": hint,
         "output": output,
         "text": text,
     }

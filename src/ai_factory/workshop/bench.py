@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import lru_cache
-from multiprocessing import get_context
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from ai_factory import catalog
 from ai_factory.errors import FactoryError, UsageError
 from ai_factory.factory import Factory
 from ai_factory.workshop import running, trials, upgrades
+from ai_factory.workshop.apart import Told, apart
 from ai_factory.workshop.choices import Trial
 from ai_factory.workshop.opening import factory_at, releases
 from ai_factory.workshop.rules import located
@@ -20,14 +19,12 @@ from ai_factory.workshop.running import Ran
 from ai_factory.workshop.trials import Fault, Tried
 from ai_factory.workshop.upgrades import Upgraded
 
-Told = Callable[[int, int], None]  # how many jobs are done, of how many
 NEW = "new"  # the folder of a project that is stamped to be run
 
 
 class Job(NamedTuple):
     """One piece of work: a blueprint rendered (no release) or brought here from a release, below that folder."""
 
-    address: str
     blueprint: str
     release: str
     place: str
@@ -82,33 +79,11 @@ def try_out(address: str, names: Sequence[str], place: str, run: bool = False, t
         if name not in factory.blueprints():
             raise UsageError(f"there is no blueprint `{name}`{catalog.nearest(name, factory.blueprints())}")
     tags = releases(factory)
-    jobs = [Job(factory.origin.url, name, tag, place, run) for name in chosen for tag in ("", *tags)]
-    return Tested(factory.origin.url, tuple(tags), tuple(_each(jobs, told)))
+    jobs = [Job(name, tag, place, run) for name in chosen for tag in ("", *tags)]
+    return Tested(factory.origin.url, tuple(tags), tuple(apart(partial(_work, factory), jobs, told)))
 
 
-def _each(jobs: Sequence[Job], told: Told | None) -> list[Done]:
-    """What comes of each job, in their order; in processes of their own, a core each."""
-    found: dict[Job, Done] = {}
-    with ProcessPoolExecutor(max(1, min(len(jobs), os.cpu_count() or 1)), get_context("fork")) as pool:
-        try:
-            for future in as_completed([pool.submit(_work, job) for job in jobs]):
-                done = future.result()
-                found[done.job] = done
-                if told:
-                    told(len(found), len(jobs))
-        except BaseException:  # interrupted: what has not begun is not begun
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [found[job] for job in jobs]
-
-
-@lru_cache(maxsize=1)
-def _factory(address: str) -> Factory:
-    return factory_at(address)
-
-
-def _work(job: Job) -> Done:
-    factory = _factory(job.address)
+def _work(factory: Factory, job: Job) -> Done:
     return _upgraded(factory, job) if job.release else _rendered(factory, job)
 
 

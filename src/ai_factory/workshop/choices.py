@@ -16,7 +16,10 @@ from ai_factory.workshop.pairs import Factor, pairs_in, rows
 from ai_factory.workshop.trying import choices_of, sample
 
 USUAL = object()  # the value of a question that is left to its default
-TEXTS = ('it\'s an "other" one: #2', "another one", "another_one")  # the first that a validator takes is tried
+TEXTS = (  # the first that a validator takes is tried
+    *('it\'s an "other" one: #2', "another one", "another_one", "another-one"),
+    *("other@example.org", "https://example.org/other"),
+)
 Row = Mapping[str, Any]
 
 
@@ -114,10 +117,9 @@ def _factors(offer: Offer, question: Question, usual: Any) -> Iterator[Factor]:
 
 def _others(offer: Offer, question: Question, usual: Any) -> Iterator[Any]:
     """Another answer to a question without choices, if its validator takes one."""
+    candidates: Sequence[Any] = (*TEXTS, question.placeholder) if question.type == "str" else ()
     if question.type in ("int", "float"):
-        candidates: Sequence[Any] = (usual + 1,) if isinstance(usual, (int, float)) else (1,)
-    else:
-        candidates = TEXTS if question.type == "str" else ()
+        candidates = (usual + 1, usual - 1, usual / 2) if isinstance(usual, (int, float)) else (1,)
     for value in candidates:
         if value != usual and not offer.refuses(Trial(offer.name, offer.blueprint.optional, {question.key: value})):
             yield value

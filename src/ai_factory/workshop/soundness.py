@@ -18,7 +18,9 @@ if TYPE_CHECKING:  # the parser takes long to load
 TEMPLATES = (".jinja", ".jinja2", ".j2", ".tmpl", ".tpl", ".mustache", ".hbs")  # files whose braces are others' to fill
 COMMENTED = ("tsconfig", "jsconfig", "devcontainer")  # JSON that may hold comments
 ENDED = (".py", ".toml", ".yaml", ".yml", ".json", ".md", ".sh", ".cfg", ".ini")  # files of lines
-_LEFT = re.compile(r"(?<!\$)(?<!\{)\{\{-?\s*([A-Za-z_]\w*)[^{}]*\}\}|\{%-?\s*(?:if|for|set|endif|endfor)\b[^{}]*%\}")
+_LEFT = re.compile(  # Jinja that prints something, or decides by it
+    r"(?<!\$)(?<!\{)\{\{-?\s*(\w+)[^{}]*\}\}|\{%-?\s*(?:if|elif|for\s+\w+\s+in)\s+(?:not\s+)?(\w+)[^{}]*%\}"
+)
 _ESCAPED = re.compile(r"\{%-?\s*raw\b|\{\{-?\s*['\"]\{|['\"]\{[{%]")  # a template that means to write braces
 _WORKFLOW = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
 
@@ -52,11 +54,11 @@ def _marked(content: bytes) -> Iterator[Mistake]:
 
 
 def _unrendered(path: str, text: str, template: str, known: Collection[str]) -> Iterator[Mistake]:
-    """Jinja that names an answer, or decides something, and that the template did not mean to leave."""
+    """Jinja that names an answer, and that the template did not mean to leave."""
     if path.endswith(TEMPLATES) or _ESCAPED.search(template):
         return
     for found in _LEFT.finditer(text):
-        if found[1] in known:
+        if (found[1] or found[2]) in known:
             yield Mistake(text.count("\n", 0, found.start()) + 1, f"`{found[0]}` was not rendered")
             return
 

@@ -93,7 +93,7 @@ def _edit(project: Project) -> Edited:
     """Edit each merged and seeded text in its middle, remove a merged page, add a file; and commit that."""
     rows = project.lock.paths
     files = project.folder.read_all(sorted(path for path in rows if rows[path].ownership in ("merged", "seeded")))
-    removed = _removable([path for path in files if rows[path].ownership == "merged"])
+    removed = _removable([path for path in files if rows[path].ownership == "merged" and not rows[path].controls])
     written: dict[str, File] = {OWN: OWN_FILE}
     marks: dict[str, str] = {}
     for number, (path, file) in enumerate(files.items(), 1):
@@ -111,7 +111,7 @@ def _edit(project: Project) -> Edited:
 
 
 def _removable(merged: Sequence[str]) -> str:
-    """A merged file that a team could do without: a page, not the one at the top."""
+    """A merged file that a team could do without: a page that is evidence for nothing, and not at the top."""
     return next((path for path in reversed(merged) if path.endswith(".md") and "/" in path), "")
 
 
@@ -131,8 +131,9 @@ def with_comment(path: str, file: File, text: str) -> File | None:
 
 
 def _is_free(before: bytes, line: bytes) -> bool:
-    """Whether a comment may stand between these lines, as far as lines tell."""
-    return not before.rstrip(b"\n").endswith(b"\\") and line[:1].strip() != b"" and not line.startswith((b"#!", b"---"))
+    """Whether a comment may stand between these lines, for readers and for formatters, as far as lines tell."""
+    begins = line[:1].strip() != b"" and not line.startswith((b")", b"]", b"}", b"#!", b"---"))
+    return begins and not before.rstrip(b"\n").endswith(b"\\")
 
 
 # ---- what must hold ------------------------------------------------------------------------------
