@@ -1,0 +1,196 @@
+"""A blueprint as one plain Copier template: what Copier renders from it is what is stamped here, to the byte.
+
+Rules of this file: the template needs neither this tool nor Copier's `--trust`: no task, no migration, no extension.
+An optional component is a question and a condition in its paths; what components add to each other's files is
+gathered in `blueprint.jinja`, which templates import.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ai_factory.catalog import FILES, Component
+from ai_factory.errors import AuthorError
+from ai_factory.lock import Origin
+from ai_factory.project.target import Recipe
+from ai_factory.render import SUFFIX, matches
+from ai_factory.sandbox import syntax
+from ai_factory.tree import LINK, File, Tree
+from ai_factory.workshop.exporting.contributed import shared
+from ai_factory.workshop.exporting.jinja_text import literal
+from ai_factory.workshop.exporting.questionnaire import COPIER, document, questions, taking
+
+SHARED = "blueprint.jinja"
+RECORD = "export.json"
+SCHEMA = "ai-factory/exported/1"
+ANSWERS = f"{FILES}/{{{{ _copier_conf.answers_file }}}}{SUFFIX}"
+OF_COMPONENTS = ("component.yaml", "copier.yml", "CHANGELOG.md", "README.md")  # what is no template
+_OURS = ("blueprint", "components", "contributions")
+_ANSWERS = (
+    "# What Copier was answered; it updates by this file, so leave it alone.\n{{ _copier_answers | to_nice_yaml -}}\n"
+)
+_EXPRESSION = re.compile(r"(\{\{.*?\}\})")
+
+
+def template(made: Recipe, beside: Tree) -> dict[str, File]:
+    """The whole template repository of one version; `beside` are further files, such as a licence.
+
+    Raises AuthorError for what Copier could not render as we do.
+    """
+    taken = taking(made.blueprint)
+    tree: dict[str, File] = {}
+    for component in made.components:
+        _add(tree, _files(component, taken.get(component.name, "")))
+    settings = {
+        "_min_copier_version": COPIER,
+        "_subdirectory": FILES,
+        "_preserve_symlinks": True,
+        "_skip_if_exists": [path for component in made.components for path in _seeded(component)],
+    }
+    texts = {
+        "copier.yml": document(settings, questions(made.blueprint, made.components)),
+        SHARED: shared(made.blueprint, made.components, taken),
+        ANSWERS: _ANSWERS,
+        RECORD: json.dumps(record(made.blueprint.name, made.factory.origin), indent=2) + "\n",
+        "README.md": readme(made),
+    }
+    _add(tree, {path: File(text.encode()) for path, text in texts.items()})
+    _add(tree, beside)
+    return dict(sorted(tree.items()))
+
+
+def record(blueprint: str, origin: Origin) -> dict[str, str]:
+    """What an export says of itself. A folder is not named: it means something on one machine only."""
+    place = "folder" if origin.kind == "folder" else origin.url
+    return {
+        "schema": SCHEMA,
+        "blueprint": blueprint,
+        "factory": place,
+        "version": origin.version,
+        "commit": origin.commit,
+    }
+
+
+def _add(tree: dict[str, File], more: Tree) -> None:
+    for path in more:
+        if path in tree:
+            raise AuthorError(f"two components bring `{path}`, which lies once in a Copier template", "rename one")
+    tree.update(more)
+
+
+def _files(component: Component, condition: str) -> dict[str, File]:
+    """A component's templates as they lie in the exported one."""
+    found: dict[str, File] = {}
+    for path, file in component.tree.items():
+        if path not in OF_COMPONENTS:
+            inside = path.removeprefix(f"{FILES}/")
+            place = path if inside == path else f"{FILES}/{_conditional(inside, condition)}"
+            found[place] = _importing(file, f"{component.folder}/{path}") if path.endswith(SUFFIX) else file
+    return found
+
+
+def _conditional(path: str, condition: str) -> str:
+    """The path, with its first part there only where the condition holds: Copier leaves out what has an empty part."""
+    if not condition:
+        return path
+    ending = SUFFIX if path.endswith(SUFFIX) and "/" not in path else ""
+    first, slash, rest = path.removesuffix(ending).partition("/")
+    return f"{{% if {condition} %}}{first}{{% endif %}}{ending}{slash}{rest}"
+
+
+def _importing(file: File, source: str) -> File:
+    """A template that imports those of our names that it reads, in a line of its own where that adds no line."""
+    if file.mode == LINK:
+        return file
+    from jinja2.meta import find_undeclared_variables
+
+    try:
+        text = file.content.decode()
+    except UnicodeDecodeError:
+        raise AuthorError(f"`{source}` is rendered, but it is not UTF-8 text", "drop its `.jinja`") from None
+    read = find_undeclared_variables(syntax(text, source))
+    wanted = [f"{name} as _{name}" for name in _OURS if f"_{name}" in read]
+    if not wanted:
+        return file
+    ending = " %}" if text[:1].isspace() or not text else " -%}\n"
+    return file._replace(
+        content=f"{{% from {literal(SHARED)} import {', '.join(wanted)} with context{ending}{text}".encode()
+    )
+
+
+def _seeded(component: Component) -> list[str]:
+    """The paths that are a team's from birth, as git's ignore files write them; Copier leaves those alone that exist."""
+    globs = [(_spaced(glob), word) for glob, word in component.ownership.items()]
+    found = []
+    for path in sorted(component.files):
+        plain = _spaced(path.removesuffix(SUFFIX))
+        words = [word for glob, word in globs if matches(glob, plain)]
+        if words[-1:] == ["seeded"]:
+            found.append("/" + "".join(map(_escaped, _EXPRESSION.split(path.removesuffix(SUFFIX)))))
+    return found
+
+
+def _spaced(text: str) -> str:
+    """The text, its expressions all spaced in one way, so that a glob and a path with the same answers compare."""
+    return _EXPRESSION.sub(lambda found: f"{{{{ {found[1][2:-2].strip()} }}}}", text)
+
+
+def _escaped(piece: str) -> str:
+    return piece if piece.startswith("{{") else re.sub(r"([\\*?\[\]!# ])", r"\\\1", piece)
+
+
+def readme(made: Recipe) -> str:
+    """What an exported repository says of itself."""
+    origin, name = made.factory.origin, made.blueprint.name
+    optional = "".join(
+        f"| `{taking(made.blueprint)[item.name]}` | {item.summary} |\n"
+        for item in made.components
+        if item.name in made.blueprint.optional
+    )
+    changes: Mapping[str, Any] = {item.name: item.changes for item in made.components if item.changes}
+    return (
+        "\n".join(
+            [
+                f"# {name}",
+                "",
+                f"{made.blueprint.summary}.",
+                "",
+                f"A plain [Copier](https://copier.readthedocs.io) template, written by `ai-factory blueprint export {name}` from",
+                f"{_source(origin)}. It is generated: change the factory, and export again. It runs no code and needs no",
+                "`--trust`.",
+                "",
+                "```console",
+                "$ copier copy URL-OF-THIS-REPOSITORY my-project",
+                "$ cd my-project && git init && git add -A && git commit -m 'First stamp'",
+                "$ copier update        # later, to the newest tag",
+                "```",
+                "",
+                *(["| question | takes |", "|---|---|", optional] if optional else []),
+                "A project stamped from here is the one that `ai-factory new` would stamp, byte for byte, without the folder",
+                "`.ai-factory/`, and with Copier's `.copier-answers.yml` in its place. So these are not here: `ai-factory check`",
+                "and `gate` (there is no lock to compare with), merges by entry, conflicts that are kept in a lock, and the files",
+                "under whole management: Copier treats each file as shared, but for those that are a team's from birth",
+                "(`_skip_if_exists`).",
+                "",
+                *(_past() if changes else []),
+                "",
+            ]
+        ).rstrip("\n")
+        + "\n"
+    )
+
+
+def _source(origin: Origin) -> str:
+    place = {"embedded": "the factory in the package", "folder": "a folder"}.get(origin.kind, f"<{origin.url}>")
+    return f"{place} at {origin.version}"
+
+
+def _past() -> list[str]:
+    return [
+        "What components declare of their past under `changes` (moved files, renamed answers) would need Copier's",
+        "migrations, which run code. Copier takes a moved file for one that went and one that came: an edit of it is a",
+        "conflict to look at. A renamed answer is asked anew.",
+    ]
