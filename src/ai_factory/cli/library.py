@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,6 +15,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")]
 
 Name = Annotated[str, typer.Argument(help="As `list` shows it.")]
+
+
+class Form(StrEnum):
+    """The tools for which a blueprint can be exported."""
+
+    copier = "copier"
+
 
 blueprints = typer.Typer(help="The use cases on offer.", rich_markup_mode=None, no_args_is_help=True)
 components = typer.Typer(help="The reusable parts on offer.", rich_markup_mode=None, no_args_is_help=True)
@@ -50,6 +58,24 @@ def show_blueprint(
     opened = open_factory(factory, Wanted(version))
     found = catalog.blueprint(name, opened.read)
     show(blueprint_text(found), blueprint_data(found), as_json)
+
+
+@blueprints.command("export")
+def export_blueprint(
+    name: Name,
+    destination: Annotated[str, typer.Argument(metavar="DEST", help="A new or empty folder, or an earlier export.")],
+    form: Annotated[Form, typer.Option("--as", help="What it becomes.")] = Form.copier,
+    factory: Source = "embedded",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a blueprint as a template of another tool, which then needs nothing of ours."""
+    from ai_factory.report import exported as report
+    from ai_factory.workshop.exporting.repository import as_copier
+
+    found = as_copier(name, factory, destination)
+    show(report.text(found), report.data(found), as_json)
+    raise typer.Exit(1 if found.left_out else 0)
 
 
 @components.command("list")

@@ -86,20 +86,40 @@ def _kind(kind: str, added: Sequence[_Added], taken: Conditions, names: Names) -
     if kind in REQUIREMENTS:
         yield from _requirements(kind, mine, taken, names)
         return
-    yield f"{{% set _{kind} = {'{}' if kind in MAPPINGS else '[]'} %}}{{% set _seen = [] %}}"
-    for one in mine:
+    yield f"{{% set _{kind} = {'{}' if kind in MAPPINGS else '[]'} %}}"
+    keys = [_key(one) for one in mine]
+    several = len(set(keys)) < len(keys) or any("{" in key for key in keys)
+    for one, key in zip(mine, keys, strict=True):
         value = written(one.value, names)
-        yield _guarded(one, taken, names, value.before + _put(kind, one.key, value.expression))
+        grown = (
+            f"dict(_{kind}, **{{{literal(key)}: {value.expression}}})"
+            if kind in MAPPINGS
+            else f"_{kind} + [{value.expression}]"
+        )
+        put = f"{{% set _{kind} = {grown} %}}"
+        put = _once(kind, key, value.expression, put) if several else put
+        yield _guarded(one, taken, names, value.before + put)
 
 
-def _put(kind: str, key: str | None, value: str) -> str:
-    """Add a value unless its key is there: two of one key are the same, which a factory's own rendering checks."""
-    name = literal(key) if key else f'_one["{KEYS[kind]}"]' if kind in KEYS else "_one"
-    grown = f"dict(_{kind}, **{{{name}: _one}})" if kind in MAPPINGS else f"_{kind} + [_one]"
-    return (
-        f"{{% set _one = {value} %}}{{% if {name} not in _seen %}}"
-        f"{{% set _{kind} = {grown} %}}{{% set _seen = _seen + [{name}] %}}{{% endif %}}"
-    )
+def _put(kind: str, key: str, value: str) -> str:
+    if kind in MAPPINGS:
+        return f"{{% set _{kind} = dict(_{kind}, **{{{literal(key)}: {value}}}) %}}"
+    return f"{{% set _{kind} = _{kind} + [{value}] %}}"
+
+
+def _key(one: _Added) -> str:
+    """What tells it from others of its kind, as far as that is known without answers."""
+    return one.key or str(one.value[KEYS[one.kind]] if one.kind in KEYS else one.value)
+
+
+def _once(kind: str, key: str, value: str, put: str) -> str:
+    """Add the value unless its key is there: two of one key are the same, which a factory's own rendering checks."""
+    if kind in MAPPINGS:
+        return _if(f"{literal(key)} not in _{kind}", put)
+    if kind in KEYS:
+        name = KEYS[kind]
+        return _if(f'{value}["{name}"] not in _{kind} | map(attribute="{name}") | list', put)
+    return _if(f"{value} not in _{kind}", put)
 
 
 def _guarded(one: _Added, taken: Conditions, names: Names, statements: str) -> str:
@@ -126,7 +146,7 @@ def _requirements(kind: str, mine: Sequence[_Added], taken: Conditions, names: N
     for one in mine:
         if "{" in one.value:
             raise AuthorError(
-                f"`{one.where}`: `{one.value}` holds an answer, so its bounds cannot be joined beforehand",
+                f"`{one.where}`: `{one.value}` holds an answer, so it cannot be joined beforehand",
                 "write each requirement out, with `when`",
             )
         groups.setdefault(requirements.identity(one.value, one.where), {}).setdefault(one.value, []).append(one)
@@ -138,34 +158,38 @@ def _requirements(kind: str, mine: Sequence[_Added], taken: Conditions, names: N
 
 def _group(kind: str, group: Mapping[str, list[_Added]], taken: Conditions, names: Names) -> Iterator[str]:
     """The statements for one package: of the bounds that count, the one that asks for them all."""
-    if len(group) > MOST_BOUNDS:
-        where = next(iter(group.values()))[0].where
-        raise AuthorError(f"`{where}`: `{next(iter(group))}` is one of more than {MOST_BOUNDS} bounds on one package")
     counts: dict[str, str] = {}
     for value, ones in group.items():
         before, counts[value] = _any(ones, taken, names)
         yield from filter(None, [before])
+    if sum(map(bool, counts.values())) > MOST_BOUNDS:
+        told = next(iter(group.values()))[0]
+        raise AuthorError(f"`{told.where}`: `{told.value}` is one of more than {MOST_BOUNDS} bounds on one package")
     yield "".join(_chain(kind, group, counts))
 
 
 def _chain(kind: str, group: Mapping[str, list[_Added]], counts: Mapping[str, str]) -> Iterator[str]:
+    """The case of every choice of conditional bounds; two that never meet are left to answers that take one of them."""
     word = "if"
-    for values in _subsets(list(group)):
-        joined = _joined([group[value][0] for value in values])
-        condition = " and ".join(filter(None, (counts[value] for value in values)))
-        put = f"{{% set _{kind} = _{kind} + [{literal(joined)}] %}}"
-        if condition:
-            yield f"{{% {word} {condition} %}}{put}"
-            word = "elif"
+    for chosen in _subsets([value for value in group if counts[value]]):
+        ones = [group[value][0] for value in group if value in chosen or not counts[value]]
+        try:
+            put = f"{{% set _{kind} = _{kind} + [{literal(_joined(ones))}] %}}" if ones else ""
+        except AuthorError:
+            if not chosen:
+                raise
             continue
-        yield put if word == "if" else f"{{% else %}}{put}"  # what always counts is in every smaller choice
-        break
-    yield "" if word == "if" else "{% endif %}"
+        if chosen:
+            yield f"{{% {word} {' and '.join(counts[value] for value in chosen)} %}}{put}"
+            word = "elif"
+        else:
+            yield f"{{% else %}}{put}" if word == "elif" and put else put
+    yield "{% endif %}" if word == "elif" else ""
 
 
 def _subsets(values: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Every choice of them but none, larger ones first."""
-    for size in range(len(values), 0, -1):
+    """Every choice of them, larger ones first, none at the end."""
+    for size in range(len(values), -1, -1):
         yield from combinations(values, size)
 
 
@@ -179,7 +203,7 @@ def _any(ones: Sequence[_Added], taken: Conditions, names: Names) -> tuple[str, 
         parts.append(" and ".join(filter(None, (question, counts))))
     if not all(parts):
         return "", ""
-    return before, f"({' or '.join(f'({part})' for part in parts)})"
+    return before, parts[0] if len(parts) == 1 else f"({' or '.join(f'({part})' for part in parts)})"
 
 
 def _joined(ones: Sequence[_Added]) -> str:

@@ -13,7 +13,7 @@ from ai_factory.errors import AuthorError
 from ai_factory.workshop.exporting.jinja_text import as_template, untouched
 
 COPIER = "9.14.1"  # the oldest Copier with which exports are tested
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
 _ODD = re.compile(r"[^\n\x20-\x7e\xa1-\ud7ff]")  # what a block might not keep, or not every reader sees
 _WORDS = {"y", "yes", "n", "no", "true", "false", "on", "off", "null", "none"}  # of which YAML 1.1 makes other things
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from ai_factory.catalog import FILES, Component
 from ai_factory.errors import AuthorError
+from ai_factory.factory import EMBEDDED, is_remote
 from ai_factory.lock import Origin
 from ai_factory.project.target import Recipe
 from ai_factory.render import SUFFIX, matches
@@ -22,6 +21,7 @@ from ai_factory.tree import LINK, File, Tree
 from ai_factory.workshop.exporting.contributed import shared
 from ai_factory.workshop.exporting.jinja_text import literal
 from ai_factory.workshop.exporting.questionnaire import COPIER, document, questions, taking
+from ai_factory.workshop.exporting.readme import readme
 
 SHARED = "blueprint.jinja"
 RECORD = "export.json"
@@ -55,7 +55,7 @@ def template(made: Recipe, beside: Tree) -> dict[str, File]:
         SHARED: shared(made.blueprint, made.components, taken),
         ANSWERS: _ANSWERS,
         RECORD: json.dumps(record(made.blueprint.name, made.factory.origin), indent=2) + "\n",
-        "README.md": readme(made),
+        "README.md": readme(made, taken),
     }
     _add(tree, {path: File(text.encode()) for path, text in texts.items()})
     _add(tree, beside)
@@ -64,7 +64,7 @@ def template(made: Recipe, beside: Tree) -> dict[str, File]:
 
 def record(blueprint: str, origin: Origin) -> dict[str, str]:
     """What an export says of itself. A folder is not named: it means something on one machine only."""
-    place = "folder" if origin.kind == "folder" else origin.url
+    place = origin.url if origin.kind == EMBEDDED or is_remote(origin.url) else "folder"
     return {
         "schema": SCHEMA,
         "blueprint": blueprint,
@@ -122,7 +122,7 @@ def _importing(file: File, source: str) -> File:
 
 
 def _seeded(component: Component) -> list[str]:
-    """The paths that are a team's from birth, as git's ignore files write them; Copier leaves those alone that exist."""
+    """The paths that are a team's from birth, as git's ignore files write them: Copier leaves alone what exists."""
     globs = [(_spaced(glob), word) for glob, word in component.ownership.items()]
     found = []
     for path in sorted(component.files):
@@ -140,57 +140,3 @@ def _spaced(text: str) -> str:
 
 def _escaped(piece: str) -> str:
     return piece if piece.startswith("{{") else re.sub(r"([\\*?\[\]!# ])", r"\\\1", piece)
-
-
-def readme(made: Recipe) -> str:
-    """What an exported repository says of itself."""
-    origin, name = made.factory.origin, made.blueprint.name
-    optional = "".join(
-        f"| `{taking(made.blueprint)[item.name]}` | {item.summary} |\n"
-        for item in made.components
-        if item.name in made.blueprint.optional
-    )
-    changes: Mapping[str, Any] = {item.name: item.changes for item in made.components if item.changes}
-    return (
-        "\n".join(
-            [
-                f"# {name}",
-                "",
-                f"{made.blueprint.summary}.",
-                "",
-                f"A plain [Copier](https://copier.readthedocs.io) template, written by `ai-factory blueprint export {name}` from",
-                f"{_source(origin)}. It is generated: change the factory, and export again. It runs no code and needs no",
-                "`--trust`.",
-                "",
-                "```console",
-                "$ copier copy URL-OF-THIS-REPOSITORY my-project",
-                "$ cd my-project && git init && git add -A && git commit -m 'First stamp'",
-                "$ copier update        # later, to the newest tag",
-                "```",
-                "",
-                *(["| question | takes |", "|---|---|", optional] if optional else []),
-                "A project stamped from here is the one that `ai-factory new` would stamp, byte for byte, without the folder",
-                "`.ai-factory/`, and with Copier's `.copier-answers.yml` in its place. So these are not here: `ai-factory check`",
-                "and `gate` (there is no lock to compare with), merges by entry, conflicts that are kept in a lock, and the files",
-                "under whole management: Copier treats each file as shared, but for those that are a team's from birth",
-                "(`_skip_if_exists`).",
-                "",
-                *(_past() if changes else []),
-                "",
-            ]
-        ).rstrip("\n")
-        + "\n"
-    )
-
-
-def _source(origin: Origin) -> str:
-    place = {"embedded": "the factory in the package", "folder": "a folder"}.get(origin.kind, f"<{origin.url}>")
-    return f"{place} at {origin.version}"
-
-
-def _past() -> list[str]:
-    return [
-        "What components declare of their past under `changes` (moved files, renamed answers) would need Copier's",
-        "migrations, which run code. Copier takes a moved file for one that went and one that came: an edit of it is a",
-        "conflict to look at. A renamed answer is asked anew.",
-    ]
