@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from copier import run_copy, run_update
 
 from ai_factory.factory import open_factory
-from ai_factory.git import editions
+from ai_factory.git import editions, process
 from tests import golden
 from tests.kit import LINES, cli, commit, git, put, small_factory, snapshot, tree
 
@@ -218,14 +219,14 @@ def test_an_export_that_was_cut_off_is_finished_by_the_next(
 
 def _cut(patch: pytest.MonkeyPatch, step: str) -> None:
     """Let the run die before that step."""
-    real = editions.run
+    real = process.run
 
-    def dying(*_: object, **__: object) -> None:
+    def dying(*_: object, **__: object) -> bytes:
         message = "cut off"
         raise RuntimeError(message)
 
-    def run(arguments: list[str], *rest: object, **more: object) -> object:
-        return dying() if arguments[0] == "update-ref" else real(arguments, *rest, **more)  # type: ignore[arg-type]
+    def run(arguments: list[str], *rest: Any, **more: Any) -> bytes:
+        return dying() if arguments[0] == "update-ref" else real(arguments, *rest, **more)
 
     if step == "begin":
         patch.setattr("ai_factory.git.begin", dying)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ai_factory.cli.console import show
+
+if TYPE_CHECKING:
+    from ai_factory.fleet.survey import Answer
 
 Source = Annotated[str, typer.Option("--factory", metavar="URL|PATH", help="Which factory.")]
 Version = Annotated[str, typer.Option("--version", metavar="REF", help="A tag, branch or commit of a git factory.")]
@@ -82,15 +86,13 @@ def export_blueprint(
 def list_components(
     factory: Source = "embedded", version: Version = "", as_json: Json = False, verbose: Verbose = False
 ) -> None:
-    """List the components."""
-    from ai_factory import catalog
+    """List the components: version, what each gives, what it is."""
     from ai_factory.factory import Wanted, open_factory
-    from ai_factory.report.looks import component_data, names_text
+    from ai_factory.report import library as report
+    from ai_factory.workshop.library import entries
 
-    opened = open_factory(factory, Wanted(version))
-    found = [catalog.component(name, opened.read, opened.origin.version) for name in opened.components()]
-    data = {"schema": "ai-factory/components/1", "components": [component_data(item) for item in found]}
-    show(names_text([(f"{item.name} {item.version}", item.summary) for item in found]), data, as_json)
+    found = entries(open_factory(factory, Wanted(version)))
+    show(report.list_text(found), report.list_data(found), as_json)
 
 
 @components.command("show")
@@ -98,14 +100,28 @@ def show_component(
     name: Name,
     factory: Source = "embedded",
     version: Version = "",
+    fleet: Annotated[
+        str, typer.Option("--fleet", metavar="FILE", help="Also say which projects of this fleet have it.")
+    ] = "",
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show one component: what it owns, asks, adds to other files, and is evidence for."""
-    from ai_factory import catalog
+    """Show one component: what it owns, asks, gives and is evidence for, how it is used, its releases, who has it."""
     from ai_factory.factory import Wanted, open_factory
-    from ai_factory.report.looks import component_data, component_text
+    from ai_factory.report import library as report
+    from ai_factory.workshop.library import entry
 
-    opened = open_factory(factory, Wanted(version))
-    found = catalog.component(name, opened.read, opened.origin.version)
-    show(component_text(found), component_data(found), as_json)
+    found = entry(name, open_factory(factory, Wanted(version)))
+    answers = _users(fleet) if fleet else None
+    show(report.text(found, answers), report.data(found, answers), as_json)
+    if answers is not None and any(one.said is None for one in answers):
+        raise typer.Exit(3)
+
+
+def _users(fleet: str) -> Sequence[Answer[Mapping[str, str]]]:
+    """What each project of a fleet has."""
+    from ai_factory.cli.fleets.asking import asked, registry_at
+    from ai_factory.fleet.users import components_of
+
+    registry = registry_at(fleet)
+    return asked(registry, registry.members, components_of)

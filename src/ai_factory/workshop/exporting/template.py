@@ -15,13 +15,14 @@ from ai_factory.errors import AuthorError
 from ai_factory.factory import EMBEDDED, is_remote
 from ai_factory.lock import Origin
 from ai_factory.project.target import Recipe
-from ai_factory.render import SUFFIX, matches
+from ai_factory.render import SUFFIX
 from ai_factory.sandbox import syntax
 from ai_factory.tree import LINK, File, Tree
 from ai_factory.workshop.exporting.contributed import shared
 from ai_factory.workshop.exporting.jinja_text import literal
 from ai_factory.workshop.exporting.questionnaire import COPIER, document, questions, taking
 from ai_factory.workshop.exporting.readme import readme
+from ai_factory.workshop.owning import EXPRESSION, ownership
 
 SHARED = "blueprint.jinja"
 RECORD = "export.json"
@@ -32,7 +33,6 @@ _OURS = ("blueprint", "components", "contributions")
 _ANSWERS = (
     "# What Copier was answered; it updates by this file, so leave it alone.\n{{ _copier_answers | to_nice_yaml -}}\n"
 )
-_EXPRESSION = re.compile(r"(\{\{.*?\}\})")
 
 
 def template(made: Recipe, beside: Tree) -> dict[str, File]:
@@ -123,19 +123,8 @@ def _importing(file: File, source: str) -> File:
 
 def _seeded(component: Component) -> list[str]:
     """The paths that are a team's from birth, as git's ignore files write them: Copier leaves alone what exists."""
-    globs = [(_spaced(glob), word) for glob, word in component.ownership.items()]
-    found = []
-    for path in sorted(component.files):
-        plain = _spaced(path.removesuffix(SUFFIX))
-        words = [word for glob, word in globs if matches(glob, plain)]
-        if words[-1:] == ["seeded"]:
-            found.append("/" + "".join(map(_escaped, _EXPRESSION.split(path.removesuffix(SUFFIX)))))
-    return found
-
-
-def _spaced(text: str) -> str:
-    """The text, its expressions all spaced in one way, so that a glob and a path with the same answers compare."""
-    return _EXPRESSION.sub(lambda found: f"{{{{ {found[1][2:-2].strip()} }}}}", text)
+    paths = [path for path, word in ownership(component).items() if word == "seeded"]
+    return ["/" + "".join(map(_escaped, EXPRESSION.split(path))) for path in paths]
 
 
 def _escaped(piece: str) -> str:
