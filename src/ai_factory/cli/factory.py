@@ -34,3 +34,19 @@ def lint(
     found = verb(factory, last_release(factory))
     show(report.text(found), report.data(found), as_json)
     raise typer.Exit(1 if found else 0)
+
+
+@factories.command()
+def editor(
+    folder: Annotated[str, typer.Argument(metavar="[FACTORY]", help="A folder with a factory (default: here).")] = ".",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the JSON Schemas of a factory's files into `.schemas/`, and name them in each file's first line."""
+    from ai_factory.report.plain import count, plain
+    from ai_factory.workshop.editor import set_up
+
+    written = set_up(folder)
+    lines = [f"  + {plain(path)}" for path in written]
+    lines.append(f"{count(len(written), 'file')} written" if written else "all is there")
+    show("\n".join(lines), {"schema": "ai-factory/editor/1", "written": list(written)}, as_json)
