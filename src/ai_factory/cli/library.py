@@ -25,6 +25,7 @@ class Form(StrEnum):
     """The tools for which a blueprint can be exported."""
 
     copier = "copier"
+    backstage = "backstage"
 
 
 blueprints = typer.Typer(help="The use cases on offer.", rich_markup_mode=None, no_args_is_help=True)
@@ -75,8 +76,13 @@ def export_blueprint(
 ) -> None:
     """Write a blueprint as a template of another tool, which then needs nothing of ours."""
     from ai_factory.report import exported as report
+    from ai_factory.workshop.exporting.backstage import as_backstage
     from ai_factory.workshop.exporting.repository import as_copier
 
+    if form is Form.backstage:
+        written = as_backstage(name, factory, destination)
+        show(report.written_text(written), report.written_data(written), as_json)
+        return
     found = as_copier(name, factory, destination)
     show(report.text(found), report.data(found), as_json)
     raise typer.Exit(1 if found.left_out else 0)

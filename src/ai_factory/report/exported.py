@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ai_factory.report.plain import count, plain
+from ai_factory.workshop.exporting.backstage import Written
 from ai_factory.workshop.exporting.repository import Exported
 
 
@@ -26,4 +27,21 @@ def data(found: Exported) -> dict[str, Any]:
         "added": list(found.added),
         "newest": found.newest,
         "left_out": [{"version": tag, "reason": reason} for tag, reason in found.left_out],
+    }
+
+
+def written_text(found: Written) -> str:
+    """The files of a template for Backstage."""
+    head = f"{plain(found.blueprint)} {plain(found.version)} → {plain(found.place)}"
+    return "\n".join([head, *(f"  + {path}" for path in found.paths), "README.md says what to do with them"])
+
+
+def written_data(found: Written) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "schema": "ai-factory/blueprint-backstage/1",
+        "blueprint": found.blueprint,
+        "version": found.version,
+        "place": found.place,
+        "files": list(found.paths),
     }

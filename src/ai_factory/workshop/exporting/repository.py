@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from ai_factory import catalog, git, versions
-from ai_factory.errors import FactoryError, MachineError, UnreachableError, UsageError
+from ai_factory.errors import AuthorError, FactoryError, MachineError, UnreachableError, UsageError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, embedded_folder, open_factory
 from ai_factory.git import Edition, Held
 from ai_factory.lock import Origin
@@ -78,7 +79,14 @@ def _in_line(made: dict[str, Edition], order: list[str]) -> list[Edition]:
 
 
 def with_all(name: str, factory: Factory) -> Recipe:
-    """The blueprint with every optional component. Raises UsageError where there is none of that name."""
+    """The blueprint with every optional component. Raises UsageError where there is none of that name.
+
+    Other tools put the name into addresses, workflows and pages, so it has to be a plain one: else AuthorError.
+    """
+    if name in factory.blueprints() and not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+        raise AuthorError(
+            f"the blueprint `{name}` cannot be exported under that name", "use small letters, digits, hyphens"
+        )
     return recipe(factory, Choice(name, catalog.blueprint(name, factory.read).optional))
 
 
