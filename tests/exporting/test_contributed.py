@@ -11,6 +11,7 @@ import pytest
 from ai_factory.errors import AuthorError
 from ai_factory.factory import open_factory
 from ai_factory.project.target import Choice, recipe, rendered, settle
+from ai_factory.tree import LINK, File
 from ai_factory.workshop.exporting.repository import with_all
 from ai_factory.workshop.exporting.template import template
 from tests import golden, kit
@@ -148,6 +149,16 @@ REFUSED = {
         "with_left: true\n",
         "`templates/more/copier.yml` asks `with_left`, which here takes `left`",
     ),
+    "a condition in a path": (
+        "templates/more/files/{% if flag %}a{% endif %}.md",
+        "x\n",
+        "`templates/more/files/{% if flag %}a{% endif %}.md`: a path holds no condition",
+    ),
+    "paths that differ in case": (
+        "templates/more/files/MORE.md",
+        "x\n",
+        "the blueprint cannot be exported: `files/MORE.md` and `files/more.md` differ only in case",
+    ),
     "two partials of one name": (
         "templates/more/beside.txt",
         "x\n",
@@ -163,3 +174,17 @@ def test_what_plain_copier_cannot_tell_is_refused(case: str, tmp_path: Path) -> 
     with pytest.raises(AuthorError) as error:
         template(with_all("odd", open_factory(str(tmp_path))), {})
     assert error.value.message == message
+
+
+def test_links_do_not_lead_out(tmp_path: Path) -> None:
+    """A link is exported as one, and where it would leave a project it is refused."""
+    kit.put(tmp_path, FACTORY)
+    (tmp_path / "templates/more/files/inside.md").symlink_to("more.md")
+    tree = template(with_all("odd", open_factory(str(tmp_path))), {})
+    assert tree["files/inside.md"] == File(b"more.md", LINK)
+    (tmp_path / "templates/more/files/deep").mkdir()
+    (tmp_path / "templates/more/files/deep/out.md").symlink_to("../../out.md")
+    with pytest.raises(AuthorError) as error:
+        template(with_all("odd", open_factory(str(tmp_path))), {})
+    told = "the link `deep/out.md` points outside its folder, to '../../out.md'"
+    assert error.value.message == f"the blueprint cannot be exported: {told}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +236,24 @@ def _cut(patch: pytest.MonkeyPatch, step: str) -> None:
         patch.setattr(editions, "run", run)
     else:
         patch.setattr(editions, step, dying)
+
+
+@pytest.mark.parametrize("part", [0.2, 0.4, 0.6, 0.8, 0.9, 0.95])
+def test_an_export_that_was_killed_is_finished_by_the_next(part: float, factory: Path, tmp_path: Path) -> None:
+    """A process killed at any moment, and the same command again: the repository of a run that was not disturbed."""
+    command = [sys.executable, "-m", "ai_factory", "blueprint", "export", "small"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    begun = time.monotonic()
+    subprocess.run([*command, str(whole), "--factory", str(factory)], check=True, capture_output=True)
+    seconds = time.monotonic() - begun
+    with subprocess.Popen([*command, str(cut), "--factory", str(factory)], stdout=subprocess.PIPE) as process:
+        time.sleep(seconds * part)
+        process.kill()
+    time.sleep(0.5)  # git ends by itself
+    assert export(factory, cut)[0] == 0
+    assert git(cut, "status", "--porcelain") == ""
+    assert tree(cut) == tree(whole)
+    assert git(cut, "for-each-ref") == git(whole, "for-each-ref")
 
 
 def test_nothing_of_a_persons_git_runs(factory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,13 @@ import json
 import re
 
 from ai_factory.catalog import FILES, Component
-from ai_factory.errors import AuthorError
+from ai_factory.errors import AuthorError, FactoryError
 from ai_factory.factory import EMBEDDED, is_remote
 from ai_factory.lock import Origin
 from ai_factory.project.target import Recipe
 from ai_factory.render import SUFFIX
 from ai_factory.sandbox import syntax
-from ai_factory.tree import LINK, File, Tree
+from ai_factory.tree import LINK, File, Tree, check_case, check_folders, check_link, check_path
 from ai_factory.workshop.exporting.contributed import shared
 from ai_factory.workshop.exporting.jinja_text import literal
 from ai_factory.workshop.exporting.questionnaire import COPIER, document, questions, taking
@@ -59,7 +59,21 @@ def template(made: Recipe, beside: Tree) -> dict[str, File]:
     }
     _add(tree, {path: File(text.encode()) for path, text in texts.items()})
     _add(tree, beside)
+    _check(tree)
     return dict(sorted(tree.items()))
+
+
+def _check(tree: Tree) -> None:
+    """Raise AuthorError for what no disk holds, what is git's own, and links that lead out of a project."""
+    prefix = f"{FILES}/"
+    try:
+        for path, file in tree.items():
+            check_path(path)
+            check_link(path.removeprefix(prefix), file)
+        check_case(list(tree))
+        check_folders(list(tree))
+    except FactoryError as error:
+        raise AuthorError(f"the blueprint cannot be exported: {error.message}") from None
 
 
 def record(blueprint: str, origin: Origin) -> dict[str, str]:
@@ -87,6 +101,9 @@ def _files(component: Component, condition: str) -> dict[str, File]:
     for path, file in component.tree.items():
         if path not in OF_COMPONENTS:
             inside = path.removeprefix(f"{FILES}/")
+            if re.search(r"\{%|\{#", inside):
+                hint = "make the file an optional component of its own"
+                raise AuthorError(f"`{component.folder}/{path}`: a path holds no condition", hint)
             place = path if inside == path else f"{FILES}/{_conditional(inside, condition)}"
             found[place] = _importing(file, f"{component.folder}/{path}") if path.endswith(SUFFIX) else file
     return found
