@@ -78,7 +78,7 @@ contributes: { dependencies: ["polars>=2,<8", "zope>=1"], ignore: [last], docs: 
 """.replace('"zope>=1"', '"zope2>=1"'),
     "templates/more/files/more.md": "more\n",
     "templates/left/component.yaml": """\
-summary: "Left {{ not rendered }}"
+summary: "Left {{ not rendered }} | <b>\\n::error::x"
 requires: [core]
 contributes:
   dependencies: [{ value: "polars>=3", when: "left_size > 2" }, { value: "polars<1", when: "left_size > 5" }, "left>=1"]
@@ -174,6 +174,14 @@ def test_what_plain_copier_cannot_tell_is_refused(case: str, tmp_path: Path) -> 
     with pytest.raises(AuthorError) as error:
         template(with_all("odd", open_factory(str(tmp_path))), {})
     assert error.value.message == message
+
+
+def test_the_page_says_in_text_what_strangers_say(place: Path) -> None:
+    rows = [line for line in (place / "export" / "README.md").read_text().splitlines() if line.startswith("| `")]
+    assert rows == [
+        r"| `with_left` | Left {{ not rendered }} \| \<b\> ::error::x |",
+        "| `with_right` | Right |",
+    ]
 
 
 def test_links_do_not_lead_out(tmp_path: Path) -> None:

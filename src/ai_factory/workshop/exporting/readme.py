@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ai_factory.factory import EMBEDDED, is_remote
@@ -41,13 +42,18 @@ Do not edit this repository: change the factory, and export the blueprint again.
 
 def readme(made: Recipe, taken: Mapping[str, str]) -> str:
     """The page of the exported repository."""
-    rows = "".join(f"| `{taken[one.name]}` | {one.summary} |\n" for one in made.components if one.name in taken)
+    rows = "".join(f"| `{taken[one.name]}` | {_line(one.summary)} |\n" for one in made.components if one.name in taken)
     return _TEXT.format(
         name=made.blueprint.name,
-        summary=made.blueprint.summary.removesuffix("."),
+        summary=_line(made.blueprint.summary).removesuffix("."),
         source=_source(made.factory.origin),
         optional=f"| answer yes to | to take |\n|---|---|\n{rows}\n" if rows else "",
     )
+
+
+def _line(text: str) -> str:
+    """The text on one line of Markdown, also in a table; it is no markup."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
 
 
 def _source(origin: Origin) -> str:
