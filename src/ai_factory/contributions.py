@@ -57,13 +57,13 @@ def _evaluated(item: Component, context: Context, templates: Templates) -> Itera
         where = f"{item.folder}/component.yaml: contributes.{kind}"
         pairs = values.items() if isinstance(values, dict) else ((None, value) for value in values)
         for key, written in pairs:
-            bare, condition = _without_condition(kind, written)
+            bare, condition = unconditional(kind, written)
             if templates.truth(condition, context, where):
                 value = _rendered(bare, templates, context, where)
                 yield _Item(kind, key or _key(kind, value, where), value, item.name)
 
 
-def _without_condition(kind: str, written: Any) -> tuple[Any, bool | str]:
+def unconditional(kind: str, written: Any) -> tuple[Any, bool | str]:
     """The value as it would stand alone, and the condition under which it counts."""
     if not isinstance(written, dict):
         return written, True

@@ -112,3 +112,19 @@ def release(
     if not plan:
         write(folder, made, sign=not no_sign)
     show(report.release_text(made, written=not plan), report.release_data(made, written=not plan), as_json)
+
+
+@factories.command()
+def editor(
+    folder: Annotated[str, typer.Argument(metavar="[FACTORY]", help="A folder with a factory (default: here).")] = ".",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the JSON Schemas of a factory's files into `.schemas/`, and name them in each file's first line."""
+    from ai_factory.report.plain import count, plain
+    from ai_factory.workshop.editor import set_up
+
+    written = set_up(folder)
+    lines = [f"  + {plain(path)}" for path in written]
+    lines.append(f"{count(len(written), 'file')} written" if written else "all is there")
+    show("\n".join(lines), {"schema": "ai-factory/editor/1", "written": list(written)}, as_json)

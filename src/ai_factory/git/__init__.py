@@ -7,6 +7,7 @@ a factory into its mirror; options and names never mix.
 
 from ai_factory.git.commits import commit, first_commit, tagged
 from ai_factory.git.committed import Committed
+from ai_factory.git.editions import Edition, Held, begin, grow, held, same_as_head
 from ai_factory.git.exclude import exclude, excluded, include, missing_lines
 from ai_factory.git.history import Version, versions_of
 from ai_factory.git.index import changed_index, forget_index, require_free_index
@@ -59,6 +60,8 @@ __all__ = [
     "UNKNOWN",
     "Commit",
     "Committed",
+    "Edition",
+    "Held",
     "Meeting",
     "Moment",
     "Names",
@@ -73,6 +76,7 @@ __all__ = [
     "Version",
     "aside",
     "authors",
+    "begin",
     "changed_index",
     "commit",
     "commit_of",
@@ -86,6 +90,8 @@ __all__ = [
     "files_in",
     "first_commit",
     "forget_index",
+    "grow",
+    "held",
     "ignored",
     "include",
     "index_listing",
@@ -109,6 +115,7 @@ __all__ = [
     "resolve",
     "restage",
     "run",
+    "same_as_head",
     "scratch",
     "signature",
     "signer",
