@@ -1,4 +1,4 @@
-"""The only two commits that the tool makes: the first one of a project, and that of a sync on request."""
+"""The commits in a person's name: the first of a project, that of a sync on request, and one on a new branch."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-from ai_factory.git.objects import NOBODY, ONE_PACK, commit_stream
-from ai_factory.git.process import run
-from ai_factory.tree import Tree, path_bytes
+from ai_factory.errors import UsageError
+from ai_factory.git.objects import NOBODY, ONE_PACK, change_stream, commit_stream, git_folder
+from ai_factory.git.process import failure, finished, run
+from ai_factory.git.scratch import keep_packs, scratch
+from ai_factory.tree import File, Tree, path_bytes
 
 _WHO = re.compile(r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)")
 _PLAIN = (  # nothing of the person's or the machine's runs
@@ -44,7 +46,7 @@ def first_commit(root: str, files: Tree, message: str) -> bool:
     The files lie in `root` already, and are committed byte for byte: hooks, signing, templates and filters are off,
     and no ignore rule of the machine leaves one out. They become one pack, which takes a fraction of the time.
     """
-    own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or _WHO.fullmatch(key)}
+    own = _own()
     run(["init", "--quiet", "--template=", "."], root, environment=own)
     author, committer, known = _identities(root, own)
     who = f"author {author}\ncommitter {committer}\n".encode()
@@ -52,6 +54,35 @@ def first_commit(root: str, files: Tree, message: str) -> bool:
     run([*_PLAIN, *ONE_PACK, "fast-import", "--quiet", "--done"], root, stream + b"done\n", own)
     run([*_PLAIN, "reset", "--quiet", "--refresh"], root)  # the index, with what the files look like on disk
     return known
+
+
+def _own() -> dict[str, str]:
+    """The person's own settings, and of what the environment says to git only who they are."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or _WHO.fullmatch(key)}
+
+
+def commit_aside(root: str, branch: str, parent: str, files: Mapping[str, File | None], message: str) -> str:
+    """Make a new branch with one commit on `parent`, in which these files are as given (None: gone); the commit's id.
+
+    Neither work tree nor index is touched, and no hook runs. The branch appears at once, or not at all. Raises
+    UsageError for a name that is no branch's, or of a branch that is there.
+    """
+    name = f"refs/heads/{branch}"
+    if finished(["check-ref-format", name], root, expect=(0, 1)).returncode or branch.startswith("-"):
+        raise UsageError(f"`{branch}` is no name of a branch", "name another with `--branch`")
+    author, committer, _ = _identities(root, _own())
+    objects = os.path.join(git_folder(root), "objects")
+    with scratch(objects) as repository:
+        stream = change_stream(f"author {author}\ncommitter {committer}\n".encode(), parent, files, message.encode())
+        commit = run([*ONE_PACK, "fast-import", "--quiet", "--done"], repository, stream).decode().split()[0]
+        keep_packs(repository, objects)
+    command = ["update-ref", name, commit, "0" * len(commit)]
+    done = finished(command, root, expect=None)
+    if b"exists" in done.stderr:
+        raise UsageError(f"there is a branch `{branch}` already, or one in its way", "name another with `--branch`")
+    if done.returncode:
+        raise failure(command, done)
+    return commit
 
 
 def _branch(root: str, environment: Mapping[str, str]) -> str:

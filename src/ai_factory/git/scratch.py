@@ -50,9 +50,14 @@ def store(root: str, contents: Iterable[bytes]) -> dict[bytes, str]:
     _require_space(objects, len(stream))
     with scratch(objects) as repository:
         ids = run([*ONE_PACK, "fast-import", "--quiet", "--done"], repository, stream + asked + b"done\n")
-        for pack in _packs(repository):
-            run(["index-pack", "--stdin"], os.path.dirname(objects), pack)  # in a subfolder it writes a `.git` there
+        keep_packs(repository, objects)
     return dict(zip(wanted, ids.decode().split(), strict=True))
+
+
+def keep_packs(repository: str, objects: str) -> None:
+    """Give what was packed in a scratch repository to the one with that objects folder."""
+    for pack in _packs(repository):
+        run(["index-pack", "--stdin"], os.path.dirname(objects), pack)  # in a subfolder it writes a `.git` there
 
 
 def _require_space(folder: str, size: int) -> None:
