@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.kit import cli, commit, git, put, small_factory, snapshot, tree
+from tests.kit import cli, commit, git, put, small_factory, snapshot
 
 SERVICE = """\
 \"\"\"The service of {{ use_case }}.\"\"\"
@@ -24,7 +23,9 @@ open("{{ sink }}")
 {%- endfor %}
 
 LIMIT = 10
-PATTERN = {% raw %}"{{ x }}"{% endraw %}
+{% raw -%}
+PATTERN = "{{ x }}"
+{%- endraw %}
 END = 1
 """
 QUESTIONS = """\
@@ -78,10 +79,12 @@ def test_an_edit_becomes_a_commit_on_a_branch(project: Path, factory: Path) -> N
     new = git(factory, "rev-parse", "promote/small-thing-service-py")
     assert (done.code, done.out, done.err) == (
         0,
-        f"{SERVED} (merged, component core) → {TEMPLATE}\n"
-        "still renders, with every choice: small\n"
-        f"branch `promote/small-thing-service-py` in {factory}: commit {new[:12]} on {before[1][:12]}\n"
-        f"hint: `git -C {factory} show promote/small-thing-service-py` shows it; merge it, then release\n",
+        (
+            f"{SERVED} (merged, component core) → {TEMPLATE}\n"
+            "still renders, with every choice: small\n"
+            f"branch `promote/small-thing-service-py` in {factory}: commit {new[:12]} on {before[1][:12]}\n"
+            f"hint: `git -C {factory} show promote/small-thing-service-py` shows it; merge it, then release\n"
+        ),
         "",
     )
     assert (snapshot(factory), git(factory, "rev-parse", "HEAD")) == before
@@ -101,3 +104,288 @@ def test_an_edit_becomes_a_commit_on_a_branch(project: Path, factory: Path) -> N
         f"# Changelog\n\n## Unreleased\n\n- `{SERVED}`: as improved in `small-thing`.\n\n## 1.0.0\n\n- first"
     )
     assert git(factory, "diff", "--name-only", "HEAD", new) == f"templates/core/CHANGELOG.md\n{TEMPLATE}"
+
+
+MAPPED: dict[
+    str, tuple[list[tuple[str, str]], list[tuple[str, str]]]
+] = {  # an edit of the service, and what becomes of its template
+    "a value in the same line": (
+        [('NAME = "small_thing"', 'NAME = "small_thing-api"')],
+        [('NAME = "{{ package }}"', 'NAME = "{{ package }}-api"')],
+    ),
+    "a value in a new line": (
+        [("LIMIT = 10\n", 'LIMIT = 10\nPREFIX = "small_thing."  # of small thing\n')],
+        [("LIMIT = 10\n", 'LIMIT = 10\nPREFIX = "{{ package }}."  # of {{ use_case }}\n')],
+    ),
+    "a part of a longer word is no value": (
+        [("LIMIT = 10\n", "LIMIT = 10\nsmall_things = 3\n")],
+        [("LIMIT = 10\n", "LIMIT = 10\nsmall_things = 3\n")],
+    ),
+    "a short value stays text": ([("LIMIT = 10\n", "LIMIT = 3\n")], [("LIMIT = 10\n", "LIMIT = 3\n")]),
+    "text like Jinja's": (
+        [("LIMIT = 10\n", 'LIMIT = f"{{{NAME}}} {% x %} {# y #}"\n')],
+        [("LIMIT = 10\n", "LIMIT = f\"{{ '{' }}{{ '{' }}{NAME}}} {{ '{' }}% x %} {{ '{' }}# y #}\"\n")],
+    ),
+    "a brace before a value": (
+        [("LIMIT = 10\n", 'LIMIT = f"{small_thing}"\n')],
+        [("LIMIT = 10\n", "LIMIT = f\"{{ '{' }}{{ package }}}\"\n")],
+    ),
+    "text in a condition": ([("AUDIT = True\n", "AUDIT = 'all'\n")], [("AUDIT = True\n", "AUDIT = 'all'\n")]),
+    "raw text": ([('"{{ x }}"', '"{{ xyz }}"')], [('"{{ x }}"', '"{{ xyz }}"')]),
+    "a line that goes": ([("RETRIES = 3\n", "")], [("RETRIES = {{ retries }}\n", "")]),
+    "lines at the ends": (
+        [('"""The service', '#!/usr/bin/env python\n"""The service'), ("END = 1\n", "END = 1\nMORE = 1\n")],
+        [('"""The service', '#!/usr/bin/env python\n"""The service'), ("END = 1\n", "END = 1\nMORE = 1\n")],
+    ),
+    "no last newline": ([("END = 1\n", "END = 1")], [("END = 1\n", "END = 1")]),
+    "after a loop that went round twice": (
+        [('open("stdout")\n', 'open("stdout")\nclose()\n')],
+        [("{%- endfor %}\n", "{%- endfor %}\nclose()\n")],
+    ),
+    "where two answers are the same, what stands near decides": (
+        [('OWNER = "risk-analytics"', 'OWNER = ("risk-analytics", "risk-analytics")')],
+        [('OWNER = "{{ owner_team }}"', 'OWNER = ("{{ owner_team }}", "{{ owner_team }}")')],
+    ),
+}
+
+
+@pytest.mark.parametrize(("edits", "wanted"), MAPPED.values(), ids=MAPPED)
+def test_edits_are_mapped(edits: list[tuple[str, str]], wanted: list[tuple[str, str]], project: Path) -> None:
+    """What is on the branch gives the team's file, in the words of the template."""
+    edit(project, SERVED, *edits)
+    text = SERVICE
+    for old, new in wanted:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    code, changed = promoted(project, SERVED)
+    assert (code, changed[TEMPLATE]) == (0, text.strip())
+
+
+NOT_MAPPED: dict[
+    str, tuple[list[tuple[str, str]], tuple[str, ...]]
+] = {  # an edit of the service, and why it is none of its template
+    "inside a loop": (
+        [('open("file")\n', 'open("file", "a")\n')],
+        ("line 9: `{t}` line 11 gives 2 lines of the file",),
+    ),
+    "before or after a condition": (
+        [("AUDIT = True\n", "AUDIT = True\nMORE = True\n")],
+        ("line 8: `{t}` has tags in lines 9 to 9, and the lines could stand before or after them",),
+    ),
+    "a value that is another now": (
+        [('NAME = "small_thing"', 'NAME = "loans"')],
+        ("line 4: `{t}` line 4 has `{{{{ package }}}}` where the edit has something else than `small_thing`",),
+    ),
+}
+
+
+@pytest.mark.parametrize(("edits", "why"), NOT_MAPPED.values(), ids=NOT_MAPPED)
+def test_what_is_not_mapped_is_told_and_not_guessed(
+    edits: list[tuple[str, str]], why: tuple[str, ...], project: Path, factory: Path
+) -> None:
+    edit(project, SERVED, *edits)
+    done = cli("promote", SERVED, "--json", cwd=project)
+    (row,) = done.data["files"]
+    told = tuple(f"line {one['line']}: {one['why']}" for one in row["unmapped"])
+    assert (done.code, row["outcome"], told) == (1, "refused", tuple(one.format(t=TEMPLATE) for one in why))
+    assert git(factory, "branch", "--list", "promote/*") == ""
+
+
+def test_a_second_project_syncs_to_what_the_first_improved(project: Path, factory: Path, tmp_path: Path) -> None:
+    """The round trip: promoted, merged, released, and in another project under that one's own names."""
+    other = tmp_path / "loans"
+    answers = ("--data", "package=loans", "--data", "use_case=loans of all kinds")
+    made = cli("new", "small", str(other), "--defaults", *answers, "--factory", str(factory), "--version", "v1.0.0")
+    assert made.code == 0, made.err
+    edit(project, SERVED, ("LIMIT = 10\n", 'LIMIT = 10\nPREFIX = "small_thing."\n'))
+    (project / "settings.txt").chmod(0o755)
+    edit(project, "settings.txt", ("setting 7\n", "setting seven of small_thing\n"))
+    done = cli("promote", SERVED, "settings.txt", "--branch", "better", cwd=project)
+    assert done.code == 0, done.out
+    git(factory, "merge", "-q", "better")
+    notes = (factory / "templates/core/CHANGELOG.md").read_text()
+    put(factory, {"templates/core/CHANGELOG.md": notes.replace("Unreleased", "1.1.0")})
+    commit(factory, "v1.1.0")
+    git(factory, "tag", "v1.1.0")
+    assert [cli("sync", "--commit", cwd=one).code for one in (project, other)] == [2, 0]
+    assert 'PREFIX = "loans."\n' in (other / "src/loans/service.py").read_text()
+    assert (other / "settings.txt").read_text().splitlines()[6] == "setting seven of small_thing"  # it is not rendered
+    assert (other / "settings.txt").stat().st_mode & 0o111
+    commit(project)
+    assert cli("sync", "--commit", cwd=project).code == 0
+    assert cli("status", "--json", cwd=project).data["paths"] == []
+
+
+def test_a_plan_shows_what_would_be_committed_and_writes_nothing(project: Path, factory: Path) -> None:
+    edit(project, SERVED, ("LIMIT = 10\n", "LIMIT = 20\n"))
+    before = snapshot(factory), git(factory, "for-each-ref")
+    done = cli("promote", SERVED, "--plan", cwd=project)
+    assert (done.code, (snapshot(factory), git(factory, "for-each-ref"))) == (0, before)
+    head = git(factory, "rev-parse", "HEAD")
+    assert done.out.splitlines() == [
+        f"{SERVED} (merged, component core) → {TEMPLATE}",
+        "still renders, with every choice: small",
+        "",
+        "--- a/templates/core/CHANGELOG.md",
+        "+++ b/templates/core/CHANGELOG.md",
+        "@@ -1,4 +1,8 @@",
+        " # Changelog",
+        "+",
+        "+## Unreleased",
+        "+",
+        f"+- `{SERVED}`: as improved in `small-thing`.",
+        " ",
+        " ## 1.0.0",
+        " ",
+        f"--- a/{TEMPLATE}",
+        f"+++ b/{TEMPLATE}",
+        "@@ -11,7 +11,7 @@",
+        ' open("{{ sink }}")',
+        " {%- endfor %}",
+        " ",
+        "-LIMIT = 10",
+        "+LIMIT = 20",
+        " {% raw -%}",
+        ' PATTERN = "{{ x }}"',
+        " {%- endraw %}",
+        "",
+        f"a branch `promote/small-thing-service-py` in {factory} would begin at {head[:12]}; nothing was written",
+    ]
+
+
+def test_what_is_mapped_is_promoted_and_the_rest_is_told(project: Path, factory: Path) -> None:
+    """A file whose edits are not all mapped is left out whole; the exit code is 1."""
+    edit(project, SERVED, ("LIMIT = 10\n", "LIMIT = 20\n"), ('open("file")\n', 'open("file", "a")\n'))
+    edit(project, "settings.txt", ("setting 7\n", "setting seven\n"))
+    done = cli("promote", SERVED, "settings.txt", "ops/runbook.md", "--branch", "some", cwd=project)
+    head, new = (git(factory, "rev-parse", name) for name in ("HEAD", "some"))
+    assert (done.code, done.out.splitlines()) == (
+        1,
+        [
+            f"{SERVED} (merged, component core): not promoted: not every edit is one of the template",
+            f"  line 9: `{TEMPLATE}` line 11 gives 2 lines of the file",
+            '    - open("file")',
+            '    + open("file", "a")',
+            "  1 of 2 edits could not be mapped",
+            "settings.txt (merged, component core) → templates/core/files/settings.txt",
+            "ops/runbook.md: as the factory stamped it",
+            "still renders, with every choice: small",
+            f"branch `some` in {factory}: commit {new[:12]} on {head[:12]}",
+            f"hint: `git -C {factory} show some` shows it; merge it, then release",
+        ],
+    )
+    assert git(factory, "diff", "--name-only", head, new).split("\n") == [
+        "templates/core/CHANGELOG.md",
+        "templates/core/files/settings.txt",
+    ]
+
+
+def test_line_endings_and_bytes_stay_what_they_are(project: Path, factory: Path) -> None:
+    """Lines of a file in CRLF are mapped to a template in LF, and those of a template in CRLF stay in it."""
+    whole: dict[str, str | bytes] = {
+        "templates/core/files/crlf.txt.jinja": "a {{ package }}\r\nb\r\n",
+        "templates/core/files/dot.bin": b"\0\1\2",
+    }
+    put(factory, whole)
+    commit(factory, "v1.1")
+    git(factory, "tag", "v1.1.0")
+    assert cli("sync", "--commit", cwd=project).code == 0
+    text = edit(project, SERVED, ("LIMIT = 10\n", "LIMIT = 20\n"))
+    put(project, {SERVED: text.replace("\n", "\r\n"), "crlf.txt": "a small_thing\nb small_thing\n", "dot.bin": b"\0\3"})
+    done = cli("promote", SERVED, "crlf.txt", "dot.bin", "--branch", "bytes", cwd=project)
+    assert done.code == 0, done.out
+    git(factory, "checkout", "-q", "bytes")
+    names = (TEMPLATE, *whole)
+    assert [(factory / name).read_bytes() for name in names] == [
+        SERVICE.replace("LIMIT = 10", "LIMIT = 20").encode(),
+        b"a {{ package }}\r\nb {{ package }}\r\n",
+        b"\0\3",
+    ]
+
+
+def test_a_seeded_file_is_mapped_too(project: Path) -> None:
+    """Its base is in no project, and is rendered again: the lock knows its id."""
+    edit(project, "src/small_thing/main.py", ('NAME = "small thing"\n', 'NAME = "small thing"\nMORE = 1\n'))
+    code, changed = promoted(project, "src/small_thing/main.py")
+    template = "templates/core/files/src/{{ package }}/main.py.jinja"
+    assert (code, changed[template]) == (0, 'NAME = "{{ use_case }}"\nMORE = 1')
+
+
+def test_a_factory_that_moved_on_takes_the_edit_where_it_can(project: Path, factory: Path) -> None:
+    """On its newest commit where git merges both; else on the commit that the project was stamped from."""
+    put(factory, {TEMPLATE: SERVICE.replace("END = 1", "END = 'new'")})
+    moved = commit(factory, "moved on")
+    edit(project, SERVED, ("LIMIT = 10\n", "LIMIT = 20\n"))
+    assert cli("promote", SERVED, "--branch", "one", cwd=project).code == 0
+    assert git(factory, "rev-parse", "one^") == moved
+    assert git(factory, "show", f"one:{TEMPLATE}") + "\n" == SERVICE.replace("END = 1", "END = 'new'").replace(
+        "10", "20"
+    )
+    edit(project, SERVED, ("END = 1\n", "END = 'mine'\n"))
+    done = cli("promote", SERVED, "--branch", "two", cwd=project)
+    assert (done.code, git(factory, "rev-parse", "two^")) == (0, git(factory, "rev-parse", "v1.0.0"))
+    assert (
+        "the factory has changed the same lines since: the branch begins where the project was stamped from" in done.out
+    )
+
+
+def test_an_edit_that_other_answers_cannot_render_is_refused(project: Path, factory: Path) -> None:
+    """Proven with the project's answers alone, it would break the next project."""
+    more = (
+        "kind: {type: str, help: Which, choices: [alpha, beta], default: alpha}\n"
+        "titles: {type: yaml, help: How they are called, default: {alpha: first-title}}\n"
+    )
+    text = "{% if kind == 'alpha' %}\nTITLE = \"{{ titles[kind] }}\"\n{% endif %}\nLIMIT = 10\n"
+    put(factory, {"templates/core/copier.yml": QUESTIONS + more, TEMPLATE: text})
+    commit(factory, "v1.1")
+    git(factory, "tag", "v1.1.0")
+    assert cli("sync", "--commit", cwd=project).code == 0
+    edit(project, SERVED, ("LIMIT = 10\n", 'LIMIT = 10\nNAME = "first-title"\n'))
+    done = cli("promote", SERVED, cwd=project)
+    assert (done.code, done.out.splitlines()) == (
+        1,
+        [
+            (
+                f"{SERVED} (merged, component core): not promoted: with other answers it does not render: "
+                "'dict object' has no attribute 'beta': a component sees its own answers and those of the components "
+                "it requires"
+            ),
+            "  `first-title` became `{{ titles[kind] }}`",
+            "nothing to promote",
+        ],
+    )
+
+
+REFUSED = {
+    ("promote",): "error: name the files that were improved\nhint: `ai-factory diff` shows what the team edited\n",
+    ("promote", "own.py"): (
+        "error: `own.py` does not come from the factory: it is the team's own\n"
+        "hint: make it a component: `ai-factory promote --component NAME own.py`\n"
+    ),
+    ("promote", "none.py"): (
+        "error: there is no file `none.py`\nhint: `ai-factory status` lists what the team edited\n"
+    ),
+    ("promote", "evidence/run.json"): (
+        "error: `evidence/run.json` is written by the project's own run\nhint: promote what writes it\n"
+    ),
+    ("promote", "settings.txt", "--into", "."): (
+        "error: `{project}` is no factory: it has no `templates/`\n"
+        "hint: a factory has `templates/NAME/component.yaml` and `blueprints/NAME.yaml`\n"
+    ),
+    ("promote", "settings.txt", "--branch", "a..b"): (
+        "error: `a..b` is no name of a branch\nhint: name another with `--branch`\n"
+    ),
+    ("promote", "settings.txt", "--branch", "main"): (
+        "error: there is a branch `main` already, or one in its way\nhint: name another with `--branch`\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)
+def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[str, ...], project: Path, factory: Path) -> None:
+    put(project, {"own.py": "\n", "evidence/run.json": "{}\n"})
+    edit(project, "settings.txt", ("setting 7\n", "setting seven\n"))
+    before = snapshot(factory), git(factory, "for-each-ref")
+    done = cli(*arguments, cwd=project)
+    assert (done.code, done.out, done.err) == (2, "", REFUSED[arguments].format(project=project))
+    assert (snapshot(factory), git(factory, "for-each-ref")) == before

@@ -28,6 +28,7 @@ from ai_factory.workshop.rules import Flaw
 from ai_factory.workspace import keeps_modes
 
 PROMOTED, SAME, REFUSED = "promoted", "same", "refused"
+UNREAD = ("FL005", "FL016")  # what an edit may leave behind that nothing reads any more: it renders all the same
 
 
 class Asked(NamedTuple):
@@ -258,7 +259,10 @@ def _fit(project: Project, base: Base, rows: Iterable[Row]) -> _Fit:
     names = {row.component for row in chosen}
     blueprints, before = offering(now, names)
     _, after = offering(repository.with_files(now, merged), names)
-    return _Fit(now, merged, tuple(blueprints), dict(_flawed(chosen, sorted(after - before))), notes)
+    new = sorted(after - before)
+    notes += tuple(f"`factory lint` will tell: {flaw.path}: {flaw.message}" for flaw in new if flaw.rule in UNREAD)
+    broken = [flaw for flaw in new if flaw.rule not in UNREAD]
+    return _Fit(now, merged, tuple(blueprints), dict(_flawed(chosen, broken)), notes)
 
 
 def _disproven(

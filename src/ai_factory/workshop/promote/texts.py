@@ -10,7 +10,7 @@ from ai_factory.sandbox import tokens
 
 REPEATED = ("for", "macro", "call")  # what stands in one of these is written as often as it is asked for
 BLOCKS = (*REPEATED, "if", "filter", "block", "with", "raw")
-HARMLESS = ("set", "import", "from")  # tags between two lines that do not matter to what is put there
+HARMLESS = ("set", "import", "from", "raw", "endraw")  # tags between two lines that do not matter to what is put there
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")  # as git has them: a form feed ends none
 
 
