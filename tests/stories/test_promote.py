@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import killing
 from tests.kit import cli, commit, git, put, small_factory, snapshot
 
 SERVICE = """\
@@ -389,3 +390,28 @@ def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[str, ...], pro
     done = cli(*arguments, cwd=project)
     assert (done.code, done.out, done.err) == (2, "", REFUSED[arguments].format(project=project))
     assert (snapshot(factory), git(factory, "for-each-ref")) == before
+
+
+def test_a_secret_is_not_promoted(project: Path, factory: Path) -> None:
+    edit(project, "settings.txt", ("setting 7\n", "url: https://user:hunter2hunter2@example.org\n"))
+    done = cli("promote", "settings.txt", cwd=project)
+    assert (done.code, done.out.splitlines()[0]) == (
+        1,
+        "settings.txt (merged, component core): not promoted: line 7 holds what looks like a password in an address",
+    )
+    assert git(factory, "branch", "--list", "promote/*") == ""
+
+
+def test_cut_off_the_factory_is_as_before_or_has_the_whole_branch(project: Path, factory: Path) -> None:
+    """Killed at any moment: no branch, or one with its commit; the next run goes on as if nothing had been."""
+    edit(project, "settings.txt", ("setting 7\n", "setting seven\n"))
+    arguments = ("promote", "settings.txt", "--branch", "cut")
+    before = snapshot(factory)
+    seconds = killing.duration(project, ("promote", "settings.txt", "--branch", "timed"))
+    for part in (0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0):
+        killing.kill(project, arguments, seconds * part)
+        assert (snapshot(factory), git(factory, "fsck", "--no-dangling")) == (before, "")
+        if git(factory, "branch", "--list", "cut"):
+            assert git(factory, "rev-parse", "cut^{tree}") == git(factory, "rev-parse", "timed^{tree}")
+            git(factory, "branch", "-q", "-D", "cut")
+    assert cli(*arguments, cwd=project).code == 0

@@ -13,8 +13,11 @@ from ai_factory.errors import UsageError
 
 def promote(
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE...", help="Files that were edited here.", show_default=False)
+        list[str] | None, typer.Argument(metavar="FILE...", help="Files of the project.", show_default=False)
     ] = None,
+    component: Annotated[
+        str, typer.Option("--component", metavar="NAME", help="Make the team's own files this new component.")
+    ] = "",
     project: Annotated[str, typer.Option("--project", metavar="PATH", help="The project.")] = ".",
     into: Annotated[
         str, typer.Option("--into", metavar="FOLDER", help="The factory's repository (default: the project's own).")
@@ -24,16 +27,18 @@ def promote(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Take what the team improved in stamped files back to their templates, as a branch of the factory."""
+    """Take what the team improved back to its factory, as a branch: edits of stamped files, or a new component."""
     from ai_factory.project.opening import open_project
     from ai_factory.report import promotions
-    from ai_factory.workshop.promote import files as verb
+    from ai_factory.workshop.promote import component as whole
+    from ai_factory.workshop.promote import files as edits
 
     if not paths:
         raise UsageError("name the files that were improved", "`ai-factory diff` shows what the team edited")
     opened = open_project(project)
     names = [opened.relative(path) for path in paths]
-    made = verb.prepare(opened, names, verb.Asked(into, branch))
-    commit = "" if plan or not made.files else verb.apply(made)
+    asked = edits.Asked(into, branch)
+    made = whole.prepare(opened, component, names, asked) if component else edits.prepare(opened, names, asked)
+    commit = "" if plan or not made.files else edits.apply(made)
     show(promotions.text(made, commit, plan), promotions.data(made, commit), as_json)
     raise typer.Exit(0 if made.is_complete else 1)

@@ -78,7 +78,7 @@ def commit_aside(root: str, branch: str, parent: str, files: Mapping[str, File |
         keep_packs(repository, objects)
     command = ["update-ref", name, commit, "0" * len(commit)]
     done = finished(command, root, expect=None)
-    if b"exists" in done.stderr:
+    if re.search(rb"reference already exists|exists; cannot create", done.stderr):
         raise UsageError(f"there is a branch `{branch}` already, or one in its way", "name another with `--branch`")
     if done.returncode:
         raise failure(command, done)

@@ -20,7 +20,7 @@ from ai_factory.project.target import Choice, Recipe, guarded, recipe, rendered
 from ai_factory.render import SUFFIX, Owned, Rendered, contexts_of, reader
 from ai_factory.tree import LINK, File, blob_id, has_mixed_endings, normalized, with_endings_of, word
 from ai_factory.workshop.linting import offering
-from ai_factory.workshop.promote import changelog, repository
+from ai_factory.workshop.promote import changelog, repository, tokens
 from ai_factory.workshop.promote.mapping import Mapped, Rendering, mapped
 from ai_factory.workshop.promote.repository import Place
 from ai_factory.workshop.promote.values import of_answers
@@ -161,6 +161,8 @@ def _row(project: Project, base: Base, path: str) -> Row:
         return row.refused("a link is not mapped")
     if blob_id(team.content) == entry.base and team.mode == pristine.mode:
         return row._replace(outcome=SAME)
+    for line, kind in tokens.new_in(team.content, pristine.content):
+        return row.refused(f"line {line} holds what looks like {kind}")
     try:
         return _taken(project, base, row, team)
     except AuthorError as error:
@@ -257,9 +259,8 @@ def _fit(project: Project, base: Base, rows: Iterable[Row]) -> _Fit:
         now, merged = base.factory, files
         notes = ("the factory has changed the same lines since: the branch begins where the project was stamped from",)
     names = {row.component for row in chosen}
-    blueprints, before = offering(now, names)
-    _, after = offering(repository.with_files(now, merged), names)
-    new = sorted(after - before)
+    blueprints, after = offering(repository.with_files(now, merged), names)
+    new = sorted(after - offering(now, names)[1]) if after else []
     notes += tuple(f"`factory lint` will tell: {flaw.path}: {flaw.message}" for flaw in new if flaw.rule in UNREAD)
     broken = [flaw for flaw in new if flaw.rule not in UNREAD]
     return _Fit(now, merged, tuple(blueprints), dict(_flawed(chosen, broken)), notes)
