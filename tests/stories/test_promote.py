@@ -102,7 +102,8 @@ def test_an_edit_becomes_a_commit_on_a_branch(project: Path, factory: Path) -> N
         "LIMIT = 10\n", "LIMIT = 20  # as the regulator asks\n"
     ).replace("END = 1", "END = 2")
     assert git(factory, "show", f"{new}:templates/core/CHANGELOG.md") == (
-        f"# Changelog\n\n## Unreleased\n\n- `{SERVED}`: as improved in `small-thing`.\n\n## 1.0.0\n\n- first"
+        "# Changelog\n\n## Unreleased\n\n"
+        "- `src/{{ package }}/service.py`: as improved in `small-thing`.\n\n## 1.0.0\n\n- first"
     )
     assert git(factory, "diff", "--name-only", "HEAD", new) == f"templates/core/CHANGELOG.md\n{TEMPLATE}"
 
@@ -234,7 +235,7 @@ def test_a_plan_shows_what_would_be_committed_and_writes_nothing(project: Path, 
         "+",
         "+## Unreleased",
         "+",
-        f"+- `{SERVED}`: as improved in `small-thing`.",
+        "+- `src/{{ package }}/service.py`: as improved in `small-thing`.",
         " ",
         " ## 1.0.0",
         " ",
@@ -415,3 +416,25 @@ def test_cut_off_the_factory_is_as_before_or_has_the_whole_branch(project: Path,
             assert git(factory, "rev-parse", "cut^{tree}") == git(factory, "rev-parse", "timed^{tree}")
             git(factory, "branch", "-q", "-D", "cut")
     assert cli(*arguments, cwd=project).code == 0
+
+
+def test_one_edit_of_a_file_is_promoted_alone(project: Path) -> None:
+    """By a line of the team's file: other edits of it stay the project's own."""
+    edit(project, SERVED, ("LIMIT = 10\n", "LIMIT = 20\n"), ("END = 1\n", "OURS = 1\n"))
+    lines = (project / SERVED).read_text().splitlines()
+    code, changed = promoted(project, f"{SERVED}:{lines.index('LIMIT = 20') + 1}")
+    assert (code, changed[TEMPLATE]) == (0, SERVICE.replace("LIMIT = 10", "LIMIT = 20").strip())
+    done = cli("promote", f"{SERVED}:1", cwd=project)
+    assert (done.code, done.err) == (
+        2,
+        f"error: line 1 of `{SERVED}` was not edited\nhint: `ai-factory diff {SERVED}` shows what was\n",
+    )
+
+
+def test_what_the_factory_has_is_not_promoted_again(project: Path, factory: Path) -> None:
+    edit(project, "settings.txt", ("setting 7\n", "setting seven\n"))
+    assert cli("promote", "settings.txt", "--branch", "one", cwd=project).code == 0
+    git(factory, "merge", "-q", "one")
+    done = cli("promote", "settings.txt", "--branch", "two", cwd=project)
+    assert (done.code, done.out.splitlines()[1:]) == (0, ["the factory has all of it already", "nothing to promote"])
+    assert git(factory, "branch", "--list", "two") == ""

@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 
 from ai_factory.cli.console import show
-from ai_factory.cli.look import Json, Verbose
+from ai_factory.cli.look import Json, Verbose, name_and_line
 from ai_factory.errors import UsageError
 
 
 def promote(
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE...", help="Files of the project.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE[:LINE]...", help="Files of the project, or one edit of a file.", show_default=False
+        ),
     ] = None,
     component: Annotated[
         str, typer.Option("--component", metavar="NAME", help="Make the team's own files this new component.")
@@ -36,9 +39,12 @@ def promote(
     if not paths:
         raise UsageError("name the files that were improved", "`ai-factory diff` shows what the team edited")
     opened = open_project(project)
-    names = [opened.relative(path) for path in paths]
     asked = edits.Asked(into, branch)
-    made = whole.prepare(opened, component, names, asked) if component else edits.prepare(opened, names, asked)
+    if component:
+        made = whole.prepare(opened, component, [opened.relative(path) for path in paths], asked)
+    else:
+        wishes = [(opened.relative(name), line) for name, line in map(name_and_line, paths)]
+        made = edits.prepare(opened, wishes, asked)
     commit = "" if plan or not made.files else edits.apply(made)
     show(promotions.text(made, commit, plan), promotions.data(made, commit), as_json)
     raise typer.Exit(0 if made.is_complete else 1)

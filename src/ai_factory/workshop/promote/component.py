@@ -234,7 +234,7 @@ def _component(
     origin = os.path.basename(project.root)
     summary = _summary(files) or f"What {origin} made of its own"
     top = f"{COMPONENTS}/{name}"
-    listed = "".join(f"- `{_below_files(row)}`\n" for row in rows)
+    listed = "".join(f"- `{row.stamped}`\n" for row in rows)
     texts = {
         "component.yaml": documents.write(_manifest(base, rows, needs, summary)),
         "copier.yml": b"_subdirectory: files\n",
@@ -263,15 +263,10 @@ def _manifest(base: Base, rows: Sequence[Row], needs: _Needs, summary: str) -> d
     asked_by = {one.key: component.name for component in base.made.components for one in component.questions}
     read = {key for row in rows for one in row.mapped.turned for key in _KEY.findall(one.code)}
     requires = _fewest(base.made.components, needs.components | {asked_by[key] for key in read if key in asked_by})
-    seeded = {_below_files(row): "seeded" for row in rows if row.ownership == "seeded"}
+    seeded = {row.stamped: "seeded" for row in rows if row.ownership == "seeded"}
     data: dict[str, Any] = {"summary": summary, "requires": requires, "ownership": seeded}
     data["contributes"] = {kind: list(values) for kind, values in needs.contributes.items() if values}
     return {key: value for key, value in data.items() if value}
-
-
-def _below_files(row: Row) -> str:
-    """The path that a file of the component gives, as the template spells it."""
-    return row.template.partition(f"/{FILES}/")[2].removesuffix(SUFFIX)
 
 
 def _fewest(components: Sequence[Component], wanted: frozenset[str]) -> list[str]:

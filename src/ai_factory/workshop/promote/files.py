@@ -7,12 +7,13 @@ other one as it is; each blueprint that has the component still renders; and the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from ai_factory import git
-from ai_factory.catalog import Blueprint, Component, visible
+from ai_factory.catalog import FILES, Blueprint, Component, visible
 from ai_factory.errors import AuthorError, FactoryError, UsageError
 from ai_factory.factory import Factory
 from ai_factory.project.opening import Project
@@ -21,7 +22,7 @@ from ai_factory.render import SUFFIX, Owned, Rendered, contexts_of, reader
 from ai_factory.tree import LINK, File, blob_id, has_mixed_endings, normalized, with_endings_of, word
 from ai_factory.workshop.linting import offering
 from ai_factory.workshop.promote import changelog, repository, tokens
-from ai_factory.workshop.promote.mapping import Mapped, Rendering, mapped
+from ai_factory.workshop.promote.mapping import Mapped, Rendering, chosen, mapped
 from ai_factory.workshop.promote.repository import Place
 from ai_factory.workshop.promote.values import of_answers
 from ai_factory.workshop.rules import Flaw
@@ -49,6 +50,12 @@ class Row(NamedTuple):
     template: str = ""
     mapped: Mapped = Mapped()
     files: Mapping[str, File] = {}  # templates as they become, by their paths in the factory
+    wanted: File = File(b"")  # what they have to give
+
+    @property
+    def stamped(self) -> str:
+        """The path that its template gives, as it is spelled there."""
+        return self.template.partition(f"/{FILES}/")[2].removesuffix(SUFFIX)
 
     def refused(self, why: str) -> Row:
         """The same file, whose edits are not taken."""
@@ -96,16 +103,18 @@ class _Fit(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def prepare(project: Project, paths: Sequence[str], asked: Asked) -> Promotion:
+def prepare(project: Project, wishes: Iterable[tuple[str, int]], asked: Asked) -> Promotion:
     """Map the edits and prove them; nothing is written.
 
-    Raises UsageError for a path that is none of the factory's, or was not edited in a way that could be taken, and for
-    a factory that is no repository in a folder.
+    A wish is a path and a line of it, of which only that edit is taken; line 0 stands for all. Raises UsageError for a
+    path that is none of the factory's, a line that was not edited, and a factory that is no repository in a folder.
     """
-    for path in paths:
+    lines: defaultdict[str, set[int]] = defaultdict(set)
+    for path, line in wishes:
         _refuse_others(project, path)
+        lines[path].add(line)
     base = opened(project, asked.into)
-    rows = [_row(project, base, path) for path in dict.fromkeys(paths)]
+    rows = [_row(project, base, path, set() if 0 in some else some) for path, some in lines.items()]
     fit = _fit(project, base, rows)
     while fit.doubts:
         rows = [row.refused(fit.doubts[row.path]) if row.path in fit.doubts else row for row in rows]
@@ -146,56 +155,67 @@ def _refuse_others(project: Project, path: str) -> None:
 # ---- one file ---------------------------------------------------------------------------------------
 
 
-def _row(project: Project, base: Base, path: str) -> Row:
+def _row(project: Project, base: Base, path: str, lines: Collection[int]) -> Row:
     entry = project.lock.paths[path]
     owned, pristine = base.rendered.owned.get(path), base.rendered.tree.get(path)
     row = Row(path, entry.component, entry.ownership, REFUSED, template=owned.source if owned else "")
     if owned is None or pristine is None or blob_id(pristine.content) != entry.base:
         commit = base.factory.origin.commit[:12]
         return row.refused(f"the factory at {commit} stamps it otherwise than the project has it on record: sync first")
-    team = project.folder.read(path)
-    assert team is not None  # it was read before anything else
-    if not keeps_modes(project.root):
-        team = team._replace(mode=pristine.mode)
+    team = _team(project, path, pristine)
     if LINK in (team.mode, pristine.mode):
         return row.refused("a link is not mapped")
-    if blob_id(team.content) == entry.base and team.mode == pristine.mode:
-        return row._replace(outcome=SAME)
-    for line, kind in tokens.new_in(team.content, pristine.content):
-        return row.refused(f"line {line} holds what looks like {kind}")
     try:
-        return _taken(project, base, row, team)
+        row = row._replace(wanted=_chosen(path, pristine, team, lines) if lines else team)
+        if row.wanted == pristine:
+            return row._replace(outcome=SAME)
+        for line, kind in tokens.new_in(row.wanted.content, pristine.content):
+            return row.refused(f"line {line} holds what looks like {kind}")
+        return _taken(project, base, row)
     except AuthorError as error:
         return row.refused(error.message)
 
 
-def _taken(project: Project, base: Base, row: Row, team: File) -> Row:
-    """The row of a file that was edited. Raises AuthorError where nothing of it can be mapped."""
-    template = base.factory.tree[row.template]
-    if not row.template.endswith(SUFFIX):
-        content = with_endings_of(team.content, template.content)
-        return row._replace(outcome=PROMOTED, files={row.template: File(content, team.mode)})
-    pristine, wanted = base.rendered.tree[row.path].content, target(team.content, base.rendered.tree[row.path].content)
+def _team(project: Project, path: str, pristine: File) -> File:
+    """The team's file, with the line endings that the factory stamps."""
+    file = project.folder.read(path)
+    assert file is not None  # it was read before anything else
+    mode = file.mode if keeps_modes(project.root) else pristine.mode
+    return File(with_endings_of(file.content, pristine.content), mode)
+
+
+def _chosen(path: str, pristine: File, team: File, lines: Collection[int]) -> File:
+    """The factory's file with those of the team's edits that are at these lines of its."""
+    text, missed = chosen(_text(pristine), _text(team), lines)
+    if missed:
+        told = f"line {missed[0]} of `{path}` was not edited"
+        raise UsageError(told, f"`ai-factory diff {word(path)}` shows what was")
+    return pristine._replace(content=text.encode())
+
+
+def _text(file: File) -> str:
     try:
-        text = wanted.decode()
+        return file.content.decode()
     except UnicodeDecodeError:
         raise AuthorError("it is no text in UTF-8") from None
-    owned = base.rendered.owned[row.path]
+
+
+def _taken(project: Project, base: Base, row: Row) -> Row:
+    """The row of a file that was edited. Raises AuthorError where nothing of it can be mapped."""
+    template, wanted = base.factory.tree[row.template], row.wanted
+    if not row.template.endswith(SUFFIX):
+        return row._replace(outcome=PROMOTED, files={row.template: wanted})
+    owned, pristine = base.rendered.owned[row.path], base.rendered.tree[row.path]
     work = partial(_mapped, base.made.blueprint, base.made.components, project.lock.answers, owned)
-    found = guarded(base.factory, partial(work, pristine.decode(), text))
+    found = guarded(base.factory, partial(work, _text(pristine), _text(wanted)))
     if found.unmapped:
         return row._replace(mapped=found).refused("not every edit is one of the template")
     files = {
         path: File(_with_endings(path, base, text), base.factory.tree[path].mode)
         for path, text in found.templates.items()
     }
-    own = files.get(row.template, template)._replace(mode=team.mode)
+    own = files.get(row.template, template)._replace(mode=wanted.mode)
     return row._replace(outcome=PROMOTED, mapped=found, files={**files, row.template: own})
-
-
-def target(team: bytes, pristine: bytes) -> bytes:
-    """What a template has to give: the team's content with the line endings that the factory stamps."""
-    return with_endings_of(team, pristine)
 
 
 def _with_endings(path: str, base: Base, text: str) -> bytes:
@@ -245,11 +265,11 @@ def _mapped(
 
 def _fit(project: Project, base: Base, rows: Iterable[Row]) -> _Fit:
     """The rows that were mapped, proven together, and put on what the factory is by now."""
-    chosen = [row for row in rows if row.outcome == PROMOTED]
-    files = {path: file for row in chosen for path, file in row.files.items()}
+    taken = [row for row in rows if row.outcome == PROMOTED]
+    files = {path: file for row in taken for path, file in row.files.items()}
     if not files:
         return _Fit(base.factory, {})
-    doubts = dict(_disproven(project, base, chosen, files))
+    doubts = dict(_disproven(project, base, taken, files))
     if doubts:
         return _Fit(base.factory, {}, doubts=doubts)
     now = base.factory if base.place.head == base.factory.origin.commit else base.place.factory(base.place.head)
@@ -258,12 +278,14 @@ def _fit(project: Project, base: Base, rows: Iterable[Row]) -> _Fit:
     if merged is None:
         now, merged = base.factory, files
         notes = ("the factory has changed the same lines since: the branch begins where the project was stamped from",)
-    names = {row.component for row in chosen}
+    if all(now.tree.get(path) == file for path, file in merged.items()):
+        return _Fit(now, {}, notes=("the factory has all of it already",))
+    names = {row.component for row in taken}
     blueprints, after = offering(repository.with_files(now, merged), names)
     new = sorted(after - offering(now, names)[1]) if after else []
     notes += tuple(f"`factory lint` will tell: {flaw.path}: {flaw.message}" for flaw in new if flaw.rule in UNREAD)
     broken = [flaw for flaw in new if flaw.rule not in UNREAD]
-    return _Fit(now, merged, tuple(blueprints), dict(_flawed(chosen, broken)), notes)
+    return _Fit(now, merged, tuple(blueprints), dict(_flawed(taken, broken)), notes)
 
 
 def _disproven(
@@ -278,20 +300,13 @@ def _disproven(
     except FactoryError as error:
         yield from ((row.path, f"it does not render: {error.message}") for row in rows)
         return
-    wanted = {row.path: _wanted(project, base, row.path) for row in rows}
-    others = [path for path, file in base.rendered.tree.items() if path not in wanted and tree.get(path) != file]
+    own = {row.path for row in rows}
+    others = [path for path, file in base.rendered.tree.items() if path not in own and tree.get(path) != file]
     for row in rows:
-        if tree.get(row.path) != wanted[row.path]:
+        if tree.get(row.path) != row.wanted:
             yield row.path, "its template so edited gives another file than the team's"
         elif others and set(row.files) - {row.template}:
             yield row.path, f"`{others[0]}` would change too: both are from `{min(set(row.files) - {row.template})}`"
-
-
-def _wanted(project: Project, base: Base, path: str) -> File:
-    file, pristine = project.folder.read(path), base.rendered.tree[path]
-    assert file is not None  # it was read before anything else
-    mode = file.mode if keeps_modes(project.root) else pristine.mode
-    return File(target(file.content, pristine.content), mode)
 
 
 def _flawed(rows: Sequence[Row], flaws: Sequence[Flaw]) -> Iterator[tuple[str, str]]:
@@ -303,24 +318,24 @@ def _flawed(rows: Sequence[Row], flaws: Sequence[Flaw]) -> Iterator[tuple[str, s
 
 
 def _promotion(project: Project, base: Base, asked: Asked, rows: Sequence[Row], fit: _Fit) -> Promotion:
-    chosen = [row for row in rows if row.outcome == PROMOTED]
+    taken = [row for row in rows if row.outcome == PROMOTED and fit.files]
     name = os.path.basename(project.root)
     files = dict(fit.files)
-    for component in sorted({row.component for row in chosen}):
+    for component in sorted({row.component for row in taken}):
         place = repository.changelog_of(component)
         if place in fit.factory.tree:  # a component without one moves with its factory
-            paths = ", ".join(f"`{row.path}`" for row in chosen if row.component == component)
+            paths = ", ".join(f"`{row.stamped}`" for row in taken if row.component == component)
             before = fit.factory.tree[place]
             files[place] = before._replace(
                 content=changelog.noted(before.content, f"{paths}: as improved in `{name}`.")
             )
     return Promotion(
         base.place,
-        asked.branch or f"promote/{repository.slug(name, *(row.path.rpartition('/')[2] for row in chosen[:1]))}",
+        asked.branch or f"promote/{repository.slug(name, *(row.path.rpartition('/')[2] for row in taken[:1]))}",
         fit.factory.origin.commit,
         files,
         {path: fit.factory.tree[path] for path in files if path in fit.factory.tree},
-        _message(name, project.lock.factory.version, chosen),
+        _message(name, project.lock.factory.version, taken),
         tuple(rows),
         fit.blueprints,
         fit.notes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import cached_property
 from typing import NamedTuple
@@ -29,6 +29,10 @@ class Hunk(NamedTuple):
     end: int
     first: int
     last: int
+
+    def touches(self, line: int) -> bool:
+        """Whether that line of the team's, counted from 1, is in it; where lines went, the one that follows them."""
+        return self.first < line <= max(self.last, self.first + 1)
 
 
 class Unmapped(NamedTuple):
@@ -104,6 +108,16 @@ def mapped(rendering: Rendering, team: str, known: Known, names: Sequence[str]) 
         tuple(dict.fromkeys(turned for one in told for turned in one.turned)),
         tuple(dict.fromkeys(left for one in told for left in one.left)),
     )
+
+
+def chosen(before: str, team: str, lines: Collection[int]) -> tuple[str, list[int]]:
+    """The text with those of the team's edits that touch these lines of its, and the lines that none touches."""
+    old, new = split(before), split(team)
+    wanted = [one for one in _hunks(old, new) if any(map(one.touches, lines))]
+    missed = [line for line in lines if not any(one.touches(line) for one in wanted)]
+    for one in reversed(wanted):
+        old[one.begin : one.end] = new[one.first : one.last]
+    return "".join(old), sorted(missed)
 
 
 def _hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[Hunk]:
