@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import killing
-from tests.kit import cli, commit, git, put, small_factory, snapshot
+from tests.kit import IDENTITY, cli, commit, git, put, small_factory, snapshot
 
 SERVICE = """\
 \"\"\"The service of {{ use_case }}.\"\"\"
@@ -377,8 +377,14 @@ REFUSED = {
     ("promote", "settings.txt", "--branch", "a..b"): (
         "error: `a..b` is no name of a branch\nhint: name another with `--branch`\n"
     ),
+    ("promote", "settings.txt", "--branch", "main", "--plan"): (
+        "error: there is a branch `main` already\nhint: name another with `--branch`\n"
+    ),
+    ("promote", "settings.txt", "--branch", "main/x"): (
+        "error: a branch is in the way of `main/x`\nhint: name another with `--branch`\n"
+    ),
     ("promote", "settings.txt", "--branch", "main"): (
-        "error: there is a branch `main` already, or one in its way\nhint: name another with `--branch`\n"
+        "error: there is a branch `main` already\nhint: name another with `--branch`\n"
     ),
 }
 
@@ -438,3 +444,71 @@ def test_what_the_factory_has_is_not_promoted_again(project: Path, factory: Path
     done = cli("promote", "settings.txt", "--branch", "two", cwd=project)
     assert (done.code, done.out.splitlines()[1:]) == (0, ["the factory has all of it already", "nothing to promote"])
     assert git(factory, "branch", "--list", "two") == ""
+
+
+def test_a_commit_of_nobody_is_refused(project: Path, factory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(project, "settings.txt", ("setting 7\n", "setting seven\n"))
+    for name in IDENTITY:
+        monkeypatch.delenv(name)
+    done = cli("promote", "settings.txt", cwd=project)
+    assert (done.code, done.err) == (
+        2,
+        (
+            "error: git does not know whose the commit would be\n"
+            "hint: `git config --global user.name NAME`, and `user.email`\n"
+        ),
+    )
+    assert git(factory, "branch", "--list", "promote/*") == ""
+
+
+def test_a_factory_that_is_a_folder_as_it_stands(project: Path, factory: Path, tmp_path: Path) -> None:
+    """Such a project has no commit on record: what is checked out counts, where it stamps what the lock says."""
+    other = tmp_path / "other"
+    assert cli("new", "small", str(other), "--defaults", "--factory", str(factory)).code == 0
+    edit(other, "settings.txt", ("setting 7\n", "setting seven\n"))
+    assert cli("promote", "settings.txt", cwd=other).code == 0
+    put(factory, {"templates/core/files/settings.txt": "new\n"})
+    commit(factory)
+    git(factory, "tag", "-d", "v1.0.0")
+    done = cli("promote", "settings.txt", "--branch", "two", cwd=other)
+    head = git(factory, "rev-parse", "HEAD")[:12]
+    assert (done.code, done.out.splitlines()[0]) == (
+        1,
+        (
+            f"settings.txt (merged, component core): not promoted: the factory at {head} stamps it otherwise than the project "
+            "has it on record: sync first"
+        ),
+    )
+
+
+def test_a_bare_repository_takes_it_too(project: Path, factory: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--bare", str(factory), "bare.git")
+    edit(project, "settings.txt", ("setting 7\n", "setting seven\n"))
+    assert cli("promote", "settings.txt", "--into", str(tmp_path / "bare.git"), "--branch", "b", cwd=project).code == 0
+    assert git(tmp_path / "bare.git", "rev-parse", "b^") == git(factory, "rev-parse", "HEAD")
+
+
+def test_an_edit_of_an_included_template(project: Path, factory: Path) -> None:
+    """It is made where the line is from; where another file would change with it, it is refused."""
+    put(
+        factory, {TEMPLATE: "one\n{% include 'part.txt' %}two\n", "templates/core/part.txt": "of {{ package }}\nlast\n"}
+    )
+    commit(factory)
+    git(factory, "tag", "v1.1.0")
+    assert cli("sync", "--commit", cwd=project).code == 0
+    edit(project, SERVED, ("last\n", "last of small_thing\n"))
+    code, changed = promoted(project, SERVED, "--branch", "one")
+    assert (code, changed["templates/core/part.txt"]) == (0, "of {{ package }}\nlast of {{ package }}")
+    put(factory, {"templates/core/files/more.txt.jinja": "{% include 'part.txt' %}"})
+    commit(factory)
+    git(factory, "tag", "v1.2.0")
+    commit(project)
+    assert cli("sync", "--commit", cwd=project).code == 0
+    done = cli("promote", SERVED, cwd=project)
+    assert (done.code, done.out.splitlines()[0]) == (
+        1,
+        (
+            f"{SERVED} (merged, component core): not promoted: `more.txt` would change too: both are from "
+            "`templates/core/part.txt`"
+        ),
+    )

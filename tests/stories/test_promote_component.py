@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ai_factory import documents
-from tests.kit import cli, commit, git, put, snapshot
+from tests.kit import cli, commit, git, put, small_project, snapshot
 
 PYPROJECT = "pyproject.toml"
 OWN: dict[str, str | bytes | None] = {
@@ -155,3 +155,15 @@ def test_what_lint_would_find_is_not_committed(team: Path, factory: Path) -> Non
         ],
     )
     assert git(factory, "branch", "--list", "promote/*") == ""
+
+
+def test_a_package_with_a_short_name_is_told_by_the_folders(factory: Path, tmp_path: Path) -> None:
+    """`ml` stands in too many words to be looked for; in paths and imports the factory's own folders tell."""
+    project = small_project(tmp_path / "short", factory, "--data", "package=ml")
+    put(project, {"src/ml/more.py": "from ml.controls import audit\nimport ml.main\n\nml = audit\n"})
+    assert cli("promote", "--component", "more", "src/ml/more.py", cwd=project).code == 0
+    place = "promote/more:templates/more"
+    assert git(factory, "show", f"{place}/files/src/{{{{ package }}}}/more.py.jinja") == (
+        "from {{ package }}.controls import audit\nimport {{ package }}.main\n\nml = audit"
+    )
+    assert git(factory, "show", f"{place}/component.yaml") == "summary: What short made of its own\nrequires:\n  - core"

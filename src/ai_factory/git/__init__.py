@@ -5,7 +5,7 @@ person's own commit is made; nothing of a project's (driver, filter, hook, attri
 a factory into its mirror; options and names never mix.
 """
 
-from ai_factory.git.commits import commit, commit_aside, first_commit
+from ai_factory.git.commits import commit, commit_aside, first_commit, refuse_branch
 from ai_factory.git.committed import Committed
 from ai_factory.git.exclude import exclude, excluded, include, missing_lines
 from ai_factory.git.history import Version, versions_of
@@ -103,6 +103,7 @@ __all__ = [
     "read_blobs",
     "reading",
     "reading_together",
+    "refuse_branch",
     "releases",
     "repository_of",
     "require_free_index",

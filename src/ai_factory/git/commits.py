@@ -12,6 +12,7 @@ from ai_factory.git.process import failure, finished, run
 from ai_factory.git.scratch import keep_packs, scratch
 from ai_factory.tree import File, Tree, path_bytes
 
+OTHER_BRANCH = "name another with `--branch`"
 _WHO = re.compile(r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)")
 _PLAIN = (  # nothing of the person's or the machine's runs
     *("-c", f"core.hooksPath={os.devnull}"),
@@ -65,12 +66,15 @@ def commit_aside(root: str, branch: str, parent: str, files: Mapping[str, File |
     """Make a new branch with one commit on `parent`, in which these files are as given (None: gone); the commit's id.
 
     Neither work tree nor index is touched, and no hook runs. The branch appears at once, or not at all. Raises
-    UsageError for a name that is no branch's, or of a branch that is there.
+    UsageError as `refuse_branch` does, and where git does not know the person.
     """
+    refuse_branch(root, branch)
     name = f"refs/heads/{branch}"
-    if finished(["check-ref-format", name], root, expect=(0, 1)).returncode or branch.startswith("-"):
-        raise UsageError(f"`{branch}` is no name of a branch", "name another with `--branch`")
-    author, committer, _ = _identities(root, _own())
+    author, committer, known = _identities(root, _own())
+    if not known:
+        raise UsageError(
+            "git does not know whose the commit would be", "`git config --global user.name NAME`, and `user.email`"
+        )
     objects = os.path.join(git_folder(root), "objects")
     with scratch(objects) as repository:
         stream = change_stream(f"author {author}\ncommitter {committer}\n".encode(), parent, files, message.encode())
@@ -79,10 +83,19 @@ def commit_aside(root: str, branch: str, parent: str, files: Mapping[str, File |
     command = ["update-ref", name, commit, "0" * len(commit)]
     done = finished(command, root, expect=None)
     if re.search(rb"reference already exists|exists; cannot create", done.stderr):
-        raise UsageError(f"there is a branch `{branch}` already, or one in its way", "name another with `--branch`")
+        raise UsageError(f"a branch is in the way of `{branch}`", OTHER_BRANCH)
     if done.returncode:
         raise failure(command, done)
     return commit
+
+
+def refuse_branch(root: str, branch: str) -> None:
+    """Raise UsageError for a name that is no branch's, or of a branch that is there."""
+    name = f"refs/heads/{branch}"
+    if branch.startswith("-") or finished(["check-ref-format", name], root, expect=(0, 1)).returncode:
+        raise UsageError(f"`{branch}` is no name of a branch", OTHER_BRANCH)
+    if finished(["show-ref", "--verify", "--quiet", name], root, expect=(0, 1)).returncode == 0:
+        raise UsageError(f"there is a branch `{branch}` already", OTHER_BRANCH)
 
 
 def _branch(root: str, environment: Mapping[str, str]) -> str:

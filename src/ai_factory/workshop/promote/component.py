@@ -6,7 +6,7 @@ import ast
 import os
 import re
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,17 +19,18 @@ from ai_factory.lock import FOLDER
 from ai_factory.project.opening import Project
 from ai_factory.project.target import Choice, guarded, recipe, rendered
 from ai_factory.render import SUFFIX
-from ai_factory.tree import LINK, File, blob_id, is_binary, word
+from ai_factory.tree import LINK, File, above, blob_id, is_binary, word
 from ai_factory.workshop.linting import lint
 from ai_factory.workshop.parts import Parts
 from ai_factory.workshop.promote import imports, repository, tokens
 from ai_factory.workshop.promote.files import PROMOTED, Asked, Base, Promotion, Row, opened
 from ai_factory.workshop.promote.mapping import Mapped
-from ai_factory.workshop.promote.values import Known, Spelled, of_answers, spelled
+from ai_factory.workshop.promote.values import Known, Spelled, Turned, of_answers, spelled
 from ai_factory.workspace import find_repository, keeps_modes
 
 PYPROJECT = "pyproject.toml"
-_KEY = re.compile(r"\{\{ (\w+) \}\}")
+_IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
+_KEY = re.compile(r"\{\{-? *(\w+)")
 
 
 class _Needs(NamedTuple):
@@ -58,7 +59,8 @@ def prepare(project: Project, name: str, paths: Sequence[str], asked: Asked) -> 
     _refuse_name(base, name)
     files = {path: _mode_kept(project, file) for path, file in _own(project, paths).items()}
     known = of_answers(catalog.all_questions(base.made.components), project.lock.answers)
-    rows = [_row(name, path, file, known) for path, file in sorted(files.items())]
+    folders = _folders(base)
+    rows = [_row(name, path, file, known, folders) for path, file in sorted(files.items())]
     needs = _needs(project, base, files)
     component = _component(project, base, name, rows, needs, files)
     where = f"{BLUEPRINTS}/{base.made.blueprint.name}.yaml"
@@ -128,12 +130,26 @@ def _mode_kept(project: Project, file: File) -> File:
     return file if keeps_modes(project.root) else File(file.content)
 
 
-def _row(name: str, path: str, file: File, known: Known) -> Row:
+def _folders(base: Base) -> dict[str, str]:
+    """How the templates spell the folders that they stamp, where all of them agree."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path, owned in base.rendered.owned.items():
+        template = owned.source.partition(f"/{FILES}/")[2]
+        for folder, spelling in zip(above(path), above(template), strict=False):
+            found[folder].add(spelling)
+    return {folder: min(spellings) for folder, spellings in found.items() if len(spellings) == 1}
+
+
+def _row(name: str, path: str, file: File, known: Known, folders: Mapping[str, str]) -> Row:
     """A file as the component has it: a template where something of it is turned, else as it is."""
-    place = [spelled([part], known) for part in path.split("/")]
-    inside = _text(file.content, known)
+    top = max((folder for folder in above(path) if folder in folders), key=len, default="")
+    rest = path.removeprefix(f"{top}/").split("/")
+    place = [_folder(top, folders.get(top, "")), *(spelled([part], known) for part in rest)]
+    packages = {_package(folder): code for folder, code in folders.items() if _package(folder) and "{" in code}
+    inside = _text(path, file.content, known, packages)
     is_rendered = path.endswith(SUFFIX) or bool(inside and inside.turned)
-    target = f"{COMPONENTS}/{name}/{FILES}/{'/'.join(one.text for one in place)}{SUFFIX if is_rendered else ''}"
+    spelling = "/".join(one.text for one in place if one.text)
+    target = f"{COMPONENTS}/{name}/{FILES}/{spelling}{SUFFIX if is_rendered else ''}"
     content = inside.text.encode() if inside and is_rendered else file.content
     told = [*place, *([inside] if inside else [])]
     turned = dict.fromkeys(one for spelling in told for one in spelling.turned)
@@ -143,13 +159,35 @@ def _row(name: str, path: str, file: File, known: Known) -> Row:
     return Row(path, name, ownership, PROMOTED, "", target, mapped, {target: File(content, file.mode)})
 
 
-def _text(content: bytes, known: Known) -> Spelled | None:
+def _folder(path: str, spelling: str) -> Spelled:
+    """A folder that the factory stamps, as its templates spell it."""
+    parts = zip(path.split("/"), spelling.split("/"), strict=False)
+    return Spelled(spelling, tuple(Turned(part, code) for part, code in parts if part != code))
+
+
+def _package(folder: str) -> str:
+    """The name by which Python imports the folder, where it is the top of a package."""
+    name = folder.removeprefix("src/")
+    return name if "/" not in name and name.isidentifier() else ""
+
+
+def _text(path: str, content: bytes, known: Known, packages: Mapping[str, str]) -> Spelled | None:
+    """The text in the words of a template, also the project's own package where Python imports it; None of bytes."""
     if is_binary(content):
         return None
     try:
-        return spelled([content.decode()], known)
+        text = content.decode()
     except UnicodeDecodeError:
         return None
+    pieces: list[str | Turned] = []
+    place = 0
+    for match in _IMPORT.finditer(text) if path.endswith(".py") else ():
+        if match[1] in packages:
+            pieces += [text[place : match.start(1)], Turned(match[1], packages[match[1]].rpartition("/")[2])]
+            place = match.end(1)
+    found = spelled([*pieces, text[place:]], known)
+    own = (one for one in pieces if isinstance(one, Turned))
+    return found._replace(turned=tuple(dict.fromkeys((*own, *found.turned))))
 
 
 # ---- what they need ---------------------------------------------------------------------------------
@@ -289,7 +327,7 @@ def _placed(project: Project, base: Base, asked: Asked, name: str, component: Ma
     origin = os.path.basename(project.root)
     return Promotion(
         base.place,
-        asked.branch or f"promote/{repository.slug(name)}",
+        repository.branch(base.place, asked.branch, name),
         parent,
         files,
         {path: now.tree[path] for path in files if path in now.tree},

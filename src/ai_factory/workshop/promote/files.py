@@ -331,7 +331,7 @@ def _promotion(project: Project, base: Base, asked: Asked, rows: Sequence[Row], 
             )
     return Promotion(
         base.place,
-        asked.branch or f"promote/{repository.slug(name, *(row.path.rpartition('/')[2] for row in taken[:1]))}",
+        repository.branch(base.place, asked.branch, name, *(row.path.rpartition("/")[2] for row in taken[:1])),
         fit.factory.origin.commit,
         files,
         {path: fit.factory.tree[path] for path in files if path in fit.factory.tree},

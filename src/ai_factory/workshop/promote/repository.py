@@ -83,7 +83,14 @@ def _some(tree: Tree, paths: Iterable[str]) -> Input:
     return {path: tree[path] for path in paths if path in tree}
 
 
-def slug(*words: str) -> str:
+def branch(at: Place, wanted: str, *words: str) -> str:
+    """The name of the new branch: the wanted one, else of these words. Raises UsageError for one that cannot be."""
+    name = wanted or f"promote/{_slug(*words)}"
+    git.refuse_branch(at.root, name)
+    return name
+
+
+def _slug(*words: str) -> str:
     """Words as a part of a branch's name."""
     found = [re.sub(r"[^A-Za-z0-9]+", "-", word).strip("-").lower() for word in words]
     return "-".join(filter(None, found))[:60].strip("-") or "project"
