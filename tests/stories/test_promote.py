@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import killing
-from tests.kit import IDENTITY, cli, commit, git, put, small_factory, snapshot
+from tests.kit import IDENTITY, cli, commit, git, put, small_factory, small_project, snapshot
 
 SERVICE = """\
 \"\"\"The service of {{ use_case }}.\"\"\"
@@ -461,7 +461,7 @@ def test_a_commit_of_nobody_is_refused(project: Path, factory: Path, monkeypatch
     assert git(factory, "branch", "--list", "promote/*") == ""
 
 
-def test_a_factory_that_is_a_folder_as_it_stands(project: Path, factory: Path, tmp_path: Path) -> None:
+def test_a_factory_that_is_a_folder_as_it_stands(factory: Path, tmp_path: Path) -> None:
     """Such a project has no commit on record: what is checked out counts, where it stamps what the lock says."""
     other = tmp_path / "other"
     assert cli("new", "small", str(other), "--defaults", "--factory", str(factory)).code == 0
@@ -475,8 +475,8 @@ def test_a_factory_that_is_a_folder_as_it_stands(project: Path, factory: Path, t
     assert (done.code, done.out.splitlines()[0]) == (
         1,
         (
-            f"settings.txt (merged, component core): not promoted: the factory at {head} stamps it otherwise than the project "
-            "has it on record: sync first"
+            f"settings.txt (merged, component core): not promoted: the factory at {head} stamps it otherwise than the "
+            "project has it on record: sync first"
         ),
     )
 
@@ -512,3 +512,16 @@ def test_an_edit_of_an_included_template(project: Path, factory: Path) -> None:
             "`templates/core/part.txt`"
         ),
     )
+
+
+def test_the_name_of_a_folder_forges_no_release(factory: Path, tmp_path: Path) -> None:
+    """A heading in a changelog is a version: what a project is called makes none."""
+    odd = small_project(tmp_path / "x\n\n## 9.9.9\n\n`y", factory)
+    edit(odd, "settings.txt", ("setting 7\n", "setting seven\n"))
+    assert cli("promote", "settings.txt", "--branch", "odd", cwd=odd).code == 0
+    assert git(factory, "show", "odd:templates/core/CHANGELOG.md").split("\n")[2:6] == [
+        "## Unreleased",
+        "",
+        "- `settings.txt`: as improved in `x--## 9.9.9---y`.",
+        "",
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import tomllib
 from collections import Counter, defaultdict
@@ -269,7 +268,7 @@ def _texts(values: Any) -> tuple[str, ...]:
 def _component(
     project: Project, base: Base, name: str, rows: Sequence[Row], needs: _Needs, files: Mapping[str, File]
 ) -> dict[str, File]:
-    origin = os.path.basename(project.root)
+    origin = repository.called(project.root)
     summary = _summary(files) or f"What {origin} made of its own"
     top = f"{COMPONENTS}/{name}"
     listed = "".join(f"- `{row.stamped}`\n" for row in rows)
@@ -324,7 +323,7 @@ def _placed(project: Project, base: Base, asked: Asked, name: str, component: Ma
     if files is None:
         now, parent, files = base.factory, base.factory.origin.commit, dict(component)
         notes = ("the factory has changed the blueprint since: the branch begins where the project was stamped from",)
-    origin = os.path.basename(project.root)
+    origin = repository.called(project.root)
     return Promotion(
         base.place,
         repository.branch(base.place, asked.branch, name),

@@ -6,7 +6,6 @@ other one as it is; each blueprint that has the component still renders; and the
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -319,7 +318,7 @@ def _flawed(rows: Sequence[Row], flaws: Sequence[Flaw]) -> Iterator[tuple[str, s
 
 def _promotion(project: Project, base: Base, asked: Asked, rows: Sequence[Row], fit: _Fit) -> Promotion:
     taken = [row for row in rows if row.outcome == PROMOTED and fit.files]
-    name = os.path.basename(project.root)
+    name = repository.called(project.root)
     files = dict(fit.files)
     for component in sorted({row.component for row in taken}):
         place = repository.changelog_of(component)

@@ -96,6 +96,11 @@ def _slug(*words: str) -> str:
     return "-".join(filter(None, found))[:60].strip("-") or "project"
 
 
+def called(root: str) -> str:
+    """How a project is called in notes and messages: by its folder, in one line that marks nothing up."""
+    return "".join(char if char.isprintable() and char != "`" else "-" for char in os.path.basename(root))
+
+
 def changelog_of(component: str) -> str:
     """Where the notes of a component's releases stand."""
     return f"{catalog.COMPONENTS}/{component}/CHANGELOG.md"
