@@ -525,3 +525,63 @@ def test_the_name_of_a_folder_forges_no_release(factory: Path, tmp_path: Path) -
         "- `settings.txt`: as improved in `x--## 9.9.9---y`.",
         "",
     ]
+
+
+ROUND_ONCE = {  # an edit of what a loop wrote for its only item, and why it is not mapped (empty: it is)
+    "its text": (('open("file")\n', 'open("file", "a")\n'), ""),
+    "its value": (
+        ('open("file")\n', 'open("else")\n'),
+        "line 9: `{t}` line 11 has `{{{{ sink }}}}` where the edit has something else than `file`",
+    ),
+    "all of it": (('open("file")\n', ""), "line 9: `{t}` line 11 is in a loop, and was taken out for one round of it"),
+    "after it": (
+        ('open("file")\n', 'open("file")\nclose()\n'),
+        "line 10: `{t}` has tags in lines 12 to 12, and the lines could stand before or after them",
+    ),
+    "within it": (("\nopen(", "\n\nx = 1\nopen("), "line 9: it is in a loop of `{t}`, at line 11"),
+}
+
+
+@pytest.mark.parametrize(("change", "why"), ROUND_ONCE.values(), ids=ROUND_ONCE)
+def test_a_loop_that_went_round_once_is_a_loop(
+    change: tuple[str, str], why: str, factory: Path, tmp_path: Path
+) -> None:
+    """What a template writes for each item is not guessed from the one that this project has."""
+    project = small_project(tmp_path / "small-thing", factory, "--data", "sinks=[file]")
+    edit(project, SERVED, change)
+    done = cli("promote", SERVED, "--json", cwd=project)
+    (row,) = done.data["files"]
+    told = [f"line {one['line']}: {one['why']}" for one in row["unmapped"]]
+    assert (done.code, told) == ((1, [why.format(t=TEMPLATE)]) if why else (0, []))
+
+
+ODD = "one {# c #}\n{%- if audited %}\ntwo\n{%- endif %}\nthree {{\n  package }}\nfour\n"
+ODD_ONES: dict[str, tuple[tuple[str, str], str | tuple[str, str]]] = {  # an edit; why not, or that of the template
+    "beside a comment": (("one \n", "1 \n"), ("one ", "1 ")),
+    "within a condition": (("two\n", "2\n3\n"), ("two\n", "2\n3\n")),
+    "over a tag": (("one \ntwo\n", "1\n"), "line 1: `{t}` has tags between the lines that were replaced"),
+    "over a tag, line by line": (
+        ("one \ntwo\n", "1 \n2\n"),
+        ("one {# c #}\n{%- if audited %}\ntwo", "1 {# c #}\n{%- if audited %}\n2"),
+    ),
+    "over several lines": (("three", "3"), "line 3: in `{t}` line 5, code runs over the end of the line"),
+    "a value far from its code": (("four\n", "small_thing\n4\n"), ("four\n", "{{ package }}\n4\n")),
+}
+
+
+@pytest.mark.parametrize(("change", "wanted"), ODD_ONES.values(), ids=ODD_ONES)
+def test_edits_beside_code(
+    change: tuple[str, str], wanted: str | tuple[str, str], project: Path, factory: Path
+) -> None:
+    put(factory, {TEMPLATE: ODD})
+    commit(factory)
+    git(factory, "tag", "v1.1.0")
+    assert cli("sync", "--commit", cwd=project).code == 0
+    edit(project, SERVED, change)
+    done = cli("promote", SERVED, "--json", cwd=project)
+    told = [f"line {one['line']}: {one['why']}" for one in done.data["files"][0]["unmapped"]]
+    if isinstance(wanted, str):
+        assert (done.code, told) == (1, [wanted.format(t=TEMPLATE)])
+    else:
+        assert (done.code, told) == (0, [])
+        assert git(factory, "show", f"{done.data['commit']}:{TEMPLATE}") == ODD.replace(*wanted).strip()

@@ -261,12 +261,12 @@ class _Work:
             raise _UnmappableError("no place in the template gives these lines where they are")
         (template, first, way), (_, last, _) = ways[0], ways[-1]
         lines = self.lines(template)
-        if all(line.is_repeated for line in lines[first - 1 : first + 1]) and 0 < first < len(lines):
-            raise _UnmappableError(f"it is in a loop of `{template}`, at line {first + 1}")
         if any(tag not in HARMLESS for line in lines[first:last] for tag in line.tags):
             raise _UnmappableError(
                 f"`{template}` has tags in lines {first + 1} to {last}, and the lines could stand before or after them"
             )
+        if all(line.is_repeated for line in lines[first - 1 : first + 1]) and 0 < first < len(lines):
+            raise _UnmappableError(f"it is in a loop of `{template}`, at line {first + 1}")
         return way
 
     def _gaps(self, number: int) -> list[tuple[str, int]]:
