@@ -533,6 +533,10 @@ ROUND_ONCE = {  # an edit of what a loop wrote for its only item, and why it is 
         ('open("file")\n', 'open("else")\n'),
         "line 9: `{t}` line 11 has `{{{{ sink }}}}` where the edit has something else than `file`",
     ),
+    "more lines": (
+        ('open("file")\n', 'x = 1\nopen("file", "a")\n'),
+        "line 9: `{t}` has tags in lines 12 to 12, and the lines could stand before or after them",
+    ),
     "all of it": (('open("file")\n', ""), "line 9: `{t}` line 11 is in a loop, and was taken out for one round of it"),
     "after it": (
         ('open("file")\n', 'open("file")\nclose()\n'),
@@ -558,7 +562,11 @@ def test_a_loop_that_went_round_once_is_a_loop(
 ODD = "one {# c #}\n{%- if audited %}\ntwo\n{%- endif %}\nthree {{\n  package }}\nfour\n"
 ODD_ONES: dict[str, tuple[tuple[str, str], str | tuple[str, str]]] = {  # an edit; why not, or that of the template
     "beside a comment": (("one \n", "1 \n"), ("one ", "1 ")),
-    "within a condition": (("two\n", "2\n3\n"), ("two\n", "2\n3\n")),
+    "within a condition": (("two\n", "2\n"), ("two\n", "2\n")),
+    "more lines within a condition": (
+        ("two\n", "2\n3\n"),
+        "line 2: `{t}` has tags in lines 2 to 2, and the lines could stand before or after them",
+    ),
     "over a tag": (("one \ntwo\n", "1\n"), "line 1: `{t}` has tags between the lines that were replaced"),
     "over a tag, line by line": (
         ("one \ntwo\n", "1 \n2\n"),
@@ -585,3 +593,13 @@ def test_edits_beside_code(
     else:
         assert (done.code, told) == (0, [])
         assert git(factory, "show", f"{done.data['commit']}:{TEMPLATE}") == ODD.replace(*wanted).strip()
+
+
+def test_a_file_that_was_empty(project: Path, factory: Path) -> None:
+    put(factory, {TEMPLATE: ""})
+    commit(factory)
+    git(factory, "tag", "v1.1.0")
+    assert cli("sync", "--commit", cwd=project).code == 0
+    put(project, {SERVED: "NAME = 'small_thing'\n"})
+    code, changed = promoted(project, SERVED)
+    assert (code, changed[TEMPLATE]) == (0, "NAME = '{{ package }}'")

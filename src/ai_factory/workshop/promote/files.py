@@ -256,7 +256,7 @@ def _mapped(
     seen = visible(components)[owned.component]
     questions = [one for component in components if component.name in seen for one in component.questions]
     names = [name for name in context if not name.startswith("_")]
-    return mapped(Rendering(text, origins, read, render), team, of_answers(questions, answers), names)
+    return mapped(Rendering(owned.source, text, origins, read, render), team, of_answers(questions, answers), names)
 
 
 # ---- all of them ------------------------------------------------------------------------------------

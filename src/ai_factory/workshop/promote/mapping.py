@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from functools import cached_property
 from typing import NamedTuple
 
 from ai_factory.errors import AuthorError
@@ -55,8 +54,9 @@ class Mapped(NamedTuple):
 
 
 class Rendering(NamedTuple):
-    """A file that a template gives: its text, the template and line that each line is from, and how it is rendered."""
+    """A file that a template gives: the template, the text, from which template and line each line is, and how."""
 
+    source: str
     text: str
     origins: Sequence[tuple[str, int]]
     read: Callable[[str], str | None]
@@ -140,11 +140,6 @@ class _Work:
             self._templates[template] = lines_of(self.rendering.read(template) or "")
         return self._templates[template]
 
-    @cached_property
-    def main(self) -> str:
-        """The template of which the file begins."""
-        return self.rendering.origins[0][0] if self.rendering.origins else ""
-
     def edited(self, edits: Sequence[_Edit]) -> dict[str, str]:
         """The templates with those edits, which touch no line twice."""
         found: dict[str, list[str]] = {}
@@ -176,6 +171,8 @@ class _Work:
         numbers = range(hunk.begin, hunk.end)
         template, places = self._places(numbers)
         added = self.after[hunk.first : hunk.last]
+        if len(added) > len(numbers):
+            self._refuse_edges(hunk, [self.lines(template)[place] for place in places])
         if places == list(range(places[0], places[0] + len(places))):
             blocks = [(numbers, "".join(added))]
         elif len(added) in (0, len(numbers)):  # line by line: what stands between them in the template stays
@@ -191,6 +188,14 @@ class _Work:
             edits.append(_Edit(template, begin, begin + len(rows), spelling.text))
             told.append(spelling)
         return _Way(tuple(edits), tuple(told))
+
+    def _refuse_edges(self, hunk: Hunk, lines: Sequence[Line]) -> None:
+        """More lines than there were: some of them are new, and could stand on the other side of a tag at an end."""
+        for number in (hunk.begin, hunk.end):
+            gaps = self._gaps(number)
+            self._refuse_tags(gaps[0][0], gaps[0][1], gaps[-1][1])
+        if any(line.is_repeated for line in lines):
+            raise _UnmappableError("it adds lines in a loop of the template")
 
     def _places(self, numbers: Sequence[int]) -> tuple[str, list[int]]:
         """The one template and its lines, counted from 0, that give these lines of the file."""
@@ -260,14 +265,18 @@ class _Work:
         if not ways:
             raise _UnmappableError("no place in the template gives these lines where they are")
         (template, first, way), (_, last, _) = ways[0], ways[-1]
+        self._refuse_tags(template, first, last)
         lines = self.lines(template)
-        if any(tag not in HARMLESS for line in lines[first:last] for tag in line.tags):
-            raise _UnmappableError(
-                f"`{template}` has tags in lines {first + 1} to {last}, and the lines could stand before or after them"
-            )
         if all(line.is_repeated for line in lines[first - 1 : first + 1]) and 0 < first < len(lines):
             raise _UnmappableError(f"it is in a loop of `{template}`, at line {first + 1}")
         return way
+
+    def _refuse_tags(self, template: str, first: int, last: int) -> None:
+        """What is new is put nowhere where a tag, in one of these lines, decides whether it is written."""
+        if any(tag not in HARMLESS for line in self.lines(template)[first:last] for tag in line.tags):
+            raise _UnmappableError(
+                f"`{template}` has tags in lines {first + 1} to {last}, and the lines could stand before or after them"
+            )
 
     def _gaps(self, number: int) -> list[tuple[str, int]]:
         """The places in a template between the line before that one and itself."""
@@ -276,7 +285,7 @@ class _Work:
         after = origins[number] if number < len(origins) else None
         if before and after and before[0] != after[0]:
             raise _UnmappableError(f"it is between lines of `{before[0]}` and `{after[0]}`")
-        template = (before or after or (self.main, 0))[0]
+        template = (before or after or (self.rendering.source, 0))[0]
         first = before[1] if before else 0
         last = after[1] - 1 if after else len(self.lines(template))
         if first > last:
