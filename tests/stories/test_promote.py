@@ -380,8 +380,8 @@ REFUSED = {
     ("promote", "settings.txt", "--branch", "main", "--plan"): (
         "error: there is a branch `main` already\nhint: name another with `--branch`\n"
     ),
-    ("promote", "settings.txt", "--branch", "main/x"): (
-        "error: a branch is in the way of `main/x`\nhint: name another with `--branch`\n"
+    ("promote", "settings.txt", "--branch", "main/x", "--plan"): (
+        "error: the branch `main` is in the way of `main/x`\nhint: name another with `--branch`\n"
     ),
     ("promote", "settings.txt", "--branch", "main"): (
         "error: there is a branch `main` already\nhint: name another with `--branch`\n"

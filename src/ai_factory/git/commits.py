@@ -10,7 +10,7 @@ from ai_factory.errors import UsageError
 from ai_factory.git.objects import NOBODY, ONE_PACK, change_stream, commit_stream, git_folder
 from ai_factory.git.process import failure, finished, run
 from ai_factory.git.scratch import keep_packs, scratch
-from ai_factory.tree import File, Tree, path_bytes
+from ai_factory.tree import File, Tree, above, path_bytes
 
 OTHER_BRANCH = "name another with `--branch`"
 _WHO = re.compile(r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)")
@@ -82,20 +82,26 @@ def commit_aside(root: str, branch: str, parent: str, files: Mapping[str, File |
         keep_packs(repository, objects)
     command = ["update-ref", name, commit, "0" * len(commit)]
     done = finished(command, root, expect=None)
-    if re.search(rb"reference already exists|exists; cannot create", done.stderr):
-        raise UsageError(f"a branch is in the way of `{branch}`", OTHER_BRANCH)
     if done.returncode:
+        refuse_branch(root, branch)  # somebody may have made one meanwhile
         raise failure(command, done)
     return commit
 
 
 def refuse_branch(root: str, branch: str) -> None:
-    """Raise UsageError for a name that is no branch's, or of a branch that is there."""
+    """Raise UsageError for a name that is no branch's, is taken, or has another branch in its way."""
     name = f"refs/heads/{branch}"
     if branch.startswith("-") or finished(["check-ref-format", name], root, expect=(0, 1)).returncode:
         raise UsageError(f"`{branch}` is no name of a branch", OTHER_BRANCH)
-    if finished(["show-ref", "--verify", "--quiet", name], root, expect=(0, 1)).returncode == 0:
+    folders = [folder for folder in above(name) if folder.count("/") > 1]
+    listed = ["for-each-ref", "--format=%(refname)", name, *folders]
+    there = run(listed, root).decode(errors="surrogateescape").split("\n")
+    if name in there:
         raise UsageError(f"there is a branch `{branch}` already", OTHER_BRANCH)
+    if blocking := [one for one in there if one in folders or one.startswith(f"{name}/")]:
+        raise UsageError(
+            f"the branch `{blocking[0].removeprefix('refs/heads/')}` is in the way of `{branch}`", OTHER_BRANCH
+        )
 
 
 def _branch(root: str, environment: Mapping[str, str]) -> str:
