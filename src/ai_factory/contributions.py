@@ -83,7 +83,7 @@ def _rendered(value: Any, templates: Templates, context: Context, where: str) ->
 
 def key_of(kind: str, written: Any, where: str) -> str:
     """What makes two items of a list the same one, of an item as its component writes it. Raises AuthorError."""
-    return _key(kind, _without_condition(kind, written)[0], where)
+    return _key(kind, unconditional(kind, written)[0], where)
 
 
 def _key(kind: str, value: Any, where: str) -> str:

@@ -21,6 +21,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "sync": "sync:sync",
     "restore": "look:restore",
     "explain": "look:explain",
+    "promote": "promote:promote",
     "assess": "assess:assess",
     "gate": "gate:gate",
     "approve": "approve:approve",

@@ -5,7 +5,7 @@ person's own commit is made; nothing of a project's (driver, filter, hook, attri
 a factory into its mirror; options and names never mix.
 """
 
-from ai_factory.git.commits import commit, first_commit, tagged
+from ai_factory.git.commits import commit, commit_aside, first_commit, refuse_branch, tagged
 from ai_factory.git.committed import Committed
 from ai_factory.git.editions import Edition, Held, begin, grow, held, same_as_head
 from ai_factory.git.exclude import exclude, excluded, include, missing_lines
@@ -79,6 +79,7 @@ __all__ = [
     "begin",
     "changed_index",
     "commit",
+    "commit_aside",
     "commit_of",
     "common_ancestor",
     "content_of",
@@ -108,6 +109,7 @@ __all__ = [
     "read_blobs",
     "reading",
     "reading_together",
+    "refuse_branch",
     "releases",
     "remotes",
     "repository_of",

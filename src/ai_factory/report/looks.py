@@ -47,10 +47,10 @@ def _fields(value: Any) -> dict[str, Any]:
 def diff_text(differences: Sequence[Difference]) -> str:
     """Unified diffs, one after the other; what a file holds is spelled out where it is no text for a terminal."""
     lines = "".join(difference.text for difference in differences).split("\n")
-    return "\n".join(_diff_line(line) for line in lines)
+    return "\n".join(diff_line(line) for line in lines)
 
 
-def _diff_line(line: str) -> str:
+def diff_line(line: str) -> str:
     """A line of a diff: its first character says what it is, tabs are text."""
     return line[:1] + "\t".join(map(plain, line[1:].split("\t")))
 

@@ -6,7 +6,8 @@ what is optional, and once with every other choice of each question.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
 from ai_factory import cache, catalog, documents, layers
@@ -72,6 +73,16 @@ def _tried(components: Mapping[str, Component], blueprints: Mapping[str, Bluepri
     done = [trying.tried(one, known) for one in blueprints.values()]
     together = [flaw for one in done for flaw in one.flaws]
     return [*alone, *together, *trying.without_evidence(done, components)]
+
+
+def offering(factory: Factory, names: Collection[str]) -> tuple[list[str], Counter[Flaw]]:
+    """The blueprints that offer one of those components, and what is wrong in their renderings, wherever it stands."""
+    components, flaws = _components(factory)
+    known, more = _blueprints(factory)
+    chosen = {name: one for name, one in known.items() if {*one.components, *one.optional}.intersection(names)}
+    flaws += more
+    flaws += guarded(factory, partial(_tried, components, chosen))
+    return sorted(chosen), Counter(flaw._replace(line=0) for flaw in {*flaws} if flaw.rule != "FL010")
 
 
 def _components(factory: Factory) -> tuple[dict[str, Component], list[Flaw]]:
