@@ -25,6 +25,7 @@ from ai_factory.workspace import Folder, Repository, unusable
 
 APPLYING, APPLIED, ABORTING = "applying", "applied", "aborting"
 SYNC, DECISION, REPAIR, RESTORE, ABORT = "a sync", "a decision", "a repair", "a restore", "going back"
+ADOPTION, EJECTION = "an adoption", "an ejection"
 RECORD, CONTENTS, RESERVE = "journal.json", "contents", "reserve"
 INDEX, STAGED = "index", "index.staged"  # copies of git's index: before the sync, and as the sync leaves it
 FORMAT = 2  # of a record; another version of the tool may have written it
@@ -117,6 +118,20 @@ def journal_of(root: str) -> Journal:
     if os.path.islink(os.path.dirname(journal.mark)):
         raise ProjectError(f"`{os.path.dirname(journal.mark)}` is a link, which nobody of ours made", "remove it")
     return journal
+
+
+def begun_above(start: str) -> str:
+    """The nearest folder, from `start` upwards, in which a run has left a journal; empty where none has.
+
+    The lock alone does not tell where that was: one may be about to come, or be gone.
+    """
+    repository = git.repository_of(start)
+    here = os.path.realpath(start)
+    while here.startswith(repository.top):
+        if Journal(here, repository).load():
+            return here
+        here = os.path.dirname(here)
+    return ""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from ai_factory.lock import Entry
 from ai_factory.project.opening import Project, open_project
 from ai_factory.project.states import as_git_stores
 from ai_factory.tree import LINK, Blob, File, blob_id, digest, is_binary, with_endings_of
-from ai_factory.workspace import Folder
+from ai_factory.workspace import Folder, is_project
 
 
 class Progress(NamedTuple):
@@ -49,10 +49,10 @@ def resume(root: str) -> Progress:
 def _completed(root: str, place: journal.Journal) -> Progress:
     try:
         before = _open_paths(open_project(root).lock)
-    except LockError:  # two branches both synced, and it was their repair that was cut off
+    except LockError:  # two branches both synced, or an adoption was cut off, or an ejection
         before = []
     kept = journal.complete(place)
-    still_open = _open_paths(open_project(root).lock)
+    still_open = _open_paths(open_project(root).lock) if is_project(root) else []
     return Progress(tuple(sorted({*before} - {*still_open})), tuple(still_open), kept)
 
 

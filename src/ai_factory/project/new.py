@@ -54,13 +54,13 @@ def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = No
     Raises UsageError for a destination that is not empty or cannot be written, AnswersError, AuthorError.
     """
     _check_destination(destination)
-    answers, given = _answers(made, wish.answers, destination, ask)
+    answers, given = effective_answers(made, wish.answers, destination, ask)
     target = rendered(made, answers)
     given = questions.typed(catalog.all_questions(made.components), given, answers)
     return Birth(destination, births(target), wish._replace(answers=given), made.factory.signed_by)
 
 
-def _answers(
+def effective_answers(
     made: Recipe, given: Mapping[str, Any], destination: str, ask: Ask | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """All effective answers, and those of them that were given: by name, by the folder's name, or by a person."""
@@ -159,7 +159,7 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
         with undisturbed():
             _undo(root, written, made, had_git)
         raise
-    install = _install_command(root, around.top if around else root, birth.plan.changes)
+    install = install_command(root, around.top if around else root, birth.plan.changes)
     ignored = tuple(sorted(git.ignored(root, written))) if around and shutil.which("git") else ()
     return Born(root, make_repository and not around, own_identity, install, ignored)
 
@@ -212,7 +212,7 @@ def _undo(root: str, written: list[str], made: list[str], had_git: bool) -> None
             (os.unlink if os.path.basename(place) == UNFINISHED else os.rmdir)(place)
 
 
-def _install_command(root: str, top: str, changes: tuple[Change, ...]) -> str:
+def install_command(root: str, top: str, changes: tuple[Change, ...]) -> str:
     """The command that copies what only works at the root of a repository there; empty at the root itself."""
     if os.path.realpath(root) == os.path.realpath(top):
         return ""

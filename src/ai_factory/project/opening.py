@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ai_factory import base, cache, lock, manifest
+from ai_factory import base, cache, journal, lock, manifest
 from ai_factory.errors import FactoryError, LockError, MachineError
 from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
 from ai_factory.tree import digest
-from ai_factory.workspace import Files, Folder, find_project
+from ai_factory.workspace import Files, Folder, find_project, find_repository
 
 
 class Project(NamedTuple):
@@ -82,6 +82,19 @@ def open_project(path: str) -> Project:
     if file is None:
         raise MachineError(f"`{root}/{lock.LOCK}` cannot be read")
     return Project(folder, lock.parse(file.content))
+
+
+def root_of(path: str) -> str:
+    """The root of the project that `path` lies in, or that a run was about to make or has taken out of the factory.
+
+    Raises LockError when there is none.
+    """
+    try:
+        return find_project(path)
+    except LockError:
+        if found := find_repository(path) and journal.begun_above(path):
+            return found
+        raise
 
 
 def applied_factory(project: Project) -> Factory | None:
