@@ -91,7 +91,7 @@ def sync(
         today=time.strftime("%Y-%m-%d"),
         trusted_only=in_ci(),
     )
-    return _run(place, request, plan, markdown, commit, as_json)
+    return run(place, request, plan, markdown, commit, as_json)
 
 
 def _refuse_two(given: Mapping[str, object]) -> None:
@@ -101,7 +101,8 @@ def _refuse_two(given: Mapping[str, object]) -> None:
         raise UsageError(f"`{chosen[0]}` and `{chosen[1]}` exclude each other")
 
 
-def _run(place: str, request: Request, plan: bool, markdown: bool, commit: bool, as_json: bool) -> int:
+def run(place: str, request: Request, plan: bool, markdown: bool, commit: bool, as_json: bool) -> int:
+    """Plan a sync, apply it unless only the plan is wanted, and tell."""
     from ai_factory.project import sync as verb
     from ai_factory.project.opening import open_project
     from ai_factory.report.plans import sync_data, sync_markdown, sync_text

@@ -37,7 +37,7 @@ def _refuse_merge(record: journal.Journal) -> None:
 def refuse_hold(wish: Manifest, request: Request) -> None:
     """A project on hold is left alone until the day, unless a version or an answer is asked for by name."""
     until = wish.hold.get("until", "")
-    if until and request.today <= until and not request.to and not request.answers:
+    if until and request.today <= until and not request.to and not request.asks:
         raise ProjectError(
             f"the project is on hold until {until}: {wish.hold['reason']}",
             "take `hold` out of `.ai-factory/project.yaml`, or name a version: `ai-factory sync --to VERSION`",

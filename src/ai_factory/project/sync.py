@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ai_factory import __version__, base, cache, check, edits, evolve, git, journal, lock, manifest, questions
+from ai_factory import __version__, base, cache, catalog, check, edits, evolve, git, journal, lock, manifest, questions
 from ai_factory.base import Base
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
@@ -75,7 +75,7 @@ def prepare(project: Project, request: Request) -> Sync:
         return _idle(project, factory)
     status = git.status(project.root)
     refusals.refuse_sparse(project, status, project.lock.paths)
-    found = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
+    found = _recipe(factory, wish, request)
     made, looked_at = computed(Seen(project, status, partial(git.ignored, project.root)), found, request)
     touched = steps.touched(made.plan)
     refusals.refuse_moving(
@@ -84,6 +84,14 @@ def prepare(project: Project, request: Request) -> Sync:
     refusals.refuse_dirty(project, made.plan, status, made.before)
     refusals.refuse_stored_otherwise(project, steps.staged(made.plan), status, made.before)
     return made
+
+
+def _recipe(factory: Factory, wish: Manifest, request: Request) -> Recipe:
+    """What the project wants of the factory, with the components that the request takes, and without those it drops."""
+    if request.takes or request.drops:
+        offered = catalog.blueprint(wish.blueprint, factory.read, cache.document)
+        wish = manifest.chosen(wish, offered, request.takes, request.drops)
+    return recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
 
 
 def computed(
@@ -107,7 +115,8 @@ def computed(
         refusals.refuse_moving_open(project, past)
         plan, looked_at = states.merged(seen, render(made, answers), known, past)
     plan = plan._replace(manual=evolve.manual(pending), notes=notes)
-    wanted = _new_manifest(wished, wish, request, evolved)
+    chosen = manifest.chosen(wish, made.blueprint, request.takes, request.drops)
+    wanted = _new_manifest(manifest.choosing(wished, wish, chosen), wish, request, evolved)
     found = Sync(
         project,
         plan,
@@ -130,7 +139,7 @@ def _is_current(project: Project, origin: Origin, request: Request) -> bool:
     record = project.lock
     return (
         (origin.tree, __version__) == (record.factory.tree, record.engine)
-        and not (request.answers or request.accept)
+        and not (request.asks or request.accept)
         and digest(project.manifest_bytes()) == record.project_file
         and not any(entry.state == "open" for entry in record.paths.values())
         and project.has_base()
