@@ -377,6 +377,7 @@ def finish(journal: Journal) -> None:
         for step in _steps(journal, record):
             _advance(folder, step)
         git.exclude(journal.repository, record["exclude"]["lines"])
+        git.include(journal.repository, record.get("shown", []), "")
         if record["stages"]:
             _stage(journal, record)
         _write_record(journal.place, {**record, "state": APPLIED})
@@ -457,6 +458,7 @@ def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
             _retreat(folder, step, record["folders"], overwrite)
         _restore_index(journal, record)
         git.include(journal.repository, record["exclude"]["lines"], record["exclude"]["before"])
+        git.exclude(journal.repository, record.get("shown", []))
         _drop(journal)
         return kept
 
@@ -549,9 +551,17 @@ def _drop(journal: Journal) -> None:
 
 def _lines(journal: Journal, incoming: Sequence[str]) -> list[str]:
     """The lines that hide the proposals from git, as far as they are not there."""
+    return git.missing_lines(journal.repository, _in_repository(journal, incoming))
+
+
+def hidden(journal: Journal, incoming: Sequence[str]) -> list[str]:
+    """The lines that hide the proposals from git, as far as they are there: a record's `shown` takes them out."""
+    return git.known_lines(journal.repository, _in_repository(journal, incoming))
+
+
+def _in_repository(journal: Journal, paths: Sequence[str]) -> list[str]:
     prefix = os.path.relpath(journal.root, journal.repository.top)
-    paths = (os.path.normpath(os.path.join(prefix, path)) for path in incoming)
-    return git.missing_lines(journal.repository, paths)
+    return [os.path.normpath(os.path.join(prefix, path)) for path in paths]
 
 
 def _stage_of(row: dict[str, Any]) -> Stage:

@@ -111,6 +111,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], str]] = {  # where it starts, what 
     "repair": ("merging", ("sync", "--repair"), "merging"),
     "go back": ("resolved", ("sync", "--abort"), "old"),
     "adopt": ("bare", (*ADOPT, "--factory", "{}/factory", "--version", "v1.0.0"), "bare"),
+    "eject": ("old", ("eject",), "old"),
     "commit": ("calm", ("sync", "--commit"), "calm"),
 }
 
@@ -143,7 +144,11 @@ def broken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
 
 def judged(top: Path, case: Case) -> str:
     """In which of the three states it is; raises where it is in none, or where the way on or back leads elsewhere."""
-    asking = case.arguments if case.arguments[0] == "adopt" or case.arguments[-1] == "--repair" else ("sync", "--plan")
+    asking = (
+        case.arguments
+        if case.arguments[0] in ("adopt", "eject") or case.arguments[-1] == "--repair"
+        else ("sync", "--plan")
+    )
     told = run(copy(top, "asked"), *asking)
     if CUT_OFF in told.err:
         assert (told.code, told.err.splitlines()[-1]) == (2, ON_OR_BACK)

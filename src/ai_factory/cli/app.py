@@ -21,6 +21,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "diff": "look:diff",
     "sync": "sync:sync",
     "restore": "look:restore",
+    "eject": "eject:eject",
     "explain": "look:explain",
     "assess": "assess:assess",
     "gate": "gate:gate",

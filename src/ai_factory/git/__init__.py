@@ -7,7 +7,7 @@ a factory into its mirror; options and names never mix.
 
 from ai_factory.git.commits import commit, first_commit
 from ai_factory.git.committed import Committed
-from ai_factory.git.exclude import exclude, excluded, include, missing_lines
+from ai_factory.git.exclude import exclude, excluded, include, known_lines, missing_lines
 from ai_factory.git.history import Version, versions_of
 from ai_factory.git.index import changed_index, forget_index, require_free_index
 from ai_factory.git.merging import Names, merge_trees
@@ -91,6 +91,7 @@ __all__ = [
     "index_listing",
     "is_ancestor",
     "isolated",
+    "known_lines",
     "list_tree",
     "meeting",
     "merge_trees",
