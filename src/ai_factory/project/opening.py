@@ -11,7 +11,7 @@ from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
 from ai_factory.tree import digest
-from ai_factory.workspace import Files, Folder, find_project, find_repository
+from ai_factory.workspace import Files, Folder, find_project, find_repository, is_project
 
 
 class Project(NamedTuple):
@@ -75,8 +75,15 @@ class Project(NamedTuple):
 
 
 def open_project(path: str) -> Project:
-    """The project that `path` lies in. Raises LockError when there is none, or its lock is broken."""
-    root = find_project(path)
+    """The project that `path` lies in.
+
+    Raises LockError when there is none, or its lock is broken; ProjectError where a run was cut off that was about to
+    write the lock, or has removed it.
+    """
+    root = root_of(path)
+    if not is_project(root):
+        journal.require_finished(journal.journal_of(root))
+        find_project(path)
     folder = Folder(root)
     file = folder.read(lock.LOCK)
     if file is None:
