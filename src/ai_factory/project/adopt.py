@@ -82,7 +82,7 @@ def commit(adoption: Adoption) -> None:
 def _candidate(place: str) -> Project:
     """The folder as a project of which nothing is known. Raises ProjectError where it is one, or cannot be one."""
     root = os.path.realpath(place)
-    if not os.path.isdir(root):
+    if not os.path.isdir(root) or ".git" in root.split(os.sep):
         raise UsageError(f"`{place}` is no folder", "name the root of a repository, or a folder in one")
     if find_repository(root) is None:
         raise ProjectError(
@@ -120,7 +120,7 @@ def _refuse_unfit(project: Project, target: Target, status: Status) -> None:
     """All that keeps a stamped file from being one of the repository's, at once."""
     paths = list(target.rendered.tree)
     refusals.refuse_sparse(project, status, paths)
-    twins = case_twins(paths, [*status.tracked, *status.untracked])
+    twins = case_twins([*paths, lock.LOCK], [*status.tracked, *status.untracked])
     found = [f"`{path}` differs from your `{other}` only in how it is spelled" for path, other in twins.items()]
     found += [f"`{path}` lies beyond a folder that is a link" for path in paths if not project.folder.reaches(path)]
     found += [
