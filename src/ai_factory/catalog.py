@@ -250,7 +250,8 @@ def check_requires(components: Sequence[Component]) -> None:
             if needed not in names:
                 raise UsageError(
                     f"the component `{item.name}` requires `{needed}`, which is not taken",
-                    f"add it with `--with {needed}`, or leave `{item.name}` out with `--without {item.name}`",
+                    f"add it with `--with {needed}`, or leave `{item.name}` out with `--without {item.name}`; "
+                    f"in a project: `ai-factory component add {needed}` or `component remove {item.name}`",
                 )
             if needed not in before:
                 raise AuthorError(f"the component `{needed}` must stand before `{item.name}`, which requires it")

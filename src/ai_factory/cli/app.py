@@ -16,10 +16,12 @@ PURPOSE = "Stamps out AI projects that are governed from their first commit, and
 
 COMMANDS = {  # in the order of the help: a command, and the function that it runs
     "new": "new:new",
+    "adopt": "adopt:adopt",
     "status": "look:status",
     "diff": "look:diff",
     "sync": "sync:sync",
     "restore": "look:restore",
+    "eject": "eject:eject",
     "explain": "look:explain",
     "promote": "promote:promote",
     "assess": "assess:assess",

@@ -8,16 +8,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ai_factory.cli.console import show
+from ai_factory.cli.console import in_ci, show, today
+from ai_factory.errors import UsageError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # at run time it comes with what a list does not need
     from ai_factory.fleet.survey import Answer
+    from ai_factory.project.release import Request
 
 Source = Annotated[str, typer.Option("--factory", metavar="URL|PATH", help="Which factory.")]
 Version = Annotated[str, typer.Option("--version", metavar="REF", help="A tag, branch or commit of a git factory.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")]
 
+Names = Annotated[list[str], typer.Argument(metavar="NAME…", help="Components, as `list` shows them.")]
+Data = Annotated[list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="An answer; again for more.")]
+To = Annotated[
+    str, typer.Option("--to", metavar="REF", help="A version to go to as well (default: the project's own).")
+]
+Plan = Annotated[bool, typer.Option("--plan", help="Show what would happen, write nothing.")]
+Commit = Annotated[bool, typer.Option("--commit", help="Commit the result.")]
+Given = Annotated[str, typer.Option("--factory", metavar="URL|PATH", help="The factory, when not the project's.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use no network: the cached factory.")]
 Name = Annotated[str, typer.Argument(help="As `list` shows it.")]
 
 
@@ -131,3 +142,53 @@ def _users(fleet: str) -> Sequence[Answer[Mapping[str, str]]]:
 
     registry = registry_at(fleet)
     return asked(registry, registry.members, components_of)
+
+
+@components.command("add")
+def add(
+    names: Names,
+    data: Data = None,
+    to: To = "",
+    plan: Plan = False,
+    commit: Commit = False,
+    factory: Given = "",
+    offline: Offline = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Take components into the project in this folder: in project.yaml, and by a sync."""
+    request = _asked(data, to, factory, offline)._replace(takes=tuple(names))
+    return _synced(request, plan, commit, as_json)
+
+
+@components.command("remove")
+def remove(
+    names: Names,
+    data: Data = None,
+    to: To = "",
+    plan: Plan = False,
+    commit: Commit = False,
+    factory: Given = "",
+    offline: Offline = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Leave components out of the project in this folder: their files stay, and are the team's."""
+    request = _asked(data, to, factory, offline)._replace(drops=tuple(names))
+    return _synced(request, plan, commit, as_json)
+
+
+def _asked(data: list[str] | None, to: str, factory: str, offline: bool) -> Request:
+    from ai_factory.cli.new import pair
+    from ai_factory.project.release import Request
+
+    answers = dict(map(pair, data or ()))
+    return Request(to, factory, "", answers, not offline, today(), trusted_only=in_ci())
+
+
+def _synced(request: Request, plan: bool, commit: bool, as_json: bool) -> int:
+    from ai_factory.cli.sync import run
+
+    if plan and commit:
+        raise UsageError("`--commit` and `--plan` exclude each other")
+    return run(".", request, plan, markdown=False, commit=commit, as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,7 +50,7 @@ def new(
     from ai_factory.project.target import Choice, recipe
     from ai_factory.report.plans import birth_data, birth_text
 
-    given = {**(_from_file(answers) if answers else {}), **dict(map(pair, data or ()))}
+    given = given_answers(answers, data)
     opened = open_factory(factory, Wanted(version, refresh=not offline, signers=allowed_signers(signers)))
     wish = Manifest(opened.origin.url, blueprint, with_=tuple(with_ or ()), without=tuple(without or ()), answers=given)
     made = recipe(opened, Choice(blueprint, wish.with_, wish.without))
@@ -64,6 +65,11 @@ def new(
         show("", {**birth_data(birth), "written": True}, as_json)
     else:
         _say_what_next(born, birth, no_git)
+
+
+def given_answers(file: Path | None, data: Iterable[str] | None) -> dict[str, Any]:
+    """What a file answers, and what the command line does, which wins. Raises UsageError for what is no answer."""
+    return {**(_from_file(file) if file else {}), **dict(map(pair, data or ()))}
 
 
 def pair(text: str) -> tuple[str, Any]:

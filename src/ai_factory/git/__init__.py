@@ -8,7 +8,7 @@ a factory into its mirror; options and names never mix.
 from ai_factory.git.commits import commit, commit_aside, first_commit, refuse_branch, tagged
 from ai_factory.git.committed import Committed
 from ai_factory.git.editions import Edition, Held, begin, grow, held, same_as_head
-from ai_factory.git.exclude import exclude, excluded, include, missing_lines
+from ai_factory.git.exclude import exclude, excluded, include, known_lines, missing_lines
 from ai_factory.git.history import Version, versions_of
 from ai_factory.git.index import changed_index, forget_index, require_free_index
 from ai_factory.git.merging import Names, merge_trees
@@ -98,6 +98,7 @@ __all__ = [
     "index_listing",
     "is_ancestor",
     "isolated",
+    "known_lines",
     "list_tree",
     "meeting",
     "merge_trees",

@@ -50,13 +50,13 @@ def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = No
     Raises UsageError for a destination that is not empty or cannot be written, AnswersError, AuthorError.
     """
     filling.check(destination)
-    answers, given = _answers(made, wish.answers, destination, ask)
+    answers, given = effective_answers(made, wish.answers, destination, ask)
     target = rendered(made, answers)
     given = questions.typed(catalog.all_questions(made.components), given, answers)
     return Birth(destination, births(target), wish._replace(answers=given), made.factory.signed_by)
 
 
-def _answers(
+def effective_answers(
     made: Recipe, given: Mapping[str, Any], destination: str, ask: Ask | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """All effective answers, and those of them that were given: by name, by the folder's name, or by a person."""
@@ -108,7 +108,7 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
     files = dict(contents(birth))
     done = filling.fill(birth.destination, files, message, progress)
     root, around = done.root, done.around
-    install = _install_command(root, around.top if around else root, birth.plan.changes)
+    install = install_command(root, around.top if around else root, birth.plan.changes)
     ignored = tuple(sorted(git.ignored(root, sorted(files)))) if around and shutil.which("git") else ()
     return Born(root, make_repository and not around, done.own_identity, install, ignored)
 
@@ -128,7 +128,7 @@ def contents(birth: Birth) -> list[tuple[str, File]]:
     ]
 
 
-def _install_command(root: str, top: str, changes: tuple[Change, ...]) -> str:
+def install_command(root: str, top: str, changes: tuple[Change, ...]) -> str:
     """The command that copies what only works at the root of a repository there; empty at the root itself."""
     if os.path.realpath(root) == os.path.realpath(top):
         return ""

@@ -1,4 +1,4 @@
-"""Where a factory that stands on another one writes a change: into files of its own, never into the copy of that one."""
+"""Where a factory that stands on another one writes a change: into files of its own, never into the copy below."""
 
 from __future__ import annotations
 
