@@ -318,6 +318,12 @@ def _changed(file: File, known: Mapping[str, Any], values: Mapping[str, Any]) ->
     return file._replace(content=documents.edit(file.content, changes)) if changes else file
 
 
+def part_of(path: str) -> tuple[str, str]:
+    """The folder and the name by which a declaration would speak of the part that the path belongs to."""
+    kind, _, rest = path.partition("/")
+    return kind, _name(kind, rest)
+
+
 # ---- where a thing lies -------------------------------------------------------------------------------
 
 

@@ -95,6 +95,7 @@ def test_new_tells_machines_where_it_lies(lower: Path) -> None:
     assert (upstream["factory"], upstream["version"]) == (str(lower), "v1.0.0")
     declared = (lower.parent / "own/factory.yaml").read_text()
     assert declared == (
+        "# yaml-language-server: $schema=.schemas/factory.schema.json\n"
         f"summary: On top of {lower} v1.0.0\nupstream:\n  factory: {lower}\n  version: v1.0.0\n"
         f"  tree: {upstream['tree']}\n"
     )

@@ -14,6 +14,7 @@ from ai_factory import formats
 from ai_factory.catalog import BLUEPRINTS, COMPONENTS, CONTROLS
 from ai_factory.errors import UsageError
 from ai_factory.governance.reading import OVERLAY, SCHEMAS
+from ai_factory.layers import DECLARATION, EXTEND, declaration, part_of
 from ai_factory.newest import folder_paths
 from ai_factory.tree import File, Tree
 from ai_factory.workshop.opening import factory_at
@@ -21,12 +22,22 @@ from ai_factory.workspace import Folder
 
 FOLDER = ".schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-NAMES = ("component", "questions", "blueprint", *SCHEMAS, OVERLAY)  # of the formats that authors write
+EXTENSIONS = ("component-extension", "blueprint-extension")
+NAMES = (
+    "component",
+    "questions",
+    "blueprint",
+    *EXTENSIONS,
+    "factory",
+    *SCHEMAS,
+    OVERLAY,
+)  # of the formats that authors write
 _MARK = "# yaml-language-server: $schema="
 _PLACES = (
     (rf"{COMPONENTS}/[^/]+/component\.yaml", "component"),
     (rf"{COMPONENTS}/[^/]+/copier\.yml", "questions"),
     (rf"{BLUEPRINTS}/[^/]+\.yaml", "blueprint"),
+    (re.escape(DECLARATION), "factory"),
     *((rf"{CONTROLS}/{name}\.yaml", name) for name in (*SCHEMAS, OVERLAY)),
 )
 
@@ -43,18 +54,21 @@ def files() -> dict[str, File]:
     return {f"{FOLDER}/{name}.schema.json": File(schema(name).encode()) for name in NAMES}
 
 
-def line(path: str) -> str:
+def line(path: str, extends: bool = False) -> str:
     """The first line of an author's file, which names its schema; empty where the path in the factory has none."""
     name = next((name for place, name in _PLACES if re.fullmatch(place, path)), "")
+    name = f"{name}-extension" if extends and f"{name}-extension" in EXTENSIONS else name
     return f"{_MARK}{'../' * path.count('/')}{FOLDER}/{name}.schema.json\n" if name else ""
 
 
 def headed(tree: Tree) -> dict[str, File]:
     """Those files of a factory that lack their first line, with it; one that names any schema is left as it is."""
+    words = declaration(tree).words
+    first = {path: line(path, words.get(part_of(path)) == EXTEND) for path in tree}
     return {
-        path: file._replace(content=line(path).encode() + file.content)
+        path: file._replace(content=first[path].encode() + file.content)
         for path, file in tree.items()
-        if line(path) and not any(row.startswith(_MARK.encode()) for row in file.content.splitlines()[:5])
+        if first[path] and not any(row.startswith(_MARK.encode()) for row in file.content.splitlines()[:5])
     }
 
 

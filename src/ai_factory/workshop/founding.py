@@ -13,6 +13,7 @@ from ai_factory.newest import PARTS
 from ai_factory.project import filling
 from ai_factory.project.filling import Filled, Progress
 from ai_factory.tree import File, Tree, tree_id
+from ai_factory.workshop import editor
 
 SCAFFOLD = "scaffold"
 VERSION = b"@VERSION@"  # in a file of the scaffold: the version of the tool that its CI installs
@@ -29,13 +30,18 @@ def found(below: Factory, destination: str, make_repository: bool, progress: Pro
 
 
 def contents(below: Factory) -> Tree:
-    """Every file of a new factory: what we set up, and the factory below as projects see it, without its changelog."""
+    """Every file of a new factory: what we set up, and the factory below as projects see it."""
     lower = vendored(below)
     record = {"factory": below.origin.url, "version": below.origin.version, "tree": tree_id(lower)}
     summary = f"On top of {below.origin.url} {below.origin.version}"
-    declared = documents.write({"summary": summary, "upstream": record})
+    declared = editor.line(layers.DECLARATION).encode() + documents.write({"summary": summary, "upstream": record})
     placed = {f"{layers.UPSTREAM}/{path}": file for path, file in lower.items()}
-    return {layers.DECLARATION: File(declared), **scaffold(), **placed}
+    return {
+        layers.DECLARATION: File(declared),
+        **scaffold(),
+        **editor.files(),
+        **placed,
+    }
 
 
 def vendored(below: Factory) -> Tree:

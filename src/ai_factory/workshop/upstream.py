@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ai_factory import cache, catalog, documents, git, layers
 from ai_factory.errors import FactoryError, UsageError
 from ai_factory.factory import Factory, goes_back
-from ai_factory.layers import DECLARATION, EXTEND, REPLACE, UPSTREAM, Below
+from ai_factory.layers import DECLARATION, EXTEND, REPLACE, UPSTREAM, Below, part_of
 from ai_factory.lock import Origin
 from ai_factory.tree import File, Tree, tree_id, under
 from ai_factory.workshop.founding import vendored
@@ -107,7 +107,7 @@ def _merged(
     ours = {
         path: tree[path]
         for path in tree.keys() & lower.keys()
-        if words.get(_part(path)) == EXTEND and path.split("/")[2:3] == [catalog.FILES]
+        if words.get(part_of(path)) == EXTEND and path.split("/")[2:3] == [catalog.FILES]
         if lower[path] != upper.get(path, lower[path]) and tree[path] != upper[path]
     }
     if not ours:
@@ -117,11 +117,6 @@ def _merged(
     found = git.merge_trees(base, ours, theirs, names)
     made = {path: file for path, file in found.files.items() if isinstance(file, File) and file != ours.get(path)}
     return made, frozenset(found.conflicts)
-
-
-def _part(path: str) -> tuple[str, str]:
-    kind, _, rest = path.partition("/")
-    return kind, rest.partition("/")[0]
 
 
 def _moved(lower: Tree, upper: Tree, before: Below, after: Below) -> tuple[Moved, ...]:
@@ -137,7 +132,7 @@ def _versions(tree: Tree, version: str) -> dict[str, str]:
 
 
 def _replaced(words: Mapping[tuple[str, str], str], lower: Tree, upper: Tree) -> tuple[str, ...]:
-    changed = {_part(path) for path in {*lower, *upper} if lower.get(path) != upper.get(path)}
+    changed = {part_of(path) for path in {*lower, *upper} if lower.get(path) != upper.get(path)}
     return tuple(
         sorted(f"{kind}/{name}" for (kind, name), word in words.items() if word == REPLACE if (kind, name) in changed)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from ai_factory import documents, layers
 from ai_factory.catalog import BLUEPRINTS, COMPONENTS
@@ -67,20 +67,11 @@ def _offered(mine: File | None, before: File, file: File) -> File:
 def _declared(tree: Tree, made: Mapping[str, File]) -> dict[str, File]:
     """`factory.yaml` with a declaration of each part from below that now has a file of ours."""
     words = layers.declaration(tree).words
-    places: dict[tuple[str, ...], str] = {
-        (KEYS[kind], name): EXTEND
-        for kind, name in _parts(made)
-        if (kind, name) not in words and _is_below(tree, kind, name)
-    }
+    parts = {layers.part_of(path) for path in made}
+    unsaid = sorted(part for part in parts if part[0] in KEYS and part not in words and _is_below(tree, *part))
+    places: dict[tuple[str, ...], str] = {(KEYS[kind], name): EXTEND for kind, name in unsaid}
     file = tree[DECLARATION]
     return {DECLARATION: file._replace(content=documents.edit(file.content, places))} if places else {}
-
-
-def _parts(paths: Mapping[str, File]) -> Iterator[tuple[str, str]]:
-    for path in paths:
-        kind, _, rest = path.partition("/")
-        if kind in KEYS:
-            yield kind, rest.partition("/")[0].removesuffix(".yaml")
 
 
 def _is_below(tree: Tree, kind: str, name: str) -> bool:
