@@ -16,6 +16,11 @@ def done(*arguments: str, cwd: Path) -> Result:
     return result
 
 
+def synced(project: Path, version: str) -> None:
+    done("sync", "--to", version, "--commit", cwd=project)
+    done("check", cwd=project)
+
+
 def announced(factory: Path, component: str, text: str) -> None:
     """A sentence under `## Unreleased` of a component's changelog, above what there is."""
     log = factory / "templates" / component / "CHANGELOG.md"
@@ -76,8 +81,7 @@ def test_the_day_of_a_platform_lead(tmp_path: Path) -> None:
         plan = done("sync", "--to", "v1.0.1", "--plan", "--json", cwd=project).data
         ((name, notes),) = [(one["name"], one["notes"]) for one in plan["components"]]
         assert (name, "The desk answers at night too." in notes) == ("house", True)
-        done("sync", "--to", "v1.0.1", "--commit", cwd=project)
-        done("check", cwd=project)
+        synced(project, "v1.0.1")
         assert "day and night" in (project / "CALL.md").read_text()
         assert f"The team {team} wrote this." in (project / "README.md").read_text()
 
@@ -103,7 +107,6 @@ def test_the_day_of_a_platform_lead(tmp_path: Path) -> None:
     # and every project receives it, with what its team wrote
     for team in TEAMS:
         project = tmp_path / team
-        done("sync", "--to", "v1.0.2", "--commit", cwd=project)
-        done("check", cwd=project)
+        synced(project, "v1.0.2")
         assert (project / "run.sh").read_text() == "set -e\necho one\necho two\necho three\n"
         assert f"The team {team} wrote this." in (project / "README.md").read_text()
