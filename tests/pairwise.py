@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from covertable import make
-
 from ai_factory import catalog
 from ai_factory.factory import open_factory
 from ai_factory.project.target import Choice, recipe
 from ai_factory.questions import Question
+from ai_factory.workshop import pairs
+from ai_factory.workshop.pairs import Factor
 from tests import golden
 
 Factors = dict[str, list[Any]]
@@ -43,7 +43,7 @@ def _values(one: Question, settled: Mapping[str, Any], others: Mapping[str, Any]
 
 def rows(blueprint: str) -> list[dict[str, Any]]:
     """The sets of answers, the same on every run."""
-    return [_answers(row) for row in make(factors(blueprint))]
+    return [_answers(row) for row in pairs.rows([Factor(*one) for one in factors(blueprint).items()])]
 
 
 def _answers(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,8 +76,35 @@ VALID: Mapping[str, Any] = {
         "changes": [
             {"since": "0.4.0", "rename": {"a": "b"}},
             {"since": "v1.0.0-rc1", "answer": {"rename": {"a": "b"}, "map": {"x": []}, "remove": ["c"]}},
-            {"since": "2", "remove": ["x"], "manual": "m", "impact": "reapprove"},
+            {"since": "2", "remove": ["x"], "manual": "m", "impact": "reapprove", "weakens": ["AUD-01"]},
         ],
+    },
+    "component-extension": {
+        "requires": ["base"],
+        "ownership": {"src/**": "managed"},
+        "contributes": {"ignore": ["x"]},
+        "evidences": {"AUD-01": ["a"]},
+        "without": {
+            "files": ["a.md"],
+            "questions": ["q"],
+            "contributes": {"dependencies": ["numpy"], "make": ["run"]},
+            "evidences": ["AUD-02"],
+        },
+    },
+    "blueprint-extension": {
+        "summary": "s",
+        "components": [],
+        "optional": ["infra"],
+        "answers": {"use_case": 1},
+        "facts": {"genai": False},
+        "without": ["ci-gitlab"],
+    },
+    "factory": {
+        "summary": "s",
+        "upstream": {"factory": "embedded", "version": "0.1.0", "tree": "0" * 40},
+        "components": {"audit": "extend", "x": "replace", "y": "remove"},
+        "blueprints": {"small": "extend"},
+        "controls": {"tiers.yaml": "replace", "clocks.yaml": "remove"},
     },
     "blueprint": {
         "summary": "s",
@@ -85,6 +112,7 @@ VALID: Mapping[str, Any] = {
         "optional": ["infra"],
         "answers": {"use_case": 1, "b": [None]},
         "facts": {"genai": False},
+        "test": "make test",
     },
     "questions": {
         "_subdirectory": "files",
@@ -430,7 +458,9 @@ def test_a_date_is_a_day_that_there_is(day: dt.date | str) -> None:
         (
             "blueprint",
             {"summary": "s", "components": ["a"], "more": 1},
-            Problem(("more",), "the key `more` is unknown; known here: summary, components, optional, answers, facts"),
+            Problem(
+                ("more",), "the key `more` is unknown; known here: summary, components, optional, answers, facts, test"
+            ),
         ),
         (
             "component",

@@ -31,6 +31,7 @@ class Change(NamedTuple):
     manual: str
     impact: str
     move_keys: Mapping[str, Mapping[str, str]] = {}  # by file: where an entry was, and where it is now
+    weakens: tuple[str, ...] = ()  # the controls for which there is less evidence, or that are asked of fewer
 
 
 class Component(NamedTuple):
@@ -60,7 +61,10 @@ class Component(NamedTuple):
 
 
 class Blueprint(NamedTuple):
-    """A use case: an ordered list of components, preset answers, the risk facts that it implies."""
+    """A use case: an ordered list of components, preset answers, the risk facts that it implies.
+
+    `test` is the command by which a project shows that it works; empty where none is named.
+    """
 
     name: str
     summary: str
@@ -68,6 +72,7 @@ class Blueprint(NamedTuple):
     optional: tuple[str, ...]
     answers: Mapping[str, Any]
     facts: Mapping[str, Any]
+    test: str = ""
 
 
 def blueprint(name: str, read: Read, load: Load = documents.load) -> Blueprint:
@@ -88,6 +93,7 @@ def blueprint(name: str, read: Read, load: Load = documents.load) -> Blueprint:
         optional=tuple(data.get("optional", ())),
         answers=data.get("answers", {}),
         facts=data.get("facts", {}),
+        test=data.get("test", ""),
     )
     _refuse_repeats(result.components + result.optional, where)
     return result
@@ -118,7 +124,7 @@ def component(name: str, read: Read, factory_version: str, load: Load = document
     data = _parsed(manifest.content, where, formats.COMPONENT, load)
     return Component(
         name=name,
-        version=_version(tree, factory_version),
+        version=version_of(tree, factory_version),
         summary=data["summary"],
         requires=tuple(data.get("requires", ())),
         ownership=data.get("ownership", {}),
@@ -131,7 +137,8 @@ def component(name: str, read: Read, factory_version: str, load: Load = document
     )
 
 
-def _version(tree: Tree, factory_version: str) -> str:
+def version_of(tree: Tree, factory_version: str) -> str:
+    """The version of the component with these files: its changelog's newest, else that of the factory."""
     changelog = tree.get("CHANGELOG.md")
     found = RELEASE.search(changelog.content.decode(errors="replace")) if changelog else None
     return found[1] if found else factory_version
@@ -146,6 +153,7 @@ def _change(data: Mapping[str, Any]) -> Change:
         manual=data.get("manual", ""),
         impact=data.get("impact", "review"),
         move_keys=data.get("move_keys", {}),
+        weakens=tuple(data.get("weakens", ())),
     )
 
 
@@ -242,7 +250,8 @@ def check_requires(components: Sequence[Component]) -> None:
             if needed not in names:
                 raise UsageError(
                     f"the component `{item.name}` requires `{needed}`, which is not taken",
-                    f"add it with `--with {needed}`, or leave `{item.name}` out with `--without {item.name}`",
+                    f"add it with `--with {needed}`, or leave `{item.name}` out with `--without {item.name}`; "
+                    f"in a project: `ai-factory component add {needed}` or `component remove {item.name}`",
                 )
             if needed not in before:
                 raise AuthorError(f"the component `{needed}` must stand before `{item.name}`, which requires it")

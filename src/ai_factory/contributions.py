@@ -57,13 +57,13 @@ def _evaluated(item: Component, context: Context, templates: Templates) -> Itera
         where = f"{item.folder}/component.yaml: contributes.{kind}"
         pairs = values.items() if isinstance(values, dict) else ((None, value) for value in values)
         for key, written in pairs:
-            bare, condition = _without_condition(kind, written)
+            bare, condition = unconditional(kind, written)
             if templates.truth(condition, context, where):
                 value = _rendered(bare, templates, context, where)
                 yield _Item(kind, key or _key(kind, value, where), value, item.name)
 
 
-def _without_condition(kind: str, written: Any) -> tuple[Any, bool | str]:
+def unconditional(kind: str, written: Any) -> tuple[Any, bool | str]:
     """The value as it would stand alone, and the condition under which it counts."""
     if not isinstance(written, dict):
         return written, True
@@ -79,6 +79,11 @@ def _rendered(value: Any, templates: Templates, context: Context, where: str) ->
     if isinstance(value, dict):
         return {key: _rendered(item, templates, context, where) for key, item in value.items()}
     return value
+
+
+def key_of(kind: str, written: Any, where: str) -> str:
+    """What makes two items of a list the same one, of an item as its component writes it. Raises AuthorError."""
+    return _key(kind, unconditional(kind, written)[0], where)
 
 
 def _key(kind: str, value: Any, where: str) -> str:

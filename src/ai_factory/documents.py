@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ai_factory.errors import FactoryError
@@ -96,6 +96,44 @@ def _line(node: Node, place: Place) -> int:
     return line + 1
 
 
+def place_at(content: bytes, line: int) -> Place:
+    """The keys that lead to the innermost value which begins on that line (from 1) or last before it."""
+    from ai_factory.dialect import reader
+
+    found: tuple[int, Place] = (0, ())
+    for begins, place in _places(reader().compose(content.decode()), ()):
+        if found[0] <= begins <= line:
+            found = (begins, place)
+    return found[1]
+
+
+def _places(node: Node, place: tuple[str | int, ...]) -> Iterator[tuple[int, Place]]:
+    """Each value in the document with the line on which it (its key, in a mapping) stands, the outer ones first."""
+    from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+    pairs: list[tuple[str | int, int, Node]] = []
+    if isinstance(node, MappingNode):
+        pairs = [(name.value, name.start_mark.line + 1, value) for name, value in node.value]
+    elif isinstance(node, SequenceNode):
+        pairs = [(number, value.start_mark.line + 1, value) for number, value in enumerate(node.value)]
+    for key, line, value in pairs:
+        yield line, (*place, key)
+        yield from _places(value, (*place, key))
+
+
+def holds(content: bytes, place: Place) -> bool:
+    """Whether there is a value at that place of the document."""
+    from ai_factory.dialect import reader
+
+    node: Node | None = reader().compose(content.decode())
+    for key in place:
+        found = child(node, key) if node else None
+        if found is None:
+            return False
+        node = found[1]
+    return True
+
+
 def child(node: Node, key: str | int) -> tuple[int, Node] | None:
     """The line of a member (of its key, in a mapping) and the member itself."""
     from ruamel.yaml.nodes import MappingNode, SequenceNode
@@ -120,6 +158,23 @@ def edit(content: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
             node.pop(place[-1], None)
         else:
             node[place[-1]] = _in_place_of(node[place[-1]], value) if place[-1] in node else value
+    buffer = io.BytesIO()
+    yaml.dump(data, buffer)
+    return buffer.getvalue()
+
+
+def edit_list(content: bytes, key: str, wanted: Sequence[str]) -> bytes:
+    """The document with another list of words at a key; words that stay keep their comments, and an empty list goes."""
+    from ai_factory.dialect import writer
+
+    yaml = writer()
+    data = yaml.load(content.decode())
+    rows = data[key]
+    for word in [row for row in rows if row not in wanted]:
+        rows.remove(word)
+    rows.extend(word for word in wanted if word not in rows)
+    if not rows:
+        del data[key]
     buffer = io.BytesIO()
     yaml.dump(data, buffer)
     return buffer.getvalue()

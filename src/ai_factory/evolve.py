@@ -185,3 +185,12 @@ def manual(changes: Sequence[Pending]) -> tuple[str, ...]:
     return tuple(
         f"{item.component} {item.change.since}: {item.change.manual}" for item in changes if item.change.manual
     )
+
+
+def weakened(changes: Sequence[Pending]) -> tuple[str, ...]:
+    """Which controls the changes weaken by their own word, in order."""
+    return tuple(
+        f"{item.component} {item.change.since} weakens {', '.join(item.change.weakens)}"
+        for item in changes
+        if item.change.weakens
+    )

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache as once
+from functools import lru_cache
 from shlex import quote
 from typing import NamedTuple
 
-from ai_factory import __version__, catalog, foreign, git, versions
-from ai_factory.cache import folder
+from ai_factory import __version__, cache, catalog, foreign, git, layers, versions
 from ai_factory.engines import MARKS, engine_of
 from ai_factory.errors import AuthorError, FactoryError, SignatureError, UnreachableError, UsageError
 from ai_factory.lock import Origin, check_address
-from ai_factory.newest import PARTS, folder_paths, mirror_place
+from ai_factory.newest import DECLARATION, PARTS, folder_paths, mirror_place
 from ai_factory.tree import File, Tree, tree_id, under
 from ai_factory.workspace import Folder, is_bare
 
@@ -33,7 +33,7 @@ _REMOTE = re.compile("|".join(_ADDRESSES), re.ASCII | re.IGNORECASE)
 
 
 class Factory(NamedTuple):
-    """A source of components and blueprints at one version; its files are read when they are first used."""
+    """A source of components and blueprints at one version; `files` gives what its repository holds, read when used."""
 
     origin: Origin
     files: Callable[[], Tree]
@@ -43,7 +43,8 @@ class Factory(NamedTuple):
 
     @property
     def tree(self) -> Tree:
-        return self.files()
+        """The files as projects see them: where it stands on another factory, joined with those of that one."""
+        return _joined(self.files)
 
     @property
     def engine(self) -> str:
@@ -53,6 +54,10 @@ class Factory(NamedTuple):
     def read(self, folder: str) -> Tree:
         """The files below a folder of the factory; of a foreign template, as a factory of ours would have them."""
         return under(foreign.presented(self.tree, self.origin.version) if self.engine else self.tree, folder)
+
+    def place(self, path: str) -> str:
+        """Where its repository holds the file of that path: as it is, or in the copy of a factory that it stands on."""
+        return layers.place_of(self.files(), path)
 
     def blueprints(self) -> list[str]:
         """The names of the blueprints on offer."""
@@ -88,7 +93,12 @@ def open_factory(url: str, wanted: Wanted = NEWEST, known: Origin | None = None)
     origin = found.origin
     if known and known.tree and origin.commit and origin.commit == known.commit:
         return found._replace(origin=origin._replace(tree=known.tree))
-    return found._replace(origin=origin._replace(tree=origin.tree or tree_id(found.tree)))
+    return found._replace(origin=origin._replace(tree=origin.tree or tree_id(found.files())))
+
+
+@lru_cache(maxsize=8)
+def _joined(files: Callable[[], Tree]) -> Tree:
+    return layers.compose(files(), cache.document)
 
 
 def _found(url: str, wanted: Wanted) -> Factory:
@@ -145,7 +155,7 @@ def _embedded(wanted: Wanted) -> Factory:
             f"the embedded factory is version {__version__}, not within `{wanted.bound}`",
             f"install a version of the tool that is: `pip install {_package(wanted.bound)}`",
         )
-    return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", ""), cache(lambda: _folder_tree(embedded_folder())))
+    return Factory(Origin(EMBEDDED, EMBEDDED, __version__, "", ""), once(lambda: _folder_tree(embedded_folder())))
 
 
 def _package(bound: str) -> str:
@@ -177,7 +187,7 @@ def _require_contents(tree: Mapping[str, object], url: str) -> None:
     if engine_of(tree.keys()):
         return
     for part in (catalog.COMPONENTS, catalog.BLUEPRINTS):
-        if not any(path.startswith(part + "/") for path in tree):
+        if not any(path.startswith((f"{part}/", f"{layers.UPSTREAM}/{part}/")) for path in tree):
             raise UnreachableError(
                 f"`{url}` is no factory: it has no `{part}/`",
                 "a factory has `templates/NAME/component.yaml` and `blueprints/NAME.yaml`; "
@@ -193,9 +203,9 @@ def _in_repository(url: str, repository: str, wanted: Wanted) -> Factory:
         )
     signed_by = git.signer(repository, release, wanted.signers) if wanted.signers else ""
 
-    @cache
+    @once
     def files() -> Tree:
-        listed = git.list_tree(repository, release.commit, (*PARTS, *MARKS), SIZE_LIMIT)
+        listed = git.list_tree(repository, release.commit, (*PARTS, DECLARATION, *MARKS), SIZE_LIMIT)
         if engine_of(listed):
             listed = git.list_tree(repository, release.commit, (), SIZE_LIMIT)
         else:
@@ -240,7 +250,7 @@ def _over_network(url: str) -> bool:
 
 def mirror_of(url: str) -> str:
     """The place of the cached bare mirror of that repository; it may not exist yet."""
-    folder("mirrors")
+    cache.folder("mirrors")
     return mirror_place(url)
 
 

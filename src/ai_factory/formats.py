@@ -96,6 +96,7 @@ _CHANGE = _object(
         },
         "manual": WORDS,
         "impact": {"enum": list(IMPACTS)},
+        "weakens": {"type": "array", "items": CONTROL},
     },
     ("since",),
 )
@@ -121,9 +122,41 @@ BLUEPRINT = _object(
         "optional": NAMES,
         "answers": ANSWERS,
         "facts": {"type": "object"},
+        "test": WORDS,
     },
     ("summary", "components"),
     title="blueprints/<name>.yaml: a use case, as an ordered list of components",
+)
+
+_WITHOUT = _object(
+    {
+        "files": TEXTS,
+        "questions": TEXTS,
+        "contributes": _object(dict.fromkeys(_CONTRIBUTES["properties"], TEXTS)),
+        "evidences": {"type": "array", "items": CONTROL},
+    }
+)
+EXTENSION = _object(
+    {**COMPONENT["properties"], "without": _WITHOUT},
+    title="component.yaml of an extension: what a factory changes of a component that it stands on",
+)
+BLUEPRINT_EXTENSION = _object(
+    {**BLUEPRINT["properties"], "components": NAMES, "without": NAMES},
+    title="blueprints/<name>.yaml of an extension: what a factory changes of a blueprint that it stands on",
+)
+_CHANGED = {"enum": ["extend", "replace", "remove"]}
+FACTORY = _object(
+    {
+        "summary": WORDS,
+        "upstream": _object(
+            {"factory": WORDS, "version": WORDS, "tree": {"type": "string", "pattern": "^[0-9a-f]{40}" + END}},
+            ("factory", "version", "tree"),
+        ),
+        "components": _map(_CHANGED),
+        "blueprints": _map(_CHANGED),
+        "controls": _map({"enum": ["replace", "remove"]}),
+    },
+    title="factory.yaml: the factory that a factory stands on, and what it changes of it",
 )
 
 QUESTION = _object(
@@ -525,7 +558,10 @@ MEMBERS: Schema = {
 }
 FLEET = _object(
     {
-        "factories": {"type": "array", "items": _object({"url": WORDS, "signers": WORDS, "trust": {"type": "boolean"}}, ("url",))},
+        "factories": {
+            "type": "array",
+            "items": _object({"url": WORDS, "signers": WORDS, "trust": {"type": "boolean"}}, ("url",)),
+        },
         "forges": {
             "type": "array",
             "items": _object(
@@ -659,7 +695,10 @@ FREEZE = _object(
 
 FORMATS: Mapping[str, Schema] = {
     "component": COMPONENT,
+    "component-extension": EXTENSION,
     "blueprint": BLUEPRINT,
+    "blueprint-extension": BLUEPRINT_EXTENSION,
+    "factory": FACTORY,
     "questions": QUESTIONS,
     "project": PROJECT,
     "lock": LOCK,

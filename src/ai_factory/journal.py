@@ -25,6 +25,7 @@ from ai_factory.workspace import Folder, Repository, unusable
 
 APPLYING, APPLIED, ABORTING = "applying", "applied", "aborting"
 SYNC, DECISION, REPAIR, RESTORE, ABORT = "a sync", "a decision", "a repair", "a restore", "going back"
+ADOPTION, EJECTION = "an adoption", "an ejection"
 RECORD, CONTENTS, RESERVE = "journal.json", "contents", "reserve"
 INDEX, STAGED = "index", "index.staged"  # copies of git's index: before the sync, and as the sync leaves it
 FORMAT = 2  # of a record; another version of the tool may have written it
@@ -117,6 +118,20 @@ def journal_of(root: str) -> Journal:
     if os.path.islink(os.path.dirname(journal.mark)):
         raise ProjectError(f"`{os.path.dirname(journal.mark)}` is a link, which nobody of ours made", "remove it")
     return journal
+
+
+def begun_above(start: str) -> str:
+    """The nearest folder, from `start` upwards, in which a run has left a journal; empty where none has.
+
+    The lock alone does not tell where that was: one may be about to come, or be gone.
+    """
+    repository = git.repository_of(start)
+    here = os.path.realpath(start)
+    while here.startswith(repository.top):
+        if Journal(here, repository).load():
+            return here
+        here = os.path.dirname(here)
+    return ""
 
 
 @contextmanager
@@ -362,6 +377,7 @@ def finish(journal: Journal) -> None:
         for step in _steps(journal, record):
             _advance(folder, step)
         git.exclude(journal.repository, record["exclude"]["lines"])
+        git.include(journal.repository, record.get("shown", []), "")
         if record["stages"]:
             _stage(journal, record)
         _write_record(journal.place, {**record, "state": APPLIED})
@@ -442,6 +458,7 @@ def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
             _retreat(folder, step, record["folders"], overwrite)
         _restore_index(journal, record)
         git.include(journal.repository, record["exclude"]["lines"], record["exclude"]["before"])
+        git.exclude(journal.repository, record.get("shown", []))
         _drop(journal)
         return kept
 
@@ -534,9 +551,17 @@ def _drop(journal: Journal) -> None:
 
 def _lines(journal: Journal, incoming: Sequence[str]) -> list[str]:
     """The lines that hide the proposals from git, as far as they are not there."""
+    return git.missing_lines(journal.repository, _in_repository(journal, incoming))
+
+
+def hidden(journal: Journal, incoming: Sequence[str]) -> list[str]:
+    """The lines that hide the proposals from git, as far as they are there: a record's `shown` takes them out."""
+    return git.known_lines(journal.repository, _in_repository(journal, incoming))
+
+
+def _in_repository(journal: Journal, paths: Sequence[str]) -> list[str]:
     prefix = os.path.relpath(journal.root, journal.repository.top)
-    paths = (os.path.normpath(os.path.join(prefix, path)) for path in incoming)
-    return git.missing_lines(journal.repository, paths)
+    return [os.path.normpath(os.path.join(prefix, path)) for path in paths]
 
 
 def _stage_of(row: dict[str, Any]) -> Stage:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ai_factory import catalog, documents, edits, formats
-from ai_factory.errors import FactoryError, ProjectError
+from ai_factory.errors import FactoryError, ProjectError, UsageError
 from ai_factory.lock import PROJECT, check_address
 
 
@@ -55,6 +55,32 @@ def write(manifest: Manifest) -> bytes:
         "answers": dict(manifest.answers),
     }
     return documents.write({key: value for key, value in rows.items() if value})
+
+
+def chosen(wish: Manifest, offered: catalog.Blueprint, takes: Sequence[str], drops: Sequence[str]) -> Manifest:
+    """What is wanted once these components are taken, and those dropped. Raises UsageError for one that is unknown."""
+    for name in drops:
+        if name not in (*offered.components, *wish.with_):
+            raise UsageError(
+                f"the project has no component `{name}`{catalog.nearest(name, (*offered.components, *wish.with_))}",
+                f"`{PROJECT}` and `ai-factory blueprint show {offered.name}` list what it has",
+            )
+    with_ = [name for name in wish.with_ if name not in drops]
+    with_ += [name for name in takes if name not in (*offered.components, *with_)]
+    without = [name for name in wish.without if name not in takes]
+    without += [name for name in drops if name in offered.components and name not in without]
+    return wish._replace(with_=tuple(with_), without=tuple(without))
+
+
+def choosing(content: bytes, before: Manifest, after: Manifest) -> bytes:
+    """The manifest with other components taken or left out, everything else as people wrote it."""
+    rows = {"with": (before.with_, after.with_), "without": (before.without, after.without)}
+    for key, (old, new) in rows.items():
+        if old and new != old:
+            content = documents.edit_list(content, key, new)
+        elif new != old:
+            content = edits.edit(content, {(key,): list(new)})
+    return content
 
 
 def answered(content: bytes, answers: Mapping[str, Any], renames: Mapping[str, str] | None = None) -> bytes:

@@ -12,7 +12,8 @@ from ai_factory.lock import Origin
 from ai_factory.tree import tree_id
 from ai_factory.workspace import Folder, find_repository, is_bare
 
-PARTS = ("templates", "blueprints", "controls")  # what makes a factory
+PARTS = ("templates", "blueprints", "controls", "upstream")  # the folders that make a factory
+DECLARATION = "factory.yaml"  # what it stands on, if that is another one
 _VERSIONS = rb"[\w.,*+!<>=~ -]+?"  # what a bound is made of; unquoted it begins with no sign of YAML's own
 _PLAIN_BOUND = re.compile(
     rb"^version: +(?:'(%b)'|\"(%b)\"|([<=~\d]%b))[ \t]*(?:#.*)?\r?$" % (_VERSIONS, _VERSIONS, _VERSIONS), re.MULTILINE
@@ -84,8 +85,13 @@ def folder_paths(disk: Folder) -> list[str]:
     """The paths of a factory folder that belong to the factory: of a foreign template, all of them."""
     paths = [path for part in PARTS for path in disk.walk(part)]
     if any(mark in disk.names() for mark in MARKS) and engine_of({*paths, *disk.names()}):
-        paths = list(disk.walk())
-    return [path for path in paths if SKIPPED.isdisjoint(path.split("/")) and not path.endswith(".pyc")]
+        return [path for path in disk.walk() if _belongs(path)]
+    paths += [DECLARATION] if disk.read(DECLARATION) else []
+    return [path for path in paths if _belongs(path)]
+
+
+def _belongs(path: str) -> bool:
+    return SKIPPED.isdisjoint(path.split("/")) and not path.endswith(".pyc")
 
 
 def folder_tree_id(folder: str) -> str:

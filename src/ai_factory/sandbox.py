@@ -174,6 +174,12 @@ def syntax(source: str, where: str) -> nodes.Template:
         return _Sandbox().parse(source, where)
 
 
+def tokens(source: str) -> Iterator[tuple[str, str]]:
+    """What a template is made of, in order: the kind of each piece and its text, without the space that tags take."""
+    for _, kind, text in _environment(_Sandbox, lambda name: None).lex(source):
+        yield kind, text
+
+
 def truthy(value: Any) -> bool:
     """Whether a rendered condition means yes (the words that YAML and Copier take for it)."""
     if isinstance(value, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -176,6 +176,21 @@ def _folded(path: str) -> str:
 def above(path: str) -> Iterator[str]:
     """The folders above a path, outermost first."""
     return (path[:place] for place, sign in enumerate(path) if sign == "/")
+
+
+def case_twins(coming: Iterable[str], there: Iterable[str]) -> dict[str, str]:
+    """The paths that come which, or a folder of which, differ from one that is there only as `check_case` says."""
+    known: dict[str, set[str]] = {}
+    for path in there:
+        for place in (*above(path), path):
+            known.setdefault(_folded(place), set()).add(place)
+    found: dict[str, str] = {}
+    for path in coming:
+        for place in (*above(path), path):
+            twins = known.get(_folded(place), {place})
+            if place not in twins:
+                found[path] = min(twins)
+    return found
 
 
 def check_folders(paths: list[str]) -> None:

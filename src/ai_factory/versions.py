@@ -75,16 +75,20 @@ def is_within(version: str, bound: str) -> bool:
     return _parsed(version) is None or allowed.contains(version, prereleases=True)
 
 
+def releases(tags: Sequence[str]) -> list[str]:
+    """The tags that name releases, the oldest first; pre-releases do not count, nor tags that are no versions."""
+    numbered = [(number, tag) for number, tag in zip(numbers(tags), tags, strict=True) if number is not None]
+    return [tag for number, tag in sorted(numbered) if not getattr(number, "is_prerelease", False)]
+
+
 def newest(tags: Sequence[str], bound: str = "") -> str | None:
     """The tag of the newest release within the bound; pre-releases do not count, nor tags that are no versions.
 
     Raises UsageError for a bound that is none.
     """
     allowed = _bound(bound) if bound else None
-    numbered = [(number, tag) for number, tag in zip(numbers(tags), tags, strict=True) if number is not None]
-    releases = [(number, tag) for number, tag in numbered if not getattr(number, "is_prerelease", False)]
-    fit = [pair for pair in releases if allowed is None or allowed.contains(pair[1])]
-    return max(fit, default=(None, None))[1]
+    fit = [tag for tag in releases(tags) if allowed is None or allowed.contains(tag)]
+    return fit[-1] if fit else None
 
 
 def _bound(text: str) -> SpecifierSet:

@@ -137,7 +137,10 @@ def test_a_component_left_out_that_another_requires(work: Path, factory: Path) -
         2,
         [
             "error: the component `extras` requires `core`, which is not taken",
-            "hint: add it with `--with core`, or leave `extras` out with `--without extras`",
+            (
+                "hint: add it with `--with core`, or leave `extras` out with `--without extras`; "
+                "in a project: `ai-factory component add core` or `component remove extras`"
+            ),
         ],
     )
 

@@ -62,6 +62,7 @@ def make_states(folder: Path) -> None:
     """A project before a sync, with and without conflicts in sight, and in the states that the other commands meet."""
     factory = killing.factory_at(folder / "factory")
     old = killing.repository_at(folder / "old", factory, EDITS)
+    _without_record(copy(old, "bare"))
     calm = {path: text for path, text in EDITS.items() if path not in RESOLVED}
     put(copy(killing.repository_at(folder / "calm", factory, calm), "drifted") / PROJECT, DRIFT)
     with pytest.MonkeyPatch.context() as patch:
@@ -73,6 +74,13 @@ def make_states(folder: Path) -> None:
     put(copy(new, "resolved") / PROJECT, RESOLVED)
     commit(copy(new, "committed"))
     _branch_and_merge(copy(new, "merging"))
+
+
+def _without_record(top: Path) -> None:
+    """A repository that was never stamped: some of the factory's files are there, as the team has them."""
+    shutil.rmtree(top / PROJECT / ".ai-factory")
+    git(top, "add", "-A", "--force", PROJECT)  # what git ignores cannot be adopted
+    git(top, "commit", "-q", "-m", "made by hand", "--", PROJECT)
 
 
 def _killed(*_: object) -> None:
@@ -91,6 +99,7 @@ def _branch_and_merge(top: Path) -> None:
     assert git(top, "ls-files", "--unmerged", "--", f"{PROJECT}/.ai-factory")
 
 
+ADOPT = ("adopt", "--blueprint", "small", "--defaults")
 THEIRS = ("sync", "--take", "theirs", "config.json")
 CASES: dict[str, tuple[str, tuple[str, ...], str]] = {  # where it starts, what runs, to where an abort goes back
     "sync": ("old", ("sync",), "old"),
@@ -101,14 +110,19 @@ CASES: dict[str, tuple[str, tuple[str, ...], str]] = {  # where it starts, what 
     "restore": ("drifted", ("restore", *DRIFT), "drifted"),
     "repair": ("merging", ("sync", "--repair"), "merging"),
     "go back": ("resolved", ("sync", "--abort"), "old"),
+    "adopt": ("bare", (*ADOPT, "--factory", "{}/factory", "--version", "v1.0.0"), "bare"),
+    "eject": ("old", ("eject",), "old"),
     "commit": ("calm", ("sync", "--commit"), "calm"),
 }
 
 
 def make_cases(folder: Path) -> Iterator[tuple[str, Case]]:
-    for name, (start, arguments, back) in CASES.items():
+    for name, (start, words, back) in CASES.items():
+        arguments = tuple(word.format(folder) for word in words)
         done = copy(folder / start, "done")
         seconds = killing.duration(done / PROJECT, arguments)
+        moved = state(done) != state(folder / start)
+        assert moved, name
         yield name, Case(folder / start, arguments, state(done), state(folder / back), seconds)
 
 
@@ -130,7 +144,11 @@ def broken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
 
 def judged(top: Path, case: Case) -> str:
     """In which of the three states it is; raises where it is in none, or where the way on or back leads elsewhere."""
-    asking = case.arguments if case.arguments[-1] == "--repair" else ("sync", "--plan")
+    asking = (
+        case.arguments
+        if case.arguments[0] in ("adopt", "eject") or case.arguments[-1] == "--repair"
+        else ("sync", "--plan")
+    )
     told = run(copy(top, "asked"), *asking)
     if CUT_OFF in told.err:
         assert (told.code, told.err.splitlines()[-1]) == (2, ON_OR_BACK)

@@ -102,6 +102,7 @@ def test_one_mistake_hides_no_other(own: Path) -> None:
     told = json.loads(result.out)
     assert (result.code, told["schema"]) == (1, "ai-factory/lint/1")
     assert [(one["rule"], one["path"], one["line"]) for one in told["findings"]] == [
+        ("FL022", "templates/core/CHANGELOG.md", 0),
         ("FL013", "templates/core/files/a.txt.jinja", 1),
         ("FL013", "templates/core/files/b.txt.jinja", 1),
         ("FL007", "templates/extra/copier.yml", 1),

@@ -2,26 +2,92 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ai_factory.cli.console import in_ci, show
-from ai_factory.cli.signers import Trust
+from ai_factory.cli.console import ask, can_ask, in_ci, show
+from ai_factory.cli.new import given_answers
+from ai_factory.cli.signers import AllowedSigners, Trust, allowed_signers
+from ai_factory.errors import UsageError
 
 
 def adopt(
-    path: Annotated[str, typer.Argument(metavar="[PATH]", help="The project (default: the one here).")] = ".",
-    plan: Annotated[bool, typer.Option("--plan", help="Show what would happen, write nothing.")] = False,
-    factory: Annotated[
-        str, typer.Option("--factory", metavar="URL|PATH", help="Where the template is now, when not where it was.")
+    path: Annotated[str, typer.Argument(metavar="[PATH]", help="The repository, or a folder in one.")] = ".",
+    blueprint: Annotated[
+        str, typer.Option("--blueprint", metavar="NAME", help="A name from `ai-factory blueprint list`.")
     ] = "",
+    with_: Annotated[
+        list[str] | None, typer.Option("--with", metavar="COMPONENT", help="Take an optional component.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="COMPONENT", help="Leave a component out.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="COMPONENT", help="Take this component and what it requires, again for more."),
+    ] = None,
+    merge: Annotated[
+        list[str] | None,
+        typer.Option("--merge", metavar="FILE", help="Join the factory's entries into this file of yours."),
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="An answer; again for more.")
+    ] = None,
+    answers: Annotated[Path | None, typer.Option("--answers", help="A YAML file of answers.")] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing: take the defaults.")] = False,
+    factory: Annotated[
+        str, typer.Option("--factory", metavar="URL|PATH", help="Where components come from.")
+    ] = "embedded",
+    version: Annotated[
+        str, typer.Option("--version", metavar="REF", help="A tag, branch or commit of a git factory.")
+    ] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would happen, write nothing.")] = False,
+    commit: Annotated[bool, typer.Option("--commit", help="Commit the result.")] = False,
+    signers: AllowedSigners = "",
     trust: Trust = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Use no network: the cached template.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Use no network: the cached factory or none.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")] = False,
-) -> None:
-    """Take over a project of Copier or cruft: its template is followed from now on, and no file of it changes."""
+) -> int:
+    """Make an existing repository a project, and leave every file of yours as it is.
+
+    Without a blueprint: one that was stamped with Copier, cruft or Cookiecutter.
+    """
+    from ai_factory.factory import Wanted, open_factory
+    from ai_factory.manifest import Manifest
+    from ai_factory.project import adopt as verb
+    from ai_factory.project import target
+    from ai_factory.report.adoptions import adopt_data, adopt_text
+
+    _refuse_two(plan, commit, only, [*(with_ or ()), *(without or ())])
+    if not blueprint:
+        _take_over(path, "" if factory == "embedded" else factory, plan, trust, offline, as_json)
+        return 0
+    opened = open_factory(factory, Wanted(version, refresh=not offline, signers=allowed_signers(signers)))
+    taken, dropped = target.only(opened, blueprint, only) if only else (tuple(with_ or ()), tuple(without or ()))
+    wish = Manifest(opened.origin.url, blueprint, with_=taken, without=dropped, answers=given_answers(answers, data))
+    made = target.recipe(opened, target.Choice(blueprint, taken, dropped))
+    found = verb.prepare(made, wish, path, merge or (), None if defaults or as_json or not can_ask() else ask)
+    if not plan:
+        verb.apply(found)
+    committed = commit and not found.sync.plan.conflicts
+    if committed:
+        verb.commit(found)
+    show(adopt_text(found, not plan, committed), adopt_data(found, not plan, committed), as_json)
+    return 1 if found.sync.plan.conflicts else 0
+
+
+def _refuse_two(plan: bool, commit: bool, only: list[str] | None, chosen: list[str]) -> None:
+    if plan and commit:
+        raise UsageError("`--commit` and `--plan` exclude each other")
+    if only and chosen:
+        raise UsageError("`--only` says all that is taken: `--with` and `--without` exclude it")
+
+
+def _take_over(path: str, factory: str, plan: bool, trust: bool, offline: bool, as_json: bool) -> None:
+    """Take over a project of Copier or cruft, whose own record names its template."""
     from ai_factory.project.foreign import adopting as verb
     from ai_factory.report.taken_over import taken_over_data, taken_over_text
 

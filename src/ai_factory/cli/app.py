@@ -16,12 +16,14 @@ PURPOSE = "Stamps out AI projects that are governed from their first commit, and
 
 COMMANDS = {  # in the order of the help: a command, and the function that it runs
     "new": "new:new",
+    "adopt": "adopt:adopt",
     "status": "look:status",
     "diff": "look:diff",
     "sync": "sync:sync",
     "restore": "look:restore",
+    "eject": "eject:eject",
     "explain": "look:explain",
-    "adopt": "adopt:adopt",
+    "promote": "promote:promote",
     "assess": "assess:assess",
     "gate": "gate:gate",
     "approve": "approve:approve",

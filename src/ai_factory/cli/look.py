@@ -83,7 +83,7 @@ def explain(
     if control and not os.path.lexists(subject):
         _explain_control(control[1].upper() + control[2].lower(), as_json)
         return
-    name, line = _name_and_line(subject)
+    name, line = name_and_line(subject)
     project, paths = project_and_files([name])
     if not paths:
         raise UsageError(f"`{subject}` is a folder", "name a file")
@@ -113,7 +113,8 @@ def _project_here() -> Project | None:
     return open_project(".") if in_project(".") else None
 
 
-def _name_and_line(subject: str) -> tuple[str, int]:
+def name_and_line(subject: str) -> tuple[str, int]:
+    """A file, and the line of it that is meant; 0 where none is."""
     found = re.fullmatch(r"(.+):([1-9]\d*)", subject)
     if found and not os.path.lexists(subject):
         return found[1], int(found[2])

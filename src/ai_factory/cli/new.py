@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +57,7 @@ def new(
     from ai_factory.project.target import Choice, recipe
     from ai_factory.report.plans import birth_data, birth_text
 
-    given = {**(_from_file(answers) if answers else {}), **dict(map(pair, data or ()))}
+    given = given_answers(answers, data)
     factory, blueprint = place(blueprint, factory)
     opened = open_factory(factory, Wanted(version, refresh=not offline, signers=allowed_signers(signers)))
     opened = opened._replace(trusted=trust)
@@ -102,6 +103,11 @@ def only_blueprint(factory: Factory) -> str:
             f"name one: `ai-factory new NAME DEST --factory {factory.origin.url}`",
         )
     return names[0]
+
+
+def given_answers(file: Path | None, data: Iterable[str] | None) -> dict[str, Any]:
+    """What a file answers, and what the command line does, which wins. Raises UsageError for what is no answer."""
+    return {**(_from_file(file) if file else {}), **dict(map(pair, data or ()))}
 
 
 def pair(text: str) -> tuple[str, Any]:

@@ -93,7 +93,7 @@ def sync(
         trusted_only=in_ci(),
         trust=trust,
     )
-    return _run(place, request, plan, markdown, commit, as_json)
+    return run(place, request, plan, markdown, commit, as_json)
 
 
 def _refuse_two(given: Mapping[str, object]) -> None:
@@ -103,7 +103,8 @@ def _refuse_two(given: Mapping[str, object]) -> None:
         raise UsageError(f"`{chosen[0]}` and `{chosen[1]}` exclude each other")
 
 
-def _run(place: str, request: Request, plan: bool, markdown: bool, commit: bool, as_json: bool) -> int:
+def run(place: str, request: Request, plan: bool, markdown: bool, commit: bool, as_json: bool) -> int:
+    """Plan a sync, apply it unless only the plan is wanted, and tell."""
     from ai_factory.project import sync as verb
     from ai_factory.project.opening import open_project
     from ai_factory.report.plans import sync_data, sync_markdown, sync_text
@@ -124,15 +125,15 @@ def _run(place: str, request: Request, plan: bool, markdown: bool, commit: bool,
 
 def _finish(place: str, abort: bool, as_json: bool) -> int:
     from ai_factory.project import conflicts as verb
+    from ai_factory.project.opening import root_of
     from ai_factory.report.plain import kept_lines
-    from ai_factory.workspace import find_project
 
     if abort:
-        kept = verb.abort(find_project(place))
+        kept = verb.abort(root_of(place))
         data = {"schema": "ai-factory/sync-abort/1", "aborted": True, "kept": kept}
         show("\n".join(["back to where you were", *kept_lines(kept)]), data, as_json)
         return 0
-    return _tell(verb.resume(find_project(place)), as_json)
+    return _tell(verb.resume(root_of(place)), as_json)
 
 
 def _repair(place: str, as_json: bool) -> int:

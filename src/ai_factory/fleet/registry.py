@@ -221,7 +221,9 @@ def _plain(value: object) -> str:
 
 def _settings(data: Mapping[str, Any], where: str, content: bytes, problems: list[str]) -> Registry:
     """All but the projects."""
-    trusted = tuple(Trusted(row["url"], row.get("signers", ""), row.get("trust", False)) for row in data.get("factories", ()))
+    trusted = tuple(
+        Trusted(row["url"], row.get("signers", ""), row.get("trust", False)) for row in data.get("factories", ())
+    )
     for number, one in enumerate(trusted):
         try:
             _ = one.url == EMBEDDED or is_remote(one.url)

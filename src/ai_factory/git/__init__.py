@@ -5,9 +5,10 @@ person's own commit is made; nothing of a project's (driver, filter, hook, attri
 a factory into its mirror; options and names never mix.
 """
 
-from ai_factory.git.commits import commit, first_commit
+from ai_factory.git.commits import commit, commit_aside, first_commit, refuse_branch, tagged
 from ai_factory.git.committed import Committed
-from ai_factory.git.exclude import exclude, excluded, include, missing_lines
+from ai_factory.git.editions import Edition, Held, begin, grow, held, same_as_head
+from ai_factory.git.exclude import exclude, excluded, include, known_lines, missing_lines
 from ai_factory.git.history import Version, versions_of
 from ai_factory.git.index import changed_index, forget_index, require_free_index
 from ai_factory.git.merging import Names, merge_trees
@@ -35,7 +36,7 @@ from ai_factory.git.objects import (
 from ai_factory.git.process import isolated, run
 from ai_factory.git.proposals import Proposed, proposed
 from ai_factory.git.reader import Commit, Reader, Reading, reading, reading_together
-from ai_factory.git.references import commit_of, common_ancestor, files_in, tag_times
+from ai_factory.git.references import commit_of, common_ancestor, files_in, remotes, tag_times
 from ai_factory.git.scratch import scratch, store
 from ai_factory.git.signatures import Signature, aside, signature, signer
 from ai_factory.git.timeline import Moment, Timeline, timeline
@@ -59,6 +60,8 @@ __all__ = [
     "UNKNOWN",
     "Commit",
     "Committed",
+    "Edition",
+    "Held",
     "Meeting",
     "Moment",
     "Names",
@@ -73,8 +76,10 @@ __all__ = [
     "Version",
     "aside",
     "authors",
+    "begin",
     "changed_index",
     "commit",
+    "commit_aside",
     "commit_of",
     "common_ancestor",
     "content_of",
@@ -86,11 +91,14 @@ __all__ = [
     "files_in",
     "first_commit",
     "forget_index",
+    "grow",
+    "held",
     "ignored",
     "include",
     "index_listing",
     "is_ancestor",
     "isolated",
+    "known_lines",
     "list_tree",
     "meeting",
     "merge_trees",
@@ -102,12 +110,15 @@ __all__ = [
     "read_blobs",
     "reading",
     "reading_together",
+    "refuse_branch",
     "releases",
+    "remotes",
     "repository_of",
     "require_free_index",
     "resolve",
     "restage",
     "run",
+    "same_as_head",
     "scratch",
     "signature",
     "signer",
@@ -116,6 +127,7 @@ __all__ = [
     "still",
     "store",
     "tag_times",
+    "tagged",
     "timeline",
     "unmerged",
     "update_mirror",

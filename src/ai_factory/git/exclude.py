@@ -32,6 +32,12 @@ def missing_lines(repository: Repository, paths: Iterable[str]) -> list[str]:
     return [line for line in map(_line, paths) if line not in known]
 
 
+def known_lines(repository: Repository, paths: Iterable[str]) -> list[str]:
+    """The lines that hide these paths and nothing else, as far as they are in the file."""
+    known = (excluded(repository) or "").splitlines()
+    return [line for line in map(_line, paths) if line in known]
+
+
 def exclude(repository: Repository, lines: Sequence[str]) -> None:
     """Add the lines that are not there."""
     if not lines:

@@ -125,6 +125,28 @@ def commit_stream(
     return b"".join(lines) + b"\n"
 
 
+def change_stream(by: bytes, parent: str, files: Mapping[str, File | None], message: bytes) -> bytes:
+    """A commit on `parent` in which these files are as given (None: gone), as `git fast-import` reads it.
+
+    It prints the ids of the commit and of its tree. What goes comes first: a file may become a folder.
+    """
+    gone = [b"D " + quoted(path) + b"\n" for path, file in sorted(files.items()) if file is None]
+    come = [
+        f"M {file.mode} inline ".encode() + quoted(path) + b"\ndata %d\n%s\n" % (len(file.content), file.content)
+        for path, file in sorted(files.items())
+        if file is not None
+    ]
+    head = b"commit refs/heads/proposal\nmark :1\n%sdata %d\n%s\n" % (by, len(message), message)
+    head += b"from %s\n" % parent.encode()
+    return b"".join([head, *gone, *come, b'\nget-mark :1\nls :1 ""\ndone\n'])
+
+
+def git_folder(root: str) -> str:
+    """The folder in which the repository of a work tree, or a bare one, keeps what all its work trees share."""
+    found = find_repository(root)
+    return found.common if found else root
+
+
 def object_format(objects: str) -> str:
     """The hash of the repository with that objects folder: `sha1` or `sha256`."""
     config = os.path.join(os.path.dirname(objects), "config") if objects else ""

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from ai_factory.git.objects import NOBODY, ONE_PACK
-from ai_factory.git.process import quoted, run
+from ai_factory.git.objects import NOBODY, ONE_PACK, change_stream
+from ai_factory.git.process import run
 from ai_factory.git.reader import Commit
 from ai_factory.git.scratch import scratch
 from ai_factory.tree import File
@@ -91,7 +91,7 @@ def proposed(
         if _is_shallow(repository, base):
             with open(os.path.join(place, "shallow"), "w", encoding="ascii") as ends:
                 ends.write(f"{base.id}\n")
-        stream = _stream(base, files, message.encode(), when)
+        stream = change_stream(b"committer %s %d +0000\n" % (WHO.encode(), when), base.id, files, message.encode())
         told = run([*ONE_PACK, "fast-import", "--quiet", "--force", "--done"], place, stream).decode().split()
         yield Proposed(place, told[0], told[3])
 
@@ -101,16 +101,3 @@ def _is_shallow(repository: str, base: Commit) -> bool:
     with suppress(FileNotFoundError), open(os.path.join(repository, "shallow"), encoding="ascii") as stream:
         return base.id in stream.read().split()
     return False
-
-
-def _stream(base: Commit, files: Mapping[str, File | None], message: bytes, when: int) -> bytes:
-    """What goes comes first: a file may become a folder."""
-    gone = [b"D " + quoted(path) + b"\n" for path, file in sorted(files.items()) if file is None]
-    come = [
-        f"M {file.mode} inline ".encode() + quoted(path) + b"\ndata %d\n%s\n" % (len(file.content), file.content)
-        for path, file in sorted(files.items())
-        if file is not None
-    ]
-    head = b"commit refs/heads/proposal\nmark :1\ncommitter %s %d +0000\n" % (WHO.encode(), when)
-    head += b"data %d\n%s\nfrom %s\n" % (len(message), message, base.id.encode())
-    return b"".join([head, *gone, *come, b'\nget-mark :1\nls :1 ""\ndone\n'])

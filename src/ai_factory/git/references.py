@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from ai_factory.git.objects import read_blobs
-from ai_factory.git.process import finished, run
+from ai_factory.git.process import configured, finished, isolated, run
 from ai_factory.tree import path_bytes
 
 _REMOTE, _HEAD, _TAG = "refs/remotes/", "refs/heads/", "refs/tags/"
@@ -53,3 +53,8 @@ def tag_times(repository: str) -> dict[str, int]:
     lines = run(["for-each-ref", f"--format={form}", "refs/tags"], repository).decode(errors="replace").splitlines()
     rows = (line.split("\0") for line in lines)
     return {tag: int(seconds) for tag, seconds in rows if seconds}
+
+
+def remotes(repository: str) -> list[str]:
+    """The addresses of the repositories that this one takes from."""
+    return sorted({url for _, url in configured(r"^remote\..*\.url$", repository, isolated())})

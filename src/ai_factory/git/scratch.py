@@ -50,9 +50,14 @@ def store(root: str, contents: Iterable[bytes]) -> dict[bytes, str]:
     _require_space(objects, len(stream))
     with scratch(objects) as repository:
         ids = run([*ONE_PACK, "fast-import", "--quiet", "--done"], repository, stream + asked + b"done\n")
-        for pack in _packs(repository):
-            run(["index-pack", "--stdin"], os.path.dirname(objects), pack)  # in a subfolder it writes a `.git` there
+        adopt(objects, repository)
     return dict(zip(wanted, ids.decode().split(), strict=True))
+
+
+def adopt(objects: str, repository: str) -> None:
+    """Bring what was packed in a scratch repository into the objects folder of another one."""
+    for pack in _packs(repository):
+        run(["index-pack", "--stdin"], os.path.dirname(objects), pack)  # in a subfolder it writes a `.git` there
 
 
 def _require_space(folder: str, size: int) -> None:

@@ -12,7 +12,7 @@ from ai_factory.lock import Entry
 from ai_factory.project.opening import Project, open_project
 from ai_factory.project.states import as_git_stores
 from ai_factory.tree import LINK, Blob, File, blob_id, digest, is_binary, with_endings_of
-from ai_factory.workspace import Folder
+from ai_factory.workspace import Folder, is_project
 
 
 class Progress(NamedTuple):
@@ -48,12 +48,17 @@ def resume(root: str) -> Progress:
 
 def _completed(root: str, place: journal.Journal) -> Progress:
     try:
-        before = _open_paths(open_project(root).lock)
+        before = _open_at(root)
     except LockError:  # two branches both synced, and it was their repair that was cut off
         before = []
     kept = journal.complete(place)
-    still_open = _open_paths(open_project(root).lock)
+    still_open = _open_at(root)
     return Progress(tuple(sorted({*before} - {*still_open})), tuple(still_open), kept)
+
+
+def _open_at(root: str) -> list[str]:
+    """The open paths of a project; none where its lock is about to come, or gone."""
+    return _open_paths(open_project(root).lock) if is_project(root) else []
 
 
 def _dealt_with(project: Project, path: str, watched: Mapping[str, str], dirty: Sequence[str]) -> bool:

@@ -293,7 +293,7 @@ def _origin_of(project: Project, path: str, factory: Factory) -> tuple[str, str]
         owned = rendered(made, project.lock.answers).rendered.owned.get(path)
     except FactoryError:
         return "", ""
-    return component.summary, owned.source if owned else ""
+    return component.summary, factory.place(owned.source) if owned and owned.source else ""
 
 
 def _made(project: Project, factory: Factory) -> Recipe:
@@ -329,12 +329,15 @@ def _template_line(project: Project, path: str, pristine: File, line: int, facto
             return "", 0
         if not owned.source.endswith(SUFFIX):
             same = factory.tree[owned.source].content == pristine.content
-            return (owned.source, line) if same else ("", 0)
+            return (factory.place(owned.source), line) if same else ("", 0)
         work = partial(line_origins, made.blueprint, made.components, answers, owned.component, owned.source)
         text, places = guarded(factory, work)
     except FactoryError:
         return "", 0
-    return places[line - 1] if text.encode() == pristine.content and line <= len(places) else ("", 0)
+    if text.encode() != pristine.content or line > len(places):
+        return "", 0
+    template, number = places[line - 1]
+    return factory.place(template), number
 
 
 def controls_of(factory: Factory) -> Mapping[str, Control]:

@@ -7,26 +7,22 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ai_factory import base, catalog, foreign, git, lock, manifest, questions
-from ai_factory.errors import AnswersError, MachineError, UsageError
-from ai_factory.interruption import undisturbed
+from ai_factory.errors import AnswersError
 from ai_factory.manifest import Manifest
 from ai_factory.plan import Change, Plan, births
+from ai_factory.project import filling
+from ai_factory.project.filling import Progress
 from ai_factory.project.target import Recipe, guarded, rendered, settle
 from ai_factory.questions import Ask, Asked, Check
-from ai_factory.tree import File, word
-from ai_factory.workspace import Folder, find_repository, unusable
+from ai_factory.tree import File
 
 ATTRIBUTES = b"base binary linguist-generated\nlock.json -merge linguist-generated\n"
 ROOT_ONLY = (".github", ".gitlab-ci.yml", "CODEOWNERS", ".pre-commit-config.yaml")
-UNFINISHED = ".ai-factory-new"  # lies in the folder as long as `new` is at work there
-THEIR_REPOSITORY = "the repository was here before\n"
 NAMED_AFTER_FOLDER = "use_case"  # the answer that, unless given, is taken from the name of the destination
-Progress = Callable[[str], None]
 
 
 class Birth(NamedTuple):
@@ -53,14 +49,14 @@ def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = No
 
     Raises UsageError for a destination that is not empty or cannot be written, AnswersError, AuthorError.
     """
-    _check_destination(destination)
-    answers, given = _answers(made, wish.answers, destination, ask)
+    filling.check(destination)
+    answers, given = effective_answers(made, wish.answers, destination, ask)
     target = rendered(made, answers)
     given = questions.typed(catalog.all_questions(made.components), given, answers)
     return Birth(destination, births(target), wish._replace(answers=given), made.factory.signed_by)
 
 
-def _answers(
+def effective_answers(
     made: Recipe, given: Mapping[str, Any], destination: str, ask: Ask | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """All effective answers, and those of them that were given: by name, by the folder's name, or by a person."""
@@ -117,63 +113,15 @@ def name_from(destination: str) -> str:
     return " ".join(words)
 
 
-def _check_destination(destination: str) -> None:
-    if not destination.strip() or ".git" in os.path.abspath(destination).split(os.sep):
-        raise UsageError(f"`{destination}` is no folder for a project", "name a folder that is new or empty")
-    if os.path.lexists(destination) and not os.path.isdir(destination):
-        raise UsageError(f"`{destination}` is a file", "name a folder that is new or empty")
-    place = destination
-    while not os.path.isdir(place):
-        place = os.path.dirname(os.path.abspath(place))
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise MachineError(f"`{place}` cannot be written", "choose another folder, or change its permissions")
-    if os.path.lexists(os.path.join(destination, UNFINISHED)):
-        raise _unfinished(destination)
-    if os.path.isdir(destination):
-        inside = sorted(name for name in os.listdir(destination) if name != ".git")
-        if inside:
-            raise UsageError(
-                f"`{destination}` is not empty: it holds `{inside[0]}`" + (" and more" if inside[1:] else ""),
-                "name a folder that is new or empty",
-            )
-
-
-def _unfinished(destination: str) -> UsageError:
-    place = word(os.path.abspath(destination))
-    ours = Folder(destination).read(UNFINISHED) != File(THEIR_REPOSITORY.encode())
-    return UsageError(
-        f"an `ai-factory new` is at work in `{destination}`, or was cut off there",
-        f"if none is running: `{f'rm -r {place}' if ours else f'git -C {place} clean -ffdx'}`, then the same again",
-    )
-
-
 def write(birth: Birth, make_repository: bool = True, progress: Progress = lambda path: None) -> Born:
     """Write the project; on any failure nothing of it is left behind."""
-    root = os.path.abspath(birth.destination)
-    around = find_repository(root)
-    had_git = os.path.lexists(os.path.join(root, ".git"))
-    written: list[str] = []
-    made: list[str] = []
-    try:
-        _begin(root, made, had_git)
-        folder = Folder(root)
-        files = dict(contents(birth))
-        for path, file in files.items():
-            written.append(path)
-            folder.write(path, file)
-            progress(path)
-        own_identity = True
-        if make_repository and not around:
-            kept = {path: file for path, file in files.items() if path not in birth.plan.local}
-            own_identity = git.first_commit(root, kept, f"Stamp {birth.manifest.blueprint} with ai-factory")
-        os.unlink(made[-1])
-    except BaseException:
-        with undisturbed():
-            _undo(root, written, made, had_git)
-        raise
-    install = _install_command(root, around.top if around else root, birth.plan.changes)
-    ignored = tuple(sorted(git.ignored(root, written))) if around and shutil.which("git") else ()
-    return Born(root, make_repository and not around, own_identity, install, ignored)
+    message = f"Stamp {birth.manifest.blueprint} with ai-factory" if make_repository else ""
+    files = dict(contents(birth))
+    done = filling.fill(birth.destination, files, message, progress, birth.plan.local)
+    root, around = done.root, done.around
+    install = install_command(root, around.top if around else root, birth.plan.changes)
+    ignored = tuple(sorted(git.ignored(root, sorted(files)))) if around and shutil.which("git") else ()
+    return Born(root, make_repository and not around, done.own_identity, install, ignored)
 
 
 def contents(birth: Birth) -> list[tuple[str, File]]:
@@ -191,40 +139,7 @@ def contents(birth: Birth) -> list[tuple[str, File]]:
     ]
 
 
-def _begin(root: str, made: list[str], had_git: bool) -> None:
-    """Make the folder and those above it, and say in it that it is not finished: all is named in `made`."""
-    missing: list[str] = []
-    place = root
-    while not os.path.isdir(place):
-        missing.insert(0, place)
-        place = os.path.dirname(place)
-    mark = os.path.join(root, UNFINISHED)
-    try:
-        with undisturbed():  # what is made is named, whatever comes in between
-            for place in missing:
-                os.mkdir(place)
-                made.append(place)
-            with open(mark, "x", encoding="utf-8") as stream:
-                made.append(mark)
-                stream.write(THEIR_REPOSITORY if had_git else "")
-    except FileExistsError:
-        raise _unfinished(root) from None
-    except OSError as error:
-        raise unusable(root, "write", error) from None
-
-
-def _undo(root: str, written: list[str], made: list[str], had_git: bool) -> None:
-    folder = Folder(root)
-    for path in written:
-        folder.delete(path)
-    if not had_git:
-        shutil.rmtree(os.path.join(root, ".git"), ignore_errors=True)
-    for place in reversed(made):
-        with suppress(OSError):
-            (os.unlink if os.path.basename(place) == UNFINISHED else os.rmdir)(place)
-
-
-def _install_command(root: str, top: str, changes: tuple[Change, ...]) -> str:
+def install_command(root: str, top: str, changes: tuple[Change, ...]) -> str:
     """The command that copies what only works at the root of a repository there; empty at the root itself."""
     if os.path.realpath(root) == os.path.realpath(top):
         return ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ai_factory import base, cache, lock, manifest
+from ai_factory import base, cache, journal, lock, manifest
 from ai_factory.errors import FactoryError, LockError, MachineError
 from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
 from ai_factory.tree import digest
-from ai_factory.workspace import Files, Folder, find_project
+from ai_factory.workspace import Files, Folder, find_project, find_repository, is_project
 
 
 class Project(NamedTuple):
@@ -75,13 +75,33 @@ class Project(NamedTuple):
 
 
 def open_project(path: str) -> Project:
-    """The project that `path` lies in. Raises LockError when there is none, or its lock is broken."""
-    root = find_project(path)
+    """The project that `path` lies in.
+
+    Raises LockError when there is none, or its lock is broken; ProjectError where a run was cut off that was about to
+    write the lock, or has removed it.
+    """
+    root = root_of(path)
+    if not is_project(root):
+        journal.require_finished(journal.journal_of(root))
+        find_project(path)
     folder = Folder(root)
     file = folder.read(lock.LOCK)
     if file is None:
         raise MachineError(f"`{root}/{lock.LOCK}` cannot be read")
     return Project(folder, lock.parse(file.content))
+
+
+def root_of(path: str) -> str:
+    """The root of the project that `path` lies in, or that a run was about to make or has taken out of the factory.
+
+    Raises LockError when there is none.
+    """
+    try:
+        return find_project(path)
+    except LockError:
+        if found := find_repository(path) and journal.begun_above(path):
+            return found
+        raise
 
 
 def applied_factory(project: Project) -> Factory | None:

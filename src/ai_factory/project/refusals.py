@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ai_factory import git, journal, lock
 from ai_factory.errors import ProjectError
@@ -37,16 +37,16 @@ def _refuse_merge(record: journal.Journal) -> None:
 def refuse_hold(wish: Manifest, request: Request) -> None:
     """A project on hold is left alone until the day, unless a version or an answer is asked for by name."""
     until = wish.hold.get("until", "")
-    if until and request.today <= until and not request.to and not request.answers:
+    if until and request.today <= until and not request.to and not request.asks:
         raise ProjectError(
             f"the project is on hold until {until}: {wish.hold['reason']}",
             "take `hold` out of `.ai-factory/project.yaml`, or name a version: `ai-factory sync --to VERSION`",
         )
 
 
-def refuse_sparse(project: Project, status: Status) -> None:
+def refuse_sparse(project: Project, status: Status, paths: Iterable[str]) -> None:
     """Files of the factory's that git leaves out of the work tree, or was told to look away from, cannot be merged."""
-    skipped = sorted(status.sparse & project.lock.paths.keys())
+    skipped = sorted(status.sparse.intersection(paths))
     there = project.folder.read_all(skipped)
     if absent := [path for path in skipped if path not in there]:
         raise ProjectError(
@@ -89,14 +89,19 @@ def refuse_stored_otherwise(project: Project, paths: Sequence[str], status: Stat
 
 def refuse_moving(project: Project, wished: bytes, seen: Mapping[str, File | None], before: Tree) -> None:
     """What a sync may replace is what its plan saw: nobody may have written in between."""
-    modes = keeps_modes(project.root)
-    moved = [path for path, file in seen.items() if not _is_still(before.get(path), file, modes)]
+    moved = moved_since(project, seen, before)
     record, wish = before.get(lock.LOCK), before.get(lock.PROJECT)
     if record is None or lock.parse(record.content) != project.lock:
         moved.append(lock.LOCK)
     if wish is None or wish.content != wished:
         moved.append(lock.PROJECT)
     refuse_changed(moved)
+
+
+def moved_since(project: Project, seen: Mapping[str, File | None], before: Tree) -> list[str]:
+    """The paths at which another file lies now than a plan saw."""
+    modes = keeps_modes(project.root)
+    return [path for path, file in seen.items() if not _is_still(before.get(path), file, modes)]
 
 
 def _is_still(now: File | None, seen: File | None, modes: bool) -> bool:

@@ -25,6 +25,13 @@ class Request(NamedTuple):
     trusted_only: bool = False  # in CI, an origin never comes from the project
     signers: str = ""  # a file of those of whom one must have signed the release
     trust: bool = False  # whether the code of a foreign template may run
+    takes: tuple[str, ...] = ()  # components that the project is to have
+    drops: tuple[str, ...] = ()  # and those that it is not to have
+
+    @property
+    def asks(self) -> bool:
+        """Whether answers or components are asked for: unless a version is named too, that of the project stays."""
+        return bool(self.answers or self.takes or self.drops)
 
 
 def opened(project: Project, wish: Manifest, request: Request) -> Factory:
@@ -43,7 +50,7 @@ def _opened(project: Project, wish: Manifest, request: Request) -> Factory:
     """
     origin = origins.origin(project.lock, wish, request.factory, request.accept, request.trusted_only)
     origins.refuse_own_signers(project.root, request.signers)
-    if request.answers and not request.to:
+    if request.asks and not request.to:
         return _open_as_applied(project.lock.factory, origin, request)
     bound = wish.version if not request.to else ""
     version = request.to or states.reference(project.lock, origin, wish)
@@ -65,6 +72,8 @@ def _open_as_applied(applied: Origin, origin: str, request: Request) -> Factory:
         factory = open_factory(origin, Wanted(reference, refresh=request.refresh, signers=request.signers), applied)
     except UsageError as error:
         hint = "answer together with a version: `ai-factory sync --to VERSION --data KEY=VALUE`"
+        if request.takes or request.drops:
+            hint = "name the version to go to as well: `--to VERSION`"
         raise ProjectError(f"the factory does not hold the project's version any more: {error.message}", hint) from None
     if request.signers:
         _refuse_moved_tag(applied, factory)

@@ -86,7 +86,7 @@ def _ours(seen: Seen, target: Target) -> Ours:
     coming = {path for path in coming if not path.startswith(within) and project.folder.reaches(path)}
     strangers = sorted(path for path in {*files, *coming} if path not in status.tracked)
     local = seen.ignored(strangers)
-    aside = (f"{lock.FOLDER}/", *_projects(status))
+    aside = (f"{lock.FOLDER}/", *other_projects(status))
     others = {
         path: entry
         for path, entry in status.tracked.items()
@@ -95,7 +95,7 @@ def _ours(seen: Seen, target: Target) -> Ours:
     return Ours(files, others, frozenset(local), modules)
 
 
-def _projects(status: Status) -> tuple[str, ...]:
+def other_projects(status: Status) -> tuple[str, ...]:
     """The folders of other projects below this one: no change may follow a file there, it is theirs."""
     return tuple(path.removesuffix(lock.LOCK) for path in status.tracked if path.endswith(f"/{lock.LOCK}"))
 

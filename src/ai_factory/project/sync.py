@@ -6,11 +6,11 @@ git in a scratch repository; a conflict lives in the lock until a person has dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ai_factory import __version__, base, cache, check, edits, evolve, git, journal, lock, manifest, questions
+from ai_factory import __version__, base, cache, catalog, check, edits, evolve, git, journal, lock, manifest, questions
 from ai_factory.base import Base
 from ai_factory.catalog import RELEASE
 from ai_factory.check import Finding
@@ -70,12 +70,21 @@ def prepare(project: Project, request: Request) -> Sync:
     wished = project.manifest_bytes()
     wish = manifest.parse(wished, cache.document)
     refusals.refuse_hold(wish, request)
-    factory = opened(project, wish, request)
+    return towards(project, opened(project, wish, request), request)
+
+
+def towards(project: Project, factory: Factory, request: Request) -> Sync:
+    """Compute a sync to that factory as it is, whatever the project's lock and wish say of origins and versions.
+
+    Nothing is written. Raises ProjectError as `prepare` does.
+    """
+    wished = project.manifest_bytes()
+    wish = manifest.parse(wished, cache.document)
     if _is_current(project, factory.origin, request):
         return _idle(project, factory)
     status = git.status(project.root)
-    refusals.refuse_sparse(project, status)
-    found = recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
+    refusals.refuse_sparse(project, status, project.lock.paths)
+    found = _recipe(factory, wish, request)
     made, looked_at = computed(Seen(project, status, partial(git.ignored, project.root)), found, request)
     touched = steps.touched(made.plan)
     refusals.refuse_moving(
@@ -84,6 +93,14 @@ def prepare(project: Project, request: Request) -> Sync:
     refusals.refuse_dirty(project, made.plan, status, made.before)
     refusals.refuse_stored_otherwise(project, steps.staged(made.plan), status, made.before)
     return made
+
+
+def _recipe(factory: Factory, wish: Manifest, request: Request) -> Recipe:
+    """What the project wants of the factory, with the components that the request takes, and without those it drops."""
+    if request.takes or request.drops:
+        offered = catalog.blueprint(wish.blueprint, factory.read, cache.document)
+        wish = manifest.chosen(wish, offered, request.takes, request.drops)
+    return recipe(factory, Choice(wish.blueprint, wish.with_, wish.without))
 
 
 def computed(
@@ -106,13 +123,14 @@ def computed(
         past = declared(made, pending, project.lock.answers, answers)
         refusals.refuse_moving_open(project, past)
         plan, looked_at = states.merged(seen, render(made, answers), known, past)
-    plan = plan._replace(manual=evolve.manual(pending), notes=notes)
-    wanted = _new_manifest(wished, wish, request, evolved)
+    plan = plan._replace(manual=evolve.manual(pending), notes=(*notes, *evolve.weakened(pending)))
+    chosen = manifest.chosen(wish, made.blueprint, request.takes, request.drops)
+    wanted = _new_manifest(manifest.choosing(wished, wish, chosen), wish, request, evolved)
     found = Sync(
         project,
         plan,
         status,
-        tuple(_silent_drift(project, plan)),
+        tuple(silent_drift(project, plan)),
         _releases(project.lock, plan.target),
         {component.name: _changelog(component.tree) for component in made.components},
         wanted,
@@ -130,7 +148,7 @@ def _is_current(project: Project, origin: Origin, request: Request) -> bool:
     record = project.lock
     return (
         (origin.tree, __version__) == (record.factory.tree, record.engine)
-        and not (request.answers or request.accept)
+        and not (request.asks or request.accept)
         and digest(project.manifest_bytes()) == record.project_file
         and not any(entry.state == "open" for entry in record.paths.values())
         and project.has_base()
@@ -140,7 +158,7 @@ def _is_current(project: Project, origin: Origin, request: Request) -> bool:
 def _idle(project: Project, factory: Factory) -> Sync:
     """The sync that changes nothing: it reads no base, no index and no template."""
     plan = states.as_locked(project, factory.origin, Base({}, {}))
-    drift = tuple(_silent_drift(project, plan))
+    drift = tuple(silent_drift(project, plan))
     made = Sync(project, plan, UNKNOWN, drift, (), {}, project.manifest_bytes(), {}, nothing_to_do=True)
     return made._replace(signed_by=factory.signed_by)
 
@@ -174,7 +192,7 @@ def controls(sync: Sync) -> dict[str, list[str]]:
     return {"gained": sorted(after - before), "lost": sorted(before - after), "weakened": sorted(weakened)}
 
 
-def _silent_drift(project: Project, plan: Plan) -> list[Finding]:
+def silent_drift(project: Project, plan: Plan) -> list[Finding]:
     """The drift that this sync leaves as it is: every sync names it."""
     untouched = {change.path: change for change in plan.changes if change.file is None and change.entry}
     record = plan.new_lock(b"", b"")._replace(
@@ -233,10 +251,10 @@ def _new_manifest(content: bytes, wish: Manifest, request: Request, evolved: Evo
 # ---- apply ---------------------------------------------------------------------------------------
 
 
-def apply(sync: Sync) -> None:
-    """Write the files, then the base, then the lock, and stage them; on failure all is as before.
+def apply(sync: Sync, what: str = journal.SYNC, beside: Mapping[str, bytes] = {}) -> None:
+    """Write the files, those `beside` lock and base, then the base, then the lock, and stage them.
 
-    Raises ProjectError when the project is no longer what the plan saw.
+    On failure all is as before. Raises ProjectError when the project is no longer what the plan saw.
     """
     project, plan = sync.project, sync.plan
     place = journal.journal_of(project.root)
@@ -245,11 +263,12 @@ def apply(sync: Sync) -> None:
         _refuse_outdated(sync)
         archive = base.write(plan.new_base())
         record = lock.write(plan.new_lock(archive, sync.manifest))
-        ours = {lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record}
+        ours = {**beside, lock.PROJECT: sync.manifest, lock.BASE: archive, lock.LOCK: record}
         todo = steps.steps_of(project, plan, sync.before, ours)
         stages = steps.stages_of(project, plan, todo, sync.status)
         incoming = [f"{change.path}.incoming" for change in plan.changes if change.incoming]
-        journal.apply(place, sync.status.head, todo, stages, incoming, steps.watched(project, plan, todo))
+        watched = steps.watched(project, plan, todo)
+        journal.apply(place, sync.status.head, todo, stages, incoming, watched, {"what": what})
 
 
 def _refuse_outdated(sync: Sync) -> None:
@@ -267,14 +286,14 @@ def refuse_uncommitted(sync: Sync) -> None:
         raise ProjectError("an earlier sync is staged, and not committed", "look at it, then `git commit`")
 
 
-def commit(sync: Sync) -> None:
+def commit(sync: Sync, did: str = "Sync with", beside: Sequence[str] = ()) -> None:
     """Commit what the sync wrote, and nothing else. Raises ProjectError while a conflict is open."""
     if sync.plan.conflicts:
         raise ProjectError("conflicts are open: there is nothing whole to commit", "resolve them, then `git commit`")
     origin = sync.plan.target.origin
     try:
         with journal.exclusive(journal.journal_of(sync.project.root)):
-            git.commit(sync.project.root, f"Sync with {origin.url} {origin.version}", written(sync))
+            git.commit(sync.project.root, f"{did} {origin.url} {origin.version}", [*written(sync), *beside])
     except MachineError as error:
         hint = "mend what stops `git commit`, then commit; or go back with `ai-factory sync --abort`"
         raise ProjectError(f"the sync is staged, but not committed: {error.message}", hint) from None

@@ -59,6 +59,23 @@ def recipe(factory: Factory, choice: Choice) -> Recipe:
     return Recipe(factory, blueprint, found)
 
 
+def only(factory: Factory, blueprint: str, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What `with` and `without` say where of a blueprint these components are taken, and what they require.
+
+    Raises UsageError for a name that the blueprint does not offer.
+    """
+    offered = catalog.blueprint(blueprint, factory.read, cache.document)
+    needed, waiting = set[str](), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            catalog.select(offered, [name])
+            waiting += catalog.component(name, factory.read, factory.origin.version, cache.document).requires
+    without = tuple(name for name in offered.components if name not in needed)
+    return tuple(name for name in offered.optional if name in needed), without
+
+
 def _refuse_much(tree: Tree, names: Sequence[str]) -> None:
     """Reading YAML takes long: what strangers wrote of it is limited as a whole."""
     places = (f"{catalog.COMPONENTS}/{name}/{file}" for name in names for file in ("component.yaml", "copier.yml"))

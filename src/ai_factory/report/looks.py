@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ai_factory.catalog import Blueprint, Component
+from ai_factory.catalog import Blueprint
 from ai_factory.project.inspect import ControlExplanation, Difference, FileExplanation, LineOrigin, StatusReport
 from ai_factory.project.restore import Restored
-from ai_factory.questions import MISSING
 from ai_factory.report.findings import row as finding_row
-from ai_factory.report.plain import count, plain
+from ai_factory.report.plain import plain
 from ai_factory.tree import word
 
 
@@ -48,10 +47,10 @@ def _fields(value: Any) -> dict[str, Any]:
 def diff_text(differences: Sequence[Difference]) -> str:
     """Unified diffs, one after the other; what a file holds is spelled out where it is no text for a terminal."""
     lines = "".join(difference.text for difference in differences).split("\n")
-    return "\n".join(_diff_line(line) for line in lines)
+    return "\n".join(diff_line(line) for line in lines)
 
 
-def _diff_line(line: str) -> str:
+def diff_line(line: str) -> str:
     """A line of a diff: its first character says what it is, tabs are text."""
     return line[:1] + "\t".join(map(plain, line[1:].split("\t")))
 
@@ -177,50 +176,3 @@ def blueprint_text(item: Blueprint) -> str:
 def blueprint_data(item: Blueprint) -> dict[str, Any]:
     """The same for machines."""
     return {"schema": "ai-factory/blueprint/1", **_fields(item)}
-
-
-def component_text(item: Component) -> str:
-    """A component: what it owns, asks, adds to other files, and is evidence for."""
-    lines = [f"{plain(item.name)} {plain(item.version)}: {plain(item.summary)}"]
-    lines += [f"requires: {', '.join(item.requires)}"] if item.requires else []
-    lines += [
-        f"owns: {count(len(item.files), 'file')}",
-        *(f"  {plain(glob)}: {word}" for glob, word in item.ownership.items()),
-    ]
-    lines += ["asks:"] if item.questions else []
-    lines += [
-        f"  {question.key} ({question.type}): {plain(question.help)}{_default(question.default)}"
-        for question in item.questions
-    ]
-    lines += [f"contributes: {', '.join(item.contributes)}"] if item.contributes else []
-    lines += [f"evidence for: {', '.join(item.evidences)}"] if item.evidences else []
-    return "\n".join(lines)
-
-
-def _default(value: Any) -> str:
-    return "" if value is MISSING else f" [{plain(str(value))}]"
-
-
-def component_data(item: Component) -> dict[str, Any]:
-    """The same for machines."""
-    return {
-        "schema": "ai-factory/component/1",
-        "name": item.name,
-        "version": item.version,
-        "summary": item.summary,
-        "requires": list(item.requires),
-        "files": sorted(item.files),
-        "ownership": dict(item.ownership),
-        "questions": [
-            {
-                "key": question.key,
-                "type": question.type,
-                "help": question.help,
-                "default": None if question.default is MISSING else question.default,
-            }
-            for question in item.questions
-        ],
-        "contributes": dict(item.contributes),
-        "evidences": {control: list(globs) for control, globs in item.evidences.items()},
-        "produces": list(item.produces),
-    }

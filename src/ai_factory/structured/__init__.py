@@ -36,13 +36,25 @@ def merge(path: str, base: bytes | None, ours: bytes, theirs: bytes) -> bytes | 
     None where the format is not known or not readable, where both sides changed one entry differently, and where
     the result would not read as the data that was meant.
     """
+    return _found(path, base, ours, theirs, yields=False)
+
+
+def joined(path: str, ours: bytes, theirs: bytes) -> bytes | None:
+    """Our document with the entries of theirs that it lacks; where both have one, ours stays.
+
+    None where the format is not known or not readable, and where the result would not read as the data that was meant.
+    """
+    return _found(path, None, ours, theirs, yields=True)
+
+
+def _found(path: str, base: bytes | None, ours: bytes, theirs: bytes, *, yields: bool) -> bytes | None:
     form = format_of(path)
     if form is None or any(len(content) > SIZE_LIMIT for content in (base or b"", ours, theirs)):
         return None
     from ai_factory.structured.nodes import Clash, Unreadable
 
     try:
-        found = _merged(form, base, ours, theirs)
+        found = _merged(form, base, ours, theirs, yields=yields)
     except (Unreadable, Clash, UnicodeError, RecursionError):
         return None
     return found if sound(path, found, ours, theirs) else None
@@ -67,14 +79,14 @@ def agrees(path: str, base: bytes, ours: bytes, theirs: bytes, merged: bytes) ->
         return True
 
 
-def _merged(form: Format, base: bytes | None, ours: bytes, theirs: bytes) -> bytes:
+def _merged(form: Format, base: bytes | None, ours: bytes, theirs: bytes, *, yields: bool = False) -> bytes:
     from ai_factory.structured.nodes import Clash, Strange, Three, own_remarks
     from ai_factory.structured.threeway import Merge
 
     mine = _text(ours)
     three = Three(form.read(_text(base)) if base is not None else None, form.read(mine), form.read(_text(theirs)))
     hand = form.hand(three.ours)
-    merged = Merge(hand, form.meet).document(three, form.place)
+    merged = Merge(hand, form.meet, yields).document(three, form.place)
     written = hand.write(merged)
     again = form.read(written)
     if again.data != merged.data:

@@ -56,10 +56,14 @@ class Hand(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """A merge in the team's hand; `meet` says whether what both sides add at one place may stand there together."""
+    """A merge in the team's hand; `meet` says whether what both sides add at one place may stand there together.
+
+    Where it `yields`, what both sides added, each in its own way, is no clash: ours stays.
+    """
 
     hand: Hand
     meet: Meet
+    yields: bool = False
 
     def document(self, three: Three, place: Place) -> Node:
         """The merged document, whose root stands at `place` for the rules of identity. Raises Clash."""
@@ -71,12 +75,16 @@ class Merge:
     def _value(self, three: Three, place: Place) -> Node | None:
         """Our value with what they changed in it; None where theirs takes its place."""
         base, ours, theirs = three
+        yields = self.yields and base is None
         if _alike(three):
             try:
                 return self._container(three, place)
             except Strange:  # the two are written in ways that do not go together
                 pass
-        if ours.data == theirs.data or (base and theirs.data == base.data):
+            except Clash:
+                if not yields:
+                    raise
+        if yields or ours.data == theirs.data or (base and theirs.data == base.data):
             return ours
         if base is None or ours.data != base.data or own_remarks(ours) - own_remarks(base):
             raise Clash(place)

@@ -6,22 +6,37 @@ what is optional, and once with every other choice of each question.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
 
-from ai_factory import cache, catalog, documents, versions
+from ai_factory import cache, catalog, documents, layers
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.errors import FactoryError
 from ai_factory.factory import Factory
 from ai_factory.project.facts import map_in
 from ai_factory.project.target import guarded
-from ai_factory.workshop import parts, trying
+from ai_factory.tree import Tree, tree_id, under
+from ai_factory.workshop import parts, since, trying
 from ai_factory.workshop.rules import Flaw, located
+
+UNSAID = ("FL015", "FL021", "FL022")  # what is to be written into a file of ours, also where that is not there yet
 
 
 def lint(factory: Factory, before: Factory | None = None) -> list[Flaw]:
     """What is wrong in the factory, by path and line; `before` is its last release, None where there is none."""
+    try:
+        known = factory.tree
+    except FactoryError as error:
+        return located("FL019", error, layers.DECLARATION)
+    return sorted({*_placed(factory, known, _found(factory, before)), *_edited(factory)}, key=_order)
+
+
+def _order(flaw: Flaw) -> tuple[str, int, str, str]:
+    return flaw.path, flaw.line, flaw.rule, flaw.message
+
+
+def _found(factory: Factory, before: Factory | None) -> list[Flaw]:
     components, flaws = _components(factory)
     blueprints, more = _blueprints(factory)
     flaws += more
@@ -29,8 +44,26 @@ def lint(factory: Factory, before: Factory | None = None) -> list[Flaw]:
     flaws += _lonely(components, blueprints)
     flaws += _astray(factory, components)
     if before:
-        flaws += _gone(factory, before, components)
-    return sorted(set(flaws), key=lambda flaw: (flaw.path, flaw.line, flaw.rule, flaw.message))
+        flaws += since.flaws(factory, before, components, _components(before)[0])
+    return flaws
+
+
+def _placed(factory: Factory, joined: Tree, flaws: Iterable[Flaw]) -> Iterator[Flaw]:
+    """The flaws, each where an author finds the line: in a file of the factory, or in one of that below it."""
+    tree = factory.files()
+    for flaw in flaws:
+        if flaw.rule in UNSAID:
+            yield flaw._replace(line=flaw.line if tree.get(flaw.path) == joined.get(flaw.path) else 0)
+        else:
+            path, line = layers.line_in(tree, flaw.path, flaw.line, joined)
+            yield flaw._replace(path=path, line=line)
+
+
+def _edited(factory: Factory) -> Iterator[Flaw]:
+    below = layers.declaration(factory.files()).below
+    if below and tree_id(under(factory.files(), layers.UPSTREAM)) != below.tree:
+        message = f"its files are not those of {below.factory} {below.version}"
+        yield Flaw("FL020", layers.UPSTREAM, 0, message)
 
 
 def _tried(components: Mapping[str, Component], blueprints: Mapping[str, Blueprint]) -> list[Flaw]:
@@ -40,6 +73,16 @@ def _tried(components: Mapping[str, Component], blueprints: Mapping[str, Bluepri
     done = [trying.tried(one, known) for one in blueprints.values()]
     together = [flaw for one in done for flaw in one.flaws]
     return [*alone, *together, *trying.without_evidence(done, components)]
+
+
+def offering(factory: Factory, names: Collection[str]) -> tuple[list[str], Counter[Flaw]]:
+    """The blueprints that offer one of those components, and what is wrong in their renderings, wherever it stands."""
+    components, flaws = _components(factory)
+    known, more = _blueprints(factory)
+    chosen = {name: one for name, one in known.items() if {*one.components, *one.optional}.intersection(names)}
+    flaws += more
+    flaws += guarded(factory, partial(_tried, components, chosen))
+    return sorted(chosen), Counter(flaw._replace(line=0) for flaw in {*flaws} if flaw.rule != "FL010")
 
 
 def _components(factory: Factory) -> tuple[dict[str, Component], list[Flaw]]:
@@ -82,37 +125,3 @@ def _lonely(components: Mapping[str, Component], blueprints: Mapping[str, Bluepr
     for name, component in components.items():
         if name not in used:
             yield Flaw("FL017", f"{component.folder}/component.yaml", 1, f"no blueprint has the component `{name}`")
-
-
-class _Stamped(NamedTuple):
-    """What a release stamps and asks of one component, as its templates write it."""
-
-    paths: frozenset[str]
-    keys: frozenset[str]
-
-
-def _gone(factory: Factory, before: Factory, components: Mapping[str, Component]) -> Iterator[Flaw]:
-    """Template paths and questions of the last release that are gone, and that no later change speaks of."""
-    old, _ = _components(before)
-    for name, was in old.items():
-        where = f"{was.folder}/component.yaml"
-        now = components.get(name)
-        if now is None:
-            if name not in factory.components():
-                yield Flaw("FL015", where, 0, f"the component `{name}` of {before.origin.version} is gone")
-            continue
-        later = [one for one in now.changes if versions.is_older(was.version, one.since)]
-        moved = {path for one in later for path in (*one.rename, *one.remove)}
-        answers = {key for one in later for table in ("rename", "split") for key in one.answer.get(table, {})}
-        answers |= {key for one in later for key in one.answer.get("remove", ())}
-        then, here = _stamped(was), _stamped(now)
-        for path in sorted(then.paths - here.paths - moved):
-            yield Flaw("FL015", where, 0, f"`{path}` of {before.origin.version} is gone, and no change declares it")
-        elsewhere = {question.key for one in components.values() for question in one.questions}
-        for key in sorted(then.keys - here.keys - answers - elsewhere):
-            yield Flaw("FL015", where, 0, f"the question `{key}` of {before.origin.version} is gone undeclared")
-
-
-def _stamped(component: Component) -> _Stamped:
-    paths = frozenset(path.removesuffix(".jinja") for path in component.files)
-    return _Stamped(paths, frozenset(question.key for question in component.questions))

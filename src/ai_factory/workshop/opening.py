@@ -4,27 +4,69 @@ from __future__ import annotations
 
 import os
 
-from ai_factory import git, versions
-from ai_factory.errors import UsageError
-from ai_factory.factory import Factory, Wanted, is_remote, open_factory
+from ai_factory import git, layers, versions
+from ai_factory.errors import ProjectError, UsageError
+from ai_factory.factory import EMBEDDED, Factory, Wanted, is_remote, open_factory
 from ai_factory.workspace import find_repository
 
 
 def factory_at(address: str) -> Factory:
     """The factory at the address as it is now. Raises UsageError where none is, and as `open_factory` does."""
     found = open_factory(address)
-    if not (found.components() or found.blueprints()):
+    if layers.DECLARATION not in found.files() and not (found.components() or found.blueprints()):
         hint = "name a folder with `templates/NAME/component.yaml` and `blueprints/NAME.yaml`"
         raise UsageError(f"`{address}` is no factory: it has neither a component nor a blueprint", hint)
     return found
 
 
+def below(url: str, reference: str = "") -> Factory:
+    """The factory that another one is to stand on: at the named version, else at its newest release.
+
+    A folder without a release is taken as it is.
+    """
+    if reference or url == EMBEDDED or is_remote(url) or not os.path.isdir(os.path.join(url, ".git")):
+        return open_factory(url, Wanted(reference))
+    newest = versions.newest([release.tag for release in git.releases(url)])
+    return open_factory(url, Wanted(newest or ""))
+
+
 def last_release(factory: Factory) -> Factory | None:
     """The newest release of a factory in a folder that is a repository; None where there is none."""
+    newest = versions.newest(releases(factory))
+    return open_factory(factory.origin.url, Wanted(newest)) if newest else None
+
+
+def releases(factory: Factory) -> list[str]:
+    """The releases of a factory in a folder that is a repository, oldest first; pre-releases too."""
     if factory.origin.kind != "folder" or is_remote(factory.origin.url):
-        return None
+        return []
     found = find_repository(factory.origin.url)
     if found is None or found.top != os.path.realpath(factory.origin.url):
-        return None
-    newest = versions.newest([release.tag for release in git.releases(found.top)])
-    return open_factory(factory.origin.url, Wanted(newest)) if newest else None
+        return []
+    tags = [release.tag for release in git.releases(found.top)]
+    ranked = sorted(zip(versions.ranks(tags), tags, strict=True))
+    return [tag for rank, tag in ranked if rank]
+
+
+def addresses(factory: Factory) -> list[str]:
+    """Where projects of this factory may have come from: its folder, and the repositories that it was cloned from."""
+    url = factory.origin.url
+    if find_repository(url) is None:
+        return [url]
+    return [url, *git.remotes(url)]
+
+
+def clean_repository(factory: Factory) -> str:
+    """The folder of a factory that is a repository with nothing uncommitted: what is written there can be taken back.
+
+    Raises UsageError for one that is no such folder, ProjectError for uncommitted changes.
+    """
+    url = factory.origin.url
+    found = find_repository(url) if factory.origin.kind == "folder" else None
+    if found is None or found.top != os.path.realpath(url):
+        raise UsageError(f"`{url}` is no factory in a repository of its own", "`git init` there, and commit")
+    known = git.status(found.top)
+    if changed := sorted({*known.dirty, *known.untracked}):
+        more = f" and {len(changed) - 1} more" if changed[1:] else ""
+        raise ProjectError(f"`{changed[0]}`{more} is not committed", "commit it, or put it aside with `git stash -u`")
+    return found.top

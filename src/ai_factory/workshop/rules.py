@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ai_factory.errors import FactoryError
+from ai_factory.layers import DECLARATION
 
 
 class Rule(NamedTuple):
@@ -109,6 +110,26 @@ RULES: Mapping[str, Rule] = {
         "no gate asks for it, and no report can say what it means",
         "name one of the map in `controls/`; `ai-factory explain ID` says what one means",
     ),
+    "FL019": Rule(
+        "declaration that does not fit",
+        "what `factory.yaml` and the extensions say has to match the factory below, or nobody knows which file counts",
+        "mend `factory.yaml` or the extension where the message says",
+    ),
+    "FL020": Rule(
+        "edited factory below",
+        "the next update would meet changes that nobody declared",
+        "move the change into a file of your own, and put `upstream/` back with git",
+    ),
+    "FL021": Rule(
+        "weakened without a word",
+        "projects would lose evidence for a control, or a promise about a file, and nobody would hear of it",
+        "declare it: a row of `changes` with `weakens: [CONTROL]`, which every plan shows",
+    ),
+    "FL022": Rule(
+        "changed without a word",
+        "projects get another file under the same version, and no release notes say why",
+        "say what changes under `## Unreleased` in the component's `CHANGELOG.md`",
+    ),
 }
 
 
@@ -131,6 +152,6 @@ def located(rule: str, error: FactoryError, where: str) -> list[Flaw]:
 
 def _located(rule: str, text: str, where: str) -> Flaw:
     found = _PLACED.fullmatch(text)
-    if found is None or "/" not in found["path"]:
+    if found is None or not ("/" in found["path"] or found["path"] == DECLARATION):
         return Flaw(rule, where, 0, text)
     return Flaw(rule, found["path"], int(found["line"] or 0), found["message"])

@@ -82,20 +82,22 @@ def _unanswered(blueprint: Blueprint, error: AnswersError, where: str) -> Iterat
 
 def _answer_sets(blueprint: Blueprint, asked: Sequence[Question]) -> Iterator[dict[str, Any]]:
     """The answers of the first set have no defaults; each further set makes one other choice."""
-    needed = {one.key: _sample(one) for one in asked if one.default is MISSING and one.key not in blueprint.answers}
+    needed = {one.key: sample(one) for one in asked if one.default is MISSING and one.key not in blueprint.answers}
     yield needed
     for one in asked:
-        yield from ({**needed, one.key: value} for value in _choices(one))
+        yield from ({**needed, one.key: value} for value in choices_of(one))
 
 
-def _sample(question: Question) -> Any:
-    choices = _choices(question)
+def sample(question: Question) -> Any:
+    """An answer to a question that has no default."""
+    choices = choices_of(question)
     if choices:
         return choices[0]
     return {"int": 1, "float": 1.0, "yaml": {}, "json": {}}.get(question.type, question.placeholder or "example")
 
 
-def _choices(question: Question) -> list[Any]:
+def choices_of(question: Question) -> list[Any]:
+    """The answers that a question offers; of one that takes several, each alone."""
     if question.type == "bool":
         return [True, False]
     listed = question.choices.values() if isinstance(question.choices, dict) else question.choices or ()

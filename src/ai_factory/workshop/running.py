@@ -1,0 +1,80 @@
+"""Runs a stamped project's own command, as its author or its Makefile names it, and keeps what it printed last."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import IO, NamedTuple
+
+from ai_factory.workspace import Folder
+
+TARGETS = ("install", "lint", "run", "test")  # of a Makefile, as far as there are such, in this order
+SECONDS = 3600  # after which a command is ended
+SHOWN = 30  # lines of its output that are kept
+OTHERS = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS", "MAKELEVEL", "PYTHONPATH", "VIRTUAL_ENV")
+
+
+class Ran(NamedTuple):
+    """How a command went; `release` is the one that the project came from, empty for a project of now."""
+
+    release: str
+    command: str
+    code: int
+    seconds: float
+    output: str
+
+
+def command_of(declared: str, makefile: str) -> str:
+    """The command that shows whether a project works: what its blueprint names, else targets of its Makefile."""
+    there = [one for one in TARGETS if re.search(rf"^{one}:(?!=)", makefile, re.MULTILINE)]
+    return declared or (f"make {' '.join(there)}" if "test" in there else "")
+
+
+def makefile_in(folder: str) -> str:
+    """The text of the Makefile there; empty where there is none."""
+    file = Folder(folder).read("Makefile")
+    return file.content.decode(errors="replace") if file else ""
+
+
+def ran(command: str, folder: str, release: str = "", seconds: float = SECONDS) -> Ran:
+    """Run a command of the factory's author in that folder. It is a shell's, with the rights of who calls this."""
+    begun = time.monotonic()
+    environment = {key: value for key, value in os.environ.items() if key not in OTHERS}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            ["sh", "-c", command],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        late = ""
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            late = f"ended after {seconds:.0f} seconds"
+        finally:
+            _end(process)
+        lines = [*_last(output), *([late] if late else [])]
+    return Ran(release, command, process.returncode, time.monotonic() - begun, "\n".join(lines))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End what the command has started and left, be it done or not."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _last(output: IO[bytes]) -> Iterable[str]:
+    size = output.seek(0, os.SEEK_END)
+    output.seek(max(0, size - 64 * 1024))
+    return output.read().decode(errors="replace").splitlines()[-SHOWN:]

@@ -1,0 +1,128 @@
+"""What a factory changes beside its last release without saying so: what went, got weaker, or is just another file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ai_factory import catalog, documents, layers, versions
+from ai_factory.catalog import Change, Component
+from ai_factory.errors import FactoryError
+from ai_factory.factory import Factory
+from ai_factory.governance.regulation import TIERS, Control
+from ai_factory.project.facts import map_in
+from ai_factory.render import matches
+from ai_factory.tree import under
+from ai_factory.workshop.rules import Flaw
+
+UNRELEASED = re.compile(r"^##\s+\[?unreleased\]?[^\n]*\n", re.MULTILINE | re.IGNORECASE)
+MANIFEST, CHANGELOG = "component.yaml", "CHANGELOG.md"
+Components = Mapping[str, Component]
+
+
+def flaws(factory: Factory, before: Factory, now: Components, old: Components) -> Iterator[Flaw]:
+    """What the release `before` has, and this state has no more or in another form, without a declaration."""
+    removed = layers.declaration(factory.files()).words
+    for name, was in old.items():
+        if name in now:
+            yield from _gone(was, now[name], now, before.origin.version)
+            yield from _silent(was, now[name])
+        elif name not in factory.components() and removed.get((catalog.COMPONENTS, name)) != layers.REMOVE:
+            message = f"the component `{name}` of {before.origin.version} is gone"
+            yield Flaw("FL015", f"{was.folder}/{MANIFEST}", 0, message)
+    told = {
+        control for name, one in now.items() if name in old for row in _later(old[name], one) for control in row.weakens
+    }
+    yield from _weaker(old, now, told, before.origin.version)
+    yield from _weaker_map(factory, before, told)
+
+
+def unreleased(component: Component) -> str:
+    """What its changelog says of changes that no release has yet."""
+    file = component.tree.get(CHANGELOG)
+    text = file.content.decode(errors="replace") if file else ""
+    found = UNRELEASED.search(text)
+    after = text[found.end() :] if found else ""
+    return re.split(r"^##\s", after, maxsplit=1, flags=re.MULTILINE)[0].strip()
+
+
+def _later(was: Component, now: Component) -> list[Change]:
+    return [one for one in now.changes if versions.is_older(was.version, one.since)]
+
+
+def _gone(was: Component, now: Component, components: Components, release: str) -> Iterator[Flaw]:
+    """Template paths and questions that are gone, and that no later change speaks of."""
+    where, later = f"{was.folder}/{MANIFEST}", _later(was, now)
+    moved = {path for one in later for path in (*one.rename, *one.remove)}
+    for path in sorted(_paths(was) - _paths(now) - moved):
+        yield Flaw("FL015", where, 0, f"`{path}` of {release} is gone, and no change declares it")
+    answers = {key for one in later for table in ("rename", "split") for key in one.answer.get(table, {})}
+    answers |= {key for one in later for key in one.answer.get("remove", ())}
+    asked = {question.key for one in components.values() for question in one.questions}
+    for key in sorted({question.key for question in was.questions} - answers - asked):
+        yield Flaw("FL015", where, 0, f"the question `{key}` of {release} is gone undeclared")
+
+
+def _paths(component: Component) -> set[str]:
+    return {path.removesuffix(".jinja") for path in component.files}
+
+
+def _silent(was: Component, now: Component) -> Iterator[Flaw]:
+    """Whether its files are others under the same version, which its changelog gives, and nothing is announced."""
+    files = [{path: file for path, file in one.tree.items() if path != CHANGELOG} for one in (was, now)]
+    if files[0] != files[1] and was.version == now.version and CHANGELOG in now.tree and not unreleased(now):
+        changed = min(path for path in {**files[0], **files[1]} if files[0].get(path) != files[1].get(path))
+        message = f"`{changed}` is not that of {now.version} any more"
+        yield Flaw("FL022", f"{now.folder}/{CHANGELOG}", 0, message)
+
+
+def _weaker(old: Components, now: Components, told: set[str], release: str) -> Iterator[Flaw]:
+    """Evidence that no component names any more, and files that are no longer promised."""
+    named = {(control, glob) for one in now.values() for control, globs in one.evidences.items() for glob in globs}
+    for name, was in old.items():
+        if name not in now:
+            continue
+        renamed = {path: new for one in _later(was, now[name]) for path, new in one.rename.items()}
+        for control, globs in was.evidences.items():
+            lost = [glob for glob in globs if not {(control, glob), (control, renamed.get(glob, glob))} & named]
+            if lost and control not in told:
+                yield _flaw(now[name], ("evidences", control), f"{control} had the evidence `{lost[0]}` in {release}")
+        if not told & {*was.evidences}:
+            yield from _released(was, now[name], release)
+
+
+def _released(was: Component, now: Component, release: str) -> Iterator[Flaw]:
+    """Files that a component managed, and leaves to the team now."""
+    for path in sorted(_paths(was) & _paths(now)):
+        words = _word(was, path), _word(now, path)
+        if words[0] == "managed" != words[1]:
+            yield _flaw(now, ("ownership",), f"`{path}` was managed in {release}, and is {words[1]}")
+
+
+def _word(component: Component, path: str) -> str:
+    return next((word for glob, word in reversed(list(component.ownership.items())) if matches(glob, path)), "merged")
+
+
+def _flaw(component: Component, place: documents.Place, message: str) -> Flaw:
+    line = documents.line_of(component.tree[MANIFEST].content, place)
+    return Flaw("FL021", f"{component.folder}/{MANIFEST}", line, f"{message}, and no change declares it")
+
+
+def _weaker_map(factory: Factory, before: Factory, told: set[str]) -> Iterator[Flaw]:
+    """Controls that the map has no more, or asks for from a higher tier on."""
+    old, now = _controls(before), _controls(factory)
+    where = f"{catalog.CONTROLS}/controls.yaml"
+    for name in sorted(old.keys() - told) if now else ():
+        if name not in now:
+            yield Flaw("FL021", where, 0, f"{name} of {before.origin.version} is gone, and no change declares it")
+        elif TIERS.index(now[name].tier_floor) > TIERS.index(old[name].tier_floor):
+            message = f"{name} is asked for from {now[name].tier_floor} on, in {before.origin.version} from"
+            yield Flaw("FL021", where, 0, f"{message} {old[name].tier_floor}, and no change declares it")
+
+
+def _controls(factory: Factory) -> Mapping[str, Control]:
+    files = under(factory.tree, catalog.CONTROLS)
+    try:
+        return map_in(files).regulation.controls if files else {}
+    except FactoryError:
+        return {}  # what is wrong in the map itself `map lint` tells

@@ -1,0 +1,156 @@
+"""The next version of the factory below: taken in whole, and merged into our files that stand in place of its."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ai_factory import cache, catalog, documents, git, layers
+from ai_factory.errors import FactoryError, UsageError
+from ai_factory.factory import Factory, goes_back
+from ai_factory.layers import DECLARATION, EXTEND, REPLACE, UPSTREAM, Below, part_of
+from ai_factory.lock import Origin
+from ai_factory.tree import File, Tree, tree_id, under
+from ai_factory.workshop.founding import vendored
+from ai_factory.workshop.opening import below
+from ai_factory.workspace import Folder
+
+
+class Moved(NamedTuple):
+    """A component of the factory below, its version before and after; empty where it is not there."""
+
+    name: str
+    before: str
+    after: str
+
+
+class Update(NamedTuple):
+    """What a newer version of the factory below changes in ours.
+
+    `files` says what will lie at each path that changes (None: nothing); `conflicts` are those of our files that hold
+    markers then; `replaced` names what ours replaces whole although it changed below; `misfit` says what does not fit
+    any more, in one sentence.
+    """
+
+    before: Below
+    after: Below
+    files: Mapping[str, File | None]
+    moved: tuple[Moved, ...] = ()
+    merged: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    misfit: str = ""
+
+
+def update(factory: Factory, reference: str = "") -> Update:
+    """What is to be written to stand on the named version of the factory below, or on its newest one.
+
+    Raises UsageError for a factory that stands on no other, whose copy was edited, or that would go back unasked.
+    """
+    tree = factory.files()
+    declared = layers.declaration(tree)
+    before = declared.below
+    if before is None:
+        raise UsageError(
+            f"the factory `{factory.origin.url}` stands on no other one", "`ai-factory factory new` makes one"
+        )
+    lower = under(tree, UPSTREAM)
+    if tree_id(lower) != before.tree:
+        raise UsageError(
+            f"`{UPSTREAM}/` was edited: it is not {before.factory} {before.version} any more",
+            f"`git log -- {UPSTREAM}` shows how; move the change into a file of yours, and put the folder back",
+        )
+    newer = _newer(before, reference)
+    upper = vendored(newer)
+    after = Below(newer.origin.url, newer.origin.version, tree_id(upper))
+    if after == before:
+        return Update(before, after, {})
+    return _made(tree, declared.words, before, after, upper)
+
+
+def _newer(before: Below, reference: str) -> Factory:
+    newer = below(before.factory, reference)
+    known = Origin(newer.origin.kind, before.factory, before.version, "", "")
+    if not reference and goes_back(known, newer.origin):
+        raise UsageError(
+            f"{before.factory} is {newer.origin.version} here, older than {before.version}",
+            f"install a newer version of the tool, or name it: `--to {newer.origin.version}`",
+        )
+    return newer
+
+
+def _made(tree: Tree, words: Mapping[tuple[str, str], str], before: Below, after: Below, upper: Tree) -> Update:
+    lower = under(tree, UPSTREAM)
+    files: dict[str, File | None] = {f"{UPSTREAM}/{path}": None for path in lower.keys() - upper.keys()}
+    files |= {f"{UPSTREAM}/{path}": file for path, file in upper.items() if lower.get(path) != file}
+    place: dict[tuple[str, ...], str] = {("upstream", key): value for key, value in after._asdict().items()}
+    files[DECLARATION] = tree[DECLARATION]._replace(content=documents.edit(tree[DECLARATION].content, place))
+    merged, conflicts = _merged(tree, lower, upper, words, (before, after))
+    files |= merged
+    result = {path: file for path, file in {**tree, **files}.items() if file is not None}
+    return Update(
+        before,
+        after,
+        dict(sorted(files.items())),
+        _moved(lower, upper, before, after),
+        tuple(sorted(merged.keys() - conflicts)),
+        tuple(sorted(conflicts)),
+        _replaced(words, lower, upper),
+        _misfit(result),
+    )
+
+
+def _merged(
+    tree: Tree, lower: Tree, upper: Tree, words: Mapping[tuple[str, str], str], sides: tuple[Below, Below]
+) -> tuple[dict[str, File], frozenset[str]]:
+    """Files of extensions in place of one below that changed, merged with that change; and those in conflict."""
+    ours = {
+        path: tree[path]
+        for path in tree.keys() & lower.keys()
+        if words.get(part_of(path)) == EXTEND and path.split("/")[2:3] == [catalog.FILES]
+        if lower[path] != upper.get(path, lower[path]) and tree[path] != upper[path]
+    }
+    if not ours:
+        return {}, frozenset()
+    base, theirs = {path: lower[path] for path in ours}, {path: upper[path] for path in ours}
+    names = git.Names("ours", f"{sides[1].factory}-{sides[1].version}")
+    found = git.merge_trees(base, ours, theirs, names)
+    made = {path: file for path, file in found.files.items() if isinstance(file, File) and file != ours.get(path)}
+    return made, frozenset(found.conflicts)
+
+
+def _moved(lower: Tree, upper: Tree, before: Below, after: Below) -> tuple[Moved, ...]:
+    """The components below whose version, or presence, is another one."""
+    old, new = _versions(lower, before.version), _versions(upper, after.version)
+    names = sorted({*old, *new})
+    return tuple(Moved(name, old.get(name, ""), new.get(name, "")) for name in names if old.get(name) != new.get(name))
+
+
+def _versions(tree: Tree, version: str) -> dict[str, str]:
+    names = {path.split("/")[1] for path in tree if path.startswith(f"{catalog.COMPONENTS}/") and path.count("/") > 1}
+    return {name: catalog.version_of(under(tree, f"{catalog.COMPONENTS}/{name}"), version) for name in names}
+
+
+def _replaced(words: Mapping[tuple[str, str], str], lower: Tree, upper: Tree) -> tuple[str, ...]:
+    changed = {part_of(path) for path in {*lower, *upper} if lower.get(path) != upper.get(path)}
+    return tuple(
+        sorted(f"{kind}/{name}" for (kind, name), word in words.items() if word == REPLACE if (kind, name) in changed)
+    )
+
+
+def _misfit(tree: Tree) -> str:
+    try:
+        layers.compose(tree, cache.document)
+    except FactoryError as error:
+        return error.message
+    return ""
+
+
+def write(folder: str, made: Update) -> None:
+    """Write what the update changes: what names the version comes last, so that one that was cut off is seen."""
+    disk = Folder(folder)
+    for path, file in sorted(made.files.items(), key=lambda item: item[0] == DECLARATION):
+        if file is None:
+            disk.delete(path)
+        else:
+            disk.write(path, file)

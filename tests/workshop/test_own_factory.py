@@ -1,0 +1,353 @@
+"""A firm's own factory, made, kept on the newest version of the one below, and released."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ai_factory.workshop.founding import scaffold
+from tests.kit import Result, cli, commit, git, put
+from tests.shell import clean
+
+LOWER = {
+    "templates/core/component.yaml": "summary: What every project has\nevidences: { AUD-01: [README.md] }\n",
+    "templates/core/CHANGELOG.md": "## 1.0.0\n\n- The first.\n",
+    "templates/core/copier.yml": "package: { type: str, default: example, help: The name }\n",
+    "templates/core/files/README.md.jinja": "# {{ package }}\n\nWhat it does.\n\nHow it runs.\n",
+    "templates/core/files/run.sh": "echo one\necho two\necho three\n",
+    "templates/extra/component.yaml": "summary: More\n",
+    "templates/extra/CHANGELOG.md": "## 1.0.0\n\n- The first.\n",
+    "templates/extra/files/extra.txt": "extra\n",
+    "blueprints/small.yaml": "summary: Small\ncomponents: [core, extra]\n",
+}
+
+
+@pytest.fixture
+def lower(tmp_path: Path) -> Path:
+    """The factory below, in a repository, released as v1.0.0."""
+    folder = tmp_path / "lower"
+    folder.mkdir()
+    put(folder, LOWER)
+    git(folder, "init", "--quiet")
+    commit(folder)
+    git(folder, "tag", "v1.0.0")
+    return folder
+
+
+@pytest.fixture
+def own(lower: Path) -> Path:
+    """Our factory on top of it, with an extension of `core` that has a README of ours."""
+    folder = lower.parent / "own"
+    assert cli("factory", "new", "own", "--factory", str(lower), cwd=lower.parent).code == 0
+    put(
+        folder,
+        {
+            "factory.yaml": (folder / "factory.yaml").read_text() + "components: { core: extend }\n",
+            "templates/core/component.yaml": "evidences: { AUD-02: [run.sh] }\n",
+            "templates/core/CHANGELOG.md": "## Unreleased\n\n- Whom to call.\n",
+            "templates/core/files/README.md.jinja": "# {{ package }}\n\nWhat it does.\n\nHow it runs. Whom to call.\n",
+        },
+    )
+    commit(folder)
+    return folder
+
+
+def released(lower: Path, tag: str, files: dict[str, str]) -> None:
+    put(lower, files)
+    commit(lower)
+    git(lower, "tag", tag)
+
+
+def release(own: Path, *arguments: str) -> Result:
+    return cli("factory", "release", "--no-sign", *arguments, cwd=own)
+
+
+# ---- new --------------------------------------------------------------------------------------------
+
+
+def test_new_makes_a_factory_that_stands_on_the_embedded_one(tmp_path: Path) -> None:
+    result = cli("factory", "new", "own", cwd=tmp_path)
+    own = tmp_path / "own"
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines()[0] == "a factory on top of embedded 0.1.0, in a repository with one commit"
+    assert git(own, "status", "--porcelain") == ""
+    assert cli("factory", "lint", cwd=own).code == 0
+    made = cli("new", "blank", "project", "--factory", "own", "--defaults", cwd=tmp_path)
+    assert made.code == 0
+    embedded = cli("new", "blank", "other", "--defaults", "--data", "use_case=project", cwd=tmp_path)
+    assert embedded.code == 0
+    different = subprocess.run(
+        ["diff", "--recursive", "--brief", "--exclude=.git", "--exclude=.ai-factory", "project", "other"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert different.stdout == ""
+
+
+def test_new_tells_machines_where_it_lies(lower: Path) -> None:
+    result = cli("factory", "new", "own", "--factory", str(lower), "--json", cwd=lower.parent)
+    upstream = json.loads(result.out)["upstream"]
+    assert (upstream["factory"], upstream["version"]) == (str(lower), "v1.0.0")
+    declared = (lower.parent / "own/factory.yaml").read_text()
+    assert declared == (
+        "# yaml-language-server: $schema=.schemas/factory.schema.json\n"
+        f"summary: On top of {lower} v1.0.0\nupstream:\n  factory: {lower}\n  version: v1.0.0\n"
+        f"  tree: {upstream['tree']}\n"
+    )
+
+
+def test_new_takes_no_folder_that_holds_something(tmp_path: Path) -> None:
+    put(tmp_path, {"own/a.txt": "mine"})
+    result = cli("factory", "new", "own", cwd=tmp_path)
+    assert (result.code, result.err.splitlines()[0]) == (2, "error: `own` is not empty: it holds `a.txt`")
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["a.txt"]
+
+
+def test_its_ci_is_one_that_the_hosts_accept(tmp_path: Path) -> None:
+    for path, file in scaffold().items():
+        put(tmp_path, {path: file.content.decode()})
+    clean("check-jsonschema", "--builtin-schema", "vendor.github-workflows", tmp_path / ".github/workflows/factory.yml")
+    clean("check-jsonschema", "--builtin-schema", "vendor.dependabot", tmp_path / ".github/dependabot.yml")
+    gitlab = ("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci")
+    clean("check-jsonschema", *gitlab, tmp_path / ".gitlab-ci.yml")
+    clean("zizmor", "--offline", "--no-config", "--pedantic", "--strict-collection", tmp_path)
+
+
+# ---- update -------------------------------------------------------------------------------------------
+
+
+def test_update_takes_in_the_next_version_and_merges(lower: Path, own: Path) -> None:
+    changed = LOWER["templates/core/files/README.md.jinja"].replace("What it does.", "What it really does.")
+    released(
+        lower,
+        "v1.1.0",
+        {
+            "templates/core/files/README.md.jinja": changed,
+            "templates/core/CHANGELOG.md": "## 1.1.0\n\n- Really.\n\n## 1.0.0\n\n- The first.\n",
+            "templates/new/component.yaml": "summary: New\n",
+        },
+    )
+    result = cli("factory", "update", cwd=own)
+    assert result.out.splitlines() == [
+        f"{lower} v1.0.0 -> v1.1.0",
+        "  core 1.0.0 -> 1.1.0",
+        "  new: new v1.1.0",
+        "merged with your changes: templates/core/files/README.md.jinja",
+        "5 files written; look at them, `ai-factory factory lint`, commit",
+    ]
+    assert (own / "templates/core/files/README.md.jinja").read_text() == (
+        "# {{ package }}\n\nWhat it really does.\n\nHow it runs. Whom to call.\n"
+    )
+    assert git(own, "diff", "--name-only").splitlines() == [
+        "factory.yaml",
+        "templates/core/files/README.md.jinja",
+        "upstream/templates/core/CHANGELOG.md",
+        "upstream/templates/core/files/README.md.jinja",
+    ]
+    commit(own)
+    assert cli("factory", "update", cwd=own).out == f"it stands on the newest version already: {lower} v1.1.0\n"
+
+
+def test_update_that_conflicts_says_so_and_is_no_success(lower: Path, own: Path) -> None:
+    changed = LOWER["templates/core/files/README.md.jinja"].replace("How it runs.", "How it really runs.")
+    released(lower, "v1.1.0", {"templates/core/files/README.md.jinja": changed})
+    planned = cli("factory", "update", "--plan", "--json", cwd=own)
+    assert (planned.code, planned.data["conflicts"], planned.data["written"]) == (
+        1,
+        ["templates/core/files/README.md.jinja"],
+        False,
+    )
+    assert git(own, "status", "--porcelain") == ""
+    result = cli("factory", "update", cwd=own)
+    assert (result.code, result.out.splitlines()[1]) == (
+        1,
+        "CONFLICT, markers in it: templates/core/files/README.md.jinja",
+    )
+    assert "<<<<<<< ours" in (own / "templates/core/files/README.md.jinja").read_text()
+
+
+def test_update_says_what_does_not_fit_any_more(lower: Path, own: Path) -> None:
+    put(own, {"templates/core/component.yaml": "without: { files: [run.sh] }\n"})
+    commit(own)
+    (lower / "templates/core/files/run.sh").rename(lower / "templates/core/files/start.sh")
+    released(lower, "v2.0.0", {})
+    result = cli("factory", "update", cwd=own)
+    assert (result.code, result.out.splitlines()[1]) == (
+        1,
+        (
+            "does not fit any more: `templates/core/component.yaml` line 1: there is no `run.sh` below; "
+            "known are README.md.jinja, start.sh"
+        ),
+    )
+    assert cli("factory", "lint", cwd=own).out.splitlines()[0] == (
+        "templates/core/component.yaml:1: FL019 there is no `run.sh` below; known are README.md.jinja, start.sh"
+    )
+
+
+REFUSED = {
+    "uncommitted": ({"README.md": "mine\n"}, "error: `README.md` is not committed"),
+    "edited": ({"upstream/templates/extra/files/extra.txt": "mine\n"}, "error: `upstream/` was edited: it is not"),
+    "alone": (
+        {"factory.yaml": "summary: Alone\n", "blueprints/a.yaml": "summary: A\ncomponents: [x]\n"},
+        "error: the factory",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_update_refuses(name: str, own: Path) -> None:
+    files, message = REFUSED[name]
+    put(own, files)
+    if name != "uncommitted":
+        if name == "alone":
+            git(own, "rm", "-rq", "templates")
+        commit(own)
+    result = cli("factory", "update", cwd=own)
+    assert (result.code, result.err.startswith(message)) == (2, True), result.err
+
+
+def test_update_does_not_go_back_unasked(lower: Path, own: Path) -> None:
+    released(lower, "v1.1.0", {"templates/core/files/run.sh": "echo\n"})
+    assert cli("factory", "update", cwd=own).code == 0
+    commit(own)
+    git(lower, "tag", "-d", "v1.1.0")
+    result = cli("factory", "update", cwd=own)
+    assert (result.code, result.err.splitlines()[0]) == (2, f"error: {lower} is v1.0.0 here, older than v1.1.0")
+    assert cli("factory", "update", "--to", "v1.0.0", cwd=own).code == 0
+
+
+# ---- release -------------------------------------------------------------------------------------------
+
+
+def test_release_writes_versions_and_notes_and_tags(own: Path) -> None:
+    result = release(own)
+    today = (own / "CHANGELOG.md").read_text().partition(" - ")[2][:10]
+    notes = (
+        f"## 0.1.0 - {today}\n\nStands on {own.parent / 'lower'} v1.0.0.\n\n"
+        "### core 1.0.0.post1 (before 1.0.0)\n\n- Whom to call.\n"
+    )
+    assert (result.code, result.err) == (0, "")
+    assert result.out == f"{notes}\nreleased v0.1.0; publish it:\n  git push --atomic origin HEAD v0.1.0\n"
+    assert (own / "CHANGELOG.md").read_text().endswith(f"under `## Unreleased`.\n\n{notes}")
+    assert (own / "templates/core/CHANGELOG.md").read_text() == f"## 1.0.0.post1 - {today}\n\n- Whom to call.\n"
+    assert git(own, "log", "-1", "--format=%s %D").startswith("Release v0.1.0 HEAD -> ")
+    told = git(own, "tag", "-l", "--format=%(contents)", "v0.1.0")
+    assert told.strip() == "Release v0.1.0\n\n" + notes.partition("\n")[2].strip()
+    assert git(own, "status", "--porcelain") == ""
+
+
+def test_releases_are_numbered_by_what_they_change(own: Path) -> None:
+    assert release(own, "1.0.0").code == 0
+    assert release(own).err.splitlines()[0] == "error: nothing has changed since v1.0.0"
+    core = "templates/core/CHANGELOG.md"
+    put(own, {core: "## Unreleased\n\n- Louder.\n\n" + (own / core).read_text()})
+    put(own, {"templates/core/files/run.sh": "echo ONE\n"})
+    commit(own)
+    assert release(own, "0.9.0", "--plan").err.splitlines()[0] == (
+        "error: 0.9.0 is not newer than the last release, v1.0.0"
+    )
+    assert release(own, "next", "--plan").err.splitlines()[0] == "error: `next` is no version"
+    planned = release(own, "--plan", "--json").data
+    assert (planned["version"], planned["before"], planned["written"]) == ("1.0.1", "v1.0.0", False)
+    assert planned["components"] == [
+        {"name": "core", "before": "1.0.0.post1", "after": "1.0.0.post2", "notes": "- Louder."}
+    ]
+    put(own, {"templates/house/component.yaml": "summary: Ours\n", "templates/house/files/call.md": "call\n"})
+    put(own, {"templates/house/CHANGELOG.md": "# House\n\n## Unreleased\n\n- Whom to call.\n"})
+    put(own, {"blueprints/own.yaml": "summary: Own\ncomponents: [core, house]\n"})
+    commit(own)
+    assert [
+        (one["name"], one["before"], one["after"]) for one in release(own, "--plan", "--json").data["components"]
+    ] == [
+        ("core", "1.0.0.post1", "1.0.0.post2"),
+        ("house", "", "0.1.0"),
+    ]
+    assert release(own, "--plan", "--json").data["version"] == "1.1.0"
+
+
+def test_what_a_change_was_declared_for_is_the_version(own: Path) -> None:
+    put(
+        own,
+        {
+            "templates/house/component.yaml": "summary: Ours\nrequires: []\n",
+            "templates/house/CHANGELOG.md": "## 1.2.0\n\n- Call.\n",
+            "templates/house/files/call.md": "call\n",
+            "blueprints/own.yaml": "summary: Own\ncomponents: [core, house]\n",
+        },
+    )
+    commit(own)
+    assert release(own).code == 0
+    (own / "templates/house/files/call.md").rename(own / "templates/house/files/ring.md")
+    commit(own)
+    refused = release(own)
+    assert (refused.code, refused.out.splitlines()[0], git(own, "tag").split()) == (
+        1,
+        "templates/house/CHANGELOG.md: FL022 `files/call.md` is not that of 1.2.0 any more",
+        ["v0.1.0"],
+    )
+    changes = "changes: [{ since: 2.0.0, rename: { call.md: ring.md } }]\n"
+    put(own, {"templates/house/component.yaml": f"summary: Ours\n{changes}"})
+    put(own, {"templates/house/CHANGELOG.md": "## Unreleased\n\n- Ring.\n\n## 1.2.0\n\n- Call.\n"})
+    commit(own)
+    assert [one["after"] for one in release(own, "--json").data["components"]] == ["2.0.0"]
+
+
+def test_a_weaker_control_stops_a_release_until_it_is_declared(own: Path) -> None:
+    assert release(own).code == 0
+    manifest, log = own / "templates/core/component.yaml", own / "templates/core/CHANGELOG.md"
+    manifest.write_text("summary: Less\n")
+    log.write_text("## Unreleased\n\n- Less.\n\n" + log.read_text())
+    commit(own)
+    refused = release(own)
+    assert (refused.code, refused.out.splitlines()[0]) == (
+        1,
+        "templates/core/component.yaml: FL021 AUD-02 had the evidence `run.sh` in v0.1.0, and no change declares it",
+    )
+    manifest.write_text("summary: Less\nchanges: [{ since: 1.0.0.post2, weakens: [AUD-02] }]\n")
+    commit(own)
+    assert release(own).code == 0
+    assert git(own, "tag").split() == ["v0.1.0", "v0.1.1"]
+
+
+def test_a_release_that_cannot_be_signed_is_none(own: Path) -> None:
+    git(own, "config", "user.signingkey", "nowhere")
+    git(own, "config", "gpg.format", "ssh")
+    before = git(own, "rev-parse", "HEAD")
+    result = cli("factory", "release", cwd=own)
+    assert (result.code, result.err.startswith("error: nothing was released: git did not sign the tag: error: ")) == (
+        2,
+        True,
+    )
+    assert "--no-sign" in result.err
+    assert (git(own, "rev-parse", "HEAD"), git(own, "tag"), git(own, "status", "--porcelain")) == (before, "", "")
+
+
+def test_a_signed_release_is_one_that_projects_can_verify(own: Path) -> None:
+    key = own.parent / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    git(own, "config", "user.signingkey", f"{key}.pub")
+    git(own, "config", "gpg.format", "ssh")
+    assert cli("factory", "release", cwd=own).code == 0
+    allowed = own.parent / "allowed"
+    allowed.write_text(f"lead@example.org {(own.parent / 'key.pub').read_text()}")
+    made = cli(
+        *("new", "small", "project", "--defaults", "--factory", str(own), "--version", "v0.1.0"),
+        *("--allowed-signers", str(allowed)),
+        cwd=own.parent,
+    )
+    assert (made.code, (own.parent / "project/README.md").read_text().splitlines()[-1]) == (
+        0,
+        "How it runs. Whom to call.",
+    )
+
+
+def test_nothing_is_said_that_a_terminal_would_obey(lower: Path, own: Path) -> None:
+    released(lower, "v1.1.0", {"templates/core/CHANGELOG.md": "## 1.1.0\n\n- \x1b[31m::error::x\n\n## 1.0.0\n"})
+    assert cli("factory", "update", cwd=own).code == 0
+    commit(own)
+    assert "\x1b" not in release(own).out
