@@ -67,7 +67,8 @@ def fill(
 ) -> Filled:
     """Write the files in the order given, and commit them in a repository of their own; on any failure nothing is left.
 
-    What is `local` is written and not committed. Without a message, or inside a repository, there is no repository made and no commit.
+    What is `local` is written and not committed. Without a message, or inside a repository, there is no repository made
+    and no commit.
     """
     root = os.path.abspath(destination)
     around = find_repository(root)

@@ -169,7 +169,7 @@ def _tagged(factory: Factory) -> Factory:
 
 
 def _answers(made: Recipe, trace: Trace, name: str) -> dict[str, Any]:
-    """The recorded answers, settled for a folder of that name. Raises ProjectError where the engine makes others of them."""
+    """The recorded answers, settled for a folder of that name. Raises ProjectError where the engine makes others."""
     try:
         answers = engine.settle(made.factory, trace.answers, {foreign.FOLDER: name})
     except AnswersError as error:

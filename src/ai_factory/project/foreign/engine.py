@@ -70,7 +70,7 @@ def require_consent(factory: Factory) -> None:
     if code:
         raise ConsentError(
             f"the template `{factory.origin.url}` runs code of its own",
-            "if you trust it: the same again with `--trust`",
+            "if you trust it: the same again with `--trust`; in a fleet `trust: true` beside its address in fleet.yaml",
             tuple(code),
         )
 
