@@ -229,8 +229,10 @@ def test_code_of_a_template_needs_trust(tmp_path: Path) -> None:
         f"error: the template `{template}` runs code of its own",
         "  `copier.yml` line 2: task `echo made > made.txt`",
         "  `copier.yml` line 3: task `touch left.log`",
-        "hint: if you trust it: the same again with `--trust`; in a fleet `trust: true` beside its address in "
-        "fleet.yaml",
+        (
+            "hint: if you trust it: the same again with `--trust`; in a fleet `trust: true` beside its address in "
+            "fleet.yaml"
+        ),
     ]
     assert cli(*command, "--trust").code == 0
     assert ((made / "made.txt").read_text(), (made / "left.log").exists()) == ("made\n", False)
