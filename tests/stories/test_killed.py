@@ -428,7 +428,7 @@ def test_new_that_was_cut_off_in_a_fresh_clone_spares_the_clone(
     git(tmp_path / "deep/p", "remote", "add", "origin", "https://git.example.org/p.git")
     before, arguments = state_of_git(tmp_path / "deep/p"), (*NEW, str(world.folder / "factory"))
     with monkeypatch.context() as patch:
-        patch.setattr("ai_factory.project.new._undo", lambda *_: None)
+        patch.setattr("ai_factory.project.filling._undo", lambda *_: None)
         patch.setattr("ai_factory.workspace.Folder.write", _killed)
         cli(*arguments, cwd=tmp_path)
     again = cli(*arguments, cwd=tmp_path)

@@ -49,11 +49,12 @@ def test_a_process_that_is_killed_is_told() -> None:
 
 
 SCRIPT = """
-import sys, time
+import signal, sys
 from ai_factory.interruption import tidy_endings
 from ai_factory.workshop.apart import apart
 from ai_factory.workshop.running import ran
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 tidy_endings()
 apart(lambda number: ran(f"echo $$ > {sys.argv[1]}/{number}; sleep 60", "."), [1, 2])
 """
