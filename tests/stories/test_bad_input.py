@@ -370,7 +370,7 @@ def test_usage_errors_say_where_help_is(work: Path) -> None:
     code, lines = refused(work, "new")
     assert (code, lines[0].lower(), lines[1:]) == (
         2,
-        "error: missing argument 'blueprint'",
+        "error: missing argument 'blueprint|url'",
         ["hint: `ai-factory new --help` lists what there is"],
     )
     assert refused(work, "frobnicate")[0] == 2
