@@ -372,7 +372,8 @@ REFUSED = {
     ),
     ("promote", "settings.txt", "--into", "."): (
         "error: `{project}` is no factory: it has no `templates/`\n"
-        "hint: a factory has `templates/NAME/component.yaml` and `blueprints/NAME.yaml`\n"
+        "hint: a factory has `templates/NAME/component.yaml` and `blueprints/NAME.yaml`; "
+        "a template of Copier or Cookiecutter has `copier.yml` or `cookiecutter.json`\n"
     ),
     ("promote", "settings.txt", "--branch", "a..b"): (
         "error: `a..b` is no name of a branch\nhint: name another with `--branch`\n"
