@@ -14,7 +14,7 @@ from ai_factory.catalog import BLUEPRINTS, COMPONENTS, CONTROLS, RELEASE, neares
 from ai_factory.contributions import LISTS, key_of
 from ai_factory.documents import Load
 from ai_factory.errors import AuthorError
-from ai_factory.tree import File, Tree, under
+from ai_factory.tree import File, Tree, tree_id, under
 
 DECLARATION = "factory.yaml"
 UPSTREAM = "upstream"
@@ -322,6 +322,11 @@ def part_of(path: str) -> tuple[str, str]:
     """The folder and the name by which a declaration would speak of the part that the path belongs to."""
     kind, _, rest = path.partition("/")
     return kind, _name(kind, rest)
+
+
+def is_edited(tree: Tree, below: Below) -> bool:
+    """Whether the copy of the factory below is not what was taken in."""
+    return tree_id(under(tree, UPSTREAM)) != below.tree
 
 
 # ---- where a thing lies -------------------------------------------------------------------------------

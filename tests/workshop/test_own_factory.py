@@ -270,6 +270,24 @@ def test_releases_are_numbered_by_what_they_change(own: Path) -> None:
     assert release(own, "--plan", "--json").data["version"] == "1.1.0"
 
 
+def test_a_component_without_a_changelog_has_the_version_of_the_release(own: Path) -> None:
+    house = {"templates/house/component.yaml": "summary: Ours\n", "templates/house/files/call.md": "call\n"}
+    put(own, {**house, "blueprints/own.yaml": "summary: Own\ncomponents: [core, house]\n"})
+    commit(own)
+    first = release(own, "--json").data
+    assert [(one["name"], one["after"]) for one in first["components"]] == [
+        ("core", "1.0.0.post1"),
+        ("house", "v0.1.0"),
+    ]
+    put(own, {"templates/house/files/call.md": "ring\n"})
+    commit(own)
+    second = release(own, "--json").data
+    assert (second["tag"], second["components"]) == (
+        "v0.1.1",
+        [{"name": "house", "before": "v0.1.0", "after": "v0.1.1", "notes": ""}],
+    )
+
+
 def test_what_a_change_was_declared_for_is_the_version(own: Path) -> None:
     put(
         own,

@@ -16,7 +16,7 @@ from ai_factory.errors import FactoryError
 from ai_factory.factory import Factory
 from ai_factory.project.facts import map_in
 from ai_factory.project.target import guarded
-from ai_factory.tree import Tree, tree_id, under
+from ai_factory.tree import Tree
 from ai_factory.workshop import parts, since, trying
 from ai_factory.workshop.rules import Flaw, located
 
@@ -61,7 +61,7 @@ def _placed(factory: Factory, joined: Tree, flaws: Iterable[Flaw]) -> Iterator[F
 
 def _edited(factory: Factory) -> Iterator[Flaw]:
     below = layers.declaration(factory.files()).below
-    if below and tree_id(under(factory.files(), layers.UPSTREAM)) != below.tree:
+    if below and layers.is_edited(factory.files(), below):
         message = f"its files are not those of {below.factory} {below.version}"
         yield Flaw("FL020", layers.UPSTREAM, 0, message)
 

@@ -6,7 +6,7 @@ import os
 
 from ai_factory import git, layers, versions
 from ai_factory.errors import ProjectError, UsageError
-from ai_factory.factory import EMBEDDED, Factory, Wanted, is_remote, open_factory
+from ai_factory.factory import Factory, Wanted, is_remote, open_factory
 from ai_factory.workspace import find_repository
 
 
@@ -24,10 +24,8 @@ def below(url: str, reference: str = "") -> Factory:
 
     A folder without a release is taken as it is.
     """
-    if reference or url == EMBEDDED or is_remote(url) or not os.path.isdir(os.path.join(url, ".git")):
-        return open_factory(url, Wanted(reference))
-    newest = versions.newest([release.tag for release in git.releases(url)])
-    return open_factory(url, Wanted(newest or ""))
+    found = open_factory(url, Wanted(reference))
+    return found if reference else last_release(found) or found
 
 
 def last_release(factory: Factory) -> Factory | None:

@@ -10,11 +10,13 @@ from ai_factory import cache, catalog, git, layers, versions
 from ai_factory.catalog import Component
 from ai_factory.errors import MachineError, ProjectError, UsageError
 from ai_factory.factory import Factory
+from ai_factory.layers import CHANGELOG
 from ai_factory.project.sync import release_notes
 from ai_factory.tree import File, under
+from ai_factory.workshop.changelog import UNRELEASED
 from ai_factory.workshop.linting import lint
 from ai_factory.workshop.rules import Flaw
-from ai_factory.workshop.since import CHANGELOG, UNRELEASED, unreleased
+from ai_factory.workshop.since import announced
 from ai_factory.workspace import Folder
 
 FIRST = "0.1.0"
@@ -62,6 +64,7 @@ def prepare(factory: Factory, before: Factory | None, version: str, today: str) 
     if before and factory.files() == before.files():
         raise UsageError(f"nothing has changed since {last}", "change a component, or a blueprint, first")
     number = _number(version, last, parts, removed)
+    parts = tuple(part if part.after else part._replace(after=f"v{number}") for part in parts)
     notes = _notes(number, today, parts, removed, _moved(factory, before))
     return Release(number, last, parts, removed, notes, dict(_files(factory, parts, today, notes)))
 
@@ -88,16 +91,16 @@ def _part(now: Component, was: Component | None, extends: bool) -> Part | None:
     """The part of a release that a component is; None where it is as it was."""
     if was and now.tree == was.tree:
         return None
-    said = unreleased(now)
+    said = announced(now)
     before = was.version if was else ""
-    after = _next(now, extends) if said or CHANGELOG not in now.tree else now.version
+    if CHANGELOG not in now.tree:
+        return Part(now.name, before, "", "")  # it moves with the factory
+    after = _next(now, extends) if said else now.version
     return Part(now.name, before, after, said or _said(now, before))
 
 
 def _next(now: Component, extends: bool) -> str:
     """The version after the last one that its changelog names: what a change was declared for, else the next one."""
-    if CHANGELOG not in now.tree:
-        return now.version  # it moves with the factory
     text = now.tree[CHANGELOG].content.decode(errors="replace")
     if not catalog.RELEASE.search(text):
         return FIRST
@@ -136,7 +139,7 @@ def _number(wanted: str, last: str, parts: tuple[Part, ...], removed: tuple[str,
         return number
     if not last:
         return FIRST
-    small = not removed and all(part.before and _is_patch(part.before, part.after) for part in parts)
+    small = not removed and all(part.before and _is_patch(part.before, part.after or part.before) for part in parts)
     return bumped(last, 2 if small else 1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from ai_factory import catalog, documents, layers, versions
@@ -10,13 +9,13 @@ from ai_factory.catalog import Change, Component
 from ai_factory.errors import FactoryError
 from ai_factory.factory import Factory
 from ai_factory.governance.regulation import TIERS, Control
+from ai_factory.layers import CHANGELOG, MANIFEST
 from ai_factory.project.facts import map_in
 from ai_factory.render import matches
 from ai_factory.tree import under
+from ai_factory.workshop.changelog import unreleased
 from ai_factory.workshop.rules import Flaw
 
-UNRELEASED = re.compile(r"^##\s+\[?unreleased\]?[^\n]*\n", re.MULTILINE | re.IGNORECASE)
-MANIFEST, CHANGELOG = "component.yaml", "CHANGELOG.md"
 Components = Mapping[str, Component]
 
 
@@ -37,13 +36,10 @@ def flaws(factory: Factory, before: Factory, now: Components, old: Components) -
     yield from _weaker_map(factory, before, told)
 
 
-def unreleased(component: Component) -> str:
+def announced(component: Component) -> str:
     """What its changelog says of changes that no release has yet."""
     file = component.tree.get(CHANGELOG)
-    text = file.content.decode(errors="replace") if file else ""
-    found = UNRELEASED.search(text)
-    after = text[found.end() :] if found else ""
-    return re.split(r"^##\s", after, maxsplit=1, flags=re.MULTILINE)[0].strip()
+    return unreleased(file.content) if file else ""
 
 
 def _later(was: Component, now: Component) -> list[Change]:
@@ -70,7 +66,7 @@ def _paths(component: Component) -> set[str]:
 def _silent(was: Component, now: Component) -> Iterator[Flaw]:
     """Whether its files are others under the same version, which its changelog gives, and nothing is announced."""
     files = [{path: file for path, file in one.tree.items() if path != CHANGELOG} for one in (was, now)]
-    if files[0] != files[1] and was.version == now.version and CHANGELOG in now.tree and not unreleased(now):
+    if files[0] != files[1] and was.version == now.version and CHANGELOG in now.tree and not announced(now):
         changed = min(path for path in {**files[0], **files[1]} if files[0].get(path) != files[1].get(path))
         message = f"`{changed}` is not that of {now.version} any more"
         yield Flaw("FL022", f"{now.folder}/{CHANGELOG}", 0, message)

@@ -54,8 +54,7 @@ def update(factory: Factory, reference: str = "") -> Update:
         raise UsageError(
             f"the factory `{factory.origin.url}` stands on no other one", "`ai-factory factory new` makes one"
         )
-    lower = under(tree, UPSTREAM)
-    if tree_id(lower) != before.tree:
+    if layers.is_edited(tree, before):
         raise UsageError(
             f"`{UPSTREAM}/` was edited: it is not {before.factory} {before.version} any more",
             f"`git log -- {UPSTREAM}` shows how; move the change into a file of yours, and put the folder back",

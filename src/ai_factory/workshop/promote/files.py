@@ -19,8 +19,9 @@ from ai_factory.project.opening import Project
 from ai_factory.project.target import Choice, Recipe, guarded, recipe, rendered
 from ai_factory.render import SUFFIX, Owned, Rendered, contexts_of, reader
 from ai_factory.tree import LINK, File, blob_id, has_mixed_endings, normalized, with_endings_of, word
+from ai_factory.workshop import changelog
 from ai_factory.workshop.linting import offering
-from ai_factory.workshop.promote import changelog, layered, repository, tokens
+from ai_factory.workshop.promote import layered, repository, tokens
 from ai_factory.workshop.promote.mapping import Mapped, Rendering, chosen, mapped
 from ai_factory.workshop.promote.repository import Place
 from ai_factory.workshop.promote.values import of_answers

@@ -10,7 +10,7 @@ from ai_factory.errors import AuthorError
 from ai_factory.factory import Factory
 from ai_factory.layers import CHANGELOG, DECLARATION, EXTEND, UPSTREAM
 from ai_factory.tree import File, Tree
-from ai_factory.workshop.promote import changelog
+from ai_factory.workshop import changelog
 
 KEYS = {COMPONENTS: "components", BLUEPRINTS: "blueprints"}
 
