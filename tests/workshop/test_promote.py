@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from ai_factory.workshop.changelog import noted
 
 from ai_factory.questions import Question
 from ai_factory.sandbox import Templates
+from ai_factory.workshop.changelog import noted
 from ai_factory.workshop.promote import imports, tokens
 from ai_factory.workshop.promote.mapping import chosen
 from ai_factory.workshop.promote.texts import Line, Part, lines_of, split

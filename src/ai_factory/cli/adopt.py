@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ai_factory.cli.choosing import Answers, Data, Defaults, From, Offline, Version, With, Without
 from ai_factory.cli.console import ask, can_ask, in_ci, show
+from ai_factory.cli.library import Json, Verbose
 from ai_factory.cli.new import given_answers
 from ai_factory.cli.signers import AllowedSigners, Trust, allowed_signers
 from ai_factory.errors import UsageError
@@ -18,12 +19,8 @@ def adopt(
     blueprint: Annotated[
         str, typer.Option("--blueprint", metavar="NAME", help="A name from `ai-factory blueprint list`.")
     ] = "",
-    with_: Annotated[
-        list[str] | None, typer.Option("--with", metavar="COMPONENT", help="Take an optional component.")
-    ] = None,
-    without: Annotated[
-        list[str] | None, typer.Option("--without", metavar="COMPONENT", help="Leave a component out.")
-    ] = None,
+    with_: With = None,
+    without: Without = None,
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="COMPONENT", help="Take this component and what it requires, again for more."),
@@ -32,24 +29,18 @@ def adopt(
         list[str] | None,
         typer.Option("--merge", metavar="FILE", help="Join the factory's entries into this file of yours."),
     ] = None,
-    data: Annotated[
-        list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="An answer; again for more.")
-    ] = None,
-    answers: Annotated[Path | None, typer.Option("--answers", help="A YAML file of answers.")] = None,
-    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing: take the defaults.")] = False,
-    factory: Annotated[
-        str, typer.Option("--factory", metavar="URL|PATH", help="Where components come from.")
-    ] = "embedded",
-    version: Annotated[
-        str, typer.Option("--version", metavar="REF", help="A tag, branch or commit of a git factory.")
-    ] = "",
+    data: Data = None,
+    answers: Answers = None,
+    defaults: Defaults = False,
+    factory: From = "embedded",
+    version: Version = "",
     plan: Annotated[bool, typer.Option("--plan", help="Show what would happen, write nothing.")] = False,
     commit: Annotated[bool, typer.Option("--commit", help="Commit the result.")] = False,
     signers: AllowedSigners = "",
     trust: Trust = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Use no network: the cached factory or none.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")] = False,
+    offline: Offline = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
 ) -> int:
     """Make an existing repository a project, and leave every file of yours as it is.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ai_factory.cli import bench
+from ai_factory.cli.choosing import Version
 from ai_factory.cli.console import progress, show, today
 from ai_factory.cli.library import Json, Verbose
 
@@ -24,9 +25,7 @@ def new(
     factory: Annotated[
         str, typer.Option("--factory", metavar="URL|PATH", help="The factory that it stands on.")
     ] = "embedded",
-    version: Annotated[
-        str, typer.Option("--version", metavar="REF", help="A tag, branch or commit of a git factory.")
-    ] = "",
+    version: Version = "",
     no_git: Annotated[bool, typer.Option("--no-git", help="Make no repository and no commit.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ai_factory.cli.choosing import Data, Version
 from ai_factory.cli.console import in_ci, show, today
 from ai_factory.errors import UsageError
 
@@ -16,12 +17,10 @@ if TYPE_CHECKING:  # at run time it comes with what a list does not need
     from ai_factory.project.release import Request
 
 Source = Annotated[str, typer.Option("--factory", metavar="URL|PATH", help="Which factory.")]
-Version = Annotated[str, typer.Option("--version", metavar="REF", help="A tag, branch or commit of a git factory.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")]
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME…", help="Components, as `list` shows them.")]
-Data = Annotated[list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="An answer; again for more.")]
 To = Annotated[
     str, typer.Option("--to", metavar="REF", help="A version to go to as well (default: the project's own).")
 ]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ai_factory.cli.choosing import Answers, Data, Defaults, From, Offline, Version, With, Without
 from ai_factory.cli.console import ask, can_ask, progress, show, talk
+from ai_factory.cli.library import Json, Verbose
 from ai_factory.cli.signers import AllowedSigners, Trust, allowed_signers
 from ai_factory.errors import UsageError
 
@@ -25,30 +27,20 @@ def new(
         ),
     ],
     destination: Annotated[str, typer.Argument(metavar="DEST", help="A folder that is new or empty.")],
-    data: Annotated[
-        list[str] | None, typer.Option("--data", metavar="KEY=VALUE", help="An answer; again for more.")
-    ] = None,
-    answers: Annotated[Path | None, typer.Option("--answers", help="A YAML file of answers.")] = None,
-    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing: take the defaults.")] = False,
-    factory: Annotated[
-        str, typer.Option("--factory", metavar="URL|PATH", help="Where components come from.")
-    ] = "embedded",
-    version: Annotated[
-        str, typer.Option("--version", metavar="REF", help="A tag, branch or commit of a git factory.")
-    ] = "",
-    with_: Annotated[
-        list[str] | None, typer.Option("--with", metavar="COMPONENT", help="Take an optional component.")
-    ] = None,
-    without: Annotated[
-        list[str] | None, typer.Option("--without", metavar="COMPONENT", help="Leave a component out.")
-    ] = None,
+    data: Data = None,
+    answers: Answers = None,
+    defaults: Defaults = False,
+    factory: From = "embedded",
+    version: Version = "",
+    with_: With = None,
+    without: Without = None,
     no_git: Annotated[bool, typer.Option("--no-git", help="Make no repository and no commit.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, write nothing.")] = False,
     signers: AllowedSigners = "",
     trust: Trust = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Use no network: the cached factory or none.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show the traceback of an unexpected error.")] = False,
+    offline: Offline = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Stamp a project from a blueprint, with a repository and its first commit."""
     from ai_factory.factory import Wanted, open_factory
