@@ -26,13 +26,28 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """No such signal comes in between, neither here nor to a process started here; it counts afterwards."""
+    with put_off(), held_back():  # one that reaches another thread is handled here
+        yield
+
+
+@contextmanager
+def held_back() -> Iterator[set[signal.Signals]]:
+    """Such a signal waits until the end, here and in a process forked here: that one sets the mask that this gives."""
+    before = {signal.Signals(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)}
+    try:
+        yield before
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def put_off() -> Iterator[None]:
+    """No such signal comes in between here; it counts afterwards. A process started here hears it as ever."""
     came: list[int] = []
-    handlers = _handled(lambda number, _frame: came.append(number))  # one that reaches another thread is handled here
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    handlers = _handled(lambda number, _frame: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         for number in came:

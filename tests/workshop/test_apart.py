@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ai_factory.errors import MachineError, UsageError
 from ai_factory.workshop.apart import apart
+from ai_factory.workshop.running import ran
 
 
 def test_answers_come_in_order() -> None:
@@ -71,6 +73,25 @@ def test_who_is_stopped_leaves_nothing_behind(number: int, tmp_path: Path) -> No
     for place in places:
         group = int(place.read_text())
         _until(partial(_is_gone, group))
+
+
+def test_a_stop_while_a_command_is_being_started_ends_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def interrupted(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        begun.append(real(*arguments, **options))
+        signal.raise_signal(signal.SIGINT)
+        return begun[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ran("sleep 60", str(tmp_path))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert begun[0].returncode == -signal.SIGKILL
 
 
 def _until(holds: Callable[[], bool]) -> None:

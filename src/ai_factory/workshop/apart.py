@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -12,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, TypeVar
 
 from ai_factory.errors import MachineError
+from ai_factory.interruption import held_back
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -35,8 +38,9 @@ def apart(work: Callable[[Item], Found], items: Sequence[Item], told: Told | Non
     try:
         while len(found) < len(items):
             for number in islice(coming, (os.cpu_count() or 1) - len(running)):
-                reader, one = _started(work, items[number], number)
-                running[reader] = one
+                with held_back() as mask:  # what has begun is known, whatever comes in between
+                    reader, one = _started(partial(_unmasked, work, mask), items[number], number)
+                    running[reader] = one
             for reader in [one for one in wait(list(running)) if isinstance(one, Connection)]:
                 found[running[reader].number] = _received(reader)
                 running.pop(reader).process.join()
@@ -48,6 +52,12 @@ def apart(work: Callable[[Item], Found], items: Sequence[Item], told: Told | Non
         for one in running.values():
             one.process.join()
     return [found[number] for number in range(len(items))]
+
+
+def _unmasked(work: Callable[[Item], Found], mask: set[signal.Signals], item: Item) -> Found:
+    """In the child: the work, which hears signals as the parent does elsewhere."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return work(item)
 
 
 def _started(work: Callable[[Item], Found], item: Item, number: int) -> tuple[Connection, _Running]:

@@ -8,10 +8,11 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, NamedTuple
 
+from ai_factory.interruption import put_off
 from ai_factory.workspace import Folder
 
 TARGETS = ("install", "lint", "run", "test")  # of a Makefile, as far as there are such, in this order
@@ -45,26 +46,36 @@ def makefile_in(folder: str) -> str:
 def ran(command: str, folder: str, release: str = "", seconds: float = SECONDS) -> Ran:
     """Run a command of the factory's author in that folder. It is a shell's, with the rights of who calls this."""
     begun = time.monotonic()
-    environment = {key: value for key, value in os.environ.items() if key not in OTHERS}
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            ["sh", "-c", command],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
         late = ""
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            late = f"ended after {seconds:.0f} seconds"
-        finally:
-            _end(process)
+        with _begun(command, folder, output) as process:
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                late = f"ended after {seconds:.0f} seconds"
         lines = [*_last(output), *([late] if late else [])]
     return Ran(release, command, process.returncode, time.monotonic() - begun, "\n".join(lines))
+
+
+@contextmanager
+def _begun(command: str, folder: str, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """The command, in a session of its own; at the end of this it is over, with all that it started."""
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with put_off():  # what has begun is known, whatever comes in between
+            process = subprocess.Popen(
+                ["sh", "-c", command],
+                cwd=folder,
+                env={key: value for key, value in os.environ.items() if key not in OTHERS},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        yield process
+    finally:
+        if process:
+            _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
