@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from ai_factory import cache, catalog, contributions, documents, errors, formats, render, sandbox
+from ai_factory import cache, catalog, contributions, errors, formats, render, sandbox
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.check import FAIL_ON, RULES
 from ai_factory.cli.app import application
@@ -46,8 +46,8 @@ Pages = dict[str, str]
 def pages(root: Path = ROOT) -> Pages:
     """Every page of the reference, by its path below docs/reference/."""
     factory = open_factory(str(root))
-    parts = [catalog.component(name, factory.read, "") for name in factory.components()]
-    plans = [catalog.blueprint(name, factory.read) for name in factory.blueprints()]
+    parts = [catalog.component(name, factory.read, "", cache.document) for name in factory.components()]
+    plans = [catalog.blueprint(name, factory.read, cache.document) for name in factory.blueprints()]
     markdown = {
         "cli.md": cli_page(),
         **{path.name: source_page(path) for path in sorted(SOURCE.glob("*.md"))},
@@ -263,7 +263,9 @@ def _steps(change: catalog.Change) -> Iterator[str]:
 
 def blueprint_page(item: Blueprint, factory: Factory) -> str:
     """What a use case is made of, what it asks, and which controls it has evidence for."""
-    parts = {name: catalog.component(name, factory.read, "") for name in (*item.components, *item.optional)}
+    parts = {
+        name: catalog.component(name, factory.read, "", cache.document) for name in (*item.components, *item.optional)
+    }
     rows = [(f"[{name}](../components/{name}.md)", part.summary) for name, part in parts.items()]
     taken = [parts[name] for name in item.components]
     titles = _control_titles(factory)
@@ -373,7 +375,7 @@ def _doubts(rows: Iterable[Retention | Clock]) -> Iterator[str]:
 def compared_page(plans: Sequence[Blueprint], factory: Factory) -> str:
     """What is born with each blueprint, read off a rendering, and what public templates bring."""
     place = SOURCE / "compared.yaml"
-    told = documents.load(place.read_bytes(), str(place))
+    told = cache.document(place.read_bytes(), str(place))
     trees = {plan.name: _born(plan, factory) for plan in plans}
     sizes = [(f"[{name}](blueprints/{name}.md)", str(len(paths))) for name, paths in trees.items()]
     rows = [(row["topic"], _who_has(row["ours"], trees), row["others"]) for row in told["topics"]]
@@ -411,13 +413,13 @@ def _who_has(patterns: Sequence[str], trees: Mapping[str, Sequence[str]]) -> str
 
 def _control_titles(factory: Factory) -> dict[str, str]:
     file = factory.read(catalog.CONTROLS).get("controls.yaml")
-    data = documents.load(file.content, "controls/controls.yaml") if file else {}
+    data = cache.document(file.content, "controls/controls.yaml") if file else {}
     return {row["id"]: row["title"] for row in data.get("controls", ())}
 
 
 def lint_page() -> str:
     """Each rule of `factory lint` with an example that breaks it."""
-    base = documents.load((LINT / "base.yaml").read_bytes(), "base")
+    base = cache.document((LINT / "base.yaml").read_bytes(), "base")
     sound = section("The factory of the examples", _files(base))
     rules = [section(f"{name}: {rule.title}", _lint_rule(name, rule)) for name, rule in LINT_RULES.items()]
     intro = (
@@ -427,7 +429,7 @@ def lint_page() -> str:
 
 
 def _lint_rule(name: str, rule: Any) -> str:
-    told = documents.load((LINT / f"{name}.yaml").read_bytes(), name)
+    told = cache.document((LINT / f"{name}.yaml").read_bytes(), name)
     finds = "\n".join(sorted([told["finds"], *told.get("more", [])]))
     reason = f"{rule.why[0].upper()}{rule.why[1:]}. What mends it: {rule.help}."
     return "\n\n".join([reason, _files(told["files"]), f"```text\n{finds}\n```"])

@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("AI_FACTORY_CACHE", str(home / "cache"))
+    monkeypatch.setenv("AI_FACTORY_CACHE", str(kit.warm_cache(home / "cache")))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
 

@@ -9,18 +9,20 @@ import pty
 import select
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ai_factory import catalog
+from ai_factory import __version__, catalog
 from ai_factory.__main__ import _command, guarded
 from ai_factory.catalog import Component
 from ai_factory.errors import FactoryError
 from ai_factory.tree import File, under
 
+_WARM = tempfile.TemporaryDirectory(prefix="ai-factory-warm-")  # one for each worker, gone with it
 IDENTITY = {
     "GIT_AUTHOR_NAME": "Test",
     "GIT_AUTHOR_EMAIL": "test@example.org",
@@ -42,6 +44,15 @@ class Result:
     @property
     def data(self) -> Any:
         return json.loads(self.out)
+
+
+def warm_cache(place: Path) -> Path:
+    """A cache folder as on a machine that has read these documents and templates before: all tests share those."""
+    place.mkdir(mode=0o700, parents=True)
+    for name in (f"yaml-{__version__}-{sys.implementation.cache_tag}", f"jinja-{__version__}"):
+        (Path(_WARM.name) / name).mkdir(mode=0o700, exist_ok=True)
+        (place / name).symlink_to(Path(_WARM.name) / name)
+    return place
 
 
 def cli(*arguments: str, cwd: Path | str = ".") -> Result:

@@ -50,6 +50,10 @@ def clean(tool: str, *arguments: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def _cache(place: Path) -> Path:
+    return place if place.exists() else kit.warm_cache(place)
+
+
 class Done(NamedTuple):
     """How a command ended, and what it printed on both streams, in order."""
 
@@ -72,7 +76,7 @@ class Shell:
             **CACHES,
             "HOME": str(home),
             "TMPDIR": str(home / "tmp"),
-            "AI_FACTORY_CACHE": str(home / "cache"),
+            "AI_FACTORY_CACHE": str(_cache(home / "cache")),
             "GIT_CONFIG_NOSYSTEM": "1",
             "LC_ALL": "C.UTF-8",
             "PYTHON": sys.executable,

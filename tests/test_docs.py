@@ -7,6 +7,7 @@ import re
 import runpy
 import shlex
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,21 @@ def pages() -> dict[str, str]:
 # ---- generated pages -----------------------------------------------------------------------------
 
 
-def test_reference_is_current(built: Mapping[str, Any]) -> None:
+@pytest.fixture(scope="module")
+def made(built: Mapping[str, Any]) -> dict[str, str]:
+    """The reference, generated."""
+    return dict(built["pages"]())
+
+
+def test_reference_is_current(made: dict[str, str]) -> None:
     """What is committed under docs/reference/ is what the code, the components and docs/source/ give."""
-    made = {path: File(text.encode()) for path, text in built["pages"]().items()}
-    stale = golden.differences(golden.read(REFERENCE), made)
+    stale = golden.differences(golden.read(REFERENCE), {path: File(text.encode()) for path, text in made.items()})
     assert not stale, f"docs/reference/ is stale\n{stale}\n`make docs` writes it anew"
 
 
-def test_reference_is_the_same_twice(built: Mapping[str, Any]) -> None:
+def test_reference_is_the_same_twice(built: Mapping[str, Any], made: dict[str, str]) -> None:
     """Generating again gives the same bytes."""
-    assert built["pages"]() == built["pages"]()
+    assert built["pages"]() == made
 
 
 def test_every_hand_written_part_is_used(built: Mapping[str, Any]) -> None:
@@ -177,8 +183,13 @@ def _unknown(command: str) -> list[str]:
     return found
 
 
+@cache
+def _commands() -> Any:
+    return typer.main.get_command(application())
+
+
 def _unknown_words(words: list[str]) -> list[str]:
-    here: Any = typer.main.get_command(application())
+    here = _commands()
     while words and getattr(here, "commands", None):
         if words[0] in here.commands:
             here, words = here.commands[words[0]], words[1:]

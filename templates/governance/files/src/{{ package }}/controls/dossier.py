@@ -16,6 +16,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -764,12 +765,20 @@ def _parsed(file: Path, name: str) -> Any:
     """A document; DossierRefused names the line that is wrong."""
     try:
         text = file.read_text("utf-8")
-        return json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+        return json.loads(text) if name.endswith(".json") else _yaml(text)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise DossierRefused(f"{name}{line}: {error.problem or error.context}") from error
     except (OSError, RecursionError, ValueError, yaml.YAMLError) as error:
         raise DossierRefused(f"{name}: {' '.join(str(error).split())}") from error
+
+
+def _yaml(text: str) -> Any:
+    """Read by libyaml, which is ten times as fast; the other parser says better what is wrong."""
+    if yaml.__with_libyaml__:
+        with suppress(yaml.YAMLError):
+            return yaml.load(text, Loader=yaml.CSafeLoader)
+    return yaml.safe_load(text)
 
 
 def _json(value: object) -> str:
