@@ -26,6 +26,8 @@ from ai_factory.workspace import Folder, Repository, unusable
 APPLYING, APPLIED, ABORTING = "applying", "applied", "aborting"
 SYNC, DECISION, REPAIR, RESTORE, ABORT = "a sync", "a decision", "a repair", "a restore", "going back"
 ADOPTION, EJECTION = "an adoption", "an ejection"
+UPDATE, RELEASE = "an update", "a release"  # of a factory
+ONLY_BACK = (ABORT, RELEASE)  # what nobody can finish but by going back
 RECORD, CONTENTS, RESERVE = "journal.json", "contents", "reserve"
 INDEX, STAGED = "index", "index.staged"  # copies of git's index: before the sync, and as the sync leaves it
 FORMAT = 2  # of a record; another version of the tool may have written it
@@ -128,7 +130,8 @@ def begun_above(start: str) -> str:
     repository = git.repository_of(start)
     here = os.path.realpath(start)
     while here.startswith(repository.top):
-        if Journal(here, repository).load():
+        found = Journal(here, repository)
+        if found.load() or found.act.load():
             return here
         here = os.path.dirname(here)
     return ""
@@ -173,8 +176,8 @@ def _writing(place: str) -> Iterator[None]:
 def require_finished(journal: Journal) -> None:
     """Raise ProjectError, with the command that mends it, when the last run here was cut off half-way."""
     if what := cut_off(journal):
-        if what == ABORT:
-            raise _half_way_back()
+        if what in ONLY_BACK:
+            raise _half_way_back(what)
         raise ProjectError(
             f"{what} was cut off half-way", "finish it with `ai-factory sync --continue`, or go back with `--abort`"
         )
@@ -188,8 +191,9 @@ def cut_off(journal: Journal) -> str:
     return str(act.get("what") or (record.get("what", SYNC) if record.get("state") == APPLYING else ""))
 
 
-def _half_way_back() -> ProjectError:
-    return ProjectError(f"{ABORT} was cut off half-way", "finish it with `ai-factory sync --abort`")
+def _half_way_back(what: str) -> ProjectError:
+    verb = "finish it" if what == ABORT else "go back"
+    return ProjectError(f"{what} was cut off half-way", f"{verb} with `ai-factory sync --abort`")
 
 
 # ---- forward -------------------------------------------------------------------------------------
@@ -253,13 +257,41 @@ def carry_out(
     _settle(journal)
 
 
+@contextmanager
+def backed(journal: Journal, what: str, head: str, steps: Sequence[Step], stages: Sequence[Stage]) -> Iterator[None]:
+    """Carry out the steps for what is done within; where that fails, or is killed, they are what is taken back."""
+    act = journal.act
+    apply(act, head, steps, stages, more={"what": what, "replaced": {}, "counts": False})
+    try:
+        yield
+    except BaseException:
+        with undisturbed():
+            undo(act, overwrite=False)
+        raise
+    _drop(act)
+
+
+def overtaken(journal: Journal, head: str) -> bool:
+    """Whether a release that was cut off had come to its commit: then nothing is to be taken back, and it is told once.
+
+    `head` is the commit that is checked out now.
+    """
+    act = journal.act
+    record = act.load()
+    if record.get("what") != RELEASE or record["head"] == head:
+        return False
+    with _writing(act.place):
+        _drop(act)
+    return True
+
+
 def complete(journal: Journal) -> dict[str, str]:
     """Finish what was cut off, if anything was; path to git object of what it replaced.
 
-    Raises ProjectError for an abort: that is finished by another one.
+    Raises ProjectError for an abort, which another one finishes, and for a release, whose end is git's.
     """
-    if cut_off(journal) == ABORT:
-        raise _half_way_back()
+    if (what := cut_off(journal)) in ONLY_BACK:
+        raise _half_way_back(what)
     act = journal.act.load()
     record = act or journal.load()
     if record.get("state") == APPLYING:

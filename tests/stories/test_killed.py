@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from copier import run_copy
 
 from tests import killing, kit
-from tests.killing import CUT_OFF, EDITS, PROJECT, Point, State, copy, own_names, run, state
+from tests.killing import CORE, CUT_OFF, EDITS, PROJECT, Point, State, copy, own_names, run, state
 from tests.kit import LINES, cli, commit, git, put
+from tests.outside import COPIER, released
 
 chance = random.Random()  # noqa: S311 - moments, not secrets
 told = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ LEFT = {"exclude.lock"}  # by a killed one, until that file is written the next 
 RESOLVED = {"ops/runbook.md": LINES.replace("line 2\n", "line both\n"), "config.json": '{\n  "a": 5\n}\n'}
 DRIFT = {"src/credit_line/controls/audit.py": "edited\n", "ops/runbook.md": None}
 ON_OR_BACK = "hint: finish it with `ai-factory sync --continue`, or go back with `--abort`"
+ONLY_BACK = "hint: go back with `ai-factory sync --abort`"
 BACK = "hint: finish it with `ai-factory sync --abort`"
 
 
@@ -39,6 +42,13 @@ class Case(NamedTuple):
     after: State
     aborted: State
     seconds: float
+
+    def counted(self, found: State) -> State:
+        """What counts of a state: who asks git for the version of a factory has it note the times of the files."""
+        return found.meaning if self.arguments[0] == "factory" else found
+
+    def seen(self, top: Path) -> State:
+        return self.counted(state(top))
 
 
 class World(NamedTuple):
@@ -65,6 +75,8 @@ def make_states(folder: Path) -> None:
     _without_record(copy(old, "bare"))
     calm = {path: text for path, text in EDITS.items() if path not in RESOLVED}
     put(copy(killing.repository_at(folder / "calm", factory, calm), "drifted") / PROJECT, DRIFT)
+    _of_copier(copy(folder / "calm", "copied"), folder / "template")
+    _own_factory(folder / "own", folder / "lower")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ai_factory.git.changed_index", _killed)
         patch.setattr("ai_factory.journal.undo", lambda *_, **__: {})
@@ -81,6 +93,40 @@ def _without_record(top: Path) -> None:
     shutil.rmtree(top / PROJECT / ".ai-factory")
     git(top, "add", "-A", "--force", PROJECT)  # what git ignores cannot be adopted
     git(top, "commit", "-q", "-m", "made by hand", "--", PROJECT)
+
+
+def _of_copier(top: Path, template: Path) -> None:
+    """A project that Copier made, edited, in place of the stamped one."""
+    released(template, COPIER)
+    git(top, "rm", "-r", "-q", "-f", PROJECT)
+    run_copy(str(template), top / PROJECT, {"name": "my-thing"}, vcs_ref="v1.0.0", defaults=True, quiet=True)
+    put(top / PROJECT, {"README.md": "edited\n"})
+    git(top, "add", PROJECT)
+    git(top, "commit", "-q", "-m", "made by Copier", "--", PROJECT)
+
+
+def _own_factory(top: Path, lower: Path) -> None:
+    """A factory with something to release, on top of another one that has a newer release, and a folder to be in."""
+    below = {
+        "templates/core/component.yaml": "summary: C\n",
+        "blueprints/small.yaml": "summary: S\ncomponents: [core]\n",
+    }
+    released(lower, {**below, f"{CORE}/a.txt": LINES, f"{CORE}/b/c.txt": LINES})
+    assert cli("factory", "new", str(top), "--factory", str(lower)).code == 0
+    put(lower, {f"{CORE}/b/c.txt": None})
+    (lower / CORE / "b").rmdir()
+    put(lower, {f"{CORE}/a.txt": LINES.replace("line 3\n", "line three\n"), f"{CORE}/b": "now a file\n"})
+    commit(lower)
+    git(lower, "tag", "v2.0.0")
+    edited = LINES.replace("line 18\n", "line eighteen\n")
+    more = {
+        "factory.yaml": (top / "factory.yaml").read_text() + "components: { core: extend }\n",
+        f"{CORE}/a.txt": edited,
+        "templates/core/CHANGELOG.md": "## Unreleased\n\n- Line 18.\n",
+        f"{PROJECT}/notes.txt": "mine\n",
+    }
+    put(top, more)
+    commit(top)
 
 
 def _killed(*_: object) -> None:
@@ -113,6 +159,9 @@ CASES: dict[str, tuple[str, tuple[str, ...], str]] = {  # where it starts, what 
     "adopt": ("bare", (*ADOPT, "--factory", "{}/factory", "--version", "v1.0.0"), "bare"),
     "eject": ("old", ("eject",), "old"),
     "commit": ("calm", ("sync", "--commit"), "calm"),
+    "adopt theirs": ("copied", ("adopt",), "copied"),
+    "update": ("own", ("factory", "update", "../.."), "own"),
+    "release": ("own", ("factory", "release", "--no-sign", "--factory", "../.."), "own"),
 }
 
 
@@ -144,22 +193,18 @@ def broken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
 
 def judged(top: Path, case: Case) -> str:
     """In which of the three states it is; raises where it is in none, or where the way on or back leads elsewhere."""
-    asking = (
-        case.arguments
-        if case.arguments[0] in ("adopt", "eject") or case.arguments[-1] == "--repair"
-        else ("sync", "--plan")
-    )
-    told = run(copy(top, "asked"), *asking)
+    itself = case.arguments[0] in ("adopt", "eject", "factory") or case.arguments[-1] == "--repair"
+    told = run(copy(top, "asked"), *(case.arguments if itself else ("sync", "--plan")))
     if CUT_OFF in told.err:
         assert (told.code, told.err.splitlines()[-1]) == (2, ON_OR_BACK)
         ahead, back = copy(top, "ahead"), copy(top, "back")
         assert run(ahead, "sync", "--continue").code in (0, 1)
         assert (state(ahead).meaning, own_names(ahead) - LEFT - {"*"}) == (case.after.meaning, set())
         assert run(back, "sync", "--abort").code == 0
-        assert (state(back), own_names(back) - LEFT - {"*"}) == (case.aborted, set())
+        assert (case.seen(back), own_names(back) - LEFT - {"*"}) == (case.counted(case.aborted), set())
         return "half-way"
     if state(top).meaning != case.after.meaning:
-        assert state(top) == state(case.start)
+        assert case.seen(top) == case.seen(case.start)
         assert run(top, *case.arguments).code in (0, 1)
         assert (state(top).meaning, own_names(top) - LEFT - {"*"}) == (case.after.meaning, set())
         return "before"
@@ -212,12 +257,34 @@ def committed(top: Path, case: Case) -> str:
     return "half-way"
 
 
+def made_release(top: Path, case: Case) -> str:
+    """The same for a release: what was cut off is taken back, or is whole but for its tag, and the next one goes on."""
+    told = run(copy(top, "asked"), *case.arguments)
+    found = "before"
+    if CUT_OFF in told.err:
+        assert (told.code, told.err.splitlines()[-1]) == (2, ONLY_BACK)
+        result = run(top, "sync", "--abort")
+        assert (result.code, case.seen(top), own_names(top) - LEFT) == (0, case.counted(case.aborted), set()), (
+            result.err
+        )
+        found = "half-way"
+    elif _without_names(state(top)) == _without_names(case.after):
+        found = "after" if git(top, "tag", "--list") else "no tag"
+    else:
+        assert case.seen(top) == case.seen(case.start)
+    if found != "after":
+        assert run(top, *case.arguments).code == 0
+    assert _without_names(state(top)) == _without_names(case.after)
+    assert (git(top, "tag", "--list"), own_names(top) - LEFT) == ("v0.1.0", set())
+    return found
+
+
 def _without_names(found: State) -> State:
     """Without what git's own commit leaves behind in `.git`."""
     return found.meaning._replace(names=frozenset())
 
 
-JUDGES = {"go back": went_back, "commit": committed}
+JUDGES = {"go back": went_back, "commit": committed, "release": made_release}
 
 
 # ---- killed --------------------------------------------------------------------------------------
@@ -380,13 +447,19 @@ def test_a_disk_that_stays_full_leaves_what_can_be_ended(world: World, tmp_path:
 # ---- a project that is not whole yet -------------------------------------------------------------
 
 
-NEW = ("new", "small", "deep/p", "--defaults", "--version", "v1.0.0", "--factory")
+NEW = [
+    ("new", "small", "deep/p", "--defaults", "--version", "v1.0.0", "--factory"),
+    ("factory", "new", "deep/p", "--version", "v1.0.0", "--factory"),
+]
 
 
 @pytest.mark.parametrize("number", [4, pytest.param(ALL, marks=pytest.mark.slow)])
-def test_new_killed_before_a_change_to_the_disk_can_be_done_again(world: World, tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize("words", NEW, ids=["project", "factory"])
+def test_new_killed_before_a_change_to_the_disk_can_be_done_again(
+    world: World, tmp_path: Path, number: int, words: tuple[str, ...]
+) -> None:
     """What it left is named, with the command that removes it."""
-    arguments, found = (*NEW, str(world.folder / "factory")), Counter[str]()
+    arguments, found = (*words, str(world.folder / "factory")), Counter[str]()
     points = killing.changes(tmp_path, arguments, tmp_path / "log")
     whole = born(tmp_path / "deep/p")
     for point in some(points, number):
@@ -410,8 +483,9 @@ def born(project: Path) -> tuple[State, str]:
 
 
 @pytest.mark.parametrize("number", [4, pytest.param(ALL, marks=pytest.mark.slow)])
-def test_new_asked_to_end_leaves_nothing(world: World, tmp_path: Path, number: int) -> None:
-    arguments = (*NEW, str(world.folder / "factory"))
+@pytest.mark.parametrize("words", NEW, ids=["project", "factory"])
+def test_new_asked_to_end_leaves_nothing(world: World, tmp_path: Path, number: int, words: tuple[str, ...]) -> None:
+    arguments = (*words, str(world.folder / "factory"))
     points = killing.changes(tmp_path, arguments, tmp_path / "log")
     whole = born(tmp_path / "deep/p")
     for point in some(points, number):
@@ -426,7 +500,7 @@ def test_new_that_was_cut_off_in_a_fresh_clone_spares_the_clone(
     (tmp_path / "deep").mkdir()
     git(tmp_path / "deep", "init", "-q", "p")
     git(tmp_path / "deep/p", "remote", "add", "origin", "https://git.example.org/p.git")
-    before, arguments = state_of_git(tmp_path / "deep/p"), (*NEW, str(world.folder / "factory"))
+    before, arguments = state_of_git(tmp_path / "deep/p"), (*NEW[0], str(world.folder / "factory"))
     with monkeypatch.context() as patch:
         patch.setattr("ai_factory.project.filling._undo", lambda *_: None)
         patch.setattr("ai_factory.workspace.Folder.write", _killed)

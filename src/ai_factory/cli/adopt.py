@@ -57,6 +57,7 @@ def adopt(
         _take_over(path, "" if factory == "embedded" else factory, plan, trust, offline, as_json)
         return 0
     opened = open_factory(factory, Wanted(version, refresh=not offline, signers=allowed_signers(signers)))
+    opened = opened._replace(trusted=trust)
     taken, dropped = target.only(opened, blueprint, only) if only else (tuple(with_ or ()), tuple(without or ()))
     wish = Manifest(opened.origin.url, blueprint, with_=taken, without=dropped, answers=given_answers(answers, data))
     made = target.recipe(opened, target.Choice(blueprint, taken, dropped))

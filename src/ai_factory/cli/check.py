@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ai_factory.check import Finding, Ground, compare, judged, located, verdict
 from ai_factory.cli import say
-from ai_factory.errors import FactoryError, LockError
+from ai_factory.errors import ConsentError, FactoryError, LockError
 from ai_factory.lock import BASE, LOCK, PROJECT, WAIVERS, Lock, parse
 from ai_factory.newest import bound_in, newer
 from ai_factory.report import findings as report
@@ -109,7 +109,7 @@ def _looked_at(wanted: Options) -> tuple[Checked, ...]:
 
 
 def checked(path: str, more: Asked | None = None) -> Checked:
-    """The findings of one project; what stops a check is a finding too (AF005)."""
+    """The findings of one project; what stops a check is a finding too (AF005), but for a consent that is needed."""
     try:
         root = _root(path, more.against if more else "")
         folder = Folder(root)
@@ -117,6 +117,8 @@ def checked(path: str, more: Asked | None = None) -> Checked:
         record = parse(file.content if file else b"")
         ground = _ground(folder, record, more) if more else Ground(record)
         return Checked(path, record.factory.version, tuple(_findings(folder, record, ground)), root, notes=ground.notes)
+    except ConsentError:
+        raise
     except FactoryError as error:
         return Checked(path, "", (Finding("AF005", LOCK, error.message, hint=error.hint),))
 

@@ -20,6 +20,7 @@ WRITE_HELP = "record what is found now in that file, new or an earlier baseline"
 AGAINST_HELP = "lock, waivers and baseline are those of that branch: what a pull request changes in them does not count"
 BEHIND_HELP = "fail when more than N releases, or N days, behind"
 FACTORY_HELP = "the factory to trust; a project that names another one is AF005"
+TRUST_HELP = "with --verify: let the code of a Copier or Cookiecutter template run: tasks, hooks, extensions"
 OUTPUT_HELP = "write that format to a file as well, new or an earlier report; again for more"
 FORMAT_HELP = "what to print (default: text; in a job of GitHub Actions annotations too)"
 
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--against", action=_Given, default="", metavar="REF", help=AGAINST_HELP)
     made.add_argument("--verify", action="store_true", help="render what was applied again: it proves lock and base")
+    made.add_argument("--trust", action="store_true", help=TRUST_HELP)
     made.add_argument("--remote", action="store_true", help="ask the factory for its newest release")
     made.add_argument("--max-behind", type=_limit, metavar="N|Nd", help=BEHIND_HELP)
     made.add_argument("--factory", action=_Given, default="", metavar="URL|PATH", help=FACTORY_HELP)
@@ -83,7 +85,7 @@ def more(read: argparse.Namespace) -> Asked | None:
 
     is_remote(read.factory)  # else it may hold a password, and would be told
     limit = Limit(*read.max_behind) if read.max_behind else None
-    return Asked(read.against, read.verify, read.remote, limit, read.factory, in_ci(), time.time())
+    return Asked(read.against, read.verify, read.remote, limit, read.factory, in_ci(), read.trust, time.time())
 
 
 def baseline(read: argparse.Namespace) -> Wanted | None:

@@ -10,6 +10,7 @@ import typer
 
 from ai_factory.cli.choosing import Data, Version
 from ai_factory.cli.console import in_ci, show, today
+from ai_factory.cli.signers import Trust
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:  # at run time it comes with what a list does not need
@@ -151,12 +152,13 @@ def add(
     plan: Plan = False,
     commit: Commit = False,
     factory: Given = "",
+    trust: Trust = False,
     offline: Offline = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
     """Take components into the project in this folder: in project.yaml, and by a sync."""
-    request = _asked(data, to, factory, offline)._replace(takes=tuple(names))
+    request = _asked(data, to, factory, offline)._replace(takes=tuple(names), trust=trust)
     return _synced(request, plan, commit, as_json)
 
 
@@ -168,12 +170,13 @@ def remove(
     plan: Plan = False,
     commit: Commit = False,
     factory: Given = "",
+    trust: Trust = False,
     offline: Offline = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
     """Leave components out of the project in this folder: their files stay, and are the team's."""
-    request = _asked(data, to, factory, offline)._replace(drops=tuple(names))
+    request = _asked(data, to, factory, offline)._replace(drops=tuple(names), trust=trust)
     return _synced(request, plan, commit, as_json)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ai_factory.cli.console import in_ci, show, today
+from ai_factory.cli.signers import Trust
 from ai_factory.errors import UsageError
 
 if TYPE_CHECKING:  # see `new`
@@ -22,6 +23,7 @@ Place = Annotated[str, typer.Argument(metavar="[PATH]", help="The project (defau
 def status(
     path: Place = ".",
     remote: Annotated[bool, typer.Option("--remote", help="Ask the factory for newer versions first.")] = False,
+    trust: Trust = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -30,7 +32,7 @@ def status(
     from ai_factory.project.opening import open_project
     from ai_factory.report.looks import status_data, status_text
 
-    report = inspect.status(open_project(path), remote, in_ci())
+    report = inspect.status(open_project(path), inspect.Look(remote, in_ci(), trust))
     show(status_text(report), status_data(report), as_json)
 
 
@@ -40,6 +42,7 @@ def diff(
         typer.Argument(metavar="[PATH] [FILE]...", help="The project, or some of its files."),
     ] = None,
     incoming: Annotated[bool, typer.Option("--incoming", help="What a sync would change instead.")] = False,
+    trust: Trust = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -48,7 +51,8 @@ def diff(
     from ai_factory.report.looks import diff_data, diff_text
 
     project, files = project_and_files(paths or [])
-    found = inspect.diff(project, files, incoming)
+    look = inspect.Look(trust=trust)
+    found = inspect.incoming(project, files, look) if incoming else inspect.diff(project, files)
     show(diff_text(found), diff_data(found), as_json)
 
 
@@ -72,6 +76,7 @@ def restore(
 
 def explain(
     subject: Annotated[str, typer.Argument(metavar="FILE[:LINE]|CONTROL", help="A file of the project, or a control.")],
+    trust: Trust = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -87,7 +92,7 @@ def explain(
     project, paths = project_and_files([name])
     if not paths:
         raise UsageError(f"`{subject}` is a folder", "name a file")
-    item = inspect.explain_file(project, paths[0], line)
+    item = inspect.explain_file(project, paths[0], line, trust)
     show(looks.file_text(item), looks.file_data(item), as_json)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from ai_factory.cli.console import show
 from ai_factory.cli.look import Json, Verbose, name_and_line
+from ai_factory.cli.signers import Trust
 from ai_factory.errors import UsageError
 
 
@@ -27,6 +28,7 @@ def promote(
     ] = "",
     branch: Annotated[str, typer.Option("--branch", metavar="NAME", help="How the new branch is called.")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be committed; write nothing.")] = False,
+    trust: Trust = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -39,7 +41,7 @@ def promote(
     if not paths:
         raise UsageError("name the files that were improved", "`ai-factory diff` shows what the team edited")
     opened = open_project(project)
-    asked = edits.Asked(into, branch)
+    asked = edits.Asked(into, branch, trust)
     if component:
         made = whole.prepare(opened, component, [opened.relative(path) for path in paths], asked)
     else:

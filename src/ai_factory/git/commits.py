@@ -37,7 +37,7 @@ def commit(root: str, message: str, paths: Sequence[str]) -> None:
 
 
 def tagged(root: str, paths: Sequence[str], tag: str, message: bytes, *, sign: bool) -> None:
-    """Commit these paths as `Release TAG` and tag that commit with the message: both, or nothing.
+    """Commit these paths, if any, as `Release TAG` and tag that commit with the message: both, or nothing.
 
     The work tree must have been clean before they were written: where git refuses, it is brought back to that. Raises
     MachineError.
@@ -46,8 +46,9 @@ def tagged(root: str, paths: Sequence[str], tag: str, message: bytes, *, sign: b
     if run(["tag", "--list", "--", tag], root):
         raise MachineError(f"there is a tag `{tag}` already")
     try:
-        run(["add", "--", *paths], root, environment=_as_the_person())
-        commit(root, f"Release {tag}", paths)
+        if paths:
+            run(["add", "--", *paths], root, environment=_as_the_person())
+            commit(root, f"Release {tag}", paths)
         _tag(root, tag, message, sign=sign)
     except BaseException:
         with undisturbed():

@@ -225,6 +225,10 @@ def abort(project_root: str) -> dict[str, str]:
     """
     place = journal.journal_of(project_root)
     with journal.exclusive(place):
+        if journal.overtaken(place, git.status(project_root).head):
+            raise ProjectError(
+                "the release was committed already", "`ai-factory factory release` tags it; `git revert` takes it back"
+            )
         act = place.act.load()
         if act and act["counts"] and act["state"] == journal.APPLIED:
             journal.complete(place)  # it may be counted to the sync already

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ai_factory import cache, manifest
 from ai_factory.check import Finding, Ground
-from ai_factory.errors import FactoryError, LockError, ProjectError, UnreachableError
+from ai_factory.errors import ConsentError, FactoryError, LockError, ProjectError, UnreachableError
 from ai_factory.lock import LOCK, PROJECT, Lock
 from ai_factory.newest import bound_in
 from ai_factory.project import altered, behind, origins, reference
@@ -29,11 +29,15 @@ class Asked(NamedTuple):
     limit: Limit | None = None
     factory: str = ""
     in_ci: bool = False
+    trust: bool = False  # whether the code of a foreign template may run
     now: float = 0
 
 
 def ground(folder: Folder, own: Lock, asked: Asked) -> Ground:
-    """What the files are to be judged by. Raises UsageError for a reference that is not there."""
+    """What the files are to be judged by.
+
+    Raises UsageError for a reference that is not there, ConsentError where code of a foreign template would run.
+    """
     there = reference.record_at(folder.root, asked.against) if asked.against else None
     wish = _wish(folder)
     same = there is None or (own == there.lock and wish == there.project)  # then nobody asks where the branch began
@@ -41,7 +45,7 @@ def ground(folder: Folder, own: Lock, asked: Asked) -> Ground:
     refused = tuple(_refused(folder, own, there, asked))
     back = there is not None and altered.returns(own, there, began)
     far = () if refused else tuple(_behind(folder, own, there, asked, back))
-    made = _proved(folder, own, there) if asked.verify and not refused else Ground(own, refused)
+    made = _proved(folder, own, there, asked.trust) if asked.verify and not refused else Ground(own, refused)
     if there and (refused or not asked.verify or made.doubted):
         made = _doubted(own, there, began, made.findings)
     notes = tuple(altered.notes(own, wish, there, began)) if there and not same else ()
@@ -100,7 +104,7 @@ def _behind(folder: Folder, own: Lock, there: There | None, asked: Asked, back: 
         yield _told(UnreachableError(error.message, error.hint, error.details))
 
 
-def _proved(folder: Folder, own: Lock, there: There | None) -> Ground:
+def _proved(folder: Folder, own: Lock, there: There | None, trust: bool) -> Ground:
     """The ground that a rendering gives; its own lock in doubt where there is none to be had."""
     from ai_factory.project import verify  # which renders: most checks do not wait for that
 
@@ -108,7 +112,9 @@ def _proved(folder: Folder, own: Lock, there: There | None) -> Ground:
     local = frozenset(path for path, row in rows.items() if row.state == "local")
     commit = there.lock.factory.commit if there and there.lock else ""
     try:
-        proof = verify.proved(Project(folder, own), verify.Believed(local, commit) if there else None)
+        proof = verify.proved(Project(folder, own), verify.Believed(local, commit) if there else None, trust)
+    except ConsentError:
+        raise
     except FactoryError as error:
         return Ground(own, (_told(error),), doubted=own)
     return Ground(proof.lock, proof.findings, known=proof.known)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from functools import partial
 from typing import NamedTuple
 
 from ai_factory import catalog, check, evolve, git, journal
+from ai_factory.base import Base
 from ai_factory.check import Finding
-from ai_factory.errors import FactoryError, ProjectError, UnreachableError, UsageError
+from ai_factory.errors import ConsentError, FactoryError, ProjectError, UnreachableError, UsageError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
 from ai_factory.governance.regulation import Control
 from ai_factory.lock import Entry
 from ai_factory.plan import Plan, Target
 from ai_factory.project import origins, states
 from ai_factory.project.facts import map_in
+from ai_factory.project.foreign.engine import require_consent
 from ai_factory.project.opening import Project, applied_factory
 from ai_factory.project.target import Choice, Recipe, declared, guarded, recipe, rendered, settle_again
 from ai_factory.render import SUFFIX, line_origins
@@ -52,9 +54,23 @@ class StatusReport(NamedTuple):
     cut_off: tuple[str, str] = ("", "")  # what was cut off half-way, and how to go on
 
 
-def status(project: Project, refresh: bool = False, in_ci: bool = False) -> StatusReport:
-    """What the team changed, and what a sync would bring; without `refresh`, from the factory as it is cached."""
-    factory = known_factory(project, refresh, in_ci)
+class Look(NamedTuple):
+    """How far a look may go: whether the network is asked, and code of a foreign template run; and where it happens."""
+
+    refresh: bool = False
+    in_ci: bool = False
+    trust: bool = False
+
+
+NEAR = Look()
+
+
+def status(project: Project, look: Look = NEAR) -> StatusReport:
+    """What the team changed, and what a sync would bring; without `refresh`, from the factory as it is cached.
+
+    Raises ConsentError where only the code of a foreign template could tell what a sync would bring.
+    """
+    factory = known_factory(project, look)
     plan = preview(project, factory)
     team = dict(_team(project))
     coming = {change.path: LETTERS[change.action] for change in plan.changes if change.action in LETTERS}
@@ -79,20 +95,25 @@ def _cut_off(project: Project) -> tuple[str, str]:
     return "", ""
 
 
-def known_factory(project: Project, refresh: bool = False, in_ci: bool = False) -> Factory:
+def known_factory(project: Project, look: Look = NEAR) -> Factory:
     """The newest version of the project's factory within its bound, read from the cache unless `refresh`.
 
     Raises as `origins.origin` does: nothing is read from an origin that nobody accepted, and a build server asks none
     that the project names.
     """
     wish = project.manifest()
-    url = origins.origin(project.lock, wish, in_ci=in_ci and refresh)
+    url = origins.origin(project.lock, wish, in_ci=look.in_ci and look.refresh)
     reference = states.reference(project.lock, url, wish)
-    return open_factory(url, Wanted(reference, wish.version, refresh))
+    return open_factory(url, Wanted(reference, wish.version, look.refresh))._replace(trusted=look.trust)
 
 
 def preview(project: Project, factory: Factory) -> Plan:
-    """What a sync to that factory would do, also while the work tree holds uncommitted changes."""
+    """What a sync to that factory would do, also while the work tree holds uncommitted changes.
+
+    Where the lock tells that this is nothing, nothing is rendered, and no code of a foreign template runs.
+    """
+    if states.is_current(project, factory.origin):
+        return states.as_locked(project, factory.origin, Base({}, {}))
     wish = project.manifest()
     made = _made(project, factory)
     pending = evolve.pending(made.components, project.lock.components)
@@ -158,13 +179,23 @@ class Difference(NamedTuple):
     text: str
 
 
-def diff(project: Project, paths: Sequence[str] = (), incoming: bool = False) -> list[Difference]:
-    """The team's edits against the base; with `incoming`, what a sync would change in the files as they are."""
-    pairs = _incoming(project) if incoming else _edits(project)
-    known = {*project.lock.paths}
+Pair = tuple[str, str, File | None, File | None]  # a path, its ownership, and two states of it
+
+
+def diff(project: Project, paths: Sequence[str] = ()) -> list[Difference]:
+    """The team's edits against the base. Raises UsageError for a path that is none of the factory's."""
     for path in paths:
-        if path not in known and not incoming:
+        if path not in project.lock.paths:
             raise UsageError(f"`{path}` does not come from the factory", "`ai-factory status` lists what does")
+    return _differences(_edits(project), paths)
+
+
+def incoming(project: Project, paths: Sequence[str] = (), look: Look = NEAR) -> list[Difference]:
+    """What a sync would change in the files as they are. Raises as `status` does."""
+    return _differences(_incoming(preview(project, known_factory(project, look)), project), paths)
+
+
+def _differences(pairs: Iterable[Pair], paths: Sequence[str]) -> list[Difference]:
     return [
         Difference(path, ownership, unified(path, before, after))
         for path, ownership, before, after in pairs
@@ -172,7 +203,7 @@ def diff(project: Project, paths: Sequence[str] = (), incoming: bool = False) ->
     ]
 
 
-def _edits(project: Project) -> Iterator[tuple[str, str, File | None, File | None]]:
+def _edits(project: Project) -> Iterator[Pair]:
     pristine = project.base().files
     files = project.folder.read_all(pristine)
     for path, letter in _team(project):
@@ -180,8 +211,8 @@ def _edits(project: Project) -> Iterator[tuple[str, str, File | None, File | Non
             yield path, project.lock.paths[path].ownership, pristine[path], files.get(path)
 
 
-def _incoming(project: Project) -> Iterator[tuple[str, str, File | None, File | None]]:
-    for change in preview(project, known_factory(project)).visible:
+def _incoming(plan: Plan, project: Project) -> Iterator[Pair]:
+    for change in plan.visible:
         now = project.folder.read(change.source or change.path)
         if change.action == "delete":
             yield change.path, change.ownership, now, None
@@ -232,6 +263,7 @@ class FileExplanation(NamedTuple):
     controls: Mapping[str, str]
     line: int = 0
     origin: LineOrigin | None = None
+    untold: ConsentError | None = None  # why the template is not told, where code of its own would have to run for it
 
 
 class ControlExplanation(NamedTuple):
@@ -248,7 +280,7 @@ class ControlExplanation(NamedTuple):
     )
 
 
-def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
+def explain_file(project: Project, path: str, line: int = 0, trust: bool = False) -> FileExplanation:
     """Raises UsageError for a path that does not come from the factory, and for a line that is not there."""
     file = project.folder.read(path)
     known = _known_as(project, path, file)
@@ -256,7 +288,8 @@ def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
     files = {path: file} if file else {}
     record = project.lock._replace(paths={path: entry})
     findings = check.compare(record, files, modes=keeps_modes(project.root))
-    factory = applied_factory(project)
+    applied = applied_factory(project)
+    factory = applied._replace(trusted=trust) if applied else None
     titles = _titles(factory) if factory else {}
     origin = _origin_of(project, known, factory) if factory else ("", "")
     return FileExplanation(
@@ -267,7 +300,17 @@ def explain_file(project: Project, path: str, line: int = 0) -> FileExplanation:
         {control: titles.get(control, "") for control in entry.controls},
         line,
         _line_origin(project, path, file, line, factory) if line else None,
+        _untold(factory) if factory else None,
     )
+
+
+def _untold(factory: Factory) -> ConsentError | None:
+    """Why no template is told, where code of its own would have to run for that."""
+    try:
+        require_consent(factory)
+    except ConsentError as error:
+        return error
+    return None
 
 
 def _known_as(project: Project, path: str, file: File | None) -> str:
@@ -287,13 +330,14 @@ def _known_as(project: Project, path: str, file: File | None) -> str:
 def _origin_of(project: Project, path: str, factory: Factory) -> tuple[str, str]:
     """The summary of the owning component, and the template that the file comes from."""
     entry = project.lock.paths[path]
+    summary = ""
     try:
-        component = catalog.component(entry.component, factory.read, factory.origin.version)
+        summary = catalog.component(entry.component, factory.read, factory.origin.version).summary
         made = _made(project, factory)
         owned = rendered(made, project.lock.answers).rendered.owned.get(path)
     except FactoryError:
-        return "", ""
-    return component.summary, factory.place(owned.source) if owned and owned.source else ""
+        return summary, ""
+    return summary, factory.place(owned.source) if owned and owned.source else ""
 
 
 def _made(project: Project, factory: Factory) -> Recipe:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from ai_factory import git, lock, markers, versions
+from ai_factory import __version__, git, lock, markers, versions
 from ai_factory.base import Base
 from ai_factory.errors import LockError
 from ai_factory.factory import is_remote
@@ -17,7 +17,7 @@ from ai_factory.merge import Declared, Input, MergedTrees, Ours, merge
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.project.opening import Project
 from ai_factory.render import Rendered
-from ai_factory.tree import File, blob_id, normalized
+from ai_factory.tree import File, blob_id, digest, normalized
 
 
 def reference(record: Lock, origin: str, wish: Manifest) -> str:
@@ -29,6 +29,17 @@ def reference(record: Lock, origin: str, wish: Manifest) -> str:
         return ""
     tags = [release.tag for release in git.releases(origin)]
     return versions.newest(tags) or record.factory.version
+
+
+def is_current(project: Project, origin: Origin) -> bool:
+    """Whether the lock tells that all has been applied that is wanted, and nobody waits for a decision."""
+    record = project.lock
+    return (
+        (origin.tree, __version__) == (record.factory.tree, record.engine)
+        and digest(project.manifest_bytes()) == record.project_file
+        and not any(entry.state == "open" for entry in record.paths.values())
+        and project.has_base()
+    )
 
 
 class Seen(NamedTuple):

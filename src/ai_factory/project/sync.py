@@ -18,7 +18,7 @@ from ai_factory.errors import MachineError, ProjectError
 from ai_factory.evolve import Evolved
 from ai_factory.factory import Factory
 from ai_factory.git import UNKNOWN, Status
-from ai_factory.lock import Lock, Origin
+from ai_factory.lock import Lock
 from ai_factory.manifest import Manifest
 from ai_factory.plan import Plan, Target
 from ai_factory.project import refusals, states, steps
@@ -26,7 +26,7 @@ from ai_factory.project.opening import Project
 from ai_factory.project.release import Request, opened
 from ai_factory.project.states import Seen
 from ai_factory.project.target import Choice, Recipe, declared, recipe, rendered, settle_again
-from ai_factory.tree import File, Tree, digest
+from ai_factory.tree import File, Tree
 
 if TYPE_CHECKING:  # at run time it comes with all of governance, which most syncs do not ask for
     from ai_factory.project.foreseen import Foreseen
@@ -80,7 +80,7 @@ def towards(project: Project, factory: Factory, request: Request) -> Sync:
     """
     wished = project.manifest_bytes()
     wish = manifest.parse(wished, cache.document)
-    if _is_current(project, factory.origin, request):
+    if not (request.asks or request.accept) and states.is_current(project, factory.origin):
         return _idle(project, factory)
     status = git.status(project.root)
     refusals.refuse_sparse(project, status, project.lock.paths)
@@ -141,18 +141,6 @@ def computed(
         _foreseen(project, made),
     )
     return found, looked_at
-
-
-def _is_current(project: Project, origin: Origin, request: Request) -> bool:
-    """Whether the lock tells that all has been applied that is wanted, and nobody waits for a decision."""
-    record = project.lock
-    return (
-        (origin.tree, __version__) == (record.factory.tree, record.engine)
-        and not (request.asks or request.accept)
-        and digest(project.manifest_bytes()) == record.project_file
-        and not any(entry.state == "open" for entry in record.paths.values())
-        and project.has_base()
-    )
 
 
 def _idle(project: Project, factory: Factory) -> Sync:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from ai_factory import __version__, cache, catalog, evolve, foreign, isolate, questions
 from ai_factory.catalog import Blueprint, Component
-from ai_factory.errors import AnswersError, AuthorError
+from ai_factory.engines import TITLES
+from ai_factory.errors import AnswersError, AuthorError, UsageError
 from ai_factory.evolve import Evolved, Pending
 from ai_factory.factory import EMBEDDED, Factory
 from ai_factory.lock import PROJECT, Origin
@@ -51,6 +52,11 @@ class Recipe(NamedTuple):
 
 def recipe(factory: Factory, choice: Choice) -> Recipe:
     """Look up blueprint and components. Raises UsageError for unknown names, AuthorError for malformed files."""
+    if factory.engine and choice.without:
+        raise UsageError(
+            f"a template of {TITLES[factory.engine]} is one component, and nothing of it can be left out",
+            "`ai-factory eject` takes a project out of its factory",
+        )
     blueprint = catalog.blueprint(choice.blueprint, factory.read, cache.document)
     names = catalog.select(blueprint, choice.with_, choice.without)
     _refuse_much(factory.tree, names)

@@ -8,7 +8,15 @@ from typing import NamedTuple
 from ai_factory import __version__, cache, catalog, git
 from ai_factory.base import Base
 from ai_factory.check import Finding
-from ai_factory.errors import AnswersError, FactoryError, LockError, ProjectError, UnreachableError, UsageError
+from ai_factory.errors import (
+    AnswersError,
+    ConsentError,
+    FactoryError,
+    LockError,
+    ProjectError,
+    UnreachableError,
+    UsageError,
+)
 from ai_factory.factory import Factory, Wanted, is_remote, open_factory
 from ai_factory.lock import LOCK, PROJECT, Entry, Lock
 from ai_factory.newest import repository_at
@@ -36,16 +44,17 @@ class Believed(NamedTuple):
     commit: str
 
 
-def proved(project: Project, believed: Believed | None = None) -> Proof:
+def proved(project: Project, believed: Believed | None = None, trust: bool = False) -> Proof:
     """Render what the lock says was applied, and compare. With `believed`, only a release or its commit is accepted.
 
-    Raises UnreachableError where the factory cannot be read, LockError where the lock stands for no rendering.
+    Raises UnreachableError where the factory cannot be read, LockError where the lock stands for no rendering,
+    ConsentError where code of a foreign template would run without `trust`.
     """
-    factory = _opened(project.lock, believed)
+    factory = _opened(project.lock, believed)._replace(trusted=trust)
     try:
         made = _recipe(project, factory)
         target = rendered(made, _answers(made, project.lock))
-    except (LockError, ProjectError):
+    except (ConsentError, LockError, ProjectError):
         raise
     except FactoryError as error:
         raise UnreachableError(f"the factory cannot be rendered again: {error.message}", error.hint) from None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ai_factory.catalog import Blueprint
+from ai_factory.errors import ConsentError
 from ai_factory.project.inspect import ControlExplanation, Difference, FileExplanation, LineOrigin, StatusReport
 from ai_factory.project.restore import Restored
 from ai_factory.report.findings import row as finding_row
@@ -75,6 +76,7 @@ def file_text(item: FileExplanation) -> str:
         f"  ownership: {entry.ownership} ({rules[entry.ownership]})",
     ]
     lines += [f"  template: {plain(item.source)}"] if item.source else []
+    lines += _untold(item.untold) if item.untold else []
     lines += [f"  base: {entry.base[:12]} of version {plain(entry.base_version)}"] if entry.base else []
     lines += [f"  state: {entry.state}"] if entry.state else []
     lines += [f"  line {item.line}: {_whose(item.origin)}"] if item.origin else []
@@ -85,6 +87,12 @@ def file_text(item: FileExplanation) -> str:
         lines.append(f"  {finding.rule}: {plain(finding.message)}")
         lines += [f"  hint: {plain(finding.hint)}"] if finding.hint else []
     return "\n".join(lines)
+
+
+def _untold(why: ConsentError) -> list[str]:
+    """Why the template is not told, with what would run."""
+    code = [f"    {plain(detail)}" for detail in why.details]
+    return [f"  template: not told, since {plain(why.message)}: `--trust` lets it run", *code]
 
 
 def _whose(origin: LineOrigin) -> str:
@@ -105,6 +113,7 @@ def file_data(item: FileExplanation) -> dict[str, Any]:
         "summary": item.summary,
         "ownership": item.entry.ownership,
         "template": item.source,
+        "would_run": list(item.untold.details) if item.untold else [],
         "base": item.entry.base,
         "base_version": item.entry.base_version,
         "state": item.entry.state,

@@ -4,19 +4,47 @@ from __future__ import annotations
 
 import os
 
-from ai_factory import git, layers, versions
+from ai_factory import git, journal, layers, versions
+from ai_factory.engines import TITLES, engine_of
 from ai_factory.errors import ProjectError, UsageError
 from ai_factory.factory import Factory, Wanted, is_remote, open_factory
+from ai_factory.tree import word
 from ai_factory.workspace import find_repository
 
 
 def factory_at(address: str) -> Factory:
-    """The factory at the address as it is now. Raises UsageError where none is, and as `open_factory` does."""
-    found = open_factory(address)
+    """The factory at the address as it is now. Raises as `open_factory` does.
+
+    Raises UsageError where none is, ProjectError where an update or a release of it was cut off.
+    """
+    found = require_own(open_factory(address))
+    _refuse_unfinished(found)
     if layers.DECLARATION not in found.files() and not (found.components() or found.blueprints()):
         hint = "name a folder with `templates/NAME/component.yaml` and `blueprints/NAME.yaml`"
         raise UsageError(f"`{address}` is no factory: it has neither a component nor a blueprint", hint)
     return found
+
+
+def _refuse_unfinished(factory: Factory) -> None:
+    """Raise ProjectError, with the command that mends it, where an update or a release was cut off half-way.
+
+    Of a release that was committed only the tag is missing, which the next one makes.
+    """
+    if factory.origin.kind == "folder" and find_repository(factory.origin.url):
+        place = journal.journal_of(factory.origin.url)
+        if journal.cut_off(place) and not journal.overtaken(place, git.commit_of(place.root, "HEAD")):
+            journal.require_finished(place)
+
+
+def require_own(factory: Factory) -> Factory:
+    """The factory. Raises UsageError for a template of another tool: that one works on it, not ours."""
+    if engine := engine_of(factory.files()):
+        url = factory.origin.url
+        raise UsageError(
+            f"`{url}` is a template of {TITLES[engine]}, and no factory",
+            f"projects are stamped from it (`ai-factory new {word(url)} DEST`); work on it with its own tool",
+        )
+    return factory
 
 
 def below(url: str, reference: str = "") -> Factory:
@@ -24,7 +52,7 @@ def below(url: str, reference: str = "") -> Factory:
 
     A folder without a release is taken as it is.
     """
-    found = open_factory(url, Wanted(reference))
+    found = require_own(open_factory(url, Wanted(reference)))
     return found if reference else last_release(found) or found
 
 

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ai_factory import cache, catalog, git, layers, versions
+from ai_factory import cache, catalog, git, journal, layers, versions
 from ai_factory.catalog import Component
 from ai_factory.errors import MachineError, ProjectError, UsageError
 from ai_factory.factory import Factory
+from ai_factory.git import Stage
+from ai_factory.journal import Step
 from ai_factory.layers import CHANGELOG
 from ai_factory.project.sync import release_notes
-from ai_factory.tree import File, under
+from ai_factory.tree import Blob, File, Tree, under
 from ai_factory.workshop.changelog import UNRELEASED
 from ai_factory.workshop.linting import lint
 from ai_factory.workshop.rules import Flaw
@@ -63,10 +65,32 @@ def prepare(factory: Factory, before: Factory | None, version: str, today: str) 
     last = before.origin.version if before else ""
     if before and factory.files() == before.files():
         raise UsageError(f"nothing has changed since {last}", "change a component, or a blueprint, first")
-    number = _number(version, last, parts, removed)
+    told, section = _told(factory, last)
+    number = _number(version or told, last, parts, removed)
     parts = tuple(part if part.after else part._replace(after=f"v{number}") for part in parts)
-    notes = _notes(number, today, parts, removed, _moved(factory, before))
-    return Release(number, last, parts, removed, notes, dict(_files(factory, parts, today, notes)))
+    is_told = number == told
+    notes = section if is_told else _notes(number, today, parts, removed, _moved(factory, before))
+    files = {**_dated(factory, parts, today), **({} if is_told else _changelog(factory, notes))}
+    return Release(number, last, parts, removed, notes, files)
+
+
+def _told(factory: Factory, last: str) -> tuple[str, str]:
+    """The release that the factory's changelog begins with, and its section, where no tag has it yet; empty.
+
+    One that was cut off after its commit is such a release: its tag alone is missing.
+    """
+    text = _read(factory)
+    versions_told = catalog.RELEASE.findall(text)[:2]
+    if not versions_told or (last and not versions.is_older(last, versions_told[0])):
+        return "", ""
+    number = versions_told[0]
+    section = release_notes(text, "".join(versions_told[1:]), number)
+    return number, f"{section}\n"
+
+
+def _read(factory: Factory) -> str:
+    file = Folder(factory.origin.url).read(CHANGELOG)
+    return file.content.decode(errors="replace") if file else "# Changelog\n"
 
 
 def _components(factory: Factory) -> dict[str, Component]:
@@ -168,21 +192,26 @@ def _notes(number: str, today: str, parts: tuple[Part, ...], removed: tuple[str,
     return "\n\n".join(sections) + "\n"
 
 
-def _files(factory: Factory, parts: tuple[Part, ...], today: str, notes: str) -> Iterator[tuple[str, File]]:
-    """The changelogs that the release writes: of each part what was unreleased under its version, and its own."""
-    tree = factory.files()
+def _dated(factory: Factory, parts: tuple[Part, ...], today: str) -> dict[str, File]:
+    """The changelogs of the parts: what was unreleased stands under the version."""
+    return dict(_dated_ones(factory.files(), parts, today))
+
+
+def _dated_ones(tree: Tree, parts: tuple[Part, ...], today: str) -> Iterator[tuple[str, File]]:
     for part in parts:
         path = f"{catalog.COMPONENTS}/{part.name}/{CHANGELOG}"
         found = UNRELEASED.search(text := tree[path].content.decode(errors="replace")) if path in tree else None
         if found:
             dated = f"{text[: found.start()]}## {part.after} - {today}\n{text[found.end() :]}"
             yield path, tree[path]._replace(content=dated.encode())
-    disk = Folder(factory.origin.url)
-    file = disk.read(CHANGELOG)
-    text = file.content.decode(errors="replace") if file else "# Changelog\n"
+
+
+def _changelog(factory: Factory, notes: str) -> dict[str, File]:
+    """The factory's own changelog, with the notes on top."""
+    text = _read(factory)
     found = catalog.RELEASE.search(text)
     head, rest = (text[: found.start()], text[found.start() :]) if found else (text, "")
-    yield CHANGELOG, File(f"{head.rstrip()}\n\n{notes}\n{rest}".rstrip().encode() + b"\n")
+    return {CHANGELOG: File(f"{head.rstrip()}\n\n{notes}\n{rest}".rstrip().encode() + b"\n")}
 
 
 def write(folder: str, made: Release, *, sign: bool) -> None:
@@ -190,14 +219,23 @@ def write(folder: str, made: Release, *, sign: bool) -> None:
 
     Raises ProjectError where git commits or tags nothing: then everything is as it was.
     """
-    disk = Folder(folder)
-    for path, file in made.files.items():
-        disk.write(path, file)
+    place = journal.journal_of(folder)
     try:
-        git.tagged(folder, sorted(made.files), made.tag, _message(made), sign=sign)
+        with journal.exclusive(place):
+            journal.require_finished(place)
+            with journal.backed(place, journal.RELEASE, git.commit_of(folder, "HEAD"), *_written(folder, made)):
+                git.tagged(folder, sorted(made.files), made.tag, _message(made), sign=sign)
     except MachineError as error:
         hint = "mend it and run this again" + (", or leave the signature out: `--no-sign`" if sign else "")
         raise ProjectError(f"nothing was released: {error.message}", hint) from None
+
+
+def _written(folder: str, made: Release) -> tuple[list[Step], list[Stage]]:
+    """What is written, and what the index holds then."""
+    before = Folder(folder).read_all(made.files)
+    ids = git.store(folder, [file.content for file in made.files.values()])
+    stages = [Stage(path, Blob(file.mode, ids[file.content])) for path, file in made.files.items()]
+    return [Step(path, before.get(path), file) for path, file in made.files.items()], stages
 
 
 def _message(made: Release) -> bytes:

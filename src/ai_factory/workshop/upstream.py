@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ai_factory import cache, catalog, documents, git, layers
+from ai_factory import cache, catalog, documents, git, journal, layers
 from ai_factory.errors import FactoryError, UsageError
 from ai_factory.factory import Factory, goes_back
 from ai_factory.layers import DECLARATION, EXTEND, REPLACE, UPSTREAM, Below, part_of
@@ -146,10 +146,12 @@ def _misfit(tree: Tree) -> str:
 
 
 def write(folder: str, made: Update) -> None:
-    """Write what the update changes: what names the version comes last, so that one that was cut off is seen."""
-    disk = Folder(folder)
-    for path, file in sorted(made.files.items(), key=lambda item: item[0] == DECLARATION):
-        if file is None:
-            disk.delete(path)
-        else:
-            disk.write(path, file)
+    """Write what the update changes; on failure all is as before, and what is cut off can be finished or undone."""
+    before = Folder(folder).read_all(made.files)
+    # a path that goes makes room for one that comes; what names the version comes last
+    order = sorted(made.files.items(), key=lambda item: (item[0] == DECLARATION, item[1] is not None))
+    steps = [journal.Step(path, before.get(path), file) for path, file in order]
+    place = journal.journal_of(folder)
+    with journal.exclusive(place):
+        journal.require_finished(place)
+        journal.carry_out(place, journal.UPDATE, "", steps, replaced={})

@@ -21,7 +21,7 @@ from ai_factory.manifest import Manifest
 from ai_factory.merge import Declared
 from ai_factory.newest import repository_at
 from ai_factory.plan import Plan, Target, births
-from ai_factory.project import conflicts, refusals, states, steps
+from ai_factory.project import refusals, states, steps
 from ai_factory.project.foreign import engine
 from ai_factory.project.foreign.traces import Trace, trace_in
 from ai_factory.project.new import ATTRIBUTES
@@ -31,7 +31,7 @@ from ai_factory.project.target import Choice, Recipe, recipe, rendered
 from ai_factory.tree import Tree, blob_id, word
 from ai_factory.workspace import Folder, find_repository, is_project
 
-OURS = (lock.LOCK, lock.PROJECT, lock.BASE, lock.ATTRIBUTES)  # the lock first: what is cut off can be taken back by it
+OURS = (lock.ATTRIBUTES, *steps.OURS)
 
 
 class Wish(NamedTuple):
@@ -98,10 +98,10 @@ def apply(adoption: Adoption) -> None:
         journal.require_finished(place)
         archive, wanted = base.write(plan.new_base()), manifest.write(adoption.manifest)
         record = lock.write(plan.new_lock(archive, wanted))
-        ours = dict(zip(OURS, (record, wanted, archive, ATTRIBUTES), strict=True))
+        ours = dict(zip(OURS, (ATTRIBUTES, wanted, archive, record), strict=True))
         todo = steps.steps_of(project, plan._replace(changes=()), project.folder.read_all(OURS), ours)
         stages = steps.stages_of(project, plan, todo, adoption.status)
-        journal.apply(place, adoption.status.head, todo, stages)
+        journal.apply(place, adoption.status.head, todo, stages, more={"what": journal.ADOPTION})
 
 
 # ---- the project as it is ------------------------------------------------------------------------
@@ -115,14 +115,11 @@ def _root(place: str) -> str:
         raise ProjectError(
             f"`{place}` lies in no git work tree", f"`git -C {word(place)} init`, and commit what is there"
         )
-    record = journal.journal_of(root)
-    if journal.cut_off(record) and not is_project(root):
-        conflicts.abort(root)  # an adoption that was cut off before it had written anything to be found by
+    refusals.refuse_unfinished(Project(Folder(root), Lock(lock.Origin("git", "", "", "", ""), "", {}, {}, "", {})))
     if is_project(root):
         raise ProjectError(f"`{place}` is a project of the factory already", f"`ai-factory sync {word(place)}`")
     if there := [path for path in OURS if os.path.lexists(os.path.join(root, path))]:
         raise ProjectError(f"`{there[0]}` is there, and no lock", f"move `{lock.FOLDER}` away")
-    refusals.refuse_unfinished(Project(Folder(root), Lock(lock.Origin("git", "", "", "", ""), "", {}, {}, "", {})))
     return root
 
 

@@ -66,7 +66,7 @@ def rendered(factory: Factory, answers: Mapping[str, Any]) -> Rendered:
 
 def require_consent(factory: Factory) -> None:
     """Raise ConsentError, listing what would run, where nobody has agreed that code of the template does."""
-    code = () if factory.trusted else foreign.code_in(factory.tree)
+    code = foreign.code_in(factory.tree) if factory.engine and not factory.trusted else ()
     if code:
         raise ConsentError(
             f"the template `{factory.origin.url}` runs code of its own",

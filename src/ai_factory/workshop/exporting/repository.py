@@ -18,7 +18,7 @@ from ai_factory.newest import repository_at
 from ai_factory.project.target import Choice, Recipe, recipe
 from ai_factory.tree import File, word
 from ai_factory.workshop.exporting.template import RECORD, record, template
-from ai_factory.workshop.opening import last_release
+from ai_factory.workshop.opening import last_release, require_own
 from ai_factory.workspace import Folder, find_repository, unusable
 
 LICENCES = ("LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "COPYING", "NOTICE")
@@ -83,7 +83,7 @@ def with_all(name: str, factory: Factory) -> Recipe:
 
     Other tools put the name into addresses, workflows and pages, so it has to be a plain one: else AuthorError.
     """
-    if name in factory.blueprints() and not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+    if name in require_own(factory).blueprints() and not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise AuthorError(
             f"the blueprint `{name}` cannot be exported under that name", "use small letters, digits, hyphens"
         )

@@ -20,6 +20,7 @@ from ai_factory.project.target import Choice, guarded, recipe, rendered
 from ai_factory.render import SUFFIX
 from ai_factory.tree import LINK, File, above, blob_id, is_binary, word
 from ai_factory.workshop.linting import lint
+from ai_factory.workshop.opening import require_own
 from ai_factory.workshop.parts import Parts
 from ai_factory.workshop.promote import imports, repository, tokens
 from ai_factory.workshop.promote.files import PROMOTED, Asked, Base, Promotion, Row, opened
@@ -54,7 +55,8 @@ def prepare(project: Project, name: str, paths: Sequence[str], asked: Asked) -> 
     Raises UsageError for a name that is taken, and for files that are no component's to have: stamped ones, links,
     what looks like a secret, and Python files that import others of the team's.
     """
-    base = opened(project, asked.into)
+    base = opened(project, asked)
+    require_own(base.factory)
     _refuse_name(base, name)
     files = {path: _mode_kept(project, file) for path, file in _own(project, paths).items()}
     known = of_answers(catalog.all_questions(base.made.components), project.lock.answers)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ai_factory import git
 from ai_factory.catalog import FILES, Blueprint, Component, visible
+from ai_factory.engines import TITLES
 from ai_factory.errors import AuthorError, FactoryError, UsageError
 from ai_factory.factory import Factory
 from ai_factory.project.opening import Project
@@ -33,10 +34,14 @@ UNREAD = ("FL005", "FL016")  # what an edit may leave behind that nothing reads 
 
 
 class Asked(NamedTuple):
-    """Where an improvement goes: a folder with the factory's repository, and the name of the branch."""
+    """Where an improvement goes: a folder with the factory's repository, and the name of the branch.
+
+    `trust` lets the code of a foreign template run.
+    """
 
     into: str = ""
     branch: str = ""
+    trust: bool = False
 
 
 class Row(NamedTuple):
@@ -113,7 +118,7 @@ def prepare(project: Project, wishes: Iterable[tuple[str, int]], asked: Asked) -
     for path, line in wishes:
         _refuse_others(project, path)
         lines[path].add(line)
-    base = opened(project, asked.into)
+    base = opened(project, asked)
     rows = [_row(project, base, path, set() if 0 in some else some) for path, some in lines.items()]
     fit = _fit(project, base, rows)
     while fit.doubts:
@@ -122,10 +127,13 @@ def prepare(project: Project, wishes: Iterable[tuple[str, int]], asked: Asked) -
     return _promotion(project, base, asked, rows, fit)
 
 
-def opened(project: Project, into: str) -> Base:
-    """The factory as the project was stamped from it, in that repository. Raises UsageError where it is not there."""
+def opened(project: Project, asked: Asked) -> Base:
+    """The factory as the project was stamped from it, in that repository.
+
+    Raises UsageError where it is not there, ConsentError where code of a foreign template would have to run.
+    """
     origin = project.lock.factory
-    at = repository.place(into, origin)
+    at = repository.place(asked.into, origin, asked.trust)
     wish = project.manifest()
     made = recipe(at.factory(repository.applied(at, origin)), Choice(wish.blueprint, wish.with_, wish.without))
     return Base(at, made, rendered(made, project.lock.answers).rendered)
@@ -203,7 +211,10 @@ def _text(file: File) -> str:
 def _taken(project: Project, base: Base, row: Row) -> Row:
     """The row of a file that was edited. Raises AuthorError where nothing of it can be mapped."""
     template, wanted = base.factory.tree[row.template], row.wanted
-    if not row.template.endswith(SUFFIX):
+    if base.factory.engine and template.content != base.rendered.tree[row.path].content:
+        title = TITLES[base.factory.engine]
+        return row.refused(f"{title} renders it, and only what it copies as it is goes back: edit `{row.template}`")
+    if base.factory.engine or not row.template.endswith(SUFFIX):
         return row._replace(outcome=PROMOTED, files={row.template: wanted})
     owned, pristine = base.rendered.owned[row.path], base.rendered.tree[row.path]
     work = partial(_mapped, base.made.blueprint, base.made.components, project.lock.answers, owned)
@@ -280,6 +291,8 @@ def _fit(project: Project, base: Base, rows: Iterable[Row]) -> _Fit:
         notes = ("the factory has changed the same lines since: the branch begins where the project was stamped from",)
     if all(now.tree.get(path) == file for path, file in merged.items()):
         return _Fit(now, {}, notes=("the factory has all of it already",))
+    if now.engine:  # what else it can render, its own tool tells
+        return _Fit(now, merged, notes=notes)
     names = {row.component for row in taken}
     blueprints, after = offering(repository.with_files(now, merged), names)
     new = sorted(after - offering(now, names)[1]) if after else []

@@ -23,13 +23,14 @@ class Place(NamedTuple):
 
     root: str
     head: str
+    trust: bool = False  # whether the code of a foreign template may run
 
     def factory(self, commit: str) -> Factory:
         """The factory as it was at that commit. Raises as `open_factory` does."""
-        return open_factory(self.root, Wanted(commit))
+        return open_factory(self.root, Wanted(commit))._replace(trusted=self.trust)
 
 
-def place(into: str, origin: Origin) -> Place:
+def place(into: str, origin: Origin, trust: bool = False) -> Place:
     """The repository in that folder, or of the project's own factory. Raises UsageError where there is none."""
     if not into and (origin.kind == "embedded" or is_remote(origin.url)):
         raise UsageError(f"the factory `{origin.url}` is no folder, so there is nothing to put a branch into", CLONE)
@@ -40,7 +41,7 @@ def place(into: str, origin: Origin) -> Place:
     head = git.commit_of(root, "HEAD")
     if not head:
         raise UsageError(f"the repository `{root}` has no commit", f"`git -C {root} commit` makes one")
-    return Place(root, head)
+    return Place(root, head, trust)
 
 
 def applied(at: Place, origin: Origin) -> str:
