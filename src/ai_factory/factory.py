@@ -258,11 +258,20 @@ def _choose(repository: str, url: str, wanted: Wanted) -> tuple[git.Release, boo
     """The release that is wanted, and whether it is a tag."""
     tags = git.releases(repository)
     named = wanted.reference or versions.newest([release.tag for release in tags], wanted.bound)
+    if named is None and not wanted.bound:
+        named = _followed(repository)
     if named is None:
         bound = f" within `{wanted.bound}`" if wanted.bound else ""
         raise UsageError(f"the factory `{url}` has no release{bound}", "tag one, such as `v1.0.0`, or name a version")
     tagged = next((release for release in tags if release.tag == named), None)
     return tagged or git.Release(named, git.resolve(repository, named)), bool(tagged)
+
+
+def _followed(repository: str) -> str | None:
+    """The branch on which a foreign template is followed that nobody releases, as many are; a factory releases."""
+    branch = git.main_branch(repository)
+    paths = git.list_tree(repository, git.resolve(repository, branch), (*PARTS, *MARKS)) if branch else {}
+    return branch if engine_of(paths) else None
 
 
 def is_tag(origin: Origin) -> bool:

@@ -203,6 +203,13 @@ def check_folders(paths: list[str]) -> None:
 
 
 def check_link(path: str, file: File) -> None:
+    """Raise FactoryError when a symbolic link points out of its tree, or lies where git reads a file."""
+    check_aim(path, file)
+    if file.mode == LINK and _seen_by_git(path.rpartition("/")[2]) in OBEYED:
+        raise FactoryError(f"`{path}` is a link, and git reads what it finds there: it must be a file")
+
+
+def check_aim(path: str, file: File) -> None:
     """Raise FactoryError when a symbolic link points out of its tree."""
     if file.mode != LINK:
         return
@@ -214,5 +221,3 @@ def check_link(path: str, file: File) -> None:
         raise FactoryError(f"the link `{path}` points outside its folder, to {target!r}")
     if any(_is_git_folder(part) for part in parts):
         raise FactoryError(f"the link `{path}` points into git's own folder, to {target!r}")
-    if _seen_by_git(path.rpartition("/")[2]) in OBEYED:
-        raise FactoryError(f"`{path}` is a link, and git reads what it finds there: it must be a file")

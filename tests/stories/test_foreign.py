@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import copier
@@ -329,9 +330,8 @@ def test_adopt_takes_over_a_project_of_copier(template: Path, copied: Path) -> N
         "A  .ai-factory/lock.json",
         "A  .ai-factory/project.yaml",
     ]
-    assert (copied / ".ai-factory/project.yaml").read_text() == (
-        f"factory: {template}\nblueprint: template\nanswers:\n  extras:\n    - docs\n"
-        "  kind: library\n  name: my-thing\n"
+    assert (copied / ".ai-factory/project.yaml").read_text() == (  # Copier has noted the defaults as well
+        f"factory: {template}\nblueprint: template\nanswers:\n  name: my-thing\n"
     )
     assert rules(copied) == [("AF001", ".ai-factory/lock.json")]
 
@@ -376,9 +376,10 @@ def test_adopt_takes_over_a_project_of_cruft(tmp_path: Path, cut: Path) -> None:
     """What cruft writes is a record of commit and context beside what Cookiecutter cuts."""
     git(cut, "checkout", "-q", "v1.0.0")
     made = Path(cookiecutter(str(cut), no_input=True, output_dir=str(tmp_path / "cruft"), default_config=True))
+    version = git(cut, "rev-parse", "HEAD")
     record = {
         "template": str(cut),
-        "commit": git(cut, "rev-parse", "HEAD"),
+        "commit": version,
         "checkout": None,
         "context": {"cookiecutter": {"name": "my thing", "slug": "my-thing", "kind": "library", "ci": True, "_x": 1}},
         "directory": None,
@@ -393,7 +394,7 @@ def test_adopt_takes_over_a_project_of_cruft(tmp_path: Path, cut: Path) -> None:
     assert (done.code, done.out.splitlines()) == (
         0,
         [
-            f"from {cut} v1.0.0, as .cruft.json says",
+            f"from {cut} v1.0.0 ({version[:7]}), as .cruft.json says",
             "4 files as the template stamps them; nothing of yours is written over",
             "note: `.cruft.json` is not used from now on: `git rm .cruft.json`",
             "note: cruft skipped `ci.yml`: here, edits are merged",
@@ -410,6 +411,142 @@ def test_what_is_no_such_project_is_not_adopted(tmp_path: Path, project: Path) -
     assert cli("adopt", cwd=project).err.startswith("error: `.` is a project of the factory already")
     git(tmp_path, "init", "-q", "empty")
     assert "no template is known that it came from" in cli("adopt", cwd=tmp_path / "empty").err
+
+
+def test_adopt_commits_where_that_is_asked(template: Path, copied: Path) -> None:
+    done = cli("adopt", "--commit", "--json", cwd=copied)
+    assert (done.code, done.data["committed"]) == (0, True)
+    assert git(copied, "log", "-1", "--format=%s") == f"Adopt {template} v1.0.0"
+    assert git(copied, "status", "--short") == ""
+
+
+@pytest.mark.parametrize("option", ["--with", "--without", "--only", "--merge", "--data", "--answers", "--version"])
+def test_adopt_says_which_options_go_with_a_blueprint(copied: Path, option: str) -> None:
+    before = snapshot(copied)
+    done = cli("adopt", option, "name=other", cwd=copied)
+    assert (done.code, snapshot(copied)) == (2, before)
+    assert done.err.startswith(f"error: `{option}` goes with `--blueprint`: ")
+
+
+def _copied(place: Path, template: Path, answers: Mapping[str, object]) -> tuple[Path, Path]:
+    """Twins of a project of v1.0.0, one for Copier, the other taken over."""
+    places = place / "theirs" / "thing", place / "ours" / "thing"
+    for made in places:
+        copier.run_copy(str(template), made, dict(answers), vcs_ref="v1.0.0", defaults=True, quiet=True)
+        git(made, "init", "-q", "-b", "main")
+        commit(made)
+    assert cli("adopt", "--commit", cwd=places[1]).code == 0
+    return places
+
+
+RECORD = {
+    "{{ _copier_conf.answers_file }}.jinja": "{{ _copier_answers | to_nice_yaml -}}\n",
+    "kind.txt.jinja": "{{ kind }} {{ level }}\n",
+}
+SIMPLE = {**RECORD, "copier.yml": "kind: false\nlevel: {type: str, choices: [low, high], default: low}\n"}
+
+
+def test_a_recorded_default_follows_the_template_as_in_copier(tmp_path: Path) -> None:
+    """Copier notes every answer; one that is the default, and is taken no more, is no choice of a team's."""
+    second = {"copier.yml": "kind: {type: str, choices: [a, b], default: b}\nlevel: {type: str, default: mid}\n"}
+    theirs, ours = _copied(tmp_path, released(tmp_path / "simple", SIMPLE, second), {})
+    copier.run_update(theirs, defaults=True, quiet=True, overwrite=True)
+    code, said = sync(ours)
+    assert (code, "answer: kind: False → b (the new default)" in said) == (0, True)
+    assert tree(ours) == tree(theirs)
+    assert (ours / "kind.txt").read_text() == "b low\n"
+
+
+def test_a_choice_that_is_taken_no_more_is_asked_about(tmp_path: Path) -> None:
+    """Copier takes the new default instead, without a word."""
+    second = {"copier.yml": "kind: false\nlevel: {type: str, choices: [mid, top], default: mid}\n"}
+    theirs, ours = _copied(tmp_path, released(tmp_path / "simple", SIMPLE, second), {"level": "high"})
+    copier.run_update(theirs, defaults=True, quiet=True, overwrite=True)
+    assert (theirs / "kind.txt").read_text() == "False mid\n"
+    code, said = sync(ours)
+    assert (code, said.splitlines()) == (
+        2,
+        [
+            "error: an answer is missing or invalid",
+            "  `level`: Invalid choice for 'level': 'high' is not in ['mid', 'top']",
+            "hint: answer with `ai-factory sync --to v2.0.0 --data KEY=VALUE`, or in `.ai-factory/project.yaml`",
+        ],
+    )
+    assert sync(ours, "--to", "v2.0.0", "--data", "level=top")[0] == 0
+    assert (ours / "kind.txt").read_text() == "False top\n"
+
+
+def test_an_answer_asked_no_more_is_there_while_the_template_reads_it(tmp_path: Path) -> None:
+    """As in `copier update`; but a second update of Copier's has forgotten it."""
+    first = {**SIMPLE, "{% if level == 'low' %}calm.txt{% endif %}": "calm\n"}
+    second = {"copier.yml": "kind: false\n", "{% if level == 'low' %}calm.txt{% endif %}": "calmer\n"}
+    third = {"{% if level == 'low' %}calm.txt{% endif %}": "calmest\n"}
+    template = released(tmp_path / "simple", first, second, third)
+    theirs, ours = _copied(tmp_path, template, {})
+    copier.run_update(theirs, defaults=True, quiet=True, overwrite=True, vcs_ref="v2.0.0")
+    assert sync(ours, "--to", "v2.0.0", "--commit")[0] == 0
+    assert tree(ours) == tree(theirs)
+    assert (ours / "calm.txt").read_text() == "calmer\n"
+    assert cli("check", "--verify", cwd=ours).code == 0
+    assert sync(ours, "--commit")[0] == 0
+    assert (ours / "calm.txt").read_text() == "calmest\n"
+    assert cli("check", "--verify", cwd=ours).code == 0
+
+
+def test_a_link_of_a_template_may_lie_where_git_reads(tmp_path: Path) -> None:
+    """It becomes a file: in a project git reads it, in a template nobody does."""
+    template = released(tmp_path / "simple", {**SIMPLE, "src/x.txt": "x\n"})
+    (template / "common").write_text("*.log\n")
+    (template / "src/.gitignore").symlink_to("../common")
+    commit(template)
+    git(template, "tag", "-f", "v1.0.0")
+    _, ours = _copied(tmp_path, template, {})
+    assert ((ours / "src/.gitignore").is_symlink(), (ours / "src/.gitignore").read_text()) == (False, "*.log\n")
+
+
+def test_a_dump_of_all_variables_is_the_same_each_time(tmp_path: Path) -> None:
+    """Cruft's `_template` and `_commit` are in it; where a run lies can be asked, and is in no dump."""
+    files = {
+        **COOKIECUTTER,
+        "{{cookiecutter.slug}}/all.json": "{{ cookiecutter | jsonify }}\n",
+        "{{cookiecutter.slug}}/made.txt": "{{ 'here' if cookiecutter._output_dir else '' }}\n",
+    }
+    template = released(tmp_path / "cut", files, {"{{cookiecutter.slug}}/main.py": "other\n"})
+    made = tmp_path / "made"
+    assert cli("new", str(template), str(made), "--version", "v1.0.0", "--trust", "--defaults").code == 0
+    said = json.loads((made / "all.json").read_text())
+    known = {"_template": str(template), "_commit": git(template, "rev-parse", "v1.0.0")}
+    assert {key: value for key, value in said.items() if key.startswith("_") and key != "__upper"} == {
+        "_copy_without_render": ["*.raw"],
+        **known,
+    }
+    assert (made / "made.txt").read_text() == "here\n"
+    assert sync(made, "--trust")[0] == 0
+    assert said | {"_commit": git(template, "rev-parse", "v2.0.0")} == json.loads((made / "all.json").read_text())
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_a_template_without_releases_is_followed_on_its_branch(tmp_path: Path, form: str) -> None:
+    """As Copier and cruft do: what they note is a commit, and what is newest is the branch."""
+    template = released(tmp_path / "simple", SIMPLE, {"kind.txt.jinja": "new\n"})
+    git(template, "tag", "-d", "v1.0.0", "v2.0.0")
+    git(template, "branch", "draft", "main~1")
+    place = form.format(template)
+    theirs, ours = tmp_path / "theirs" / "thing", tmp_path / "ours" / "thing"
+    for made in (theirs, ours):
+        copier.run_copy(str(template), made, vcs_ref="main~1", defaults=True, quiet=True)
+        git(made, "init", "-q", "-b", "main")
+        commit(made)
+    adopted = cli("adopt", "--commit", "--factory", place, cwd=ours)
+    assert adopted.code == 0, adopted.err
+    old, new = (git(template, "rev-parse", "--short=7", name) for name in ("main~1", "main"))
+    assert adopted.out.splitlines()[0] == f"from {place} main ({old}), as .copier-answers.yml says"
+    copier.run_update(theirs, defaults=True, quiet=True, overwrite=True)
+    code, said = sync(ours, "--commit")
+    assert (code, said.splitlines()[0]) == (0, f"main {old} → main {new}")
+    assert tree(ours) == tree(theirs)
+    assert sync(ours) == (0, "nothing to do: the project is at main\n")
+    assert cli("new", place, str(tmp_path / "new"), "--defaults", "--version", "main").code == 0
 
 
 # ---- fleets --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -54,8 +55,9 @@ def adopt(
 
     _refuse_two(plan, commit, only, [*(with_ or ()), *(without or ())])
     if not blueprint:
-        _take_over(path, "" if factory == "embedded" else factory, plan, trust, offline, as_json)
-        return 0
+        given = {"--with": with_, "--without": without, "--only": only, "--merge": merge, "--data": data}
+        _refuse_of_blueprints({**given, "--answers": answers, "--version": version, "--allowed-signers": signers})
+        return _take_over(path, "" if factory == "embedded" else factory, trust, offline, plan, commit, as_json)
     opened = open_factory(factory, Wanted(version, refresh=not offline, signers=allowed_signers(signers)))
     opened = opened._replace(trusted=trust)
     taken, dropped = target.only(opened, blueprint, only) if only else (tuple(with_ or ()), tuple(without or ()))
@@ -78,7 +80,16 @@ def _refuse_two(plan: bool, commit: bool, only: list[str] | None, chosen: list[s
         raise UsageError("`--only` says all that is taken: `--with` and `--without` exclude it")
 
 
-def _take_over(path: str, factory: str, plan: bool, trust: bool, offline: bool, as_json: bool) -> None:
+def _refuse_of_blueprints(given: Mapping[str, object]) -> None:
+    """What a project of Copier or cruft has said for itself already. Raises UsageError."""
+    if named := [option for option, value in given.items() if value]:
+        raise UsageError(
+            f"`{named[0]}` goes with `--blueprint`: without one, the project's own record names template and answers",
+            "leave it out; after the adoption, `ai-factory sync` takes `--to` and `--data`",
+        )
+
+
+def _take_over(path: str, factory: str, trust: bool, offline: bool, plan: bool, commit: bool, as_json: bool) -> int:
     """Take over a project of Copier or cruft, whose own record names its template."""
     from ai_factory.project.foreign import adopting as verb
     from ai_factory.report.taken_over import taken_over_data, taken_over_text
@@ -86,4 +97,7 @@ def _take_over(path: str, factory: str, plan: bool, trust: bool, offline: bool, 
     found = verb.prepare(path, verb.Wish(factory, trust, not offline, in_ci()))
     if not plan:
         verb.apply(found)
-    show(taken_over_text(found, not plan), taken_over_data(found, not plan), as_json)
+    if commit:
+        verb.commit(found)
+    show(taken_over_text(found, not plan, commit), taken_over_data(found, not plan, commit), as_json)
+    return 0

@@ -99,6 +99,22 @@ def describe(folder: str) -> str:
     return done.stdout.decode().strip()
 
 
+def named(repository: str, commit: str) -> str:
+    """A name for a commit by the tag before it, as `git describe` says it; without one, the beginning of its id."""
+    return run(["describe", "--tags", "--always", commit], repository).decode(errors="replace").strip()
+
+
+def main_branch(repository: str) -> str:
+    """The branch that a repository without releases is followed on: `main` or `master`, or its only one; else empty.
+
+    A mirror does not know which branch the repository itself shows first.
+    """
+    lines = run(["for-each-ref", "--format=%(refname:strip=2)", "refs/heads"], repository)
+    branches = lines.decode(errors="replace").splitlines()
+    usual = next((name for name in ("main", "master") if name in branches), "")
+    return usual or (branches[0] if len(branches) == 1 else "")
+
+
 def commit_stream(
     mark: int,
     reference: str,

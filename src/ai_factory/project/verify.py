@@ -128,7 +128,8 @@ def _recipe(project: Project, factory: Factory) -> Recipe:
 def _answers(made: Recipe, record: Lock) -> Mapping[str, object]:
     """The answers of the lock, where each is one that its question takes, and none is missing. Raises LockError."""
     try:
-        answers = settle(made, record.answers)
+        # as `named` too: a foreign template may read what it asks no more
+        answers = settle(made, record.answers, named=record.answers)
     except AnswersError as error:
         first, *more = (f"`{key}` {problem}" for key, problem in error.problems.items())
         message = f"`{LOCK}` holds answers that the factory does not take: {first}"

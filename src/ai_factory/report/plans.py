@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ai_factory.governance.impact import REAPPROVE
+from ai_factory.lock import Origin
 from ai_factory.plan import ACTIONS, Change, Plan
 from ai_factory.project.new import Birth
 from ai_factory.project.sync import Sync, controls, release_notes
@@ -91,7 +92,7 @@ def sync_text(sync: Sync, applied: bool, committed: bool = False) -> str:
         lines += _signature(sync.signed_by)
         lines += [f"still open: {plain(path)}" for path in _open(sync.plan)]
         return "\n".join(lines + _rest(sync))
-    lines = [f"{plain(sync.project.lock.factory.version)} → {plain(sync.plan.target.origin.version)}"]
+    lines = [_versions(sync.project.lock.factory, sync.plan.target.origin)]
     lines += _signature(sync.signed_by)
     lines += [_change_line(change) for change in sync.plan.visible]
     lines += [_summary(sync.plan)]
@@ -124,8 +125,15 @@ def _after(one: Foreseen) -> str:
     return f"{one.role} {state}: {one.why}"
 
 
+def _versions(before: Origin, after: Origin) -> str:
+    """Both versions; a branch, which keeps its name, with its commits."""
+    stays = before.version == after.version and before.commit != after.commit
+    names = (f"{one.version} {one.commit[:7]}" if stays else one.version for one in (before, after))
+    return " → ".join(map(plain, names))
+
+
 def _answer_line(row: Mapping[str, Any]) -> str:
-    key, old, new = (plain(str(row[part])) for part in ("key", "from", "to"))
+    key, old, new = (plain(str(row[part])) or "''" for part in ("key", "from", "to"))
     if row["to"] is None:
         return f"answer: {key} is asked no more; it was {old}"
     default = " (the new default)" if row["default"] else ""

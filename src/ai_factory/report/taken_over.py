@@ -8,10 +8,11 @@ from ai_factory.project.foreign.adopting import Adoption
 from ai_factory.report.plain import count, plain
 
 
-def taken_over_text(found: Adoption, applied: bool) -> str:
+def taken_over_text(found: Adoption, applied: bool, committed: bool = False) -> str:
     """What the project came from, how its files stand to that, and what is to be done next."""
     origin, proof = found.plan.target.origin, found.proof
-    lines = [f"from {plain(origin.url)} {plain(origin.version)}, as {plain(found.trace.file)} says"]
+    commit = "" if found.trace.version == origin.version else f" ({plain(origin.commit[:7])})"
+    lines = [f"from {plain(origin.url)} {plain(origin.version)}{commit}, as {plain(found.trace.file)} says"]
     lines.append(f"{count(len(proof.same), 'file')} as the template stamps them; nothing of yours is written over")
     held = set(proof.held)
     lines += [
@@ -21,20 +22,24 @@ def taken_over_text(found: Adoption, applied: bool) -> str:
     lines += [f"  - {plain(path)}: deleted by the team, and stays so" for path in proof.deleted]
     lines += [f"  = {plain(path)}: ignored by git, and left alone" for path in sorted(found.plan.local)]
     lines += [f"note: {plain(note)}" for note in found.trace.notes]
-    lines.append(
-        "staged, not committed\nhint: look at it with `git diff --cached`, then `git commit`; `ai-factory sync --plan` "
-        "shows what is new"
-        if applied
-        else "nothing was written"
-    )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_next(applied, committed)])
 
 
-def taken_over_data(found: Adoption, applied: bool) -> dict[str, Any]:
+def _next(applied: bool, committed: bool) -> list[str]:
+    if not applied:
+        return ["nothing was written"]
+    if committed:
+        return ["committed", "hint: `ai-factory sync --plan` shows what is new"]
+    look = "look at it with `git diff --cached`, then `git commit`"
+    return ["staged, not committed", f"hint: {look}; `ai-factory sync --plan` shows what is new"]
+
+
+def taken_over_data(found: Adoption, applied: bool, committed: bool = False) -> dict[str, Any]:
     """The same for machines."""
     return {
         "schema": "ai-factory/adopt-foreign/1",
         "applied": applied,
+        "committed": committed,
         "factory": found.plan.target.origin._asdict(),
         "trace": found.trace.file,
         "answers": dict(found.plan.target.answers),

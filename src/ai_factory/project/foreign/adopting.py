@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ai_factory import base, foreign, git, journal, lock, manifest, versions
 from ai_factory.base import Base
-from ai_factory.errors import AnswersError, FactoryError, ProjectError, UsageError
+from ai_factory.errors import AnswersError, FactoryError, MachineError, ProjectError, UnreachableError, UsageError
 from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.git import Status
 from ai_factory.lock import Lock
@@ -24,10 +24,11 @@ from ai_factory.plan import Plan, Target, births
 from ai_factory.project import refusals, states, steps
 from ai_factory.project.foreign import engine
 from ai_factory.project.foreign.traces import Trace, trace_in
-from ai_factory.project.new import ATTRIBUTES
+from ai_factory.project.new import ATTRIBUTES, effective_answers
 from ai_factory.project.opening import Project
 from ai_factory.project.states import Seen
 from ai_factory.project.target import Choice, Recipe, recipe, rendered
+from ai_factory.questions import Asked, Check
 from ai_factory.tree import Tree, blob_id, word
 from ai_factory.workspace import Folder, find_repository, is_project
 
@@ -86,8 +87,8 @@ def prepare(place: str, wish: Wish) -> Adoption:
             f"no file of the project is, or was, as `{made.factory.origin.url}` {trace.version} stamps it",
             f"look whether `{trace.file}` names the right template and version",
         )
-    kept = {key: value for key, value in trace.answers.items() if key in target.answers}
-    return Adoption(project, trace, plan, proof, Manifest(made.factory.origin.url, foreign.NAME, answers=kept), status)
+    chosen = Manifest(made.factory.origin.url, foreign.NAME, answers=_chosen(made, trace, root))
+    return Adoption(project, trace, plan, proof, chosen, status)
 
 
 def apply(adoption: Adoption) -> None:
@@ -102,6 +103,17 @@ def apply(adoption: Adoption) -> None:
         todo = steps.steps_of(project, plan._replace(changes=()), project.folder.read_all(OURS), ours)
         stages = steps.stages_of(project, plan, todo, adoption.status)
         journal.apply(place, adoption.status.head, todo, stages, more={"what": journal.ADOPTION})
+
+
+def commit(adoption: Adoption) -> None:
+    """Commit what the adoption wrote, and nothing else. Raises ProjectError."""
+    project, origin = adoption.project, adoption.plan.target.origin
+    try:
+        with journal.exclusive(journal.journal_of(project.root)):
+            git.commit(project.root, f"Adopt {origin.url} {origin.version}", OURS)
+    except MachineError as error:
+        hint = "mend what stops `git commit`, then commit; or go back with `ai-factory sync --abort`"
+        raise ProjectError(f"the adoption is staged, but not committed: {error.message}", hint) from None
 
 
 # ---- the project as it is ------------------------------------------------------------------------
@@ -151,18 +163,30 @@ def _opened(trace: Trace, wish: Wish) -> Factory:
             f"`{trace.file}` names version `{trace.version}` of `{url}`: {error.message}",
             "where the template has moved: `--factory URL`; else update the project with its own tool first",
         ) from None
+    except UnreachableError as error:
+        hint = f"it is where `{trace.file}` says; where the template has moved: `--factory URL`"
+        raise UnreachableError(error.message, hint) from None
     if not found.engine:
         raise ProjectError(f"`{url}` at `{trace.version}` is no template of Copier or Cookiecutter")
-    return _tagged(found)._replace(trusted=wish.trust)
+    return _named(found)._replace(trusted=wish.trust)
 
 
-def _tagged(factory: Factory) -> Factory:
-    """The factory, its commit called by its tag where it has one: cruft notes commits."""
+def _named(factory: Factory) -> Factory:
+    """The factory, its commit called by its tag, or by the branch that a template without releases is followed on.
+
+    cruft notes commits, and Copier does where there is no tag.
+    """
     origin = factory.origin
-    tags = [one.tag for one in git.releases(repository_at(origin.url)) if one.commit == origin.commit]
-    if not tags or origin.version in tags:
+    repository = repository_at(origin.url)
+    releases = git.releases(repository)
+    tags = [one.tag for one in releases if one.commit == origin.commit]
+    if origin.kind != "git" or origin.version in tags:
         return factory
-    return factory._replace(origin=origin._replace(version=versions.newest(tags) or tags[0]))
+    name = versions.newest(tags) or next(iter(tags), "")
+    if not name and not versions.newest([one.tag for one in releases]):
+        branch = git.main_branch(repository)
+        name = branch if branch and git.is_ancestor(repository, origin.commit, branch) else ""
+    return factory._replace(origin=origin._replace(version=name or origin.version))
 
 
 def _answers(made: Recipe, trace: Trace, name: str) -> dict[str, Any]:
@@ -179,6 +203,16 @@ def _answers(made: Recipe, trace: Trace, name: str) -> dict[str, Any]:
     if other:
         raise _other_answers(trace, other)
     return answers
+
+
+def _chosen(made: Recipe, trace: Trace, root: str) -> dict[str, Any]:
+    """Of the recorded answers those that somebody chose: both tools note the template's defaults as well."""
+
+    def recorded(shown: Asked, _: Check) -> Any:
+        return trace.answers.get(shown.question.key, shown.default)
+
+    _, spoken = effective_answers(made, {}, root, recorded)
+    return {key: value for key, value in trace.answers.items() if key in spoken}
 
 
 def _other_answers(trace: Trace, problems: Mapping[str, str]) -> FactoryError:

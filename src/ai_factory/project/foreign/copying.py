@@ -7,6 +7,7 @@ What is used of it beyond its public functions is its `Worker`, `Template` and `
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,12 +32,14 @@ class Settled(NamedTuple):
 def settle(job: Job, given: Mapping[str, Any], before: Mapping[str, Any], ask: Ask | None) -> Settled:
     """The answers as Copier settles them: given ones, else those from before that still hold, else asked, or defaults.
 
-    Questions that the template does not ask are left out.
+    Questions that the template does not ask are left out, but for those that it asked before and still reads.
     """
     folder = str(given.get(foreign.FOLDER, before.get(foreign.FOLDER, "project")))
     worker = _worker(job, folder)
+    left = _left_over(worker, before)
     problems = _answer_all(worker, given, before, ask)
-    return Settled({key: value for key, value in worker.answers.user.items() if _is_plain(value)}, problems)
+    found = {**left, **{key: given[key] for key in left if key in given}, **worker.answers.user}
+    return Settled({key: value for key, value in found.items() if _is_plain(value)}, problems)
 
 
 def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
@@ -156,6 +159,28 @@ def _answer_all(worker: Worker, given: Mapping[str, Any], before: Mapping[str, A
                 worker.answers.user[key] = value
     worker.answers.external = worker._external_data()
     return problems
+
+
+def _left_over(worker: Worker, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers from before that are asked no more and still read, which `copier update` gives to a template too."""
+    asked = {*worker.template.questions_data, *worker.jinja_env.globals, foreign.FOLDER}
+    return {key: value for key, value in before.items() if key not in asked and _reads(worker, key)}
+
+
+def _reads(worker: Worker, key: str) -> bool:
+    word = re.compile(rf"(?<![\w.]){re.escape(key)}(?!\w)".encode())
+    root = worker.template.local_abspath
+    places = (os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names)
+    return any(
+        word.search(os.fsencode(os.path.relpath(place, root)))
+        or (os.path.isfile(place) and word.search(_content(place)))
+        for place in places
+    )
+
+
+def _content(place: str) -> bytes:
+    with open(place, "rb") as file:
+        return file.read()
 
 
 def _answer(worker: Worker, question: Question, ask: Ask | None) -> Any:

@@ -43,13 +43,25 @@ def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
     place = _prepared(job)
     whole = _raw(place, answers)
     public = {key: value for key, value in whole["cookiecutter"].items() if not key.startswith("_")}
-    own = {"_template": job.url, "_output_dir": job.output, "_repo_dir": place, "_checkout": job.version or None}
-    context = {"cookiecutter": {**whole["cookiecutter"], **_context(place, answers), **own}, "_cookiecutter": public}
+    known = {**whole["cookiecutter"], **_context(place, answers), "_template": job.url, "_commit": job.commit}
+    here = {"_output_dir": job.output, "_repo_dir": place, "_checkout": job.version or None}
+    context = {"cookiecutter": _Context(known, here), "_cookiecutter": public}
     sources: dict[str, str] = {}
     generate.generate_file = _noting(generate.generate_file, sources, place)  # of this process, which ends with it
     root = generate.generate_files(place, context, job.output)
     tree = read(root, sources)
     return Stamped(tree, {path: source for path, source in sources.items() if path in tree})
+
+
+class _Context(dict[str, Any]):
+    """The variables as cruft has them; those that tell where a run takes place can be read, and no dump has them."""
+
+    def __init__(self, known: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+        super().__init__(known)
+        self._here = here
+
+    def __missing__(self, key: str) -> Any:
+        return self._here[key]
 
 
 def _prepared(job: Job) -> str:

@@ -19,7 +19,7 @@ from ai_factory import foreign, isolate, render
 from ai_factory.engines import TITLES
 from ai_factory.errors import AnswersError, AuthorError, ConsentError, FactoryError, MachineError
 from ai_factory.factory import Factory
-from ai_factory.project.foreign.job import Stamped, laid_out
+from ai_factory.project.foreign.job import Stamped, laid_out, version_of
 from ai_factory.questions import Ask
 from ai_factory.render import Owned, Rendered
 from ai_factory.tree import File, blob_id
@@ -79,6 +79,7 @@ def guarded(factory: Factory, compute: Callable[[], Result]) -> Result:
     """The result of work with a template, in a child: a conversation about it, or an engine's work."""
     require_consent(factory)
     _module(factory)
+    version_of(factory.origin)  # looked up once, here: the child does not know where the person's cache is
     what = f"the template `{factory.origin.url}`"
     return isolate.apart(compute, what) if factory.trusted else isolate.limited(partial(_bare, compute), what)
 

@@ -7,12 +7,16 @@ import re
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import NamedTuple
 
+from ai_factory import git
 from ai_factory.errors import AuthorError, FactoryError
-from ai_factory.factory import Factory
+from ai_factory.factory import Factory, is_tag
+from ai_factory.lock import Origin
+from ai_factory.newest import repository_at
 from ai_factory.render import ignored
-from ai_factory.tree import File, Tree, check_link
+from ai_factory.tree import File, Tree, check_aim
 from ai_factory.workspace import Folder
 
 
@@ -43,9 +47,17 @@ def laid_out(factory: Factory) -> Iterator[Job]:
         os.mkdir(template)
         os.mkdir(output)
         write(template, factory.tree)
-        origin = factory.origin
-        version = "" if origin.version.startswith("tree-") else re.sub(r"-dirty$", "", origin.version)
-        yield Job(template, output, origin.url, version, origin.commit, factory.trusted)
+        yield Job(
+            template, output, factory.origin.url, version_of(factory.origin), factory.origin.commit, factory.trusted
+        )
+
+
+@lru_cache(maxsize=8)
+def version_of(origin: Origin) -> str:
+    """The version as both engines would name it: by the tag, else by the tag before it and the commit."""
+    if origin.kind == "git" and not is_tag(origin):
+        return git.named(repository_at(origin.url), origin.commit)
+    return "" if origin.version.startswith("tree-") else re.sub(r"-dirty$", "", origin.version)
 
 
 def write(root: str, tree: Tree) -> None:
@@ -53,7 +65,7 @@ def write(root: str, tree: Tree) -> None:
     folder = Folder(root)
     for path, file in tree.items():
         try:
-            check_link(path, file)
+            check_aim(path, file)
         except FactoryError as error:
             raise AuthorError(error.message, error.hint) from None
         folder.write(path, file)

@@ -42,7 +42,8 @@ def trace_in(root: str) -> Trace | None:
     found = [name for name in folder.names() if _ANSWERS.fullmatch(name)]
     if len(found) > 1:
         raise UsageError(
-            f"`{root}` came from {len(found)} templates: {', '.join(found)}", "one factory a project can be followed"
+            f"`{root}` came from {len(found)} templates: {', '.join(found)}",
+            "a project follows one: move away the records of the others",
         )
     if found:
         return _of_copier(folder, found[0])
