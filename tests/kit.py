@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ai_factory import __version__, catalog
+from ai_factory import __version__, catalog, requirements, sandbox  # noqa: F401 - loaded before any child is forked
 from ai_factory.__main__ import _command, guarded
 from ai_factory.catalog import Component
 from ai_factory.errors import FactoryError

@@ -221,4 +221,6 @@ def guarded(factory: Factory, compute: Callable[[], Result]) -> Result:
         return engine.guarded(factory, compute)
     if factory.listed or factory.origin.kind == EMBEDDED:
         return compute()
+    from ai_factory import sandbox  # noqa: F401 - loaded here once, not by each child anew
+
     return isolate.limited(compute, f"the factory `{factory.origin.url}`")
