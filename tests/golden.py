@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,13 @@ UPDATE = "`.venv/bin/python -m pytest --golden` writes them anew; read that diff
 
 
 def target(blueprint: str, given: Mapping[str, Any]) -> Target:
-    """The rendering of this checkout's blueprint with these answers, as `new` would stamp it."""
+    """The rendering of this checkout's blueprint with these answers, as `new` would stamp it; to be read only."""
+    return _target(blueprint, json.dumps(given, sort_keys=True))
+
+
+@cache
+def _target(blueprint: str, answered: str) -> Target:
+    given = json.loads(answered)
     made = recipe(open_factory(str(ROOT)), Choice(blueprint))
     answers = settle(made, given)
     return Target(made.factory.origin, answers, made.versions, render(made.blueprint, made.components, answers))

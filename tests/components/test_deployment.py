@@ -20,6 +20,10 @@ from tests.components.rendered import rendered
 from tests.shell import BIN, clean
 
 OPTIONAL = ("ci-gitlab", "infra", "monitoring-stack")
+GIVEN: Mapping[str, Mapping[str, Any]] = {
+    "defaults": {},
+    "installed": {"ai_factory_install": "ai-factory==0.1.0", "code_scanning": True},
+}
 SYSTEMS = [name for name in golden.BLUEPRINTS if name != "monitoring-stack"]
 
 
@@ -143,10 +147,23 @@ def gitlab(folder: Path) -> dict[str, Any]:
     return dict(yaml.safe_load((folder / ".gitlab-ci.yml").read_text()))
 
 
-def test_the_gitlab_pipeline_meets_its_schema(project: Path) -> None:
+@pytest.fixture(scope="module")
+def of_gitlab(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, str], Path]:
+    """Each blueprint with pipelines for both hosts, by its name and that of the answers."""
+    folder = tmp_path_factory.mktemp("pipelines")
+    return {
+        (blueprint, name): rendered(folder / blueprint / name, blueprint, ["ci-gitlab"], answers)
+        for blueprint in golden.BLUEPRINTS
+        for name, answers in GIVEN.items()
+    }
+
+
+def test_the_gitlab_pipelines_meet_their_schema(
+    of: Callable[[str], Path], of_gitlab: Mapping[tuple[str, str], Path]
+) -> None:
     """The one that GitLab publishes."""
-    place = str(project / ".gitlab-ci.yml")
-    clean("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", place)
+    places = [folder / ".gitlab-ci.yml" for folder in (*map(of, golden.BLUEPRINTS), *of_gitlab.values())]
+    clean("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", *places)
 
 
 def _commands(lines: list[str]) -> list[str]:
@@ -159,11 +176,11 @@ def _commands(lines: list[str]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("given", [{}, {"ai_factory_install": "ai-factory==0.1.0", "code_scanning": True}])
+@pytest.mark.parametrize("given", GIVEN)
 @pytest.mark.parametrize("blueprint", golden.BLUEPRINTS)
-def test_both_pipelines_do_the_same(blueprint: str, given: Mapping[str, Any], tmp_path: Path) -> None:
+def test_both_pipelines_do_the_same(blueprint: str, given: str, of_gitlab: Mapping[tuple[str, str], Path]) -> None:
     """The same jobs, each with the same commands in the same order, but for what only one of them knows."""
-    project = rendered(tmp_path / "project", blueprint, ["ci-gitlab"], given)
+    project = of_gitlab[blueprint, given]
     workflow = yaml.safe_load((project / ".github" / "workflows" / "ci.yml").read_text())
     here = gitlab(project)
     assert here["stages"] == list(workflow["jobs"])
@@ -176,8 +193,6 @@ def test_both_pipelines_do_the_same(blueprint: str, given: Mapping[str, Any], tm
     }
     assert named <= targets
     assert {"lint", "test"} <= named
-    place = str(project / ".gitlab-ci.yml")
-    clean("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", place)
 
 
 PINNED = {"ai_factory_install": "ai-factory==0.1.0"}
@@ -279,10 +294,18 @@ def pods(found: list[dict[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]
             yield one["metadata"]["name"], spec["template"]["spec"]
 
 
-@pytest.mark.parametrize("name", ["deploy/compose.yaml", "stack/compose.yaml"])
-def test_compose_files_meet_the_specification(system: Path, name: str) -> None:
-    """Its published schema, and every service is hardened and limited."""
-    clean("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(system / name))
+COMPOSED = ("deploy/compose.yaml", "stack/compose.yaml")
+
+
+def test_compose_files_meet_the_specification(of: Callable[[str], Path]) -> None:
+    """The published schema of Compose."""
+    places = [of(blueprint) / name for blueprint in SYSTEMS for name in COMPOSED]
+    clean("check-jsonschema", "--builtin-schema", "vendor.compose-spec", *places)
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_every_service_is_hardened_and_limited(system: Path, name: str) -> None:
+    """It writes nothing, gains nothing, and takes no more than it may."""
     for service in yaml.safe_load((system / name).read_text())["services"].values():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
