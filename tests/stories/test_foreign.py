@@ -525,6 +525,26 @@ def test_a_dump_of_all_variables_is_the_same_each_time(tmp_path: Path) -> None:
     assert said | {"_commit": git(template, "rev-parse", "v2.0.0")} == json.loads((made / "all.json").read_text())
 
 
+def test_what_a_hook_makes_up_stays_as_the_project_has_it(tmp_path: Path) -> None:
+    """A password that a hook writes is another one each time, which is no change of the template's."""
+    hook = "import secrets\nopen('.env', 'w').write('MODE={}\\nKEY=' + secrets.token_hex(8) + '\\n')\n"
+    files = {"cookiecutter.json": '{"slug": "made"}\n', "{{cookiecutter.slug}}/a.txt": "a\n"}
+    releases = [{"hooks/post_gen_project.py": hook.replace("{}", mode)} for mode in ("one", "two")]
+    template = released(tmp_path / "cut", {**files, **releases[0]}, releases[1])
+    made = tmp_path / "made"
+    assert cli("new", str(template), str(made), "--version", "v1.0.0", "--trust").code == 0
+    before = (made / ".env").read_text()
+    assert sync(made, "--trust", "--commit")[0] == 0
+    assert (made / ".env").read_text() == before.replace("one", "two")
+    record = {"template": str(template), "commit": git(template, "rev-parse", "v1.0.0"), "skip": []}
+    git(made, "rm", "-rq", ".ai-factory")
+    put(made, {".cruft.json": json.dumps({**record, "context": {"cookiecutter": {"slug": "made"}}}), ".env": before})
+    commit(made)
+    assert cli("adopt", "--trust", "--commit", "--json", cwd=made).data["edited"] == []
+    assert sync(made, "--trust")[0] == 0
+    assert (made / ".env").read_text() == before.replace("one", "two")
+
+
 @pytest.mark.parametrize("form", ["{}", "file://{}"])
 def test_a_template_without_releases_is_followed_on_its_branch(tmp_path: Path, form: str) -> None:
     """As Copier and cruft do: what they note is a commit, and what is newest is the branch."""

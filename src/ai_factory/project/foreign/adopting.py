@@ -29,6 +29,7 @@ from ai_factory.project.opening import Project
 from ai_factory.project.states import Seen
 from ai_factory.project.target import Choice, Recipe, recipe, rendered
 from ai_factory.questions import Asked, Check
+from ai_factory.steady import steadied
 from ai_factory.tree import Tree, blob_id, word
 from ai_factory.workspace import Folder, find_repository, is_project
 
@@ -77,7 +78,7 @@ def prepare(place: str, wish: Wish) -> Adoption:
     trace = _trace(root)
     made = recipe(_opened(trace, wish), Choice(foreign.NAME))
     answers = _answers(made, trace, os.path.basename(root))
-    target = rendered(made, answers)
+    target = _as_there(rendered(made, answers), Folder(root))
     status = git.status(root)
     project = Project(Folder(root), births(target).new_lock(b"", b""))
     plan = _plan(Seen(project, status, partial(git.ignored, root)), target)
@@ -216,6 +217,12 @@ def _chosen(made: Recipe, trace: Trace, root: str) -> dict[str, Any]:
 
     _, spoken = effective_answers(made, {}, root, recorded)
     return {key: value for key, value in trace.answers.items() if key in spoken}
+
+
+def _as_there(target: Target, folder: Folder) -> Target:
+    """The rendering, with what the template makes up at random as it was made up for the project."""
+    there = folder.read_all(path for path in target.rendered.again if folder.reaches(path))
+    return target._replace(rendered=steadied(target.rendered, there))
 
 
 def _other_answers(trace: Trace, problems: Mapping[str, str]) -> FactoryError:
