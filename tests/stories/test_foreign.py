@@ -525,6 +525,32 @@ def test_a_dump_of_all_variables_is_the_same_each_time(tmp_path: Path) -> None:
     assert said | {"_commit": git(template, "rev-parse", "v2.0.0")} == json.loads((made / "all.json").read_text())
 
 
+def test_a_record_of_cruft_is_read_with_cookiecutter(tmp_path: Path) -> None:
+    """Some templates have the files of both, and move to Copier in the end; what a `0` means is another thing there."""
+    both = {
+        "copier.yml": "_subdirectory: inner\nfast: {type: bool, default: false}\n",
+        "cookiecutter.json": '{"slug": "made", "fast": "0"}\n',
+        "{{cookiecutter.slug}}/fast.txt": "{{ cookiecutter.fast }}\n",
+        "inner/fast.txt.jinja": "{{ 1 if fast else 0 }}\n",
+    }
+    second = {"cookiecutter.json": None, "inner/more.txt": "more\n"}
+    template = released(tmp_path / "both", both, second)
+    made = tmp_path / "made"
+    record = {"template": str(template), "commit": git(template, "rev-parse", "v1.0.0")}
+    context = {"cookiecutter": {"slug": "made", "fast": "0"}}
+    put(made, {".cruft.json": json.dumps({**record, "context": context}), "fast.txt": "0\n"})
+    git(made, "init", "-q", "-b", "main")
+    commit(made)
+    adopted = cli("adopt", "--trust", "--commit", "--json", cwd=made)
+    assert (adopted.code, adopted.data["same"], adopted.data["deleted"]) == (0, ["fast.txt"], [])
+    assert sync(made, "--commit")[0] == 0
+    assert {path: text for path, text in tree(made).items() if path.endswith(".txt")} == {
+        "fast.txt": "0\n",
+        "more.txt": "more\n",
+    }
+    assert lock(made)["answers"] == {"fast": False}
+
+
 def test_what_a_hook_makes_up_stays_as_the_project_has_it(tmp_path: Path) -> None:
     """A password that a hook writes is another one each time, which is no change of the template's."""
     hook = "import secrets\nopen('.env', 'w').write('MODE={}\\nKEY=' + secrets.token_hex(8) + '\\n')\n"

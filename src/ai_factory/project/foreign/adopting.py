@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache as once
 from functools import partial
 from typing import Any, NamedTuple
 
 from ai_factory import base, foreign, git, journal, lock, manifest, versions
 from ai_factory.base import Base
+from ai_factory.engines import MARKS, TITLES
 from ai_factory.errors import AnswersError, FactoryError, MachineError, ProjectError, UnreachableError, UsageError
 from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.git import Status
@@ -170,9 +172,20 @@ def _opened(trace: Trace, wish: Wish) -> Factory:
     except UnreachableError as error:
         hint = f"it is where `{trace.file}` says; where the template has moved: `--factory URL`"
         raise UnreachableError(error.message, hint) from None
+    found = _read_by(found, trace.engine)
     if not found.engine:
-        raise ProjectError(f"`{url}` at `{trace.version}` is no template of Copier or Cookiecutter")
+        raise ProjectError(f"`{url}` at `{trace.version}` is no template of {TITLES[trace.engine]}")
     return _named(found)._replace(trusted=wish.trust)
+
+
+def _read_by(factory: Factory, engine: str) -> Factory:
+    """The template as that engine reads it: some can be read by both, and a sync takes the one that counts first."""
+
+    @once
+    def files() -> Tree:
+        return {path: file for path, file in factory.files().items() if MARKS.get(path, engine) == engine}
+
+    return factory._replace(files=files)
 
 
 def _named(factory: Factory) -> Factory:
