@@ -525,6 +525,17 @@ def test_a_dump_of_all_variables_is_the_same_each_time(tmp_path: Path) -> None:
     assert said | {"_commit": git(template, "rev-parse", "v2.0.0")} == json.loads((made / "all.json").read_text())
 
 
+def test_a_variable_that_the_template_has_no_more_is_named(tmp_path: Path, cut: Path) -> None:
+    put(cut, {"cookiecutter.json": '{"name": "my thing"}\n'})
+    commit(cut)
+    git(cut, "tag", "v3.0.0")
+    assert cli("new", str(cut), str(tmp_path / "made"), "--trust").err.splitlines() == [
+        f"error: Cookiecutter cannot render `{cut}`: Unable to create project directory '{{{{cookiecutter.slug}}}}': "
+        "`cookiecutter` has no attribute 'slug'",
+        "hint: mend the template, or give other answers with `--data KEY=VALUE`",
+    ]
+
+
 def test_a_record_of_cruft_is_read_with_cookiecutter(tmp_path: Path) -> None:
     """Some templates have the files of both, and move to Copier in the end; what a `0` means is another thing there."""
     both = {
