@@ -525,6 +525,26 @@ def test_a_dump_of_all_variables_is_the_same_each_time(tmp_path: Path) -> None:
     assert said | {"_commit": git(template, "rev-parse", "v2.0.0")} == json.loads((made / "all.json").read_text())
 
 
+def test_a_choice_of_cookiecutter_that_is_taken_no_more_is_asked_about(tmp_path: Path, cut: Path) -> None:
+    """Cruft ends with a traceback there."""
+    made = tmp_path / "made"
+    put(cut, {"cookiecutter.json": '{"slug": "my-thing", "kind": ["job", "site"], "ci": true, "__upper": "X"}\n'})
+    commit(cut)
+    git(cut, "tag", "v3.0.0")
+    assert cli("new", str(cut), str(made), "--version", "v1.0.0", "--trust", "--data", "kind=service").code == 0
+    code, said = sync(made, "--trust")
+    assert (code, said.splitlines()[-3:]) == (
+        2,
+        [
+            "error: an answer is missing or invalid",
+            "  `kind`: 'service' is not one of job, site",
+            "hint: answer with `ai-factory sync --to v3.0.0 --trust --data KEY=VALUE`, or in `.ai-factory/project.yaml`",
+        ],
+    )
+    assert sync(made, "--to", "v3.0.0", "--trust", "--data", "kind=site")[0] == 0
+    assert lock(made)["answers"] == {"slug": "my-thing", "kind": "site", "ci": True}
+
+
 def test_a_variable_that_the_template_has_no_more_is_named(tmp_path: Path, cut: Path) -> None:
     put(cut, {"cookiecutter.json": '{"name": "my thing"}\n'})
     commit(cut)
