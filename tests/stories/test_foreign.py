@@ -533,12 +533,13 @@ def test_a_choice_of_cookiecutter_that_is_taken_no_more_is_asked_about(tmp_path:
     git(cut, "tag", "v3.0.0")
     assert cli("new", str(cut), str(made), "--version", "v1.0.0", "--trust", "--data", "kind=service").code == 0
     code, said = sync(made, "--trust")
+    command = "ai-factory sync --to v3.0.0 --trust --data KEY=VALUE"
     assert (code, said.splitlines()[-3:]) == (
         2,
         [
             "error: an answer is missing or invalid",
             "  `kind`: 'service' is not one of job, site",
-            "hint: answer with `ai-factory sync --to v3.0.0 --trust --data KEY=VALUE`, or in `.ai-factory/project.yaml`",
+            f"hint: answer with `{command}`, or in `.ai-factory/project.yaml`",
         ],
     )
     assert sync(made, "--to", "v3.0.0", "--trust", "--data", "kind=site")[0] == 0
