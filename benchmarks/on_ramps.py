@@ -10,11 +10,11 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +36,7 @@ COMMANDS = {  # a tool's update of the current folder to a tag
     "cruft": "{cruft} update --skip-apply-ask --checkout {to}",
     "ai-factory": "{ai-factory} sync --trust --to {to}",
 }
-COLUMNS = ("tool", "way", "exit", "conflicts", "with exit 0", "unsaid", "lost", "back", "other", "seconds")
+COLUMNS = ("tool", "way", "exit", "conflicts", "with exit 0", "unsaid", "lost", "back", "other", "cpu s")
 
 
 class Lab(NamedTuple):
@@ -102,7 +102,7 @@ class Outcome(NamedTuple):
     lost: tuple[str, ...]
     back: tuple[str, ...]
     other: tuple[str, ...]  # files that nobody touched, and that are not as the last tag stamps them
-    seconds: float
+    seconds: float  # of CPU time
     files: Files
 
 
@@ -178,9 +178,9 @@ def follow(lab: Lab, tool: str, made: Story, tags: Sequence[str]) -> Outcome:
         if waits:
             _decide(lab, place, tool, waits[-1])
         words = COMMANDS[tool].format_map({**lab.tools, "to": tag, "record": record_of(place)}).split()
-        begun = time.perf_counter()
+        before = _cpu()
         ran = lab.run(place, *words)
-        seconds += time.perf_counter() - begun
+        seconds += _cpu() - before
         (place.parent / f"said-{tag}").write_text(f"$ {' '.join(words)}\n{ran.stdout}{ran.stderr}")
         codes.append(ran.returncode)
         waits.append(set(waiting(lab, place)))
@@ -188,6 +188,12 @@ def follow(lab: Lab, tool: str, made: Story, tags: Sequence[str]) -> Outcome:
             break
     steps = "at once" if len(tags) == 1 else f"in {len(tags)} steps"
     return _outcome(made, tool, steps, codes, waits, seconds, read(place))
+
+
+def _cpu() -> float:
+    """Seconds of CPU time that the commands run so far have taken, with all that they started."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _outcome(

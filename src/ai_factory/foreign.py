@@ -23,6 +23,7 @@ FOLDER = "copier_folder_name"  # the answer that keeps what Copier calls `_folde
 HOOKS = ("pre_prompt", "pre_gen_project", "post_gen_project")
 _INCLUDE = re.compile(r"\s*!include\s+(\S+)\s*")
 _SEPARATOR = re.compile(r"^---(?:\s|$)", re.MULTILINE)
+_RANDOM = re.compile(rb"random|uuid|import secrets|secrets\.(token|choice)")
 _KEY = re.compile(r"[a-zA-Z].*")
 
 
@@ -111,6 +112,11 @@ def _cookiecutter_question(value: Any) -> dict[str, Any]:
 
 def _kind(value: Any) -> str:
     return {bool: "bool", int: "int", float: "float", str: "str"}.get(type(value), "yaml")
+
+
+def makes_up(tree: Tree) -> bool:
+    """Whether the template names what gives random values, so that no two renderings may be alike."""
+    return any(_RANDOM.search(file.content) for file in tree.values())
 
 
 def reads_folder(tree: Tree) -> bool:

@@ -35,11 +35,15 @@ class Owned(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """What a factory stamps: the files, who owns each path (produced ones too), the folders wholly managed."""
+    """What a factory stamps: the files, who owns each path (produced ones too), the folders wholly managed.
+
+    `again` are the files of a foreign template that no two renderings give alike, as another one has them.
+    """
 
     tree: Tree
     owned: Mapping[str, Owned]
     folders: tuple[str, ...]
+    again: Mapping[str, File] = {}
 
 
 def render(

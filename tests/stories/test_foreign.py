@@ -525,6 +525,84 @@ def test_a_dump_of_all_variables_is_the_same_each_time(tmp_path: Path) -> None:
     assert said | {"_commit": git(template, "rev-parse", "v2.0.0")} == json.loads((made / "all.json").read_text())
 
 
+def test_a_choice_of_cookiecutter_that_is_taken_no_more_is_asked_about(tmp_path: Path, cut: Path) -> None:
+    """Cruft ends with a traceback there."""
+    made = tmp_path / "made"
+    put(cut, {"cookiecutter.json": '{"slug": "my-thing", "kind": ["job", "site"], "ci": true, "__upper": "X"}\n'})
+    commit(cut)
+    git(cut, "tag", "v3.0.0")
+    assert cli("new", str(cut), str(made), "--version", "v1.0.0", "--trust", "--data", "kind=service").code == 0
+    code, said = sync(made, "--trust")
+    command = "ai-factory sync --to v3.0.0 --trust --data KEY=VALUE"
+    assert (code, said.splitlines()[-3:]) == (
+        2,
+        [
+            "error: an answer is missing or invalid",
+            "  `kind`: 'service' is not one of job, site",
+            f"hint: answer with `{command}`, or in `.ai-factory/project.yaml`",
+        ],
+    )
+    assert sync(made, "--to", "v3.0.0", "--trust", "--data", "kind=site")[0] == 0
+    assert lock(made)["answers"] == {"slug": "my-thing", "kind": "site", "ci": True}
+
+
+def test_a_variable_that_the_template_has_no_more_is_named(tmp_path: Path, cut: Path) -> None:
+    put(cut, {"cookiecutter.json": '{"name": "my thing"}\n'})
+    commit(cut)
+    git(cut, "tag", "v3.0.0")
+    said = "Unable to create project directory '{{cookiecutter.slug}}': `cookiecutter` has no attribute 'slug'"
+    assert cli("new", str(cut), str(tmp_path / "made"), "--trust").err.splitlines() == [
+        f"error: Cookiecutter cannot render `{cut}`: {said}",
+        "hint: mend the template, or give other answers with `--data KEY=VALUE`",
+    ]
+
+
+def test_a_record_of_cruft_is_read_with_cookiecutter(tmp_path: Path) -> None:
+    """Some templates have the files of both, and move to Copier in the end; what a `0` means is another thing there."""
+    both = {
+        "copier.yml": "_subdirectory: inner\nfast: {type: bool, default: false}\n",
+        "cookiecutter.json": '{"slug": "made", "fast": "0"}\n',
+        "{{cookiecutter.slug}}/fast.txt": "{{ cookiecutter.fast }}\n",
+        "inner/fast.txt.jinja": "{{ 1 if fast else 0 }}\n",
+    }
+    second = {"cookiecutter.json": None, "inner/more.txt": "more\n"}
+    template = released(tmp_path / "both", both, second)
+    made = tmp_path / "made"
+    record = {"template": str(template), "commit": git(template, "rev-parse", "v1.0.0")}
+    context = {"cookiecutter": {"slug": "made", "fast": "0"}}
+    put(made, {".cruft.json": json.dumps({**record, "context": context}), "fast.txt": "0\n"})
+    git(made, "init", "-q", "-b", "main")
+    commit(made)
+    adopted = cli("adopt", "--trust", "--commit", "--json", cwd=made)
+    assert (adopted.code, adopted.data["same"], adopted.data["deleted"]) == (0, ["fast.txt"], [])
+    assert sync(made, "--commit")[0] == 0
+    assert {path: text for path, text in tree(made).items() if path.endswith(".txt")} == {
+        "fast.txt": "0\n",
+        "more.txt": "more\n",
+    }
+    assert lock(made)["answers"] == {"fast": False}
+
+
+def test_what_a_hook_makes_up_stays_as_the_project_has_it(tmp_path: Path) -> None:
+    """A password that a hook writes is another one each time, which is no change of the template's."""
+    hook = "import secrets\nopen('.env', 'w').write('MODE={}\\nKEY=' + secrets.token_hex(8) + '\\n')\n"
+    files = {"cookiecutter.json": '{"slug": "made"}\n', "{{cookiecutter.slug}}/a.txt": "a\n"}
+    releases = [{"hooks/post_gen_project.py": hook.replace("{}", mode)} for mode in ("one", "two")]
+    template = released(tmp_path / "cut", {**files, **releases[0]}, releases[1])
+    made = tmp_path / "made"
+    assert cli("new", str(template), str(made), "--version", "v1.0.0", "--trust").code == 0
+    before = (made / ".env").read_text()
+    assert sync(made, "--trust", "--commit")[0] == 0
+    assert (made / ".env").read_text() == before.replace("one", "two")
+    record = {"template": str(template), "commit": git(template, "rev-parse", "v1.0.0"), "skip": []}
+    git(made, "rm", "-rq", ".ai-factory")
+    put(made, {".cruft.json": json.dumps({**record, "context": {"cookiecutter": {"slug": "made"}}}), ".env": before})
+    commit(made)
+    assert cli("adopt", "--trust", "--commit", "--json", cwd=made).data["edited"] == []
+    assert sync(made, "--trust")[0] == 0
+    assert (made / ".env").read_text() == before.replace("one", "two")
+
+
 @pytest.mark.parametrize("form", ["{}", "file://{}"])
 def test_a_template_without_releases_is_followed_on_its_branch(tmp_path: Path, form: str) -> None:
     """As Copier and cruft do: what they note is a commit, and what is newest is the branch."""

@@ -17,6 +17,7 @@ from ai_factory.merge import Declared, Input, MergedTrees, Ours, merge
 from ai_factory.plan import Change, Plan, Target
 from ai_factory.project.opening import Project
 from ai_factory.render import Rendered
+from ai_factory.steady import steadied
 from ai_factory.tree import File, blob_id, digest, normalized
 
 
@@ -53,6 +54,7 @@ class Seen(NamedTuple):
 def merged(seen: Seen, target: Target, base: Base, declared: Declared) -> tuple[Plan, Mapping[str, File | None]]:
     """The plan that brings the project to the target, and the files of lock and target as it saw them."""
     project = seen.project
+    target = target._replace(rendered=steadied(target.rendered, base.files))
     ours = _ours(seen, target)
     combine = partial(_combine, project.folder.objects, git.Names(markers.OURS, f"factory-{target.origin.version}"))
     changes = merge(project.lock, base.files, ours, target, declared, combine)

@@ -12,7 +12,7 @@ from ai_factory.engines import TITLES
 from ai_factory.errors import AnswersError, AuthorError, UsageError
 from ai_factory.evolve import Evolved, Pending
 from ai_factory.factory import EMBEDDED, Factory
-from ai_factory.lock import PROJECT, Origin
+from ai_factory.lock import PROJECT
 from ai_factory.merge import Declared
 from ai_factory.plan import Target
 from ai_factory.project.foreign import engine
@@ -129,7 +129,7 @@ def settle_again(
         after = _evolved(made, given, pending, named)
         answers = settle(made, after.answers)
     except AnswersError as error:
-        raise AnswersError(error.problems, _how_to_answer(made.factory.origin)) from None
+        raise AnswersError(error.problems, _how_to_answer(made.factory)) from None
     typed = questions.typed(catalog.all_questions(made.components), named or {}, answers)
     return after._replace(answers={**after.answers, **typed}), answers
 
@@ -172,9 +172,10 @@ def _evolved(
     return Evolved({**old.answers, **kept}, names)
 
 
-def _how_to_answer(origin: Origin) -> str:
-    to = f"--to {origin.version} " if origin.kind != "folder" else ""
-    return f"answer with `ai-factory sync {to}--data KEY=VALUE`, or in `{PROJECT}`"
+def _how_to_answer(factory: Factory) -> str:
+    to = f"--to {factory.origin.version} " if factory.origin.kind != "folder" else ""
+    trust = "--trust " if factory.trusted else ""
+    return f"answer with `ai-factory sync {to}{trust}--data KEY=VALUE`, or in `{PROJECT}`"
 
 
 def rendered(made: Recipe, answers: Mapping[str, Any]) -> Target:

@@ -23,6 +23,7 @@ from ai_factory.newest import repository_at
 from ai_factory.plan import Target, entry_of
 from ai_factory.project.opening import Project
 from ai_factory.project.target import Choice, Recipe, recipe, rendered, settle
+from ai_factory.steady import steadied
 from ai_factory.tree import File, blob_id
 
 RIGHT = "bring lock and base back from a commit in which they were right: `git checkout COMMIT -- .ai-factory`"
@@ -58,9 +59,9 @@ def proved(project: Project, believed: Believed | None = None, trust: bool = Fal
         raise
     except FactoryError as error:
         raise UnreachableError(f"the factory cannot be rendered again: {error.message}", error.hint) from None
-    known = _local(project, believed)
+    known, base = _local(project, believed), _base(project)
+    target = target._replace(rendered=steadied(target.rendered, base.files if base else {}))
     expected = dict(_rows(project.lock, target, known))
-    base = _base(project)
     found = [*_whole(project.lock, made, target), *_paths(project.lock, target, expected, base)]
     paths = {**_beyond(project.lock, expected), **expected}
     judged = project.lock._replace(paths=paths, folders=target.rendered.folders)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache as once
 from functools import partial
 from typing import Any, NamedTuple
 
 from ai_factory import base, foreign, git, journal, lock, manifest, versions
 from ai_factory.base import Base
+from ai_factory.engines import MARKS, TITLES
 from ai_factory.errors import AnswersError, FactoryError, MachineError, ProjectError, UnreachableError, UsageError
 from ai_factory.factory import Factory, Wanted, open_factory
 from ai_factory.git import Status
@@ -29,6 +31,7 @@ from ai_factory.project.opening import Project
 from ai_factory.project.states import Seen
 from ai_factory.project.target import Choice, Recipe, recipe, rendered
 from ai_factory.questions import Asked, Check
+from ai_factory.steady import steadied
 from ai_factory.tree import Tree, blob_id, word
 from ai_factory.workspace import Folder, find_repository, is_project
 
@@ -77,7 +80,7 @@ def prepare(place: str, wish: Wish) -> Adoption:
     trace = _trace(root)
     made = recipe(_opened(trace, wish), Choice(foreign.NAME))
     answers = _answers(made, trace, os.path.basename(root))
-    target = rendered(made, answers)
+    target = _as_there(rendered(made, answers), Folder(root))
     status = git.status(root)
     project = Project(Folder(root), births(target).new_lock(b"", b""))
     plan = _plan(Seen(project, status, partial(git.ignored, root)), target)
@@ -166,9 +169,20 @@ def _opened(trace: Trace, wish: Wish) -> Factory:
     except UnreachableError as error:
         hint = f"it is where `{trace.file}` says; where the template has moved: `--factory URL`"
         raise UnreachableError(error.message, hint) from None
+    found = _read_by(found, trace.engine)
     if not found.engine:
-        raise ProjectError(f"`{url}` at `{trace.version}` is no template of Copier or Cookiecutter")
+        raise ProjectError(f"`{url}` at `{trace.version}` is no template of {TITLES[trace.engine]}")
     return _named(found)._replace(trusted=wish.trust)
+
+
+def _read_by(factory: Factory, engine: str) -> Factory:
+    """The template as that engine reads it: some can be read by both, and a sync takes the one that counts first."""
+
+    @once
+    def files() -> Tree:
+        return {path: file for path, file in factory.files().items() if MARKS.get(path, engine) == engine}
+
+    return factory._replace(files=files)
 
 
 def _named(factory: Factory) -> Factory:
@@ -213,6 +227,12 @@ def _chosen(made: Recipe, trace: Trace, root: str) -> dict[str, Any]:
 
     _, spoken = effective_answers(made, {}, root, recorded)
     return {key: value for key, value in trace.answers.items() if key in spoken}
+
+
+def _as_there(target: Target, folder: Folder) -> Target:
+    """The rendering, with what the template makes up at random as it was made up for the project."""
+    there = folder.read_all(path for path in target.rendered.again if folder.reaches(path))
+    return target._replace(rendered=steadied(target.rendered, there))
 
 
 def _other_answers(trace: Trace, problems: Mapping[str, str]) -> FactoryError:

@@ -39,6 +39,7 @@ def settle(job: Job, given: Mapping[str, Any], before: Mapping[str, Any], ask: A
 def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
     """The content of the folder that Cookiecutter would write, its hooks included."""
     from cookiecutter import generate
+    from cookiecutter.exceptions import UndefinedVariableInTemplate
 
     place = _prepared(job)
     whole = _raw(place, answers)
@@ -48,7 +49,11 @@ def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
     context = {"cookiecutter": _Context(known, here), "_cookiecutter": public}
     sources: dict[str, str] = {}
     generate.generate_file = _noting(generate.generate_file, sources, place)  # of this process, which ends with it
-    root = generate.generate_files(place, context, job.output)
+    try:
+        root = generate.generate_files(place, context, job.output)
+    except UndefinedVariableInTemplate as error:  # whose own text is the whole context
+        said = str(error.error.message).replace(f"'{__name__}.{_Context.__name__} object'", "`cookiecutter`")
+        raise ValueError(f"{error.message}: {said}") from None
     tree = read(root, sources)
     return Stamped(tree, {path: source for path, source in sources.items() if path in tree})
 

@@ -22,7 +22,7 @@ from ai_factory.factory import Factory
 from ai_factory.project.foreign.job import Stamped, laid_out, version_of
 from ai_factory.questions import Ask
 from ai_factory.render import Owned, Rendered
-from ai_factory.tree import File, blob_id
+from ai_factory.tree import File, Tree, blob_id
 
 MODULES = {"copier": "copying", "cookiecutter": "cutting"}  # by engine, the module of ours that runs it
 KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ")  # of the environment, where nobody gives trust
@@ -61,7 +61,7 @@ def rendered(factory: Factory, answers: Mapping[str, Any]) -> Rendered:
         word = "seeded" if path in seeded else "merged"
         owned[render.checked_path(path, source)] = Owned(foreign.NAME, word, (), source)
     render.check(stamped.tree, owned)
-    return Rendered(stamped.tree, owned, ())
+    return Rendered(stamped.tree, owned, (), _unlike(factory, answers, stamped))
 
 
 def require_consent(factory: Factory) -> None:
@@ -97,6 +97,14 @@ def _telling(factory: Factory, answers: Mapping[str, Any], stamped: Stamped) -> 
         return set()
     other = _stamped(factory, {**answers, **secret}).tree
     return {path for path, file in stamped.tree.items() if _id(file) != _id(other.get(path))}
+
+
+def _unlike(factory: Factory, answers: Mapping[str, Any], stamped: Stamped) -> Tree:
+    """The files that another rendering has otherwise, as that has them; made where the template may make things up."""
+    if not foreign.makes_up(factory.tree):
+        return {}
+    other = _stamped(factory, answers).tree
+    return {path: other[path] for path, file in stamped.tree.items() if path in other and file != other[path]}
 
 
 def _id(file: File | None) -> str:

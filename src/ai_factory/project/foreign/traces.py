@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ai_factory import documents
+from ai_factory.engines import COOKIECUTTER, COPIER
 from ai_factory.errors import ProjectError, UsageError
 from ai_factory.workspace import Folder
 
@@ -25,6 +26,11 @@ class Trace(NamedTuple):
     version: str
     answers: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+
+    @property
+    def engine(self) -> str:
+        """The library that the project was rendered by."""
+        return COOKIECUTTER if self.file == CRUFT else COPIER
 
 
 def address(url: str) -> str:
