@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,10 @@ def _streams(out: io.TextIOWrapper, err: io.TextIOWrapper) -> Iterator[None]:
 def converse(command: list[str], folder: Path, answers: list[str], prompt: str = "]:") -> str:
     """Run a command on a real terminal, answer each line that ends as a prompt does, return all that it showed."""
     leader, follower = pty.openpty()
-    process = subprocess.Popen(command, cwd=folder, stdin=follower, stdout=follower, stderr=follower, close_fds=True)
+    take = partial(os.login_tty, follower)  # it is the terminal that Ctrl-C and hidden answers come from
+    process = subprocess.Popen(command, cwd=folder, preexec_fn=take, close_fds=True)  # noqa: PLW1509 - no threads here
     os.close(follower)
-    said, pending = "", list(answers)
+    said, answered, pending = "", 0, list(answers)
     while select.select([leader], [], [], 30)[0]:
         try:
             piece = os.read(leader, 4096).decode()
@@ -107,9 +109,11 @@ def converse(command: list[str], folder: Path, answers: list[str], prompt: str =
         if not piece:
             break
         said += piece
-        if pending and said.rstrip().endswith(prompt):
+        if pending and said[answered:].endswith(f"{prompt} "):  # the space comes once an answer would be heard
             os.write(leader, pending.pop(0).encode())
             said += "\n"
+            answered = len(said)
+    process.kill()  # where it waits for more answers than there are
     process.wait(timeout=30)
     os.close(leader)
     return said

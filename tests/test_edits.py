@@ -81,3 +81,70 @@ def test_line_endings_stay() -> None:
 )
 def test_another_layout_is_written_anew_with_its_comments(text: str, after: str) -> None:
     assert edits.edit(text.encode(), {("answers", "a"): None, ("answers", "new"): 3}).decode() == after
+
+
+# ---- lists of words --------------------------------------------------------------------------------
+
+WITH = """\
+# head
+with:
+  # the first
+  - infra   # since the audit
+  # the second
+  - docs
+  - "ci"
+
+# tail
+answers:
+    long:   'as it is'
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "before", "after"),
+    [
+        (["infra", "docs", "ci"], "", ""),
+        (["ci", "infra", "docs"], "", ""),  # an order says nothing
+        (["infra", "docs"], '  - "ci"\n', ""),
+        (["docs", "ci"], "  - infra   # since the audit\n", ""),
+        (["infra", "docs", "ci", "more"], '  - "ci"\n', '  - "ci"\n  - more\n'),
+        (["docs", "yes"], '  - infra   # since the audit\n  # the second\n  - docs\n  - "ci"\n', ""),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_list_keeps_the_lines_of_the_words_that_stay(
+    wanted: list[str], before: str, after: str, end: str, mark: str
+) -> None:
+    if "yes" in wanted:
+        after = "  # the second\n  - docs\n  - yes\n"
+    text, expected = (mark + one.replace("\n", end) for one in (WITH, WITH.replace(before, after, 1)))
+    assert edits.edit_list(text.encode(), "with", wanted).decode() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "expected"),
+    [
+        ("a: 1\nwith:\n- x\n- y", ["x"], "a: 1\nwith:\n- x\n"),  # no break at the end
+        ("a: 1\nwith:\n- x\n- y", ["y"], "a: 1\nwith:\n- y"),
+        ("a: 1\nwith:\n- x", ["x", "y"], "a: 1\nwith:\n- x\n- y\n"),
+        ("a: 1\r\nwith:\r\n- x", ["x", "y"], "a: 1\r\nwith:\r\n- x\r\n- y\r\n"),
+        ("a: 1\nwith: [x, y]  # both\n", ["y", "z"], "a: 1\nwith: [y, z]  # both\n"),
+        ("a: 1\nwith: [x]\n", [], "a: 1\n"),
+        ("a: 1\nwith:\n  - x\n# tail\n", [], "a: 1\n# tail\n"),
+        ("a: 1\nwith: [x,\n       y]\nb: 2\n", ["y"], "a: 1\nwith: [y]\nb: 2\n"),
+        ("{a: 1, with: [x, y]}\n", ["y"], "{a: 1, with: [y]}\n"),
+        ("a: 1\nwith:\n  - x\n", ["x", "true"], "a: 1\nwith:\n  - x\n  - 'true'\n"),
+    ],
+)
+def test_a_list_however_it_is_written(text: str, wanted: list[str], expected: str) -> None:
+    assert edits.edit_list(text.encode(), "with", wanted).decode() == expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_document_keeps_its_endings_and_its_mark(end: str, mark: str) -> None:
+    """Also where it is written anew, as its lines do not hold one key each."""
+    for text, expected in (("a: 1\nb: 2\n", "a: 1\nb: 3\n"), ("{a: 1, b: 2}\n", "{a: 1, b: 3}\n")):
+        before, after = ((mark + one.replace("\n", end)).encode() for one in (text, expected))
+        assert edits.edit(before, {("b",): 3}) == after

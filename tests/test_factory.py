@@ -15,6 +15,7 @@ from ai_factory import __version__, catalog, factory, git, newest
 from ai_factory.errors import UnreachableError, UsageError
 from ai_factory.factory import Wanted, goes_back, open_factory
 from ai_factory.lock import Origin
+from ai_factory.project import target
 from ai_factory.tree import EXECUTABLE, LINK, File, tree_id
 from tests.kit import SMALL, SMALL_2, commit, files, put, refusal, small_factory
 from tests.kit import git as run
@@ -396,3 +397,41 @@ def test_the_components_of_a_factory_can_all_be_read(factory: Path) -> None:
     found = open_factory(f"file://{factory}")
     versions = {name: catalog.component(name, found.read, found.origin.version).version for name in found.components()}
     assert versions == {"core": "2.0.0", "extras": "v2.0.0", "nice": "v2.0.0"}
+
+
+# ---- some of a blueprint's components --------------------------------------------------------------
+
+PARTS = {
+    "blueprints/b.yaml": "summary: B\ncomponents: [base, audit, web]\noptional: [nice, nicer]\n",
+    "templates/base/component.yaml": "summary: Base\n",
+    "templates/audit/component.yaml": "summary: Audit\nrequires: [base]\n",
+    "templates/web/component.yaml": "summary: Web\nrequires: [base]\n",
+    "templates/nice/component.yaml": "summary: Nice\nrequires: [audit]\n",
+    "templates/nicer/component.yaml": "summary: Nicer\nrequires: [nice, web]\n",
+    "templates/alone/component.yaml": "summary: In no blueprint\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "taken", "dropped"),
+    [
+        (["base"], (), ("audit", "web")),
+        (["audit"], (), ("web",)),
+        (["web", "audit"], (), ()),
+        (["nice"], ("nice",), ("web",)),  # what it requires, and what that requires
+        (["nicer"], ("nice", "nicer"), ()),
+        (["audit", "audit"], (), ("web",)),
+    ],
+)
+def test_only_some_components_and_what_they_require(
+    tmp_path: Path, names: list[str], taken: tuple[str, ...], dropped: tuple[str, ...]
+) -> None:
+    put(tmp_path, PARTS)
+    assert target.only(open_factory(str(tmp_path)), "b", names) == (taken, dropped)
+
+
+@pytest.mark.parametrize("name", ["alone", "nowhere", ""])
+def test_only_what_the_blueprint_offers(tmp_path: Path, name: str) -> None:
+    put(tmp_path, PARTS)
+    error = refusal(lambda: target.only(open_factory(str(tmp_path)), "b", ["base", name]))
+    assert (error.exit_code, error.message.startswith(f"`blueprints/b.yaml` does not offer `{name}`")) == (2, True)

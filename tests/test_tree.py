@@ -175,3 +175,28 @@ def test_only_links_have_targets() -> None:
 
 def test_the_digest_is_the_sha256_that_the_lock_records() -> None:
     assert tree.digest(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+# ---- what a disk without case takes for one --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("coming", "there", "found"),
+    [
+        (["readme.md"], ["README.md"], {"readme.md": "README.md"}),
+        (["README.md"], ["README.md"], {}),
+        (["readme.md"], ["README.md", "readme.md"], {}),  # both are there already
+        (["docs/a.md"], ["Docs/b.md"], {"docs/a.md": "Docs"}),  # the folder
+        (["docs/a.md"], ["docs/b.md"], {}),
+        (["Docs/A.md"], ["docs/a.md"], {"Docs/A.md": "docs/a.md"}),
+        (["a/b"], ["A"], {"a/b": "A"}),  # a folder here, a file there
+        (["A"], ["a/b"], {"A": "a"}),
+        (["stra\u00dfe"], ["STRASSE"], {"stra\u00dfe": "STRASSE"}),
+        (["caf\u00e9"], ["cafe\u0301"], {"caf\u00e9": "cafe\u0301"}),  # an accent apart
+        (["a"], [], {}),
+        ([], ["a"], {}),
+        (["x"], ["X", "other/X"], {"x": "X"}),
+    ],
+)
+def test_case_twins(coming: list[str], there: list[str], found: dict[str, str]) -> None:
+    assert tree.case_twins(coming, there) == found

@@ -163,23 +163,6 @@ def edit(content: bytes, changes: Mapping[tuple[str, ...], Any]) -> bytes:
     return buffer.getvalue()
 
 
-def edit_list(content: bytes, key: str, wanted: Sequence[str]) -> bytes:
-    """The document with another list of words at a key; words that stay keep their comments, and an empty list goes."""
-    from ai_factory.dialect import writer
-
-    yaml = writer()
-    data = yaml.load(content.decode())
-    rows = data[key]
-    for word in [row for row in rows if row not in wanted]:
-        rows.remove(word)
-    rows.extend(word for word in wanted if word not in rows)
-    if not rows:
-        del data[key]
-    buffer = io.BytesIO()
-    yaml.dump(data, buffer)
-    return buffer.getvalue()
-
-
 def edit_row(content: bytes, place: Place, name: str, value: Any) -> bytes:
     """The document with one value set in the mapping at a place (None removes it); comments, order and quotes stay."""
     from ai_factory.dialect import writer

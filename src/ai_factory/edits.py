@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory import documents
 from ai_factory.errors import FactoryError
+from ai_factory.tree import normalized, with_endings_of
 
 if TYPE_CHECKING:  # loaded where something is edited: the parser takes long
     from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
+BOM = "\ufeff".encode()
 Changes = Mapping[tuple[str, ...], Any]  # the keys that lead to a value, and the new one; None removes it
 Renames = Mapping[tuple[str, ...], str]  # the keys that lead to a value, and the new name of the last one
 
@@ -24,6 +27,8 @@ def edit(content: bytes, changes: Changes, renames: Renames | None = None) -> by
     """The document with keys renamed where they stand, then values set or removed."""
     from ruamel.yaml.error import YAMLError
 
+    if content.startswith(BOM):
+        return BOM + edit(content.removeprefix(BOM), changes, renames)
     wanted, moved = _intended(content, changes, renames or {})
     try:
         by_lines = _by_lines(content.decode(), changes, renames or {}).encode()
@@ -31,7 +36,37 @@ def edit(content: bytes, changes: Changes, renames: Renames | None = None) -> by
             return by_lines
     except (_LayoutError, IndexError, FactoryError, YAMLError):
         pass
-    return documents.edit(content, {**moved, **changes})
+    return with_endings_of(documents.edit(normalized(content), {**moved, **changes}), content)
+
+
+def edit_list(content: bytes, key: str, wanted: Sequence[str]) -> bytes:
+    """The document with another list of words at a key; words that stay keep line and comment, an empty list goes."""
+    if content.startswith(BOM):
+        return BOM + edit_list(content.removeprefix(BOM), key, wanted)
+    rows = documents.load(content, "edit")[key]
+    kept = [row for row in rows if row in wanted]
+    new = [*kept, *(word for word in wanted if word not in rows)]
+    with suppress(_LayoutError, IndexError, FactoryError):
+        by_lines = _listed(content.decode(), key, kept, new[len(kept) :]).encode()
+        if documents.load(by_lines, "edit") == _intended(content, {(key,): new}, {})[0]:
+            return by_lines
+    return edit(content, {(key,): new or None})
+
+
+def _listed(text: str, key: str, kept: Sequence[str], more: Sequence[str]) -> str:
+    """The text in which a list has one word a line, without those that are not kept, and with more behind the last."""
+    found = _find(text, (key,))
+    if found is None or getattr(found.value, "flow_style", True):
+        raise _LayoutError
+    rows, lines = found.value.value, _lines(text)
+    ending = "\r\n" if "\r\n" in text else "\n"
+    start, last = rows[0].start_mark, _last_line(rows[-1])
+    if more and not lines[last].endswith("\n"):
+        lines[last] += ending
+    before = lines[start.line][: start.column]
+    lines[last + 1 : last + 1] = [f"{before}{_written(key, word).removeprefix(f'{key}: ')}{ending}" for word in more]
+    gone = {row.start_mark.line for row in rows if row.value not in kept}
+    return "".join(line for number, line in enumerate(lines) if number not in gone)
 
 
 def _intended(content: bytes, changes: Changes, renames: Renames) -> tuple[Any, dict[tuple[str, ...], Any]]:

@@ -77,7 +77,7 @@ def choosing(content: bytes, before: Manifest, after: Manifest) -> bytes:
     rows = {"with": (before.with_, after.with_), "without": (before.without, after.without)}
     for key, (old, new) in rows.items():
         if old and new != old:
-            content = documents.edit_list(content, key, new)
+            content = edits.edit_list(content, key, new)
         elif new != old:
             content = edits.edit(content, {(key,): list(new)})
     return content

@@ -53,6 +53,7 @@ class Asked(NamedTuple):
     help: str
     default: Any
     choices: Mapping[str, Any]
+    hidden: bool = False  # whether nobody is to see the answer, as that of a foreign template's secret question
 
 
 Check = Callable[[Any], tuple[Any, str]]  # an answer to its value in the right type, and what is wrong with it

@@ -27,6 +27,7 @@ told = logging.getLogger(__name__)
 ALL = 1_000_000
 QUICK, MANY, SOME = 12, 200, 40  # random kills of a sync in the normal run and in the slow one; of other commands there
 LEFT = {"exclude.lock"}  # by a killed one, until that file is written the next time
+ENDED = {"*.act", "*.lock"}  # by one that was killed when it was done, until the next one writes in that factory
 RESOLVED = {"ops/runbook.md": LINES.replace("line 2\n", "line both\n"), "config.json": '{\n  "a": 5\n}\n'}
 DRIFT = {"src/credit_line/controls/audit.py": "edited\n", "ops/runbook.md": None}
 ON_OR_BACK = "hint: finish it with `ai-factory sync --continue`, or go back with `--abort`"
@@ -209,7 +210,7 @@ def judged(top: Path, case: Case) -> str:
         assert (state(top).meaning, own_names(top) - LEFT - {"*"}) == (case.after.meaning, set())
         return "before"
     assert (run(top, "sync", "--abort").code, state(top)) in ((0, case.aborted), (2, state(top)))
-    assert own_names(top) - LEFT <= {"*"}
+    assert own_names(top) - LEFT - (ENDED if case.arguments[0] == "factory" else set()) <= {"*"}
     return "after"
 
 
@@ -272,10 +273,9 @@ def made_release(top: Path, case: Case) -> str:
         found = "after" if git(top, "tag", "--list") else "no tag"
     else:
         assert case.seen(top) == case.seen(case.start)
-    if found != "after":
-        assert run(top, *case.arguments).code == 0
+    assert run(top, *case.arguments).code == (2 if found == "after" else 0)  # nothing has changed since
     assert _without_names(state(top)) == _without_names(case.after)
-    assert (git(top, "tag", "--list"), own_names(top) - LEFT) == ("v0.1.0", set())
+    assert (git(top, "tag", "--list"), own_names(top) - LEFT - ENDED) == ("v0.1.0", set())
     return found
 
 

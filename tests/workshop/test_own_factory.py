@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ai_factory.tree import File
 from ai_factory.workshop.founding import scaffold
-from tests.kit import Result, cli, commit, git, put
+from ai_factory.workspace import Folder
+from tests.kit import Result, cli, commit, git, put, snapshot, tree
 from tests.shell import clean
 
 LOWER = {
@@ -153,6 +155,23 @@ def test_update_takes_in_the_next_version_and_merges(lower: Path, own: Path) -> 
     assert cli("factory", "update", cwd=own).out == f"it stands on the newest version already: {lower} v1.1.0\n"
 
 
+def test_update_that_fails_leaves_all_as_it_was(lower: Path, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released(lower, "v2.0.0", {"templates/extra/files/extra.txt": "more\n", "templates/extra/files/new.txt": "new\n"})
+    before, write = snapshot(own), Folder.write
+
+    def full(self: Folder, path: str, file: File) -> None:
+        if path == "factory.yaml":
+            raise OSError(28, "No space left on device", path)
+        write(self, path, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "write", full)
+        assert cli("factory", "update", cwd=own).code == 2
+    assert {**snapshot(own), ".git/index": ()} == {**before, ".git/index": ()}
+    assert cli("factory", "update", cwd=own).code == 0
+    assert (own / "upstream/templates/extra/files/new.txt").read_text() == "new\n"
+
+
 def test_update_that_conflicts_says_so_and_is_no_success(lower: Path, own: Path) -> None:
     changed = LOWER["templates/core/files/README.md.jinja"].replace("How it runs.", "How it really runs.")
     released(lower, "v1.1.0", {"templates/core/files/README.md.jinja": changed})
@@ -239,6 +258,30 @@ def test_release_writes_versions_and_notes_and_tags(own: Path) -> None:
     told = git(own, "tag", "-l", "--format=%(contents)", "v0.1.0")
     assert told.strip() == "Release v0.1.0\n\n" + notes.partition("\n")[2].strip()
     assert git(own, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("version", [(), ("2.0.0",)])
+def test_a_release_that_has_all_but_its_tag_gets_that(own: Path, version: tuple[str, ...]) -> None:
+    """Cut off after its commit, or tagged by nobody: the next one makes the same tag, and no second commit."""
+    assert release(own, *version).code == 0
+    tag = f"v{version[0]}" if version else "v0.1.0"
+    head, told = git(own, "rev-parse", "HEAD"), git(own, "tag", "-l", "--format=%(contents)", tag)
+    git(own, "tag", "-d", tag)
+    planned = release(own, "--plan", "--json").data
+    assert (planned["version"], planned["components"][0]["after"]) == (tag[1:], "1.0.0.post1")
+    assert release(own).code == 0
+    assert (git(own, "rev-parse", "HEAD"), git(own, "tag", "-l", "--format=%(contents)", tag)) == (head, told)
+    assert git(own, "rev-parse", f"{tag}^{{commit}}") == head
+    assert (own / "CHANGELOG.md").read_text().count(f"## {tag[1:]} - ") == 1
+
+
+def test_a_release_that_a_hook_refuses_leaves_all_as_it_was(own: Path) -> None:
+    put(own, {".git/hooks/pre-commit": "#!/bin/sh\ngrep -q 1.0.0.post1 templates/core/CHANGELOG.md && exit 1\n"})
+    (own / ".git/hooks/pre-commit").chmod(0o755)
+    before, head = tree(own), git(own, "rev-parse", "HEAD")
+    assert release(own).err.startswith("error: nothing was released: git failed")
+    assert (tree(own), git(own, "rev-parse", "HEAD"), git(own, "status", "--porcelain")) == (before, head, "")
+    assert (git(own, "tag", "--list"), release(own, "--plan").code) == ("", 0)
 
 
 def test_releases_are_numbered_by_what_they_change(own: Path) -> None:

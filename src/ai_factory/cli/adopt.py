@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ai_factory.cli.choosing import Answers, Data, Defaults, From, Offline, Version, With, Without
-from ai_factory.cli.console import ask, can_ask, in_ci, show
+from ai_factory.cli.console import ask, can_ask, in_ci, show, terminal_kept
 from ai_factory.cli.library import Json, Verbose
 from ai_factory.cli.new import given_answers
 from ai_factory.cli.signers import AllowedSigners, Trust, allowed_signers
@@ -63,7 +63,8 @@ def adopt(
     taken, dropped = target.only(opened, blueprint, only) if only else (tuple(with_ or ()), tuple(without or ()))
     wish = Manifest(opened.origin.url, blueprint, with_=taken, without=dropped, answers=given_answers(answers, data))
     made = target.recipe(opened, target.Choice(blueprint, taken, dropped))
-    found = verb.prepare(made, wish, path, merge or (), None if defaults or as_json or not can_ask() else ask)
+    with terminal_kept():
+        found = verb.prepare(made, wish, path, merge or (), None if defaults or as_json or not can_ask() else ask)
     if not plan:
         verb.apply(found)
     committed = commit and not found.sync.plan.conflicts

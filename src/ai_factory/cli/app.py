@@ -38,6 +38,7 @@ COMMANDS = {  # in the order of the help: a command, and the function that it ru
     "factory": "factory:factories",
     "check": "app:check",
 }
+INTERRUPTED = 130
 LAZY = ("fleet",)  # groups that are made with the one command that is wanted
 
 
@@ -89,6 +90,8 @@ def main(arguments: Sequence[str]) -> int:
             sys.stderr.write(f"{error}\n")
             return 2
         raise _usage_error(error) from None
+    if code == INTERRUPTED:  # typer makes an exit code of it, and says nothing
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
 
 

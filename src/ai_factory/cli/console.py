@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -47,20 +48,37 @@ def ask(shown: Asked, check: Callable[[Any], tuple[Any, str]]) -> Any:
     for number, label in enumerate(shown.choices, 1):
         typer.echo(f"  {number}. {plain(label)}", err=True)
     known = shown.default is not MISSING
-    default = _written(shown.default) if known else ""
+    default = _written(shown) if known else ""
     while True:
         prompt = question.key + (" (comma-separated)" if question.multiselect else "")
-        prompt += f" [{plain(default)}]" if default else ""
-        text = typer.prompt(prompt, default=default, show_default=False, err=True)
+        prompt += f" [{plain(default)}]" if default and not shown.hidden else ""
+        text = typer.prompt(prompt, default=default, show_default=False, hide_input=shown.hidden, err=True)
         value, problem = check(shown.default if known and text == default else _chosen(shown, text))
         if not problem:
             return value
         typer.secho(f"  {plain(problem)}", fg="red", err=True)
 
 
-def _written(value: Any) -> str:
-    if isinstance(value, list):
+@contextmanager
+def terminal_kept() -> Iterator[None]:
+    """Have the terminal afterwards as it was: who hides an answer may be ended while nothing is shown."""
+    import termios
+
+    before = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None
+    try:
+        yield
+    finally:
+        if before:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _written(shown: Asked) -> str:
+    """The default as a person would type it."""
+    value = shown.default
+    if isinstance(value, list) and shown.question.multiselect:
         return ", ".join(map(str, value))
+    if value is None or isinstance(value, (list, dict)):
+        return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ai_factory.cli.choosing import Answers, Data, Defaults, From, Offline, Version, With, Without
-from ai_factory.cli.console import ask, can_ask, progress, show, talk
+from ai_factory.cli.console import ask, can_ask, progress, show, talk, terminal_kept
 from ai_factory.cli.library import Json, Verbose
 from ai_factory.cli.signers import AllowedSigners, Trust, allowed_signers
 from ai_factory.errors import UsageError
@@ -56,7 +56,8 @@ def new(
     blueprint = blueprint or only_blueprint(opened)
     wish = Manifest(opened.origin.url, blueprint, with_=tuple(with_ or ()), without=tuple(without or ()), answers=given)
     made = recipe(opened, Choice(blueprint, wish.with_, wish.without))
-    birth = prepare(made, wish, destination, None if defaults or as_json or not can_ask() else ask)
+    with terminal_kept():
+        birth = prepare(made, wish, destination, None if defaults or as_json or not can_ask() else ask)
     if dry_run or not as_json:
         show(birth_text(birth), {**birth_data(birth), "written": False}, as_json)
     if dry_run:

@@ -191,12 +191,12 @@ def _answer(worker: Worker, question: Question, ask: Ask | None) -> Any:
     if key in answers.last and not (asked and _holds(question, answers.last[key])):
         del answers.last[key]
     if key in answers.init:
-        return _checked(question, answers.init[key])
+        return _taken(question, answers.init[key])
     default = _default(question)
     if not asked or not question.get_ask() or key in answers.last:
         return default
     if ask:
-        return ask(_shown(question, default), lambda value: _check(question, value))
+        return ask(_shown(question, default), lambda value: _check(question, value, whole=True))
     if default is MISSING:
         raise ValueError("has no default")
     return default
@@ -213,24 +213,52 @@ def _holds(question: Question, value: Any) -> bool:
     return not _check(question, value)[1]
 
 
-def _checked(question: Question, value: Any) -> Any:
-    value = question.parse_answer(value)
-    question.validate_answer(value)
-    return value
+def _taken(question: Question, value: Any) -> Any:
+    """A given answer. Raises ValueError with what is wrong with it."""
+    found, problem = _check(question, value, whole=isinstance(value, str))
+    if problem:
+        raise ValueError(problem)
+    return found
 
 
-def _check(question: Question, value: Any) -> tuple[Any, str]:
+def _check(question: Question, value: Any, *, whole: bool = False) -> tuple[Any, str]:
+    """The answer in its type, and what is wrong with it; of several choices, Copier drops those that it does not know.
+
+    `whole`: each of them counts, as a person has just written them.
+    """
+    items = _items(value) if question.multiselect else value
     try:
-        return _checked(question, value), ""
+        if whole and isinstance(value, str) and question.get_type_name() == "bool" and not question.choices:
+            items = questions.cast(_own(question), value)  # for Copier, every word but a few is true
+        for item in items if question.multiselect and whole else ():
+            question._parse_answer(item)
+        parsed = question.parse_answer(items)
     except Exception as error:  # noqa: BLE001 - whatever a template of Copier's may do
-        return value, _said(error)
+        said = _said(error)
+        return value, said if said.startswith("Invalid choice") else f"{value!r} is no {question.get_type_name()}"
+    try:
+        question.validate_answer(parsed)
+    except Exception as error:  # noqa: BLE001 - the same
+        return value, _said(error).removeprefix(f"Validation error for question '{question.var_name}': ")
+    return parsed, ""
+
+
+def _items(value: Any) -> Any:
+    """What somebody wrote on one line, with commas, as a list."""
+    if not isinstance(value, str) or value.lstrip().startswith(("[", "- ")):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _own(question: Question) -> questions.Question:
+    """As much of the question as our own has."""
+    kind = question.get_type_name()
+    return questions.Question(question.var_name, foreign.NAME, "copier.yml", kind, multiselect=question.multiselect)
 
 
 def _shown(question: Question, default: Any) -> Asked:
-    kind = question.get_type_name()
-    own = questions.Question(question.var_name, foreign.NAME, "copier.yml", kind, multiselect=question.multiselect)
     choices = {str(choice.title): choice.value for choice in question._formatted_choices if not choice.disabled}
-    return Asked(own, question.get_message().strip(), default, choices)
+    return Asked(_own(question), question.get_message().strip(), default, choices, hidden=question.secret)
 
 
 def _said(error: Exception) -> str:

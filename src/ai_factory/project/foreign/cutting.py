@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 from ai_factory import foreign, questions
@@ -84,10 +86,50 @@ def _prepared(job: Job) -> str:
 
 
 def _raw(place: str, known: Mapping[str, Any]) -> Any:
-    """What stands in its file, with known answers in their places. Raises ValueError for one that is no choice."""
+    """What stands in its file, with known answers in their places. Raises ValueError for one that cannot be."""
     from cookiecutter.generate import generate_context
 
-    return generate_context(os.path.join(place, MARK), extra_context=dict(known))
+    context = generate_context(os.path.join(place, MARK))
+    for key, value in known.items():
+        if key in context["cookiecutter"]:
+            _put(context, key, value)
+    return context
+
+
+def _put(context: Any, key: str, value: Any) -> None:
+    """Have the answer to one variable be its default: what Cookiecutter itself does with what it is given.
+
+    That does not find a choice which is a template. Of a dictionary, what the answer lacks stays as it is.
+    """
+    from cookiecutter.generate import apply_overwrites_to_context
+
+    own = context["cookiecutter"]
+    if isinstance(own[key], list):
+        options = _options(context, key)
+        if value not in options:
+            raise ValueError(f"{value!r} is not one of {', '.join(map(str, options))}")
+        first = own[key].pop(options.index(value))
+        own[key].insert(0, first)
+    else:
+        apply_overwrites_to_context(own, {key: _dictionary(value) if isinstance(own[key], dict) else value})
+
+
+def _options(context: Any, key: str) -> list[Any]:
+    """The choices of a variable, rendered."""
+    from cookiecutter.prompt import prompt_for_config, render_variable
+    from cookiecutter.utils import create_env_with_context
+
+    known = prompt_for_config(deepcopy(context), no_input=True)
+    environment = create_env_with_context(context)
+    return [render_variable(environment, option, known) for option in context["cookiecutter"][key]]
+
+
+def _dictionary(value: Any) -> Any:
+    """A dictionary, or JSON of one. Raises ValueError for anything else."""
+    found = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(found, dict):
+        raise ValueError(f"{value!r} is no JSON object")
+    return found
 
 
 def _context(place: str, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,24 +145,22 @@ def _offered(place: str) -> list[str]:
 
 def _check(place: str, known: Mapping[str, Any], key: str, value: Any) -> tuple[Any, str]:
     """The answer in its variable's type, and what is wrong with it."""
-    raw = _raw(place, {})["cookiecutter"][key]
-    if isinstance(raw, list) and value not in raw:
-        return value, f"{value!r} is not one of {', '.join(map(str, raw))}"
     try:
         return deepcopy(_context(place, {**known, key: value})[key]), ""
-    except ValueError as error:
-        return value, str(error)
+    except Exception as error:  # noqa: BLE001 - an answer is rendered, whatever that may do
+        return value, [*str(error).strip().splitlines(), type(error).__name__][0]
 
 
 def _asked(place: str, known: Mapping[str, Any], key: str, ask: Ask) -> Any:
-    raw = _raw(place, {})["cookiecutter"]
-    labels = raw.get("__prompts__", {})
+    context = _raw(place, known)
+    raw, labels = context["cookiecutter"][key], context["cookiecutter"].get("__prompts__", {})
     label = labels.get(key, key) if isinstance(labels, dict) else key
-    text = label.get("__prompt__", key) if isinstance(label, dict) else str(label)
-    question = questions.Question(key, foreign.NAME, MARK, "bool" if isinstance(raw[key], bool) else "str")
-    choices = {str(item): item for item in raw[key]} if isinstance(raw[key], list) else {}
-    shown = Asked(question, text, _context(place, known)[key], choices)
-    return ask(shown, lambda value: _check(place, known, key, value))
+    named = label if isinstance(label, dict) else {}
+    text = named.get("__prompt__", key) if isinstance(label, dict) else str(label)
+    question = questions.Question(key, foreign.NAME, MARK, "bool" if isinstance(raw, bool) else "str")
+    options = _options(context, key) if isinstance(raw, list) else []
+    choices = {str(named.get(option, option)): option for option in options}
+    return ask(Asked(question, text, _context(place, known)[key], choices), partial(_check, place, known, key))
 
 
 def _noting(generate_file: Callable[..., None], sources: dict[str, str], place: str) -> Callable[..., None]:
