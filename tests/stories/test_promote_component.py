@@ -45,8 +45,7 @@ def test_own_files_become_a_component(team: Path, factory: Path) -> None:
         "`factory lint` finds nothing new",
         "`src/small_thing/scoring/rules.py` imports `odd`, and no requirement of the project has that name",
         "it needs `hypothesis>=6`, and no template reads `dev_dependencies`",
-        "`scores/plain.txt` is taken byte for byte, and no value in it is turned: "
-        "a rendering would end its lines in LF",
+        "`scores/plain.txt` is taken byte for byte, no value in it turned: a rendering would end its lines in LF",
         "`pyproject.toml` changes with it",
     ]
     assert (snapshot(factory), git(factory, "rev-parse", "HEAD")) == before
@@ -135,7 +134,13 @@ REFUSED: dict[tuple[str, ...], str] = {
 
 @pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)
 def test_what_is_no_components_is_refused(arguments: tuple[str, ...], team: Path, factory: Path) -> None:
-    put(team, {"key.txt": "key:\nAKIA" + "A1B2C3D4E5F6G7H8\n", "marked.txt": "x\n<<<<<<< yours\n1\n=======\n2\n>>>>>>> factory\n"})
+    put(
+        team,
+        {
+            "key.txt": "key:\nAKIA" + "A1B2C3D4E5F6G7H8\n",
+            "marked.txt": "x\n<<<<<<< yours\n1\n=======\n2\n>>>>>>> factory\n",
+        },
+    )
     (team / "link.txt").symlink_to("key.txt")
     before = snapshot(factory), git(factory, "for-each-ref")
     name, *paths = arguments

@@ -207,12 +207,12 @@ def _carry_out(
     objects = git.store(project.root, [*(file.content for file in replaced.values()), *contents.values()])
     stages = [Stage(path, Blob(file.mode, objects[contents[path]]) if file else None) for path, file in wanted.items()]
     kept = {path: objects[file.content] for path, file in replaced.items()}
-    counts = _under_way(project, place, status.head)
+    counts = under_way(project, place, status.head)
     journal.carry_out(place, journal.DECISION, status.head, steps, stages, replaced=kept, counts=counts)
     return kept
 
 
-def _under_way(project: Project, place: journal.Journal, head: str) -> bool:
+def under_way(project: Project, place: journal.Journal, head: str) -> bool:
     """Whether the last sync of this project is neither committed nor thrown away."""
     return place.head() == head and place.wrote(lock.LOCK) == project.folder.read(lock.LOCK)
 

@@ -200,7 +200,7 @@ def _text(path: str, content: bytes, known: Known, packages: Mapping[str, str]) 
 def _untouched(files: Mapping[str, File]) -> Iterator[str]:
     for path, file in files.items():
         if b"\r" in file.content and not is_binary(file.content):
-            yield f"`{path}` is taken byte for byte, and no value in it is turned: a rendering would end its lines in LF"
+            yield f"`{path}` is taken byte for byte, no value in it turned: a rendering would end its lines in LF"
 
 
 # ---- what they need ---------------------------------------------------------------------------------
