@@ -241,6 +241,33 @@ def test_release_writes_versions_and_notes_and_tags(own: Path) -> None:
     assert git(own, "status", "--porcelain") == ""
 
 
+def test_what_could_not_be_pushed_is_not_released(own: Path, tmp_path: Path) -> None:
+    """On a branch that lacks what the server has, as far as was fetched, and on none."""
+    git(tmp_path, "clone", "-q", "--bare", str(own), "server")
+    git(own, "remote", "add", "origin", str(tmp_path / "server"))
+    git(own, "push", "-q", "-u", "origin", "HEAD")
+    git(tmp_path, "clone", "-q", "server", "colleague")
+    put(tmp_path / "colleague", {"NOTES.md": "more\n"})
+    commit(tmp_path / "colleague")
+    git(tmp_path / "colleague", "push", "-q")
+    git(own, "fetch", "-q")
+    name = git(own, "branch", "--show-current")
+    before = git(own, "for-each-ref")
+    result = release(own)
+    told = f"error: `{name}` lacks a commit of `origin/{name}`, and a push of it would be refused"
+    assert (result.code, result.out, result.err) == (2, "", f"{told}\nhint: `git pull --rebase`, then again\n")
+    assert release(own, "--plan").code == 0
+    git(own, "checkout", "-q", "--detach")
+    result = release(own)
+    told = "error: no branch is checked out, and a push of this commit would have none to go to"
+    assert (result.code, result.err) == (2, f"{told}\nhint: `git switch BRANCH`\n")
+    assert (git(own, "for-each-ref"), git(own, "status", "--porcelain")) == (before, "")
+    git(own, "checkout", "-q", name)
+    git(own, "pull", "-q", "--rebase")
+    assert release(own).code == 0
+    git(own, "push", "-q", "--atomic", "origin", "HEAD", "v0.1.0")
+
+
 def test_releases_are_numbered_by_what_they_change(own: Path) -> None:
     assert release(own, "1.0.0").code == 0
     assert release(own).err.splitlines()[0] == "error: nothing has changed since v1.0.0"

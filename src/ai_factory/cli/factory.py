@@ -99,7 +99,7 @@ def release(
     """Release a factory: versions and notes in its changelogs, one commit, one signed tag; lint must find nothing."""
     from ai_factory.report import lint as flaws
     from ai_factory.report import workshop as report
-    from ai_factory.workshop.opening import clean_repository, factory_at, last_release
+    from ai_factory.workshop.opening import clean_repository, factory_at, last_release, refuse_unpushable
     from ai_factory.workshop.releasing import prepare, write
 
     factory = factory_at(address)
@@ -109,6 +109,7 @@ def release(
         show(flaws.text(made.flaws), flaws.data(made.flaws), as_json)
         raise typer.Exit(1)
     if not plan:
+        refuse_unpushable(folder)
         write(folder, made, sign=not no_sign)
     show(report.release_text(made, written=not plan), report.release_data(made, written=not plan), as_json)
 

@@ -38,7 +38,7 @@ from ai_factory.git.objects import (
 from ai_factory.git.process import isolated, run
 from ai_factory.git.proposals import Proposed, proposed
 from ai_factory.git.reader import Commit, Reader, Reading, reading, reading_together
-from ai_factory.git.references import commit_of, common_ancestor, files_in, remotes, tag_times
+from ai_factory.git.references import Branch, branch_here, commit_of, common_ancestor, files_in, remotes, tag_times
 from ai_factory.git.scratch import scratch, store
 from ai_factory.git.signatures import Signature, aside, signature, signer
 from ai_factory.git.timeline import Moment, Timeline, timeline
@@ -60,6 +60,7 @@ __all__ = [
     "NOBODY",
     "SUBMODULE",
     "UNKNOWN",
+    "Branch",
     "Commit",
     "Committed",
     "Edition",
@@ -79,6 +80,7 @@ __all__ = [
     "aside",
     "authors",
     "begin",
+    "branch_here",
     "changed_index",
     "commit",
     "commit_aside",
