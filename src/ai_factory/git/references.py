@@ -1,4 +1,4 @@
-"""What somebody names in a repository: a branch, a tag or a commit; its files, how old tags are, what a branch lacks."""
+"""What somebody names in a repository: a branch, a tag or a commit; its files, how old tags are, what it lacks."""
 
 from __future__ import annotations
 
