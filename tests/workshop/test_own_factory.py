@@ -68,6 +68,25 @@ def release(own: Path, *arguments: str) -> Result:
 # ---- new --------------------------------------------------------------------------------------------
 
 
+def test_new_says_what_its_commit_lacks(lower: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `ai-factory new` does: a name that git does not know, and a signature that it would make."""
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.delenv(name)
+    git(tmp_path, "config", "--global", "commit.gpgSign", "yes")
+    result = cli("factory", "new", "own", "--factory", str(lower), cwd=tmp_path)
+    assert (result.code, result.err.splitlines()) == (
+        0,
+        [
+            "committed as `ai-factory <noreply@invalid>`: git knows no name and address of yours",
+            (
+                "the commit is not signed, though your git signs commits (`commit.gpgsign`): "
+                "`git -C own commit --amend --no-edit --gpg-sign`"
+            ),
+        ],
+    )
+    assert cli("factory", "new", "alone", "--no-git", "--factory", str(lower), cwd=tmp_path).err == ""
+
+
 def test_new_makes_a_factory_that_stands_on_the_embedded_one(tmp_path: Path) -> None:
     result = cli("factory", "new", "own", cwd=tmp_path)
     own = tmp_path / "own"

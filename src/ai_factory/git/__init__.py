@@ -5,7 +5,7 @@ person's own commit is made; nothing of a project's (driver, filter, hook, attri
 a factory into its mirror; options and names never mix.
 """
 
-from ai_factory.git.commits import commit, commit_aside, first_commit, refuse_branch, tagged
+from ai_factory.git.commits import Author, commit, commit_aside, first_commit, refuse_branch, tagged
 from ai_factory.git.committed import Committed
 from ai_factory.git.editions import Edition, Held, begin, grow, held, same_as_head
 from ai_factory.git.exclude import exclude, excluded, include, known_lines, missing_lines
@@ -60,6 +60,7 @@ __all__ = [
     "NOBODY",
     "SUBMODULE",
     "UNKNOWN",
+    "Author",
     "Branch",
     "Commit",
     "Committed",
