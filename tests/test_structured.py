@@ -75,6 +75,8 @@ JOINED = {  # name: path, ours, theirs, our document with what it lacks of their
     "ours takes back a class": (".gitignore", "a\n!*.pyc\n", "*.py[cod]\n", None),
     "theirs hides the folder of what ours takes back": (".gitignore", "/var/*\n!/var/keep\n", "var/\n", None),
     "ours hides what theirs takes back": (".gitignore", ".env*\n!a\n", ".env\n!.env.example\n", None),
+    "a line that git makes nothing of": (".gitignore", "!\n", "a\n", "a\n!\n"),
+    "ours ignores by a name what theirs takes back": (".gitignore", "a\n!c\n", "b/*\n!b/a\n", None),
     "owners, of whom the last counts": ("CODEOWNERS", "* @us\n", "/ops/ @risk\n", None),
 }
 
@@ -85,6 +87,12 @@ def test_a_document_gets_the_entries_that_it_lacks(name: str) -> None:
     path, ours, theirs, both = JOINED[name]
     found = structured.joined(path, ours.encode(), theirs.encode())
     assert (None if found is None else found.decode()) == both
+
+
+def test_a_pattern_that_git_makes_nothing_of_takes_nothing_back() -> None:
+    """A line that ends in a backslash matches no file."""
+    found = structured.merge(".gitignore", b"a\n", b"a\nx\\\n", b"a\n!/x/y\n")
+    assert found == b"a\n!/x/y\nx\\\n"
 
 
 # ---- what the templates stamp --------------------------------------------------------------------
