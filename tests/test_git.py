@@ -301,7 +301,8 @@ def test_a_first_commit_holds_exactly_the_paths(tmp_path: Path, monkeypatch: pyt
 [core]\n excludesFile = {home}/ignore\n hooksPath = {home}/hooks\n autocrlf = true
 [init]\n templateDir = {home}/template\n[commit]\n gpgSign = true\n"""})  # fmt: skip
     put(tmp_path, {"a.log": "1\r\n", "-x": "2", "ü \n": "3", ":(top)y": "4", "left out": "5"})
-    assert git.first_commit(str(tmp_path), on_disk(tmp_path, "a.log", "-x", "ü \n", ":(top)y"), "Begin") is True
+    author = git.first_commit(str(tmp_path), on_disk(tmp_path, "a.log", "-x", "ü \n", ":(top)y"), "Begin")
+    assert (author.is_known, author.signs) == (True, True)
     assert head(tmp_path) == {
         path: Blob(REGULAR, raw_blob_id(content))
         for path, content in {"a.log": b"1\r\n", "-x": b"2", "ü \n": b"3", ":(top)y": b"4"}.items()
@@ -310,7 +311,7 @@ def test_a_first_commit_holds_exactly_the_paths(tmp_path: Path, monkeypatch: pyt
     for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
         monkeypatch.delenv(name)
     put(tmp_path, {"other/a": "1"})
-    assert git.first_commit(str(tmp_path / "other"), on_disk(tmp_path / "other", "a"), "Begin") is False
+    assert not git.first_commit(str(tmp_path / "other"), on_disk(tmp_path / "other", "a"), "Begin").is_known
     assert run(tmp_path / "other", "log", "--format=%an <%ae>|%cn") == "ai-factory <noreply@invalid>|ai-factory"
 
 
@@ -668,7 +669,7 @@ def test_the_first_commit_has_the_persons_name_where_it_is_known(
     run(tmp_path, "config", "--global", "user.name", "Own")
     run(tmp_path, "config", "--global", "user.email", "own@example.org")
     put(tmp_path, {"a": "1\n"})
-    assert git.first_commit(str(tmp_path), on_disk(tmp_path, "a"), "Begin") is True
+    assert git.first_commit(str(tmp_path), on_disk(tmp_path, "a"), "Begin").is_known
     assert run(tmp_path, "log", "--format=%an <%ae> %cn <%ce>") == "Own <own@example.org> Own <own@example.org>"
 
 
@@ -741,7 +742,7 @@ def test_the_hostile_settings_would_run(repository: Path, trap: Path) -> None:
 def test_nothing_of_a_person_runs_while_a_project_is_born(tmp_path: Path, trap: Path) -> None:
     root = tmp_path / "born"
     put(root, {"crlf.txt": b"a\r\n", "x.log": b"\0", "left out": "1\n"})
-    assert git.first_commit(str(root), on_disk(root, "crlf.txt", "x.log"), "Begin") is True
+    assert git.first_commit(str(root), on_disk(root, "crlf.txt", "x.log"), "Begin").is_known
     ids = {"crlf.txt": raw_blob_id(b"a\r\n"), "x.log": raw_blob_id(b"\0")}
     assert head(root) == {path: Blob(REGULAR, identity) for path, identity in ids.items()}
     assert git.run(["log", "--format=%an %G? %s"], str(root)) == b"Test N Begin\n"

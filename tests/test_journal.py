@@ -18,7 +18,7 @@ from ai_factory import git, journal
 from ai_factory.errors import MachineError, ProjectError
 from ai_factory.git import Stage
 from ai_factory.journal import Journal, Step
-from ai_factory.tree import EXECUTABLE, LINK, Blob, File, blob_id, raw_blob_id
+from ai_factory.tree import EXECUTABLE, LINK, REGULAR, Blob, File, blob_id, raw_blob_id
 from ai_factory.workspace import Folder
 from tests import kit
 from tests.kit import commit, put, refusal, snapshot
@@ -326,7 +326,7 @@ def test_an_undoing_that_was_killed_can_be_finished(place: Place, monkeypatch: p
             journal.undo(place.journal)
     assert (place.journal.state(), (place.root / "change").read_text()) == ("aborting", "before\n")
     assert refusal(lambda: journal.complete(place.journal)).hint == "finish it with `ai-factory sync --abort`"
-    assert journal.undo(place.journal) == {"change": blob_id(b"worked on\n")}
+    assert journal.undo(place.journal) == {"change": Blob(REGULAR, blob_id(b"worked on\n"))}
     assert place.all() == before
 
 
@@ -345,7 +345,7 @@ DECIDED = (Stage("open", blob(File(b"theirs\n"))),)
 
 
 def decide(place: Place, *, counts: bool) -> None:
-    kept = {"open": raw_blob_id(b"<<<<<<< yours\n")}
+    kept = {"open": Blob(REGULAR, raw_blob_id(b"<<<<<<< yours\n"))}
     journal.carry_out(place.journal, journal.DECISION, "the head", MORE, DECIDED, replaced=kept, counts=counts)
 
 
@@ -387,7 +387,7 @@ def test_a_decision_that_was_killed_can_be_finished_and_undone(
     other = Place(half, half / "sub dir", journal.journal_of(str(half / "sub dir")))
     message = refusal(lambda: journal.require_finished(place.journal)).message
     assert message == "a decision was cut off half-way"
-    assert journal.complete(place.journal) == {"open": raw_blob_id(b"<<<<<<< yours\n")}
+    assert journal.complete(place.journal) == {"open": Blob(REGULAR, raw_blob_id(b"<<<<<<< yours\n"))}
     decided = {path: file for path, file in AFTER.items() if path != "open.incoming"}
     assert place.files() == {**decided, "open": File(b"theirs\n")}
     journal.undo(other.journal.act)
@@ -450,8 +450,8 @@ def test_a_file_that_was_changed_since_the_sync_is_kept_as_an_object(place: Plac
     place.begin()
     put(place.root, {"change": "worked on\n"})
     kept = journal.undo(place.journal)
-    assert kept == {"change": blob_id(b"worked on\n")}
-    assert kit.git(place.root, "cat-file", "blob", kept["change"]) == "worked on"
+    assert kept == {"change": Blob(REGULAR, blob_id(b"worked on\n"))}
+    assert kit.git(place.root, "cat-file", "blob", kept["change"].id) == "worked on"
     assert place.all() == before
 
 

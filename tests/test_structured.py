@@ -49,6 +49,52 @@ def test_three_versions_and_what_becomes_of_them(case: Case) -> None:
     assert (merged and merged.decode()) == (case.merged and case.merged.decode())
 
 
+JOINED = {  # name: path, ours, theirs, our document with what it lacks of theirs (None: they do not go together)
+    "both have an entry": ("a.yaml", "a: 1\nb: 2\n", "a: 3\nc: 4\n", "a: 1\nc: 4\nb: 2\n"),
+    "nothing is lacking": ("a.yaml", "a: 1\nb: [2]\n", "b: 3\n", "a: 1\nb: [2]\n"),
+    "an empty document": ("a.yaml", "", "a: 1\n", "a: 1\n"),
+    "only comments": ("a.yaml", "---\n# ours", "a: 1\n", "---\n# ours\na: 1\n"),
+    "comments and a marker of theirs": ("a.yaml", "# ours\n", "---\na: 1\n", "# ours\n---\na: 1\n"),
+    "a document that says null": ("a.yaml", "null\n", "a: 1\n", None),
+    "two documents, each with a marker": ("a.yaml", "---\n", "---\na: 1\n", None),
+    "several documents": ("a.yaml", "b: 1\n---\nc: 1\n", "a: 1\n", None),
+    "a list and a mapping": ("a.yaml", "- 1\n", "a: 1\n", None),
+    "two lists": ("a.yaml", "- 1\n", "- 2\n", None),
+    "an array and an object": ("a.json", "[]", '{"a": 1}', None),
+    "no JSON": ("a.json", "", '{"a": 1}', None),
+    "patterns": (".gitignore", "/a\n", "*.pyc\n/a\n", "*.pyc\n/a\n"),
+    "patterns, one of ours taken back": (
+        ".gitignore",
+        "# ours\n/dist\n!/dist/keep\n",
+        ".env\nvar/\n/dist\n",
+        ".env\nvar/\n# ours\n/dist\n!/dist/keep\n",
+    ),
+    "patterns, one of theirs taken back": (".dockerignore", "a", "*.pyc\n!keep.pyc\n", "*.pyc\n!keep.pyc\na"),
+    "ours takes theirs back": (".gitignore", "*.log\n!.env\n", ".env\n", None),
+    "ours takes many back": (".gitignore", "*\n!*.*\n", ".env\n", None),
+    "ours takes back a class": (".gitignore", "a\n!*.pyc\n", "*.py[cod]\n", None),
+    "theirs hides the folder of what ours takes back": (".gitignore", "/var/*\n!/var/keep\n", "var/\n", None),
+    "ours hides what theirs takes back": (".gitignore", ".env*\n!a\n", ".env\n!.env.example\n", None),
+    "a line that git makes nothing of": (".gitignore", "!\n", "a\n", "a\n!\n"),
+    "ours ignores by a name what theirs takes back": (".gitignore", "a\n!c\n", "b/*\n!b/a\n", None),
+    "owners, of whom the last counts": ("CODEOWNERS", "* @us\n", "/ops/ @risk\n", None),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_a_document_gets_the_entries_that_it_lacks(name: str) -> None:
+    """Ours stays where both have one; two documents that do not go together are not said to be one."""
+    path, ours, theirs, both = JOINED[name]
+    found = structured.joined(path, ours.encode(), theirs.encode())
+    assert (None if found is None else found.decode()) == both
+
+
+def test_a_pattern_that_git_makes_nothing_of_takes_nothing_back() -> None:
+    """A line that ends in a backslash matches no file."""
+    found = structured.merge(".gitignore", b"a\n", b"a\nx\\\n", b"a\n!/x/y\n")
+    assert found == b"a\n!/x/y\nx\\\n"
+
+
 # ---- what the templates stamp --------------------------------------------------------------------
 
 GOLDEN = Path(__file__).parent / "golden/tabular-decision/default"

@@ -245,15 +245,15 @@ def carry_out(
     steps: Sequence[Step],
     stages: Sequence[Stage] = (),
     *,
-    replaced: Mapping[str, str],
+    replaced: Mapping[str, Blob],
     counts: bool = False,
 ) -> None:
     """Do something on top of a sync, or without one; killed at any moment it can be finished or undone.
 
-    `replaced` names the git objects that hold what the steps replace, by path; where it `counts` to the sync, an
+    `replaced` names what the steps replace, kept as git objects, by path; where it `counts` to the sync, an
     abort of that takes it back too.
     """
-    apply(journal.act, head, steps, stages, more={"what": what, "replaced": dict(replaced), "counts": counts})
+    apply(journal.act, head, steps, stages, more={"what": what, "replaced": replaced, "counts": counts})
     _settle(journal)
 
 
@@ -285,8 +285,8 @@ def overtaken(journal: Journal, head: str) -> bool:
     return True
 
 
-def complete(journal: Journal) -> dict[str, str]:
-    """Finish what was cut off, if anything was; path to git object of what it replaced.
+def complete(journal: Journal) -> dict[str, Blob]:
+    """Finish what was cut off, if anything was; by path what it replaced, kept as git objects.
 
     Raises ProjectError for an abort, which another one finishes, and for a release, whose end is git's.
     """
@@ -298,7 +298,7 @@ def complete(journal: Journal) -> dict[str, str]:
         finish(journal.act if act else journal)
     if act:
         _settle(journal)
-    return dict(record.get("replaced", {}))
+    return _blobs(record.get("replaced", {}))
 
 
 def _prepare(
@@ -470,11 +470,15 @@ def _amended(journal: Journal, sync: dict[str, Any], act: dict[str, Any]) -> dic
 # ---- back ----------------------------------------------------------------------------------------
 
 
-def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
+def _blobs(rows: Mapping[str, Sequence[str]]) -> dict[str, Blob]:
+    return {path: Blob(*row) for path, row in rows.items()}
+
+
+def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, Blob]:
     """Bring the project back to the state before, index included, and drop the journal.
 
-    A file that is neither as before nor as after was written by somebody since: with `overwrite` its content is
-    kept as a git object, whose id is returned by path; else the file is left as it is.
+    A file that is neither as before nor as after was written by somebody since: with `overwrite` it is kept as a
+    git object, and returned by path; else the file is left as it is.
     """
     with _writing(journal.place):
         record = journal.load()
@@ -482,7 +486,7 @@ def undo(journal: Journal, *, overwrite: bool = True) -> dict[str, str]:
             git.require_free_index(journal.index_file, journal.mark)
         _release(journal)
         folder = Folder(journal.root)
-        kept = dict(record.get("kept", {}))
+        kept = _blobs(record.get("kept", {}))
         if overwrite:  # told in the record first: killed in between, the next abort still names what it replaced
             kept |= _store_foreign(journal, folder, record)
             _write_record(journal.place, {**record, "state": ABORTING, "kept": kept})
@@ -506,12 +510,12 @@ def _retreat(folder: Folder, step: Step, made: Sequence[str], overwrite: bool) -
         folder.write(step.path, step.before)
 
 
-def _store_foreign(journal: Journal, folder: Folder, record: dict[str, Any]) -> dict[str, str]:
-    """What somebody wrote into the files since, kept as git objects: path to id."""
+def _store_foreign(journal: Journal, folder: Folder, record: dict[str, Any]) -> dict[str, Blob]:
+    """What somebody wrote into the files since, kept as git objects, by path."""
     found = ((step, folder.read(step.path)) for step in _steps(journal, record))
-    foreign = {step.path: now.content for step, now in found if now and now not in (step.before, step.after)}
-    ids = git.store(journal.root, foreign.values())
-    return {path: ids[content] for path, content in foreign.items()}
+    foreign = {step.path: now for step, now in found if now and now not in (step.before, step.after)}
+    ids = git.store(journal.root, (file.content for file in foreign.values()))
+    return {path: Blob(file.mode, ids[file.content]) for path, file in foreign.items()}
 
 
 def _steps(journal: Journal, record: dict[str, Any]) -> Iterator[Step]:

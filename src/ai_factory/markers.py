@@ -15,9 +15,9 @@ def has_markers(content: bytes) -> bool:
 
 
 def first_marked_line(content: bytes) -> int:
-    """The number of the line with which the first conflict begins; 0 where none does."""
-    place = (b"\n" + content).find(b"\n<<<<<<<")
-    return content.count(b"\n", 0, place) + 1 if place > -1 else 0
+    """The number of the first line that begins or ends a conflict; 0 where none does."""
+    rows = enumerate(content.split(b"\n"), 1)
+    return next((number for number, row in rows if row.startswith((b"<<<<<<<", b">>>>>>> "))), 0)
 
 
 def is_marked(content: bytes) -> bool:

@@ -319,9 +319,9 @@ def ignored(tree: Tree) -> Iterator[tuple[str, str]]:
         folder, _, name = path.rpartition("/")
         if name != ".gitignore":
             continue
-        from pathspec import GitIgnoreSpec  # only where there is something to match
+        from ai_factory.structured.ignoring import spec  # only where there is something to match
 
-        spec = GitIgnoreSpec.from_lines(file.content.decode(errors="replace").splitlines())
+        patterns = spec(file.content.decode(errors="replace").splitlines())
         for other in under(tree, folder) if folder else tree:
-            if spec.match_file(other):
+            if patterns.match_file(other):
                 yield f"{folder}/{other}" if folder else other, path

@@ -70,7 +70,7 @@ small v1.0.0 → {repository}
 7 files: 2 added, 1 there already, the same, 4 kept as you have them
 drift: {AUDIT} was edited, and it stays so
       hint: `ai-factory restore {AUDIT}` puts the factory's there
-hint: to get the factory's entries into files of yours as well: `--merge ops/runbook.md --merge pyproject.toml`
+hint: to get the factory's entries into files of yours as well: `--merge pyproject.toml`
 hint: the same command without `--plan` applies this
 """,
     )
@@ -167,6 +167,25 @@ def test_a_file_without_entries_to_join_is_a_conflict(repository: Path, factory:
     assert "<<<<<<< yours\nours\n=======\nline 1\n" in (repository / "ops/runbook.md").read_text()
     assert cli("sync", "--take", "ours", "ops/runbook.md", cwd=repository).code == 0
     assert (repository / "ops/runbook.md").read_text() == "ours\n"
+
+
+def test_a_document_whose_entries_do_not_go_together_is_a_conflict(repository: Path, factory: Path) -> None:
+    """It is not said to have what it lacks; and what would gain nothing is not offered."""
+    put(factory, {"templates/core/files/ours.yaml": "a: 1\n"})
+    commit(factory, "v1.0.1")
+    git(factory, "tag", "v1.0.1")
+    put(repository, {"ours.yaml": "- 1\n"})
+    commit(repository)
+    plan = cli(*adopt(repository, factory, "--plan", version="v1.0.1"), cwd=repository)
+    assert "well: `--merge pyproject.toml`\n" in plan.out
+    result = cli(*adopt(repository, factory, "--merge", "ours.yaml", version="v1.0.1"), cwd=repository)
+    assert result.code == 1
+    assert (
+        "  ! ours.yaml (merged, of core): conflict, its entries and the factory's do not go together: "
+        "a person puts it together\n"
+    ) in result.out
+    assert (repository / "ours.yaml").read_text() == "- 1\n"
+    assert (repository / "ours.yaml.incoming").read_text() == "a: 1\n"
 
 
 def test_only_some_components_are_taken_on_request(repository: Path, factory: Path) -> None:

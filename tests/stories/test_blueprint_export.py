@@ -114,9 +114,11 @@ def test_copier_updates_a_project_and_keeps_an_edit(factory: Path, tmp_path: Pat
 def test_a_factory_without_releases_is_exported_as_it_stands(tmp_path: Path) -> None:
     place, folder = tmp_path / "out", small_factory(tmp_path / "factory", tags=False)
     version = open_factory(str(folder)).origin.version
-    assert export(folder, place) == (0, f"small → {place}\n  + {version}\n1 version added; the newest is {version}\n")
+    told = "the factory has no release, and is exported as it stands\n"
+    added = f"small → {place}\n  + {version}\nadded as a commit, without a tag: {told}"
+    assert export(folder, place) == (0, added)
     assert git(place, "tag") == ""
-    assert export(folder, place)[1].splitlines()[1] == f"nothing to add; the newest is {version}"
+    assert export(folder, place) == (0, f"small → {place}\nnothing to add: {told}")
     put(folder, {"templates/extras/files/docs/extra.md": "more\n"})
     assert export(folder, place)[0] == 0
     assert git(place, "rev-list", "--count", "HEAD") == "2"
@@ -169,6 +171,30 @@ def test_what_is_no_earlier_export_of_the_same_is_left_alone(factory: Path, tmp_
     told = f"`{inside}` lies in the repository `{place}`, and a template is a repository of its own"
     assert export(factory, inside) == (2, f"error: {told}\nhint: name a folder outside of it\n")
     assert not inside.exists()
+
+
+def test_an_export_of_another_factory_is_not_gone_on_with(factory: Path, tmp_path: Path) -> None:
+    """A folder has no address to tell them apart: the commits of the versions do."""
+    place, other = tmp_path / "out", small_factory(tmp_path / "other", tags=False)
+    git(other, "init", "-q")
+    commit(other)
+    export(factory, place)
+    git(place, "tag", "stable")  # of somebody's own, for a version that is the factory's
+    assert export(factory, place)[0] == 0
+    before = snapshot(place), git(place, "for-each-ref")
+    hint = "name a folder that is new or empty; or, where the factory took that release back"
+    for tags in ((), ("v3.0.0",), ("v1.0.0", "v2.0.0")):  # none, no such version, the same versions of other commits
+        for tag in tags:
+            git(other, "tag", tag)
+        told = f"`stable` in `{place}` was made from a commit that is no such release of `{other}`"
+        assert export(other, place) == (2, f"error: {told}\nhint: {hint}, `git -C {place} tag -d stable`\n")
+        assert (snapshot(place), git(place, "for-each-ref")) == before
+    git(place, "tag", "-d", "stable")
+    git(factory, "tag", "-d", "v1.0.0")
+    told = f"`v1.0.0` in `{place}` was made from a commit that is no such release of `{factory}`"
+    assert export(factory, place) == (2, f"error: {told}\nhint: {hint}, `git -C {place} tag -d v1.0.0`\n")
+    git(place, "tag", "-d", "v1.0.0")
+    assert export(factory, place)[0] == 0
 
 
 def test_edits_in_an_export_are_not_undone(factory: Path, tmp_path: Path) -> None:

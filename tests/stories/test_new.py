@@ -140,6 +140,10 @@ def test_the_machines_git_settings_do_not_reach_the_first_commit(factory: Path, 
     result = cli("new", "small", "p", "--defaults", "--factory", str(factory), cwd=tmp_path)
     assert result.code == 0, result.err
     assert "ops/runbook.md" in git(tmp_path / "p", "ls-files").splitlines()
+    assert result.err.splitlines()[0] == (
+        "the commit is not signed, though your git signs commits (`commit.gpgsign`): "
+        "`git -C p commit --amend --no-edit --gpg-sign`"
+    )
 
 
 def test_a_fresh_clone_of_an_empty_repository_can_be_stamped(factory: Path, tmp_path: Path) -> None:

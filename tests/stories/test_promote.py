@@ -400,6 +400,17 @@ def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[str, ...], pro
     assert (snapshot(factory), git(factory, "for-each-ref")) == before
 
 
+def test_a_conflict_that_nobody_decided_is_not_promoted(project: Path, factory: Path) -> None:
+    """Nor are the marks that somebody left of one."""
+    edit(project, "settings.txt", ("setting 7\n", "setting 7\n>>>>>>> factory\n"))
+    done = cli("promote", "settings.txt", cwd=project)
+    assert (done.code, done.out.splitlines()) == (
+        1,
+        ["settings.txt (merged, component core): not promoted: line 8 is a conflict marker", "nothing to promote"],
+    )
+    assert git(factory, "branch", "--list", "promote/*") == ""
+
+
 def test_a_secret_is_not_promoted(project: Path, factory: Path) -> None:
     edit(project, "settings.txt", ("setting 7\n", "url: https://user:hunter2hunter2@example.org\n"))
     done = cli("promote", "settings.txt", cwd=project)

@@ -16,7 +16,7 @@ OWN: dict[str, str | bytes | None] = {
     "import json\n\nimport polars\nimport yaml\nimport odd\n\nfrom small_thing.controls.audit import record\n\n"
     'NAME = f"{{small_thing}} of the small thing"\nrecord()\nprint(polars, yaml, json, odd)\n',
     "tests/test_scoring.py": "import hypothesis\nfrom small_thing.scoring import rules\n\nassert (hypothesis, rules)\n",
-    "scores/plain.txt": "{{ braces }}\r\n",
+    "scores/plain.txt": "{{ braces }} of small_thing\r\n",
     "scores/table.bin": b"\0\1",
 }
 
@@ -41,10 +41,11 @@ def test_own_files_become_a_component(team: Path, factory: Path) -> None:
     before = snapshot(factory), git(factory, "rev-parse", "HEAD")
     done = cli("promote", "--component", "scoring", *NAMES, cwd=team)
     assert done.code == 0, done.out + done.err
-    assert done.out.splitlines()[-6:-2] == [
+    assert done.out.splitlines()[-7:-2] == [
         "`factory lint` finds nothing new",
         "`src/small_thing/scoring/rules.py` imports `odd`, and no requirement of the project has that name",
         "it needs `hypothesis>=6`, and no template reads `dev_dependencies`",
+        "`scores/plain.txt` is taken byte for byte, no value in it turned: a rendering would end its lines in LF",
         "`pyproject.toml` changes with it",
     ]
     assert (snapshot(factory), git(factory, "rev-parse", "HEAD")) == before
@@ -91,6 +92,7 @@ def test_another_project_takes_it(team: Path, factory: Path, tmp_path: Path) -> 
     commit(team)
     assert cli("sync", "--commit", cwd=team).code == 0
     assert (team / "src/small_thing/scoring/rules.py").read_text() == OWN["src/small_thing/scoring/rules.py"]
+    assert (other / "scores/plain.txt").read_bytes() == b"{{ braces }} of small_thing\r\n"
     rows = {row["path"] for row in cli("status", "--json", cwd=team).data["paths"]}
     assert not rows.intersection(OWN)
 
@@ -121,6 +123,9 @@ REFUSED: dict[tuple[str, ...], str] = {
         "error: `key.txt` line 2 holds what looks like an AWS access key\n"
         "hint: a component names an environment variable instead\n"
     ),
+    ("scoring", "marked.txt"): (
+        "error: `marked.txt` line 2 is a conflict marker\nhint: keep the lines that are right, then promote\n"
+    ),
     ("scoring", "link.txt"): (
         "error: `link.txt` is a link, which no component has\nhint: name the file that it leads to\n"
     ),
@@ -129,13 +134,29 @@ REFUSED: dict[tuple[str, ...], str] = {
 
 @pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)
 def test_what_is_no_components_is_refused(arguments: tuple[str, ...], team: Path, factory: Path) -> None:
-    put(team, {"key.txt": "key:\nAKIA" + "A1B2C3D4E5F6G7H8\n"})
+    put(
+        team,
+        {
+            "key.txt": "key:\nAKIA" + "A1B2C3D4E5F6G7H8\n",
+            "marked.txt": "x\n<<<<<<< yours\n1\n=======\n2\n>>>>>>> factory\n",
+        },
+    )
     (team / "link.txt").symlink_to("key.txt")
     before = snapshot(factory), git(factory, "for-each-ref")
     name, *paths = arguments
     done = cli("promote", "--component", name, *paths, cwd=team)
     assert (done.code, done.out, done.err) == (2, "", REFUSED[arguments])
     assert (snapshot(factory), git(factory, "for-each-ref")) == before
+
+
+def test_a_file_that_no_rendering_gives_is_not_taken(team: Path, factory: Path) -> None:
+    """The proof is to the byte: a template with CRLF would be stamped with LF."""
+    put(team, {"odd.txt.jinja": "one\r\n"})
+    commit(team)
+    done = cli("promote", "--component", "odd", "odd.txt.jinja", cwd=team)
+    why = "not promoted: the component would give another `odd.txt.jinja`"
+    assert (done.code, done.out.splitlines()[0]) == (1, f"odd.txt.jinja (merged, component odd): {why}")
+    assert git(factory, "branch", "--list", "promote/*") == ""
 
 
 def test_what_lint_would_find_is_not_committed(team: Path, factory: Path) -> None:

@@ -308,6 +308,48 @@ def test_uncommitted_changes_in_the_way_are_all_named_and_nothing_is_written(pro
     assert snapshot(project) == before
 
 
+def test_what_a_stash_would_leave_is_told_apart(project: Path) -> None:
+    """A file that git ignores is no uncommitted change, and is moved by hand."""
+    put(project, {"ops/new.md": "ignored here\n"})
+    put(project, {".git/info/exclude": "ops/new.md\n"})
+    assert cli("sync", cwd=project).err.splitlines() == [
+        "error: 1 file is in the way",
+        "  `ops/new.md` (a stash would leave it)",
+        "hint: move elsewhere what a stash would leave",
+    ]
+    put(project, {"ops/runbook.md": "x\n"})
+    before = snapshot(project)
+    result = cli("sync", cwd=project)
+    assert (result.code, result.err.splitlines()) == (
+        2,
+        [
+            "error: 2 files are in the way",
+            "  `ops/runbook.md`",
+            "  `ops/new.md` (a stash would leave it)",
+            (
+                "hint: move elsewhere what a stash would leave; commit the others, "
+                "or `git stash --include-untracked`, sync, `git stash pop`"
+            ),
+        ],
+    )
+    assert snapshot(project) == before
+
+
+def test_a_sync_that_is_staged_comes_to_an_end_before_the_next(project: Path) -> None:
+    """No stash would help: it is committed, or taken back."""
+    put(project, {"ops/new.md": "the team's\n"})
+    commit(project)
+    assert cli("sync", cwd=project).code == 1
+    told, back = "error: a sync is staged, and not committed", "`git commit`; or go back with `ai-factory sync --abort`"
+    decide = "`ai-factory sync --take ours|theirs FILE`, or by hand and `ai-factory sync --continue`"
+    assert cli("sync", cwd=project).err == f"{told}\nhint: {decide}; then {back}\n"
+    assert cli("sync", "--take", "ours", "ops/new.md", cwd=project).code == 0
+    record = project / ".ai-factory/project.yaml"
+    record.write_text(record.read_text() + "without: [extras]\n")
+    result = cli("sync", cwd=project)
+    assert (result.code, result.err) == (2, f"{told}\nhint: {back}\n")
+
+
 def test_a_downgrade_is_refused(project: Path) -> None:
     cli("sync", "--commit", cwd=project)
     result = cli("sync", "--to", "v1.0.0", cwd=project)

@@ -116,6 +116,25 @@ def test_what_is_no_factory(place: str, tmp_path: Path) -> None:
     assert (result.code, result.err.startswith("error: ")) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        (
+            "default: abc, placeholder: '5'",
+            "the default of `n`: 'abc' is no int: invalid literal for int() with base 10: 'abc'",
+        ),
+        ("validator: '{% if n == 1 %}is one{% endif %}'", "`n` is one: give it a `placeholder`"),
+    ],
+)
+def test_a_question_that_nothing_answers_is_told_where_it_stands(question: str, told: str) -> None:
+    """A placeholder mends what has no default; a default is mended itself."""
+    question = f"  type: int\n  help: How many\n  {question.replace(', ', chr(10) + '  ')}\n"
+    asked = {"templates/extra/copier.yml": f"region: {{ type: str, default: eu, help: Where }}\nn:\n{question}"}
+    found = lint(factory({**example("base"), **asked, "templates/extra/files/n.txt.jinja": "{{ n }}\n"}))
+    line = 5 if "default" in question else 2
+    assert [tuple(one) for one in found] == [("FL013", "templates/extra/copier.yml", line, told)]
+
+
 def test_hostile_names_stay_in_their_line(own: Path) -> None:
     put(own, {"templates/extra/files/a\n::error::b\x1b[31m{% if x %}": "x"})
     result = cli("factory", "lint", cwd=own)

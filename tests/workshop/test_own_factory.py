@@ -70,6 +70,25 @@ def release(own: Path, *arguments: str) -> Result:
 # ---- new --------------------------------------------------------------------------------------------
 
 
+def test_new_says_what_its_commit_lacks(lower: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `ai-factory new` does: a name that git does not know, and a signature that it would make."""
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.delenv(name)
+    git(tmp_path, "config", "--global", "commit.gpgSign", "yes")
+    result = cli("factory", "new", "own", "--factory", str(lower), cwd=tmp_path)
+    assert (result.code, result.err.splitlines()) == (
+        0,
+        [
+            "committed as `ai-factory <noreply@invalid>`: git knows no name and address of yours",
+            (
+                "the commit is not signed, though your git signs commits (`commit.gpgsign`): "
+                "`git -C own commit --amend --no-edit --gpg-sign`"
+            ),
+        ],
+    )
+    assert cli("factory", "new", "alone", "--no-git", "--factory", str(lower), cwd=tmp_path).err == ""
+
+
 def test_new_makes_a_factory_that_stands_on_the_embedded_one(tmp_path: Path) -> None:
     result = cli("factory", "new", "own", cwd=tmp_path)
     own = tmp_path / "own"
@@ -282,6 +301,33 @@ def test_a_release_that_a_hook_refuses_leaves_all_as_it_was(own: Path) -> None:
     assert release(own).err.startswith("error: nothing was released: git failed")
     assert (tree(own), git(own, "rev-parse", "HEAD"), git(own, "status", "--porcelain")) == (before, head, "")
     assert (git(own, "tag", "--list"), release(own, "--plan").code) == ("", 0)
+
+
+def test_what_could_not_be_pushed_is_not_released(own: Path, tmp_path: Path) -> None:
+    """On a branch that lacks what the server has, as far as was fetched, and on none."""
+    git(tmp_path, "clone", "-q", "--bare", str(own), "server")
+    git(own, "remote", "add", "origin", str(tmp_path / "server"))
+    git(own, "push", "-q", "-u", "origin", "HEAD")
+    git(tmp_path, "clone", "-q", "server", "colleague")
+    put(tmp_path / "colleague", {"NOTES.md": "more\n"})
+    commit(tmp_path / "colleague")
+    git(tmp_path / "colleague", "push", "-q")
+    git(own, "fetch", "-q")
+    name = git(own, "branch", "--show-current")
+    before = git(own, "for-each-ref")
+    result = release(own)
+    told = f"error: `{name}` lacks a commit of `origin/{name}`, and a push of it would be refused"
+    assert (result.code, result.out, result.err) == (2, "", f"{told}\nhint: `git pull --rebase`, then again\n")
+    assert release(own, "--plan").code == 0
+    git(own, "checkout", "-q", "--detach")
+    result = release(own)
+    told = "error: no branch is checked out, and a push of this commit would have none to go to"
+    assert (result.code, result.err) == (2, f"{told}\nhint: `git switch BRANCH`\n")
+    assert (git(own, "for-each-ref"), git(own, "status", "--porcelain")) == (before, "")
+    git(own, "checkout", "-q", name)
+    git(own, "pull", "-q", "--rebase")
+    assert release(own).code == 0
+    git(own, "push", "-q", "--atomic", "origin", "HEAD", "v0.1.0")
 
 
 def test_releases_are_numbered_by_what_they_change(own: Path) -> None:

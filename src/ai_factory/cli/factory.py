@@ -8,7 +8,7 @@ import typer
 
 from ai_factory.cli import bench
 from ai_factory.cli.choosing import Version
-from ai_factory.cli.console import progress, show, today
+from ai_factory.cli.console import progress, show, talk, today
 from ai_factory.cli.library import Json, Verbose
 
 factories = typer.Typer(help="Work on a factory of your own.", rich_markup_mode=None, no_args_is_help=True)
@@ -32,6 +32,7 @@ def new(
 ) -> None:
     """Make a factory of your own on top of another one, in a repository with what lints, tests and releases it."""
     from ai_factory.report import workshop as report
+    from ai_factory.report.commits import lacking
     from ai_factory.workshop.founding import contents, found
     from ai_factory.workshop.opening import below
 
@@ -39,6 +40,8 @@ def new(
     with progress(len(contents(lower)), "writing") as advance:
         made = found(lower, destination, not no_git, advance)
     show(report.founded_text(made, lower, committed=not no_git), report.founded_data(made, lower), as_json)
+    for line in lacking(made.author, destination) if not as_json else ():
+        talk(line)
 
 
 @factories.command()
@@ -99,7 +102,7 @@ def release(
     """Release a factory: versions and notes in its changelogs, one commit, one signed tag; lint must find nothing."""
     from ai_factory.report import lint as flaws
     from ai_factory.report import workshop as report
-    from ai_factory.workshop.opening import clean_repository, factory_at, last_release
+    from ai_factory.workshop.opening import clean_repository, factory_at, last_release, refuse_unpushable
     from ai_factory.workshop.releasing import prepare, write
 
     factory = factory_at(address)
@@ -109,6 +112,7 @@ def release(
         show(flaws.text(made.flaws), flaws.data(made.flaws), as_json)
         raise typer.Exit(1)
     if not plan:
+        refuse_unpushable(folder)
         write(folder, made, sign=not no_sign)
     show(report.release_text(made, written=not plan), report.release_data(made, written=not plan), as_json)
 

@@ -125,12 +125,13 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 def _say_what_next(born: Born, birth: Birth, no_git: bool) -> None:
+    from ai_factory.report.commits import lacking
     from ai_factory.report.plain import plain
     from ai_factory.tree import word
 
-    if not born.own_identity:
-        talk("committed as `ai-factory <noreply@invalid>`: git knows no name and address of yours")
-    if not born.repository:
+    for line in lacking(born.author, birth.destination):
+        talk(line)
+    if not born.author:
         reason = "as asked" if no_git else "it lies in a repository already"
         talk(f"no repository and no commit was made: {reason}")
     if born.install:

@@ -126,11 +126,11 @@ def run(place: str, request: Request, plan: bool, markdown: bool, commit: bool, 
 def _finish(place: str, abort: bool, as_json: bool) -> int:
     from ai_factory.project import conflicts as verb
     from ai_factory.project.opening import root_of
-    from ai_factory.report.plain import kept_lines
+    from ai_factory.report.plain import kept_data, kept_lines
 
     if abort:
         kept = verb.abort(root_of(place))
-        data = {"schema": "ai-factory/sync-abort/1", "aborted": True, "kept": kept}
+        data = {"schema": "ai-factory/sync-abort/1", "aborted": True, "kept": kept_data(kept)}
         show("\n".join(["back to where you were", *kept_lines(kept)]), data, as_json)
         return 0
     return _tell(verb.resume(root_of(place)), as_json)
@@ -180,7 +180,7 @@ def _show_incoming(path: str, file: File | None, as_json: bool) -> None:
 
 
 def _tell(progress: Progress, as_json: bool) -> int:
-    from ai_factory.report.plain import DECIDE, kept_lines, plain
+    from ai_factory.report.plain import DECIDE, kept_data, kept_lines, plain
 
     lines = [f"resolved {plain(path)}" for path in progress.resolved] + [
         f"still open: {plain(path)}" for path in progress.open
@@ -192,7 +192,7 @@ def _tell(progress: Progress, as_json: bool) -> int:
         "schema": "ai-factory/sync-progress/1",
         "resolved": list(progress.resolved),
         "open": list(progress.open),
-        "kept": dict(progress.kept),
+        "kept": kept_data(progress.kept),
         "left": list(progress.left),
     }
     show("\n".join(lines), data, as_json)

@@ -5,7 +5,7 @@ person's own commit is made; nothing of a project's (driver, filter, hook, attri
 a factory into its mirror; options and names never mix.
 """
 
-from ai_factory.git.commits import commit, commit_aside, first_commit, refuse_branch, tagged
+from ai_factory.git.commits import Author, commit, commit_aside, first_commit, refuse_branch, tagged
 from ai_factory.git.committed import Committed
 from ai_factory.git.editions import Edition, Held, begin, grow, held, same_as_head
 from ai_factory.git.exclude import exclude, excluded, include, known_lines, missing_lines
@@ -38,7 +38,7 @@ from ai_factory.git.objects import (
 from ai_factory.git.process import isolated, run
 from ai_factory.git.proposals import Proposed, proposed
 from ai_factory.git.reader import Commit, Reader, Reading, reading, reading_together
-from ai_factory.git.references import commit_of, common_ancestor, files_in, remotes, tag_times
+from ai_factory.git.references import Branch, branch_here, commit_of, common_ancestor, files_in, remotes, tag_times
 from ai_factory.git.scratch import scratch, store
 from ai_factory.git.signatures import Signature, aside, signature, signer
 from ai_factory.git.timeline import Moment, Timeline, timeline
@@ -60,6 +60,8 @@ __all__ = [
     "NOBODY",
     "SUBMODULE",
     "UNKNOWN",
+    "Author",
+    "Branch",
     "Commit",
     "Committed",
     "Edition",
@@ -79,6 +81,7 @@ __all__ = [
     "aside",
     "authors",
     "begin",
+    "branch_here",
     "changed_index",
     "commit",
     "commit_aside",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ai_factory.errors import MachineError, UsageError
 from ai_factory.git.objects import NOBODY, ONE_PACK, change_stream, commit_stream, git_folder
@@ -22,6 +23,18 @@ _PLAIN = (  # nothing of the person's or the machine's runs
     *("-c", "core.fsmonitor=false"),
     *("-c", f"core.attributesFile={os.devnull}"),
 )
+
+
+class Author(NamedTuple):
+    """Whose a commit is, as git writes author and committer, with the time.
+
+    `is_known` tells whether that is the person; `signs` whether they have git sign what they commit.
+    """
+
+    author: str
+    committer: str
+    is_known: bool
+    signs: bool
 
 
 def commit(root: str, message: str, paths: Sequence[str]) -> None:
@@ -78,20 +91,20 @@ def _staged(root: str) -> list[str]:
     return [os.path.relpath("/" + os.fsdecode(name), "/" + prefix) for name in names if name]
 
 
-def first_commit(root: str, files: Tree, message: str) -> bool:
-    """Make a repository with one commit of these files; whether the person's own identity was known.
+def first_commit(root: str, files: Tree, message: str) -> Author:
+    """Make a repository with one commit of these files; whose it is.
 
     The files lie in `root` already, and are committed byte for byte: hooks, signing, templates and filters are off,
     and no ignore rule of the machine leaves one out. They become one pack, which takes a fraction of the time.
     """
     own = _own()
     run(["init", "--quiet", "--template=", "."], root, environment=own)
-    author, committer, known = _identities(root, own)
-    who = f"author {author}\ncommitter {committer}\n".encode()
+    author = _author(root, own)
+    who = f"author {author.author}\ncommitter {author.committer}\n".encode()
     stream = commit_stream(1, _branch(root, own), files, by=who, message=message.encode())
     run([*_PLAIN, *ONE_PACK, "fast-import", "--quiet", "--done"], root, stream + b"done\n", own)
     run([*_PLAIN, "reset", "--quiet", "--refresh"], root)  # the index, with what the files look like on disk
-    return known
+    return author
 
 
 def _own() -> dict[str, str]:
@@ -107,14 +120,15 @@ def commit_aside(root: str, branch: str, parent: str, files: Mapping[str, File |
     """
     refuse_branch(root, branch)
     name = f"refs/heads/{branch}"
-    author, committer, known = _identities(root, _own())
-    if not known:
+    author = _author(root, _own())
+    if not author.is_known:
         raise UsageError(
             "git does not know whose the commit would be", "`git config --global user.name NAME`, and `user.email`"
         )
     objects = os.path.join(git_folder(root), "objects")
     with scratch(objects) as repository:
-        stream = change_stream(f"author {author}\ncommitter {committer}\n".encode(), parent, files, message.encode())
+        who = f"author {author.author}\ncommitter {author.committer}\n".encode()
+        stream = change_stream(who, parent, files, message.encode())
         commit = run([*ONE_PACK, "fast-import", "--quiet", "--done"], repository, stream).decode().split()[0]
         adopt(objects, repository)
     command = ["update-ref", name, commit, "0" * len(commit)]
@@ -146,15 +160,16 @@ def _branch(root: str, environment: Mapping[str, str]) -> str:
     return run(["symbolic-ref", "HEAD"], root, environment=environment).decode().strip()
 
 
-def _identities(root: str, environment: Mapping[str, str]) -> tuple[str, str, bool]:
-    """Author and committer as git writes them, with the time; and whether they are the person's own."""
+def _author(root: str, environment: Mapping[str, str]) -> Author:
+    """Who the person is to git, else the tool itself."""
     told = run(["var", "-l"], root, environment=environment).decode("utf-8", "surrogateescape").splitlines()
     values = {key: value for key, _, value in (row.partition("=") for row in told)}
     author, committer = values["GIT_AUTHOR_IDENT"], values["GIT_COMMITTER_IDENT"]
+    signs = values.get("commit.gpgsign", "").lower() in ("true", "yes", "on", "1")
     if {"user.name", "user.email"} <= values.keys():
-        return author, committer, True
+        return Author(author, committer, True, signs)
     named = {"GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"} <= environment.keys()
     mine = author.rpartition("> ")[0] + ">" if named else f"{NOBODY[0]} <{NOBODY[1]}>"
     if not {"GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"} <= environment.keys():
         committer = mine + committer[committer.rindex("> ") + 1 :]
-    return mine + author[author.rindex("> ") + 1 :], committer, named
+    return Author(mine + author[author.rindex("> ") + 1 :], committer, named, signs)

@@ -1,10 +1,11 @@
-"""What somebody names in a repository: a branch, a tag or a commit; the files there, and how old tags are."""
+"""What somebody names in a repository: a branch, a tag or a commit; its files, how old tags are, what it lacks."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ai_factory.git.objects import read_blobs
 from ai_factory.git.process import configured, finished, isolated, run
@@ -53,6 +54,25 @@ def tag_times(repository: str) -> dict[str, int]:
     lines = run(["for-each-ref", f"--format={form}", "refs/tags"], repository).decode(errors="replace").splitlines()
     rows = (line.split("\0") for line in lines)
     return {tag: int(seconds) for tag, seconds in rows if seconds}
+
+
+class Branch(NamedTuple):
+    """A branch, the one of a server that it follows, and how many commits of that it lacks, as far as was fetched."""
+
+    name: str
+    follows: str
+    lacks: int
+
+
+def branch_here(root: str) -> Branch | None:
+    """The branch that is checked out; None for a commit alone, and for a branch without one."""
+    name = finished(["symbolic-ref", "--quiet", "HEAD"], root, expect=(0, 1)).stdout.strip()
+    form = "--format=%(refname:short)%00%(upstream:short)%00%(upstream:track)"
+    rows = run(["for-each-ref", form, name], root).decode(errors="replace").splitlines() if name else []
+    for short, follows, track in (row.split("\0") for row in rows):
+        found = re.search(r"behind (\d+)", track)
+        return Branch(short, follows, int(found[1]) if found else 0)
+    return None
 
 
 def remotes(repository: str) -> list[str]:

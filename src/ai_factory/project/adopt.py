@@ -36,11 +36,16 @@ NOTHING = Lock(Origin("embedded", "embedded", "", "", ""), "", {}, {}, "", {})  
 
 
 class Adoption(NamedTuple):
-    """A repository about to become a project; `install` copies what only works at the root of a repository there."""
+    """A repository about to become a project.
+
+    `install` copies what only works at the root of a repository there; `joinable` are files of the team's that would
+    get entries of the factory's.
+    """
 
     sync: Sync
     wish: Manifest
     install: str
+    joinable: tuple[str, ...]
 
 
 def prepare(made: Recipe, wish: Manifest, place: str, joined: Sequence[str] = (), ask: Ask | None = None) -> Adoption:
@@ -63,7 +68,8 @@ def prepare(made: Recipe, wish: Manifest, place: str, joined: Sequence[str] = ()
     refusals.refuse_changed(refusals.moved_since(project, looked_at, before))
     refusals.refuse_dirty(project, plan, status, before)
     refusals.refuse_stored_otherwise(project, steps.staged(plan), status, before)
-    return Adoption(_as_sync(project, plan, status, before, wish, made), wish, _install(project, plan))
+    found = _as_sync(project, plan, status, before, wish, made)
+    return Adoption(found, wish, _install(project, plan), tuple(_joinable(plan, looked_at)))
 
 
 def apply(adoption: Adoption) -> None:
@@ -168,7 +174,9 @@ def _kept(plan: Plan, there: Mapping[str, File | None], joined: set[str]) -> Ite
 
 def _joined(change: Change, owner: Owned, mine: File, file: File, version: str) -> Change:
     """The team's file with the entries that it lacks; the conflict as it is where it has no entries to tell apart."""
-    content = None if LINK in (mine.mode, file.mode) else structured.joined(change.path, mine.content, file.content)
+    content = _with_entries(change.path, mine, file)
+    if content is None and change.action == "conflict":
+        return change._replace(why="its entries and the factory's do not go together: a person puts it together")
     if content is None:
         return change
     held = _held(change.path, owner, file, version)
@@ -176,6 +184,20 @@ def _joined(change: Change, owner: Owned, mine: File, file: File, version: str) 
         return held._replace(why="has every entry of the factory's already")
     why = "gets the entries that it lacks; where both have one, yours stays"
     return held._replace(action="merge", why=why, file=mine._replace(content=content))
+
+
+def _with_entries(path: str, mine: File, file: File) -> bytes | None:
+    """The team's file with the entries of the factory's that it lacks; None where they cannot be joined."""
+    return None if LINK in (mine.mode, file.mode) else structured.joined(path, mine.content, file.content)
+
+
+def _joinable(plan: Plan, there: Mapping[str, File | None]) -> Iterator[str]:
+    for change in plan.changes:
+        mine = there.get(change.path)
+        if change.action == "keep" and change.ownership == "merged" and mine:
+            content = _with_entries(change.path, mine, plan.target.rendered.tree[change.path])
+            if content not in (None, mine.content):
+                yield change.path
 
 
 def _held(path: str, owner: Owned, file: File, version: str) -> Change:

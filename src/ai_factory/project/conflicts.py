@@ -23,7 +23,7 @@ class Progress(NamedTuple):
 
     resolved: tuple[str, ...]
     open: tuple[str, ...]
-    kept: Mapping[str, str] = {}
+    kept: Mapping[str, Blob] = {}
     left: tuple[str, ...] = ()
 
 
@@ -195,8 +195,8 @@ def _ended(new: File, now: File) -> File:
 
 def _carry_out(
     project: Project, place: journal.Journal, steps: Sequence[journal.Step], decisions: Mapping[str, str]
-) -> dict[str, str]:
-    """Write the steps, stage them and the decided paths, count them to the sync; objects with what was replaced."""
+) -> dict[str, Blob]:
+    """Write the steps, stage them and the decided paths, count them to the sync; what was replaced, as objects."""
     status = git.status(project.root)
     replaced = {step.path: step.before for step in steps if decisions.get(step.path) == "theirs" and step.before}
     written = {step.path: step.after for step in steps}
@@ -206,22 +206,22 @@ def _carry_out(
     contents = {path: as_git_stores(project, status, path, file) for path, file in wanted.items() if file}
     objects = git.store(project.root, [*(file.content for file in replaced.values()), *contents.values()])
     stages = [Stage(path, Blob(file.mode, objects[contents[path]]) if file else None) for path, file in wanted.items()]
-    kept = {path: objects[file.content] for path, file in replaced.items()}
-    counts = _under_way(project, place, status.head)
+    kept = {path: Blob(file.mode, objects[file.content]) for path, file in replaced.items()}
+    counts = under_way(project, place, status.head)
     journal.carry_out(place, journal.DECISION, status.head, steps, stages, replaced=kept, counts=counts)
     return kept
 
 
-def _under_way(project: Project, place: journal.Journal, head: str) -> bool:
+def under_way(project: Project, place: journal.Journal, head: str) -> bool:
     """Whether the last sync of this project is neither committed nor thrown away."""
     return place.head() == head and place.wrote(lock.LOCK) == project.folder.read(lock.LOCK)
 
 
-def abort(project_root: str) -> dict[str, str]:
+def abort(project_root: str) -> dict[str, Blob]:
     """Bring the project back to the byte, index included, to where it was before the sync that is not committed yet.
 
-    What somebody wrote into the sync's files since is kept as git objects: path to id. Raises ProjectError when
-    there is no such sync.
+    What somebody wrote into the sync's files since is kept as git objects, by path. Raises ProjectError when there is
+    no such sync.
     """
     place = journal.journal_of(project_root)
     with journal.exclusive(place):
@@ -237,7 +237,7 @@ def abort(project_root: str) -> dict[str, str]:
         return kept if act and not act["counts"] else kept | _abort_sync(project_root, place)
 
 
-def _abort_sync(root: str, place: journal.Journal) -> dict[str, str]:
+def _abort_sync(root: str, place: journal.Journal) -> dict[str, Blob]:
     state = place.state()
     whole = state == journal.APPLIED  # one that was cut off can be undone whatever was committed since
     if whole and place.head() != git.status(root).head:

@@ -20,11 +20,11 @@ Progress = Callable[[str], None]
 
 
 class Filled(NamedTuple):
-    """A folder that was filled: the repository that was around it, and whether git knows who the person is."""
+    """A folder that was filled: the repository that was around it, and whose the commit is, if one was made."""
 
     root: str
     around: Repository | None
-    own_identity: bool
+    author: git.Author | None
 
 
 def check(destination: str) -> None:
@@ -83,13 +83,13 @@ def fill(
             folder.write(path, file)
             progress(path)
         kept = {path: file for path, file in files.items() if path not in local}
-        own_identity = git.first_commit(root, kept, message) if message and not around else True
+        author = git.first_commit(root, kept, message) if message and not around else None
         os.unlink(made[-1])
     except BaseException:
         with undisturbed():
             _undo(root, written, made, had_git)
         raise
-    return Filled(root, around, own_identity)
+    return Filled(root, around, author)
 
 
 def _begin(root: str, made: list[str], had_git: bool) -> None:

@@ -35,11 +35,10 @@ class Birth(NamedTuple):
 
 
 class Born(NamedTuple):
-    """A project that was written: whether it became a repository, with whose identity, what to install at the root."""
+    """A project that was written: whose its first commit is, if one was made, and what to install at the root."""
 
     root: str
-    repository: bool
-    own_identity: bool
+    author: git.Author | None
     install: str
     ignored: tuple[str, ...] = ()  # stamped files that the repository around ignores
 
@@ -121,7 +120,7 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
     root, around = done.root, done.around
     install = install_command(root, around.top if around else root, birth.plan.changes)
     ignored = tuple(sorted(git.ignored(root, sorted(files)))) if around and shutil.which("git") else ()
-    return Born(root, make_repository and not around, done.own_identity, install, ignored)
+    return Born(root, done.author, install, ignored)
 
 
 def contents(birth: Birth) -> list[tuple[str, File]]:

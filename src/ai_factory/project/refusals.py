@@ -11,6 +11,7 @@ from ai_factory.git import Status
 from ai_factory.manifest import Manifest
 from ai_factory.merge import Declared
 from ai_factory.plan import Plan
+from ai_factory.project.conflicts import under_way
 from ai_factory.project.opening import Project
 from ai_factory.project.release import Request
 from ai_factory.tree import File, Tree, above, blob_id, normalized, word
@@ -120,19 +121,40 @@ def refuse_changed(paths: Sequence[str]) -> None:
 
 def refuse_dirty(project: Project, plan: Plan, status: Status, before: Tree) -> None:
     """What the sync would write over and git does not hold, and what lies where a file is to come."""
+    _refuse_uncommitted(project, status)
     touched = {path for change in plan.changes for path in (change.path, change.source) if path and change.writes}
     dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
     dirty += [path for path in sorted(status.untracked) if path in touched]
-    dirty += _in_place_of_proposals(project, plan, before)
-    dirty += _hidden(plan, status, before)
     dirty += _unseen(project, plan, status, before)
-    dirty += _in_the_way(project, plan)
+    unheld = [*_in_place_of_proposals(project, plan, before), *_hidden(plan, status, before)]
+    unheld += _in_the_way(project, plan)
+    if unheld:
+        number = len(dirty) + len(unheld)
+        rest = "; commit the others, or `git stash --include-untracked`, sync, `git stash pop`" if dirty else ""
+        raise ProjectError(
+            f"{number} {'file is' if number == 1 else 'files are'} in the way",
+            f"move elsewhere what a stash would leave{rest}",
+            (*(f"`{path}`" for path in dirty), *(f"`{path}` (a stash would leave it)" for path in unheld)),
+        )
     if dirty:
         raise ProjectError(
             f"{len(dirty)} uncommitted {'change is' if len(dirty) == 1 else 'changes are'} in the way",
             "commit or move them, or `git stash --include-untracked`, sync, `git stash pop`",
             tuple(f"`{path}`" for path in dirty),
         )
+
+
+def _refuse_uncommitted(project: Project, status: Status) -> None:
+    """What a sync has staged is committed, or taken back, before another one begins."""
+    place = journal.journal_of(project.root)
+    if lock.LOCK not in status.dirty or not under_way(project, place, status.head):
+        return
+    waits = any(entry.state == "open" for entry in project.lock.paths.values())
+    first = "`ai-factory sync --take ours|theirs FILE`, or by hand and `ai-factory sync --continue`; then " * waits
+    raise ProjectError(
+        f"{place.load().get('what', journal.SYNC)} is staged, and not committed",
+        f"{first}`git commit`; or go back with `ai-factory sync --abort`",
+    )
 
 
 def _in_place_of_proposals(project: Project, plan: Plan, before: Tree) -> list[str]:

@@ -58,7 +58,7 @@ class Repaired(NamedTuple):
     mended: tuple[str, ...]
     open: tuple[str, ...]
     unmerged: tuple[str, ...]
-    kept: Mapping[str, str]
+    kept: Mapping[str, Blob]
 
 
 def repair(root: str) -> Repaired:
@@ -257,14 +257,14 @@ def _in_mode(files: Mapping[str, File], rows: Mapping[str, Entry]) -> dict[str, 
     return {path: file._replace(mode=rows[path].mode) for path, file in files.items()}
 
 
-def _carry_out(root: str, place: journal.Journal, steps: list[Step], record: Lock) -> dict[str, str]:
+def _carry_out(root: str, place: journal.Journal, steps: list[Step], record: Lock) -> dict[str, Blob]:
     """Write and stage; what stood in a file that git had marked is kept as an object."""
-    replaced = {step.path: step.before.content for step in steps if step.before and step.path not in RECORD}
+    replaced = {step.path: step.before for step in steps if step.before and step.path not in RECORD}
     files = {step.path: step.after for step in steps}
-    ids = git.store(root, [*replaced.values(), *(file.content for file in files.values() if file)])
+    ids = git.store(root, [file.content for file in (*replaced.values(), *files.values()) if file])
     stages = [Stage(path, Blob(file.mode, ids[file.content]) if file else None) for path, file in files.items()]
     watched = {path: blob_id(file.content) for path, file in Folder(root).read_all(_open(record)).items()}
-    kept = {path: ids[content] for path, content in replaced.items()}
+    kept = {path: Blob(file.mode, ids[file.content]) for path, file in replaced.items()}
     more = {"what": journal.REPAIR, "replaced": kept}
     journal.apply(place, git.status(root).head, steps, stages, watched=watched, more=more)
     return kept

@@ -8,15 +8,15 @@ from typing import NamedTuple
 from ai_factory import git, journal
 from ai_factory.errors import LockError, UsageError
 from ai_factory.project.opening import Project
-from ai_factory.tree import File, blob_id, with_endings_of, word
+from ai_factory.tree import Blob, File, blob_id, with_endings_of, word
 from ai_factory.workspace import keeps_modes
 
 
 class Restored(NamedTuple):
-    """A file that was put back, and the git object that holds what was there (empty: it was missing)."""
+    """A file that was put back, and the git object that holds what was there (None: it was missing)."""
 
     path: str
-    before: str
+    before: Blob | None
 
 
 def restore(project: Project, paths: Sequence[str], force: bool = False) -> list[Restored]:
@@ -43,7 +43,10 @@ def _restored(project: Project, place: journal.Journal, paths: Sequence[str], fo
         journal.Step(path, now.get(path), _with_endings(file, now[path]) if path in now else file)
         for path, file in sorted(changed.items())
     ]
-    restored = [Restored(step.path, kept[step.before.content] if step.before else "") for step in steps]
+    restored = [
+        Restored(step.path, Blob(step.before.mode, kept[step.before.content]) if step.before else None)
+        for step in steps
+    ]
     if steps:
         replaced = {item.path: item.before for item in restored if item.before}
         journal.carry_out(place, journal.RESTORE, "", steps, replaced=replaced)

@@ -50,18 +50,13 @@ def _left(adoption: Adoption, applied: bool) -> list[str]:
     for finding in adoption.sync.drift:
         lines.append(f"drift: {plain(finding.path)} {finding.message}, and it stays so")
         lines.append(f"      hint: `ai-factory restore {plain(word(finding.path))}` puts the factory's there")
-    mergeable = [change.path for change in adoption.sync.plan.changes if _could_be_joined(change)]
-    if mergeable:
-        options = " ".join(f"--merge {word(path)}" for path in mergeable)
+    if adoption.joinable:
+        options = " ".join(f"--merge {word(path)}" for path in adoption.joinable)
         first = "`ai-factory sync --abort`, then the same with " if applied else ""
         lines.append(f"hint: to get the factory's entries into files of yours as well: {first}`{plain(options)}`")
     if adoption.install:
         lines.append(f"hint: some files work only at the root of the repository: `{plain(adoption.install)}`")
     return lines
-
-
-def _could_be_joined(change: Change) -> bool:
-    return change.action == "keep" and change.ownership == "merged"
 
 
 def _next(adoption: Adoption, applied: bool, committed: bool) -> list[str]:

@@ -14,6 +14,9 @@ def text(found: Exported) -> str:
     lines = [f"{plain(found.blueprint)} → {plain(found.place)}"]
     lines += [f"  + {plain(tag)}" for tag in found.added]
     lines += [f"  ! {plain(tag)} could not be exported: {plain(reason)}" for tag, reason in found.left_out]
+    if not found.has_releases:
+        told = "added as a commit, without a tag" if found.added else "nothing to add"
+        return "\n".join([*lines, f"{told}: the factory has no release, and is exported as it stands"])
     told = f"{count(len(found.added), 'version')} added" if found.added else "nothing to add"
     return "\n".join([*lines, f"{told}; the newest is {plain(found.newest)}"])
 

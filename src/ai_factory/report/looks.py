@@ -10,8 +10,7 @@ from ai_factory.errors import ConsentError
 from ai_factory.project.inspect import ControlExplanation, Difference, FileExplanation, LineOrigin, StatusReport
 from ai_factory.project.restore import Restored
 from ai_factory.report.findings import row as finding_row
-from ai_factory.report.plain import plain
-from ai_factory.tree import word
+from ai_factory.report.plain import back_command, plain
 
 
 def status_text(report: StatusReport) -> str:
@@ -149,17 +148,14 @@ def restored_text(restored: Sequence[Restored]) -> str:
     lines = []
     for item in restored:
         lines.append(f"restored {plain(item.path)}")
-        lines += (
-            [f"      hint: to get the edit back: `git cat-file blob {item.before} > {plain(word(item.path))}`"]
-            if item.before
-            else []
-        )
+        lines += [f"      hint: to get the edit back: `{back_command(item.path, item.before)}`"] if item.before else []
     return "\n".join(lines)
 
 
 def restored_data(restored: Sequence[Restored]) -> dict[str, Any]:
     """The same for machines."""
-    return {"schema": "ai-factory/restore/1", "restored": [_fields(item) for item in restored]}
+    rows = [{"path": item.path, "before": item.before.id if item.before else ""} for item in restored]
+    return {"schema": "ai-factory/restore/1", "restored": rows}
 
 
 # ---- the catalogue -------------------------------------------------------------------------------

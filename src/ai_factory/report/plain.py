@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ai_factory.errors import FactoryError
-from ai_factory.tree import word
+from ai_factory.tree import LINK, Blob, word
 
 DECIDE = "hint: mend an open file, or decide: `ai-factory sync --take ours FILE`, `--take theirs FILE`"
 
@@ -52,12 +52,22 @@ def error_data(error: FactoryError) -> dict[str, Any]:
     return data | ({"answers": problems} if problems is not None else {}) | ({"rule": rule} if rule else {})
 
 
-def kept_lines(kept: Mapping[str, str]) -> list[str]:
-    """How to get back what was replaced: `kept` maps a path to the git object that holds it."""
+def kept_lines(kept: Mapping[str, Blob]) -> list[str]:
+    """How to get back what was replaced, which is kept as git objects."""
     return [
-        f"hint: what was in {plain(path)} is kept: `git cat-file blob {blob} > {plain(word(path))}`"
-        for path, blob in sorted(kept.items())
+        f"hint: what was in {plain(path)} is kept: `{back_command(path, blob)}`" for path, blob in sorted(kept.items())
     ]
+
+
+def back_command(path: str, blob: Blob) -> str:
+    """The command that puts a file or link back which git keeps as an object."""
+    read, place = f"git cat-file blob {blob.id}", plain(word(path))
+    return f'ln -sfn "$({read})" {place}' if blob.mode == LINK else f"{read} > {place}"
+
+
+def kept_data(kept: Mapping[str, Blob]) -> dict[str, str]:
+    """The same for machines: the object of each path."""
+    return {path: blob.id for path, blob in kept.items()}
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

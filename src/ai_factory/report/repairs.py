@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ai_factory.project.repair import Repaired
-from ai_factory.report.plain import count, kept_lines, plain
+from ai_factory.report.plain import count, kept_data, kept_lines, plain
 
 
 def repair_text(repaired: Repaired) -> str:
@@ -42,5 +42,5 @@ def repair_data(repaired: Repaired) -> dict[str, Any]:
         "merged": list(repaired.mended),
         "open": list(repaired.open),
         "unmerged": list(repaired.unmerged),
-        "kept": dict(repaired.kept),
+        "kept": kept_data(repaired.kept),
     }

@@ -20,14 +20,25 @@ if TYPE_CHECKING:  # a sync in which no such file was changed by both sides wait
 MARK = "\ufeff"  # some editors begin a file with it
 
 
+def _apart(_ours: Node, _theirs: Node) -> Node:
+    """Two documents that a person must put together."""
+    from ai_factory.structured.nodes import Clash
+
+    raise Clash
+
+
 class Format(NamedTuple):
-    """How one kind of file is read, written and checked, where its root stands for the rules, what may meet."""
+    """How one kind of file is read, written and checked, where its root stands for the rules, what may meet.
+
+    `join` makes one of two documents whose entries do not tell, where that can be.
+    """
 
     read: Callable[[str], Node]
     hand: Callable[[Node], Hand]
     check: Callable[[str], object] = lambda source: None
     place: tuple[str, ...] = ()
     meet: Callable[[Sequence[Any], Sequence[Any]], bool] = lambda ours, theirs: False
+    join: Callable[[Node, Node], Node] = _apart
 
 
 def merge(path: str, base: bytes | None, ours: bytes, theirs: bytes) -> bytes | None:
@@ -36,25 +47,26 @@ def merge(path: str, base: bytes | None, ours: bytes, theirs: bytes) -> bytes | 
     None where the format is not known or not readable, where both sides changed one entry differently, and where
     the result would not read as the data that was meant.
     """
-    return _found(path, base, ours, theirs, yields=False)
+    return _found(path, base, ours, theirs, joins=False)
 
 
 def joined(path: str, ours: bytes, theirs: bytes) -> bytes | None:
     """Our document with the entries of theirs that it lacks; where both have one, ours stays.
 
-    None where the format is not known or not readable, and where the result would not read as the data that was meant.
+    None where the format is not known or not readable, where nobody can say what belongs together, and where the
+    result would not read as the data that was meant.
     """
-    return _found(path, None, ours, theirs, yields=True)
+    return _found(path, None, ours, theirs, joins=True)
 
 
-def _found(path: str, base: bytes | None, ours: bytes, theirs: bytes, *, yields: bool) -> bytes | None:
+def _found(path: str, base: bytes | None, ours: bytes, theirs: bytes, *, joins: bool) -> bytes | None:
     form = format_of(path)
     if form is None or any(len(content) > SIZE_LIMIT for content in (base or b"", ours, theirs)):
         return None
     from ai_factory.structured.nodes import Clash, Unreadable
 
     try:
-        found = _merged(form, base, ours, theirs, yields=yields)
+        found = _merged(form, base, ours, theirs, joins=joins)
     except (Unreadable, Clash, UnicodeError, RecursionError):
         return None
     return found if sound(path, found, ours, theirs) else None
@@ -79,14 +91,14 @@ def agrees(path: str, base: bytes, ours: bytes, theirs: bytes, merged: bytes) ->
         return True
 
 
-def _merged(form: Format, base: bytes | None, ours: bytes, theirs: bytes, *, yields: bool = False) -> bytes:
+def _merged(form: Format, base: bytes | None, ours: bytes, theirs: bytes, *, joins: bool = False) -> bytes:
     from ai_factory.structured.nodes import Clash, Strange, Three, own_remarks
     from ai_factory.structured.threeway import Merge
 
     mine = _text(ours)
     three = Three(form.read(_text(base)) if base is not None else None, form.read(mine), form.read(_text(theirs)))
     hand = form.hand(three.ours)
-    merged = Merge(hand, form.meet, yields).document(three, form.place)
+    merged = Merge(hand, form.meet, form.join if joins else None).document(three, form.place)
     written = hand.write(merged)
     again = form.read(written)
     if again.data != merged.data:
@@ -174,7 +186,7 @@ def _toml() -> Format:
 def _yaml() -> Format:
     from ai_factory.structured import yaml_hand, yaml_text
 
-    return Format(yaml_text.read, yaml_hand.Hand.of, yaml_text.check)
+    return Format(yaml_text.read, yaml_hand.Hand.of, yaml_text.check, join=yaml_text.begun)
 
 
 def _json() -> Format:
@@ -190,9 +202,11 @@ def _requirements() -> Format:
 
 
 def _ignored() -> Format:
-    from ai_factory.structured import identity, line_text
+    from ai_factory.structured import identity, ignoring, line_text
 
-    return Format(line_text.patterns, line_text.Hand.of, place=(identity.IGNORED,), meet=line_text.agree)
+    return Format(
+        line_text.patterns, line_text.Hand.of, place=(identity.IGNORED,), meet=line_text.agree, join=ignoring.in_front
+    )
 
 
 def _patterns() -> Format:

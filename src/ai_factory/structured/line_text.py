@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from ai_factory.structured import ignoring
 from ai_factory.structured.nodes import (
     LEAF,
     LINES,
@@ -169,9 +170,7 @@ def _takes_back(negated: str, other: str) -> bool:
         return True
     if "/" not in name.rstrip("/"):
         return bool(_WILD.search(other)) or "/" in other.rstrip("/") or other.strip("/") == name.strip("/")
-    from pathspec import GitIgnoreSpec
-
-    return GitIgnoreSpec.from_lines([other]).match_file(name.strip("/"))
+    return ignoring.spec([other]).match_file(name.strip("/"))
 
 
 def _are_apart(one: str, two: str) -> bool:

@@ -7,7 +7,7 @@ clash, never a guess; a comment goes with its entry, and one that the team wrote
 from __future__ import annotations
 
 import operator
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -34,6 +34,8 @@ from ai_factory.structured.nodes import (
 )
 from ai_factory.structured.sequence import Apart, Meet
 
+Join = Callable[[Node, Node], Node]  # our document with what theirs has in addition; raises Clash
+
 
 class Hand(Protocol):
     """How the team writes a format: what comes into its document looks like the rest of it."""
@@ -58,33 +60,44 @@ class Hand(Protocol):
 class Merge:
     """A merge in the team's hand; `meet` says whether what both sides add at one place may stand there together.
 
-    Where it `yields`, what both sides added, each in its own way, is no clash: ours stays.
+    Where there is a `join`, an entry that both sides added, each in its own way, is no clash: ours stays. It makes one
+    of two documents whose entries do not tell.
     """
 
     hand: Hand
     meet: Meet
-    yields: bool = False
+    join: Join | None = None
 
     def document(self, three: Three, place: Place) -> Node:
         """The merged document, whose root stands at `place` for the rules of identity. Raises Clash."""
-        found = self._value(three, place)
+        try:
+            found = self._value(three, place)
+        except Clash:
+            if self.join is None:
+                raise
+            return self.join(three.ours, three.theirs)
         if found is None:
             raise Clash
         return found
 
+    def _entry(self, three: Three, place: Place) -> Node | None:
+        """The same as `_value`, of an entry: ours stays where both sides added it, and the two are to be joined."""
+        try:
+            return self._value(three, place)
+        except Clash:
+            if self.join is None or three.base:
+                raise
+            return three.ours
+
     def _value(self, three: Three, place: Place) -> Node | None:
         """Our value with what they changed in it; None where theirs takes its place."""
         base, ours, theirs = three
-        yields = self.yields and base is None
         if _alike(three):
             try:
                 return self._container(three, place)
             except Strange:  # the two are written in ways that do not go together
                 pass
-            except Clash:
-                if not yields:
-                    raise
-        if yields or ours.data == theirs.data or (base and theirs.data == base.data):
+        if ours.data == theirs.data or (base and theirs.data == base.data):
             return ours
         if base is None or ours.data != base.data or own_remarks(ours) - own_remarks(base):
             raise Clash(place)
@@ -126,7 +139,7 @@ class Merge:
         if ours and theirs:
             inner = (*place, step(ours))
             versions = Three(base.node if base else None, ours.node, theirs.node)
-            node = None if _is_filled(three.ours, versions) else self._value(versions, inner)
+            node = None if _is_filled(three.ours, versions) else self._entry(versions, inner)
             if node is None:
                 return comments.commented(three, member, self.hand.trade(three.ours, three.theirs, ours, theirs))
             return comments.commented(three, member, ours if node is ours.node else replace(ours, node=node))

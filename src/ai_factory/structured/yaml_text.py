@@ -22,6 +22,7 @@ from ai_factory.structured.nodes import (
     LINES,
     LIST,
     MAP,
+    Clash,
     Data,
     Item,
     Node,
@@ -67,6 +68,14 @@ def read(source: str) -> Node:
     if text(found) != source:
         raise Strange("YAML that is written in a way that is not taken apart here")
     return found
+
+
+def begun(ours: Node, theirs: Node) -> Node:
+    """Their document below the comments of ours, which holds nothing yet. Raises Clash where ours holds something."""
+    if ours.data != ("null",) or theirs.kind == LEAF:
+        raise Clash
+    above = ours.text if not ours.text or ours.text.endswith("\n") else f"{ours.text}\n"
+    return replace(theirs, head=above + theirs.head)
 
 
 def check(source: str) -> list[Any]:

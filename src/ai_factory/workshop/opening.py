@@ -82,6 +82,21 @@ def addresses(factory: Factory) -> list[str]:
     return [url, *git.remotes(url)]
 
 
+def refuse_unpushable(folder: str) -> None:
+    """Raise ProjectError where a push of what is about to be committed would fail, as far as can be told here."""
+    branch = git.branch_here(folder)
+    if branch is None:
+        raise ProjectError(
+            "no branch is checked out, and a push of this commit would have none to go to", "`git switch BRANCH`"
+        )
+    if branch.lacks:
+        commits = "a commit" if branch.lacks == 1 else f"{branch.lacks} commits"
+        raise ProjectError(
+            f"`{branch.name}` lacks {commits} of `{branch.follows}`, and a push of it would be refused",
+            "`git pull --rebase`, then again",
+        )
+
+
 def clean_repository(factory: Factory) -> str:
     """The folder of a factory that is a repository with nothing uncommitted: what is written there can be taken back.
 

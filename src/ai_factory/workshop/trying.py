@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from ai_factory import catalog, contributions, documents, questions, render
@@ -60,7 +61,7 @@ def _with(blueprint: Blueprint, chosen: Sequence[Component], known: Parts, where
             answers = _settled(blueprint, chosen, asked, given)
         except AnswersError as error:
             if first:
-                done.append(Tried(tuple(_unanswered(blueprint, error, where))))
+                done.append(Tried(tuple(_unanswered(blueprint, chosen, error, where))))
             continue  # a validator may refuse a choice beside the others' defaults
         except FactoryError as error:
             done.append(Tried((Flaw("FL013", where, 0, error.message),)))
@@ -71,10 +72,20 @@ def _with(blueprint: Blueprint, chosen: Sequence[Component], known: Parts, where
     return Tried(*(_all(one[number] for one in done) for number in range(3)))
 
 
-def _unanswered(blueprint: Blueprint, error: AnswersError, where: str) -> Iterator[Flaw]:
+def _unanswered(blueprint: Blueprint, chosen: Sequence[Component], error: AnswersError, where: str) -> Iterator[Flaw]:
+    """Where what answers a question by itself stands: a preset, a default, else the question."""
+    asked = {one.key: (component, one) for component in chosen for one in component.questions}
     for key, why in error.problems.items():
-        told = f"the answer `{key}` {why}" if key in blueprint.answers else f"`{key}` {why}: give it a `placeholder`"
-        yield Flaw("FL013", where, 0, told)
+        if key in blueprint.answers:
+            yield Flaw("FL013", where, 0, f"the answer `{key}` {why}")
+            continue
+        component, question = asked[key]
+        place = f"{component.folder}/{parts.QUESTIONS}"
+        line = partial(documents.line_of, component.tree[parts.QUESTIONS].content)
+        if question.default is MISSING:
+            yield Flaw("FL013", place, line((key,)), f"`{key}` {why}: give it a `placeholder`")
+        else:
+            yield Flaw("FL013", place, line((key, "default")), f"the default of `{key}`: {why}")
 
 
 # ---- answers to try ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -439,10 +440,15 @@ def test_links_that_both_changed_are_a_conflict(tmp_path: Path) -> None:
     mine = {case: row[1] for case, row in table.items()}
     beside = {f"{case}.incoming": row[2] for case, row in table.items()}
     loud(story, {**shared, **mine, **beside}, dict.fromkeys(table, ""))
-    assert cli("sync", "--take", "theirs", *table, cwd=story.project).code == 0
+    done = cli("sync", "--take", "theirs", *table, cwd=story.project)
+    assert done.code == 0
     assert contents(story.project) == {
         path: file(content) for path, content in {**shared, **{case: row[2] for case, row in table.items()}}.items()
     }
+    for case in ("both retargeted", "made a link, changed"):  # what is told brings a link back as a link
+        hint = next(line for line in done.out.splitlines() if f"hint: what was in {case} is kept: " in line)
+        subprocess.run(hint.split("`")[1], shell=True, cwd=story.project, check=True)  # noqa: S602 - as a person would
+        assert contents(story.project)[case] == file(mine[case])
 
 
 def test_a_folder_with_a_link_is_renamed(tmp_path: Path) -> None:

@@ -26,13 +26,17 @@ NOTHING = Held("", generated=True, tags={}, changed=())
 
 
 class Exported(NamedTuple):
-    """What an export has added: tags, or a version that is no release; and which releases could not be exported."""
+    """What an export has added: tags, or a version that is no release; and which releases could not be exported.
+
+    `has_releases` is false of a factory without any: it is exported as it stands, as a commit without a tag.
+    """
 
     blueprint: str
     place: str
     added: tuple[str, ...]
     newest: str
     left_out: tuple[tuple[str, str], ...]
+    has_releases: bool
 
 
 class _Release(NamedTuple):
@@ -69,7 +73,8 @@ def as_copier(name: str, address: str, destination: str) -> Exported:
     if made:
         _write(destination, before, _in_line(made, order), "" if "" in made else order[-1])
     added = tuple(tag or newest.origin.version for tag in made)
-    return Exported(name, destination, added, newest.origin.version, tuple(left_out))
+    has_releases = newest.origin.kind != "folder"
+    return Exported(name, destination, added, newest.origin.version, tuple(left_out), has_releases)
 
 
 def _in_line(made: dict[str, Edition], order: list[str]) -> list[Edition]:
@@ -146,23 +151,43 @@ def _before(name: str, origin: Origin, destination: str) -> Held:
             )
         return before
     _require_same(name, origin, destination)
+    _require_known(origin, before, destination)
     _require_untouched(before, destination)
     return before
 
 
 def _require_same(name: str, origin: Origin, destination: str) -> None:
-    content = git.content_of(destination, f"HEAD:{RECORD}")
-    wanted = record(name, origin)
-    try:
-        told = json.loads(content or b"{}")
-        same = [told[key] == wanted[key] for key in ("schema", "blueprint", "factory")]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        same = []
-    if not all(same) or not same:
+    told, wanted = _recorded(destination, "HEAD"), record(name, origin)
+    if any(told.get(key) != wanted[key] for key in ("schema", "blueprint", "factory")):
         raise UsageError(
             f"`{destination}` holds no export of `{name}` from `{wanted['factory']}`",
             "name a folder that is new or empty, or one that holds an earlier export of the same",
         )
+
+
+def _require_known(origin: Origin, before: Held, destination: str) -> None:
+    """Every version that is there is a release of this factory: one in another folder may be another factory."""
+    if origin.kind == EMBEDDED:
+        return
+    found = git.releases(repository_at(origin.url)) if origin.kind == "git" else []
+    commits = {release.tag: release.commit for release in found}
+    for tag in before.tags:
+        told = _recorded(destination, tag)
+        if told and commits.get(told.get("version", "")) != told.get("commit"):
+            raise UsageError(
+                f"`{tag}` in `{destination}` was made from a commit that is no such release of `{origin.url}`",
+                "name a folder that is new or empty; or, where the factory took that release back, "
+                f"`git -C {word(destination)} tag -d {word(tag)}`",
+            )
+
+
+def _recorded(destination: str, reference: str) -> dict[str, str]:
+    """What an export says of itself at a commit of its repository; nothing where it is none."""
+    try:
+        told = json.loads(git.content_of(destination, f"{reference}:{RECORD}") or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return {key: value for key, value in told.items() if isinstance(value, str)} if isinstance(told, dict) else {}
 
 
 def _require_untouched(before: Held, destination: str) -> None:

@@ -6,11 +6,11 @@ import ast
 import re
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from ai_factory import catalog, contributions, documents, edits, git
+from ai_factory import catalog, contributions, documents, edits, git, markers
 from ai_factory.catalog import BLUEPRINTS, COMPONENTS, FILES, Component
 from ai_factory.errors import FactoryError, UsageError
 from ai_factory.formats import NAME
@@ -18,7 +18,7 @@ from ai_factory.lock import FOLDER
 from ai_factory.project.opening import Project
 from ai_factory.project.target import Choice, guarded, recipe, rendered
 from ai_factory.render import SUFFIX
-from ai_factory.tree import LINK, File, above, blob_id, is_binary, word
+from ai_factory.tree import LINK, File, above, is_binary, word
 from ai_factory.workshop.linting import lint
 from ai_factory.workshop.opening import require_own
 from ai_factory.workshop.parts import Parts
@@ -73,7 +73,7 @@ def prepare(project: Project, name: str, paths: Sequence[str], asked: Asked) -> 
     why, changed = _disproven(project, base, name, component, files)
     if not why:
         why = _flawed(base, promotion)
-    notes = [*needs.notes, *(f"`{path}` changes with it" for path in changed)]
+    notes = [*needs.notes, *_untouched(files), *(f"`{path}` changes with it" for path in changed)]
     if why:
         return promotion._replace(files={}, notes=tuple(notes), rows=tuple(row.refused(why) for row in rows))
     return promotion._replace(notes=(*promotion.notes, "`factory lint` finds nothing new", *notes))
@@ -125,6 +125,9 @@ def _refuse_file(path: str, file: File) -> None:
         raise UsageError(
             f"`{path}` line {line} holds what looks like {kind}", "a component names an environment variable instead"
         )
+    if markers.is_marked(file.content):
+        line = markers.first_marked_line(file.content)
+        raise UsageError(f"`{path}` line {line} is a conflict marker", "keep the lines that are right, then promote")
 
 
 def _mode_kept(project: Project, file: File) -> File:
@@ -173,8 +176,11 @@ def _package(folder: str) -> str:
 
 
 def _text(path: str, content: bytes, known: Known, packages: Mapping[str, str]) -> Spelled | None:
-    """The text in the words of a template, also the project's own package where Python imports it; None of bytes."""
-    if is_binary(content):
+    """The text in the words of a template, also the project's own package where Python imports it.
+
+    None of what a rendering would not give back: bytes, and lines that end in CRLF.
+    """
+    if is_binary(content) or b"\r" in content:
         return None
     try:
         text = content.decode()
@@ -189,6 +195,12 @@ def _text(path: str, content: bytes, known: Known, packages: Mapping[str, str]) 
     found = spelled([*pieces, text[place:]], known)
     own = (one for one in pieces if isinstance(one, Turned))
     return found._replace(turned=tuple(dict.fromkeys((*own, *found.turned))))
+
+
+def _untouched(files: Mapping[str, File]) -> Iterator[str]:
+    for path, file in files.items():
+        if b"\r" in file.content and not is_binary(file.content):
+            yield f"`{path}` is taken byte for byte, no value in it turned: a rendering would end its lines in LF"
 
 
 # ---- what they need ---------------------------------------------------------------------------------
@@ -349,7 +361,7 @@ def _disproven(
     except FactoryError as error:
         return f"it does not render: {error.message}", []
     for path, file in files.items():
-        if path not in tree or (blob_id(tree[path].content), tree[path].mode) != (blob_id(file.content), file.mode):
+        if tree.get(path) != file:
             return f"the component would give another `{path}`", []
     before = base.rendered.tree
     return "", sorted(path for path in {*tree, *before} - files.keys() if tree.get(path) != before.get(path))

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from ai_factory import git
+from ai_factory import git, markers
 from ai_factory.catalog import FILES, Blueprint, Component, visible
 from ai_factory.engines import TITLES
 from ai_factory.errors import AuthorError, FactoryError, UsageError
@@ -179,6 +179,8 @@ def _row(project: Project, base: Base, path: str, lines: Collection[int]) -> Row
             return row._replace(outcome=SAME)
         for line, kind in tokens.new_in(row.wanted.content, pristine.content):
             return row.refused(f"line {line} holds what looks like {kind}")
+        if markers.is_marked(row.wanted.content) and not markers.is_marked(pristine.content):
+            return row.refused(f"line {markers.first_marked_line(row.wanted.content)} is a conflict marker")
         return _taken(project, base, row)
     except AuthorError as error:
         return row.refused(error.message)
