@@ -171,6 +171,34 @@ def test_update_that_conflicts_says_so_and_is_no_success(lower: Path, own: Path)
     assert "<<<<<<< ours" in (own / "templates/core/files/README.md.jinja").read_text()
 
 
+def test_what_a_conflict_has_left_is_neither_released_nor_stamped(lower: Path, own: Path) -> None:
+    changed = LOWER["templates/core/files/README.md.jinja"].replace("How it runs.", "How it really runs.")
+    released(lower, "v1.1.0", {"templates/core/files/README.md.jinja": changed})
+    assert cli("factory", "update", cwd=own).code == 1
+    commit(own)
+    place = "templates/core/files/README.md.jinja:5"
+    for verb in ("lint", "release"):
+        told = cli("factory", verb, cwd=own)
+        assert (told.code, told.out.splitlines()[0]) == (1, f"{place}: FL023 a conflict is not resolved")
+    assert git(own, "tag") == ""
+    made = cli("new", "small", "project", "--factory", "own", "--defaults", cwd=own.parent)
+    assert (made.code, made.err.splitlines()[0]) == (
+        2,
+        "error: `templates/core/files/README.md.jinja` line 5: holds conflict markers",
+    )
+    assert not (own.parent / "project").exists()
+
+
+def test_a_text_about_markers_is_released(own: Path) -> None:
+    text = "{{ '<<<<<<<' }} ours\none\n=======\ntwo\n{{ '>>>>>>>' }} theirs\n"
+    put(own, {"templates/core/files/merging.md.jinja": text})
+    commit(own)
+    assert release(own).code == 0
+    assert cli("new", "small", "project", "--factory", "own", "--defaults", cwd=own.parent).code == 0
+    assert (own.parent / "project/merging.md").read_text() == "<<<<<<< ours\none\n=======\ntwo\n>>>>>>> theirs\n"
+    assert cli("check", cwd=own.parent / "project").code == 0
+
+
 def test_update_says_what_does_not_fit_any_more(lower: Path, own: Path) -> None:
     put(own, {"templates/core/component.yaml": "without: { files: [run.sh] }\n"})
     commit(own)

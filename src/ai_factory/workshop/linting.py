@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
-from ai_factory import cache, catalog, documents, layers
+from ai_factory import cache, catalog, documents, layers, markers
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.errors import FactoryError
 from ai_factory.factory import Factory
@@ -25,11 +25,25 @@ UNSAID = ("FL015", "FL021", "FL022")  # what is to be written into a file of our
 
 def lint(factory: Factory, before: Factory | None = None) -> list[Flaw]:
     """What is wrong in the factory, by path and line; `before` is its last release, None where there is none."""
+    marked = list(_marked(factory.files()))
+    paths = {flaw.path for flaw in marked}
+    return sorted([*marked, *(flaw for flaw in _whole(factory, before) if flaw.path not in paths)], key=_order)
+
+
+def _marked(tree: Tree) -> Iterator[Flaw]:
+    """What a merge has left in files of ours, whatever else they are: nothing that is read there is meant."""
+    for path, file in tree.items():
+        line = 0 if path.startswith(f"{layers.UPSTREAM}/") else markers.first_left(file.content)
+        if line:
+            yield Flaw("FL023", path, line, "a conflict is not resolved")
+
+
+def _whole(factory: Factory, before: Factory | None) -> Collection[Flaw]:
     try:
         known = factory.tree
     except FactoryError as error:
         return located("FL019", error, layers.DECLARATION)
-    return sorted({*_placed(factory, known, _found(factory, before)), *_edited(factory)}, key=_order)
+    return {*_placed(factory, known, _found(factory, before)), *_edited(factory)}
 
 
 def _order(flaw: Flaw) -> tuple[str, int, str, str]:

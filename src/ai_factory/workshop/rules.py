@@ -130,6 +130,12 @@ RULES: Mapping[str, Rule] = {
         "projects get another file under the same version, and no release notes say why",
         "say what changes under `## Unreleased` in the component's `CHANGELOG.md`",
     ),
+    "FL023": Rule(
+        "conflict that is not resolved",
+        "what a merge has left would be stamped into every project as if it were meant",
+        "keep the lines that are right, and remove the marks; a text about them writes each in a `.jinja` file as an "
+        "expression, such as `{{ '<<<<<<<' }}`",
+    ),
 }
 
 

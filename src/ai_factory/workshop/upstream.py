@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ai_factory import cache, catalog, documents, git, journal, layers
+from ai_factory import cache, catalog, documents, git, journal, layers, markers
 from ai_factory.errors import FactoryError, UsageError
 from ai_factory.factory import Factory, goes_back
 from ai_factory.layers import DECLARATION, EXTEND, REPLACE, UPSTREAM, Below, part_of
@@ -112,7 +112,7 @@ def _merged(
     if not ours:
         return {}, frozenset()
     base, theirs = {path: lower[path] for path in ours}, {path: upper[path] for path in ours}
-    names = git.Names("ours", f"{sides[1].factory}-{sides[1].version}")
+    names = git.Names(markers.AUTHORS, f"{sides[1].factory}-{sides[1].version}")
     found = git.merge_trees(base, ours, theirs, names)
     made = {path: file for path, file in found.files.items() if isinstance(file, File) and file != ours.get(path)}
     return made, frozenset(found.conflicts)
