@@ -88,5 +88,6 @@ def release_data(made: Release, *, written: bool) -> dict[str, Any]:
         "written": written,
         "components": [one._asdict() for one in made.parts],
         "removed": list(made.removed),
+        "blueprints": list(made.blueprints),
         "notes": made.notes,
     }

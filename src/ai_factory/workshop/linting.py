@@ -18,9 +18,11 @@ from ai_factory.project.facts import map_in
 from ai_factory.project.target import guarded
 from ai_factory.tree import Tree
 from ai_factory.workshop import parts, since, trying
+from ai_factory.workshop.offered import State
 from ai_factory.workshop.rules import Flaw, located
 
-UNSAID = ("FL015", "FL021", "FL022")  # what is to be written into a file of ours, also where that is not there yet
+# what is to be written into a file of ours, also where that is not there yet
+UNSAID = ("FL015", "FL021", "FL022", "FL024")
 
 
 def lint(factory: Factory, before: Factory | None = None) -> list[Flaw]:
@@ -51,15 +53,25 @@ def _order(flaw: Flaw) -> tuple[str, int, str, str]:
 
 
 def _found(factory: Factory, before: Factory | None) -> list[Flaw]:
+    now, flaws = _read(factory)
+    flaws += guarded(factory, partial(_tried, now.components, now.blueprints))
+    flaws += _lonely(now.components, now.blueprints)
+    flaws += _astray(factory, now.components)
+    if before:
+        flaws += since.flaws(state(before), now)
+    return flaws
+
+
+def state(factory: Factory) -> State:
+    """The parts of a factory that can be read."""
+    return _read(factory)[0]
+
+
+def _read(factory: Factory) -> tuple[State, list[Flaw]]:
+    """The parts of a factory, and what is wrong with those that cannot be read."""
     components, flaws = _components(factory)
     blueprints, more = _blueprints(factory)
-    flaws += more
-    flaws += guarded(factory, partial(_tried, components, blueprints))
-    flaws += _lonely(components, blueprints)
-    flaws += _astray(factory, components)
-    if before:
-        flaws += since.flaws(factory, before, components, _components(before)[0])
-    return flaws
+    return State(factory, components, blueprints), [*flaws, *more]
 
 
 def _placed(factory: Factory, joined: Tree, flaws: Iterable[Flaw]) -> Iterator[Flaw]:
@@ -91,11 +103,10 @@ def _tried(components: Mapping[str, Component], blueprints: Mapping[str, Bluepri
 
 def offering(factory: Factory, names: Collection[str]) -> tuple[list[str], Counter[Flaw]]:
     """The blueprints that offer one of those components, and what is wrong in their renderings, wherever it stands."""
-    components, flaws = _components(factory)
-    known, more = _blueprints(factory)
-    chosen = {name: one for name, one in known.items() if {*one.components, *one.optional}.intersection(names)}
-    flaws += more
-    flaws += guarded(factory, partial(_tried, components, chosen))
+    known, flaws = _read(factory)
+    offers = ((name, {*one.components, *one.optional}) for name, one in known.blueprints.items())
+    chosen = {name: known.blueprints[name] for name, parts in offers if parts.intersection(names)}
+    flaws += guarded(factory, partial(_tried, known.components, chosen))
     return sorted(chosen), Counter(flaw._replace(line=0) for flaw in {*flaws} if flaw.rule != "FL010")
 
 

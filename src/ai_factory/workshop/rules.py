@@ -136,6 +136,12 @@ RULES: Mapping[str, Rule] = {
         "keep the lines that are right, and remove the marks; a text about them writes each in a `.jinja` file as an "
         "expression, such as `{{ '<<<<<<<' }}`",
     ),
+    "FL024": Rule(
+        "blueprint that offers less",
+        "a project of it would lose a component unheard, or could not be synced at all",
+        "say why in the blueprint: `retired: { COMPONENT: WHY }`; in the one that takes the place of another: "
+        "`replaces: [OTHER]`",
+    ),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ai_factory import catalog, documents, layers, versions
+from ai_factory import catalog, documents, versions
 from ai_factory.catalog import Change, Component
 from ai_factory.errors import FactoryError
 from ai_factory.factory import Factory
@@ -13,27 +13,34 @@ from ai_factory.layers import CHANGELOG, MANIFEST
 from ai_factory.project.facts import map_in
 from ai_factory.render import matches
 from ai_factory.tree import under
+from ai_factory.workshop import offered
 from ai_factory.workshop.changelog import unreleased
+from ai_factory.workshop.offered import State
 from ai_factory.workshop.rules import Flaw
 
 Components = Mapping[str, Component]
 
 
-def flaws(factory: Factory, before: Factory, now: Components, old: Components) -> Iterator[Flaw]:
-    """What the release `before` has, and this state has no more or in another form, without a declaration."""
-    removed = layers.declaration(factory.files()).words
-    for name, was in old.items():
-        if name in now:
-            yield from _gone(was, now[name], now, before.origin.version)
-            yield from _silent(was, now[name])
-        elif name not in factory.components() and removed.get((catalog.COMPONENTS, name)) != layers.REMOVE:
-            message = f"the component `{name}` of {before.origin.version} is gone"
-            yield Flaw("FL015", f"{was.folder}/{MANIFEST}", 0, message)
-    told = {
-        control for name, one in now.items() if name in old for row in _later(old[name], one) for control in row.weakens
-    }
-    yield from _weaker(old, now, told, before.origin.version)
-    yield from _weaker_map(factory, before, told)
+def flaws(before: State, now: State) -> Iterator[Flaw]:
+    """What the release `before` has, and this state has no more or in another form, without a declaration.
+
+    A component that is gone is the affair of the blueprints that had it.
+    """
+    release = before.factory.origin.version
+    for name, was in before.components.items():
+        if name in now.components:
+            yield from _gone(was, now.components[name], now.components, release)
+            yield from _silent(was, now.components[name])
+    told = {name: _weakened(before.components.get(name), one) for name, one in now.components.items()}
+    every = frozenset[str]().union(*told.values())
+    yield from _weaker(before.components, now.components, every, release)
+    yield from _weaker_map(now.factory, before.factory, every)
+    yield from offered.flaws(before, now, told)
+
+
+def _weakened(was: Component | None, now: Component) -> frozenset[str]:
+    """The controls that the component says are weaker since it was so; of a new one, all that it ever said."""
+    return frozenset(control for row in (_later(was, now) if was else now.changes) for control in row.weakens)
 
 
 def announced(component: Component) -> str:
@@ -72,7 +79,7 @@ def _silent(was: Component, now: Component) -> Iterator[Flaw]:
         yield Flaw("FL022", f"{now.folder}/{CHANGELOG}", 0, message)
 
 
-def _weaker(old: Components, now: Components, told: set[str], release: str) -> Iterator[Flaw]:
+def _weaker(old: Components, now: Components, told: frozenset[str], release: str) -> Iterator[Flaw]:
     """Evidence that no component names any more, and files that are no longer promised."""
     named = {(control, glob) for one in now.values() for control, globs in one.evidences.items() for glob in globs}
     for name, was in old.items():
@@ -104,7 +111,7 @@ def _flaw(component: Component, place: documents.Place, message: str) -> Flaw:
     return Flaw("FL021", f"{component.folder}/{MANIFEST}", line, f"{message}, and no change declares it")
 
 
-def _weaker_map(factory: Factory, before: Factory, told: set[str]) -> Iterator[Flaw]:
+def _weaker_map(factory: Factory, before: Factory, told: frozenset[str]) -> Iterator[Flaw]:
     """Controls that the map has no more, or asks for from a higher tier on."""
     old, now = _controls(before), _controls(factory)
     where = f"{catalog.CONTROLS}/controls.yaml"
