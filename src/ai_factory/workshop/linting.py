@@ -17,7 +17,7 @@ from ai_factory.factory import Factory
 from ai_factory.project.facts import map_in
 from ai_factory.project.target import guarded
 from ai_factory.tree import Tree
-from ai_factory.workshop import parts, since, trying
+from ai_factory.workshop import declaring, parts, since, trying
 from ai_factory.workshop.offered import State
 from ai_factory.workshop.rules import Flaw, located
 
@@ -57,6 +57,8 @@ def _found(factory: Factory, before: Factory | None) -> list[Flaw]:
     flaws += guarded(factory, partial(_tried, now.components, now.blueprints))
     flaws += _lonely(now.components, now.blueprints)
     flaws += _astray(factory, now.components)
+    there = declaring.known(now.components)
+    flaws += [flaw for one in now.components.values() for flaw in declaring.flaws(one, there)]
     if before:
         flaws += since.flaws(state(before), now)
     return flaws
@@ -133,15 +135,20 @@ def _blueprints(factory: Factory) -> tuple[dict[str, Blueprint], list[Flaw]]:
 
 
 def _astray(factory: Factory, components: Mapping[str, Component]) -> Iterator[Flaw]:
-    """Evidence for a control that the factory's map does not know; what is wrong in the map itself `map lint` tells."""
+    """Controls that the factory's map does not know; what is wrong in the map itself `map lint` tells."""
     try:
         known = map_in(factory.read(catalog.CONTROLS)).regulation.controls
     except FactoryError:
         return
     for component in components.values():
-        for control in component.evidences:
+        named: list[tuple[documents.Place, str]] = [
+            (("evidences", control), control) for control in component.evidences
+        ]
+        for number, row in enumerate(component.changes):
+            named += [(("changes", number, "weakens", at), control) for at, control in enumerate(row.weakens)]
+        for place, control in named:
             if control not in known:
-                line = documents.line_of(component.tree[parts.MANIFEST].content, ("evidences", control))
+                line = documents.line_of(component.tree[parts.MANIFEST].content, place)
                 yield Flaw("FL018", f"{component.folder}/{parts.MANIFEST}", line, f"there is no control `{control}`")
 
 

@@ -19,7 +19,7 @@ from ai_factory.workshop import offered
 from ai_factory.workshop.changelog import UNRELEASED
 from ai_factory.workshop.linting import lint, state
 from ai_factory.workshop.rules import Flaw
-from ai_factory.workshop.since import announced
+from ai_factory.workshop.since import announced, later
 from ai_factory.workspace import Folder
 
 FIRST = "0.1.0"
@@ -69,7 +69,8 @@ def prepare(factory: Factory, before: Factory | None, version: str, today: str) 
         raise UsageError(f"nothing has changed since {last}", "change a component, or a blueprint, first")
     told, section = _told(factory, last)
     blueprints = tuple(offered.changes(state(before), state(factory))) if before else ()
-    number = _number(version or told, last, parts, bool(removed or blueprints))
+    moves = any(row.answer for part in parts if part.name in old for row in later(old[part.name], now[part.name]))
+    number = _number(version or told, last, parts, moves or bool(removed or blueprints))
     parts = tuple(part if part.after else part._replace(after=f"v{number}") for part in parts)
     is_told = number == told
     notes = section if is_told else _notes(number, today, parts, removed, blueprints, _moved(factory, before))
@@ -156,7 +157,7 @@ def _said(now: Component, before: str) -> str:
     return re.sub(r"^## .*\n+", "", text, flags=re.MULTILINE).strip()
 
 
-def _number(wanted: str, last: str, parts: tuple[Part, ...], offers_else: bool) -> str:
+def _number(wanted: str, last: str, parts: tuple[Part, ...], changes_more: bool) -> str:
     if wanted:
         number = wanted.removeprefix("v")
         if versions.numbers([number])[0] is None or not re.match(r"\d", number):
@@ -166,7 +167,9 @@ def _number(wanted: str, last: str, parts: tuple[Part, ...], offers_else: bool) 
         return number
     if not last:
         return FIRST
-    small = not offers_else and all(part.before and _is_patch(part.before, part.after or part.before) for part in parts)
+    small = not changes_more and all(
+        part.before and _is_patch(part.before, part.after or part.before) for part in parts
+    )
     return bumped(last, 2 if small else 1)
 
 

@@ -103,7 +103,7 @@ RULES: Mapping[str, Rule] = {
     "FL017": Rule(
         "component of no blueprint",
         "nobody can have it",
-        "list it in a blueprint, as a component or as optional",
+        "list it in a blueprint, as a component or as optional, or delete its folder",
     ),
     "FL018": Rule(
         "control that nobody knows",
@@ -141,6 +141,18 @@ RULES: Mapping[str, Rule] = {
         "a project of it would lose a component unheard, or could not be synced at all",
         "say why in the blueprint: `retired: { COMPONENT: WHY }`; in the one that takes the place of another: "
         "`replaces: [OTHER]`",
+    ),
+    "FL025": Rule(
+        "change that leads nowhere",
+        "every project goes through what is declared: a rename to no file, or to a file outside of the project, would "
+        "stop its sync",
+        "name a file or a question that there is, or that a later change takes further",
+    ),
+    "FL026": Rule(
+        "answer that is none any more",
+        "a project that has given it, or never had to, could not be synced",
+        "say under `changes` what becomes of it: `answer: { map: { KEY: { OLD: NEW } } }`; let each question that "
+        "projects have not answered keep a default",
     ),
 }
 

@@ -13,7 +13,7 @@ from ai_factory.layers import CHANGELOG, MANIFEST
 from ai_factory.project.facts import map_in
 from ai_factory.render import matches
 from ai_factory.tree import under
-from ai_factory.workshop import offered
+from ai_factory.workshop import answered, declaring, offered
 from ai_factory.workshop.changelog import unreleased
 from ai_factory.workshop.offered import State
 from ai_factory.workshop.rules import Flaw
@@ -30,17 +30,19 @@ def flaws(before: State, now: State) -> Iterator[Flaw]:
     for name, was in before.components.items():
         if name in now.components:
             yield from _gone(was, now.components[name], now.components, release)
+            yield from declaring.still_there(now.components[name], later(was, now.components[name]))
             yield from _silent(was, now.components[name])
     told = {name: _weakened(before.components.get(name), one) for name, one in now.components.items()}
     every = frozenset[str]().union(*told.values())
     yield from _weaker(before.components, now.components, every, release)
     yield from _weaker_map(now.factory, before.factory, every)
     yield from offered.flaws(before, now, told)
+    yield from answered.flaws(before, now)
 
 
 def _weakened(was: Component | None, now: Component) -> frozenset[str]:
     """The controls that the component says are weaker since it was so; of a new one, all that it ever said."""
-    return frozenset(control for row in (_later(was, now) if was else now.changes) for control in row.weakens)
+    return frozenset(control for row in (later(was, now) if was else now.changes) for control in row.weakens)
 
 
 def announced(component: Component) -> str:
@@ -49,18 +51,19 @@ def announced(component: Component) -> str:
     return unreleased(file.content) if file else ""
 
 
-def _later(was: Component, now: Component) -> list[Change]:
+def later(was: Component, now: Component) -> list[Change]:
+    """The changes that it declares for versions after the one that it had."""
     return [one for one in now.changes if versions.is_older(was.version, one.since)]
 
 
 def _gone(was: Component, now: Component, components: Components, release: str) -> Iterator[Flaw]:
     """Template paths and questions that are gone, and that no later change speaks of."""
-    where, later = f"{was.folder}/{MANIFEST}", _later(was, now)
-    moved = {path for one in later for path in (*one.rename, *one.remove)}
+    where, rows = f"{was.folder}/{MANIFEST}", later(was, now)
+    moved = {path for one in rows for path in (*one.rename, *one.remove)}
     for path in sorted(_paths(was) - _paths(now) - moved):
         yield Flaw("FL015", where, 0, f"`{path}` of {release} is gone, and no change declares it")
-    answers = {key for one in later for table in ("rename", "split") for key in one.answer.get(table, {})}
-    answers |= {key for one in later for key in one.answer.get("remove", ())}
+    answers = {key for one in rows for table in ("rename", "split") for key in one.answer.get(table, {})}
+    answers |= {key for one in rows for key in one.answer.get("remove", ())}
     asked = {question.key for one in components.values() for question in one.questions}
     for key in sorted({question.key for question in was.questions} - answers - asked):
         yield Flaw("FL015", where, 0, f"the question `{key}` of {release} is gone undeclared")
@@ -85,7 +88,7 @@ def _weaker(old: Components, now: Components, told: frozenset[str], release: str
     for name, was in old.items():
         if name not in now:
             continue
-        renamed = {path: new for one in _later(was, now[name]) for path, new in one.rename.items()}
+        renamed = {path: new for one in later(was, now[name]) for path, new in one.rename.items()}
         for control, globs in was.evidences.items():
             lost = [glob for glob in globs if not {(control, glob), (control, renamed.get(glob, glob))} & named]
             if lost and control not in told:
