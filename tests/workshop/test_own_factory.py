@@ -360,6 +360,27 @@ def test_a_weaker_control_stops_a_release_until_it_is_declared(own: Path) -> Non
     assert git(own, "tag").split() == ["v0.1.0", "v0.1.1"]
 
 
+def test_a_map_that_no_gate_could_read_is_not_released(tmp_path: Path) -> None:
+    """On top of the embedded one: an overlay, and a document in place of one below; what is below alone is not told."""
+    assert cli("factory", "new", "own", cwd=tmp_path).code == 0
+    own = tmp_path / "own"
+    declared = (own / "factory.yaml").read_text()
+    put(
+        own, {"controls/controls.yaml": "x: 1\n", "factory.yaml": f"{declared}controls: {{ controls.yaml: replace }}\n"}
+    )
+    commit(own)
+    broken = release(own)
+    assert (broken.code, broken.out.splitlines()[0], git(own, "tag")) == (
+        1,
+        "controls/controls.yaml:1: FL027 `as_of` is missing",
+        "",
+    )
+    git(own, "rm", "-q", "controls/controls.yaml")
+    put(own, {"controls/overlay.yaml": "controls:\n  AUD-01: { tier: none }\n", "factory.yaml": declared})
+    told = {line.split()[1] for line in cli("factory", "lint", cwd=own).out.partition("\n\n")[0].splitlines()}
+    assert told == {"FL027"}
+
+
 def test_a_release_that_cannot_be_signed_is_none(own: Path) -> None:
     git(own, "config", "user.signingkey", "nowhere")
     git(own, "config", "gpg.format", "ssh")

@@ -15,6 +15,7 @@ from ai_factory.catalog import Blueprint, Component
 from ai_factory.errors import FactoryError
 from ai_factory.factory import Factory
 from ai_factory.project.facts import map_in
+from ai_factory.project.maps import held
 from ai_factory.project.target import guarded
 from ai_factory.tree import Tree
 from ai_factory.workshop import declaring, parts, since, trying
@@ -56,6 +57,7 @@ def _found(factory: Factory, before: Factory | None) -> list[Flaw]:
     now, flaws = _read(factory)
     flaws += guarded(factory, partial(_tried, now.components, now.blueprints))
     flaws += _lonely(now.components, now.blueprints)
+    flaws += _unkept(factory, now.components)
     flaws += _astray(factory, now.components)
     there = declaring.known(now.components)
     flaws += [flaw for one in now.components.values() for flaw in declaring.flaws(one, there)]
@@ -134,8 +136,23 @@ def _blueprints(factory: Factory) -> tuple[dict[str, Blueprint], list[Flaw]]:
     return found, flaws
 
 
+def _unkept(factory: Factory, components: Mapping[str, Component]) -> Iterator[Flaw]:
+    """What `map lint` says of the documents in `controls/`: of those of the factory below, only what leads astray."""
+    controls, ours = factory.read(catalog.CONTROLS), factory.files()
+    if not controls:
+        return
+    try:
+        found, told = held(controls, list(components.values()))
+    except FactoryError as error:
+        yield from located("FL027", error, catalog.CONTROLS)
+        return
+    for flaw in told:
+        if found.mistakes or flaw.file in ours:
+            yield Flaw("FL027", flaw.file, flaw.line, flaw.message)
+
+
 def _astray(factory: Factory, components: Mapping[str, Component]) -> Iterator[Flaw]:
-    """Controls that the factory's map does not know; what is wrong in the map itself `map lint` tells."""
+    """Controls that the factory's map does not know; of a map that cannot be read that alone is told."""
     try:
         known = map_in(factory.read(catalog.CONTROLS)).regulation.controls
     except FactoryError:

@@ -154,6 +154,11 @@ RULES: Mapping[str, Rule] = {
         "say under `changes` what becomes of it: `answer: { map: { KEY: { OLD: NEW } } }`; let each question that "
         "projects have not answered keep a default",
     ),
+    "FL027": Rule(
+        "map that does not keep what it says",
+        "the gate of every project reads the documents in `controls/`, and cannot judge by ones that are wrong",
+        "mend the document where the message says; `ai-factory map lint` looks at it alone",
+    ),
 }
 
 

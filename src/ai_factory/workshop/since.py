@@ -131,4 +131,4 @@ def _controls(factory: Factory) -> Mapping[str, Control]:
     try:
         return map_in(files).regulation.controls if files else {}
     except FactoryError:
-        return {}  # what is wrong in the map itself `map lint` tells
+        return {}  # that it cannot be read is told already
