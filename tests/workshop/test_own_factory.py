@@ -309,11 +309,42 @@ def test_a_component_without_a_changelog_has_the_version_of_the_release(own: Pat
     ]
     put(own, {"templates/house/files/call.md": "ring\n"})
     commit(own)
+    silent = release(own)
+    assert (silent.code, silent.out.splitlines()[0]) == (
+        1,
+        "templates/house/CHANGELOG.md: FL022 `files/call.md` is not that of v0.1.0 any more",
+    )
+    put(own, {"templates/house/CHANGELOG.md": "# House\n\n## Unreleased\n\n- Ring.\n"})
+    commit(own)
     second = release(own, "--json").data
     assert (second["tag"], second["components"]) == (
         "v0.1.1",
-        [{"name": "house", "before": "v0.1.0", "after": "v0.1.1", "notes": ""}],
+        [{"name": "house", "before": "v0.1.0", "after": "0.1.1", "notes": "- Ring."}],
     )
+
+
+def test_a_changelog_that_is_gone_says_nothing(own: Path) -> None:
+    core = {"templates/house/component.yaml": "summary: Ours\n", "templates/house/files/call.md": "call\n"}
+    put(own, {**core, "templates/house/CHANGELOG.md": "## 1.0.0\n\n- Call.\n"})
+    put(own, {"blueprints/own.yaml": "summary: Own\ncomponents: [house]\n"})
+    commit(own)
+    assert release(own).code == 0
+    git(own, "rm", "-q", "templates/house/CHANGELOG.md")
+    put(own, {"templates/house/files/call.md": "ring\n"})
+    commit(own)
+    refused = release(own)
+    assert (refused.code, refused.out.splitlines()[0]) == (
+        1,
+        "templates/house/CHANGELOG.md: FL022 `files/call.md` is not that of 1.0.0 any more",
+    )
+
+
+def test_what_only_editors_read_is_no_change(own: Path) -> None:
+    assert cli("factory", "release", "--no-sign", cwd=own).code == 0
+    assert cli("factory", "editor", cwd=own).out.splitlines() == ["  + templates/core/component.yaml", "1 file written"]
+    assert cli("factory", "lint", cwd=own).code == 0
+    commit(own)
+    assert release(own, "--plan", "--json").data["components"] == []
 
 
 def test_what_a_change_was_declared_for_is_the_version(own: Path) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
-from ai_factory import cache, catalog, documents, layers, markers
+from ai_factory import cache, catalog, documents, layers, markers, versions
 from ai_factory.catalog import Blueprint, Component
 from ai_factory.errors import FactoryError
 from ai_factory.factory import Factory
@@ -57,6 +57,7 @@ def _found(factory: Factory, before: Factory | None) -> list[Flaw]:
     now, flaws = _read(factory)
     flaws += guarded(factory, partial(_tried, now.components, now.blueprints))
     flaws += _lonely(now.components, now.blueprints)
+    flaws += [flaw for one in now.components.values() for flaw in _falling(one)]
     flaws += _unkept(factory, now.components)
     flaws += _astray(factory, now.components)
     there = declaring.known(now.components)
@@ -134,6 +135,19 @@ def _blueprints(factory: Factory) -> tuple[dict[str, Blueprint], list[Flaw]]:
         except FactoryError as error:
             flaws += located("FL001", error, f"{catalog.BLUEPRINTS}/{name}.yaml")
     return found, flaws
+
+
+def _falling(component: Component) -> Iterator[Flaw]:
+    """A changelog's first version that is older than one below it."""
+    file = component.tree.get(layers.CHANGELOG)
+    text = file.content.decode(errors="replace") if file else ""
+    found = list(catalog.RELEASE.finditer(text))
+    ranks = versions.ranks([one[1] for one in found])
+    if found and max(ranks) > ranks[0]:
+        newest = found[ranks.index(max(ranks))][1]
+        line = text.count("\n", 0, found[0].start()) + 1
+        where = f"{component.folder}/{layers.CHANGELOG}"
+        yield Flaw("FL028", where, line, f"{found[0][1]} stands above {newest}, which is newer")
 
 
 def _unkept(factory: Factory, components: Mapping[str, Component]) -> Iterator[Flaw]:

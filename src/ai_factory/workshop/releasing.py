@@ -19,7 +19,7 @@ from ai_factory.workshop import offered
 from ai_factory.workshop.changelog import UNRELEASED
 from ai_factory.workshop.linting import lint, state
 from ai_factory.workshop.rules import Flaw
-from ai_factory.workshop.since import announced, later
+from ai_factory.workshop.since import announced, changed, later
 from ai_factory.workspace import Folder
 
 FIRST = "0.1.0"
@@ -117,21 +117,24 @@ def _below(factory: Factory) -> frozenset[str]:
 
 def _part(now: Component, was: Component | None, extends: bool) -> Part | None:
     """The part of a release that a component is; None where it is as it was."""
-    if was and now.tree == was.tree:
+    if was and not changed(was, now):
         return None
     said = announced(now)
     before = was.version if was else ""
     if CHANGELOG not in now.tree:
         return Part(now.name, before, "", "")  # it moves with the factory
-    after = _next(now, extends) if said else now.version
+    after = _next(now, before, extends) if said else now.version
     return Part(now.name, before, after, said or _said(now, before))
 
 
-def _next(now: Component, extends: bool) -> str:
-    """The version after the last one that its changelog names: what a change was declared for, else the next one."""
+def _next(now: Component, before: str, extends: bool) -> str:
+    """The version after the last one: what a change was declared for, else the next one.
+
+    The last is the newest of its changelog; of one that begins its changelog, the one that it had with the factory.
+    """
     text = now.tree[CHANGELOG].content.decode(errors="replace")
     if not catalog.RELEASE.search(text):
-        return FIRST
+        return bumped(before) if versions.numbers([before]) != [None] else FIRST
     declared = versions.newest([one.since for one in now.changes if versions.is_older(now.version, one.since)])
     if declared:
         return declared
@@ -175,7 +178,7 @@ def _number(wanted: str, last: str, parts: tuple[Part, ...], changes_more: bool)
 
 def _is_patch(before: str, after: str) -> bool:
     """Whether both versions agree in all but the last number."""
-    return before.split(".")[:2] == after.split(".")[:2]
+    return before.removeprefix("v").split(".")[:2] == after.removeprefix("v").split(".")[:2]
 
 
 def _moved(factory: Factory, before: Factory | None) -> str:

@@ -128,7 +128,7 @@ RULES: Mapping[str, Rule] = {
     "FL022": Rule(
         "changed without a word",
         "projects get another file under the same version, and no release notes say why",
-        "say what changes under `## Unreleased` in the component's `CHANGELOG.md`",
+        "say what changes under `## Unreleased` in the component's `CHANGELOG.md`, which is made where there is none",
     ),
     "FL023": Rule(
         "conflict that is not resolved",
@@ -158,6 +158,11 @@ RULES: Mapping[str, Rule] = {
         "map that does not keep what it says",
         "the gate of every project reads the documents in `controls/`, and cannot judge by ones that are wrong",
         "mend the document where the message says; `ai-factory map lint` looks at it alone",
+    ),
+    "FL028": Rule(
+        "version that goes back",
+        "the first heading of a changelog is a component's version: a project that has a newer one would miss it",
+        "let `ai-factory factory release` number it, from `## Unreleased`; or write the newest version on top",
     ),
 }
 

@@ -15,6 +15,7 @@ from ai_factory.render import matches
 from ai_factory.tree import under
 from ai_factory.workshop import answered, declaring, offered
 from ai_factory.workshop.changelog import unreleased
+from ai_factory.workshop.editor import unheaded
 from ai_factory.workshop.offered import State
 from ai_factory.workshop.rules import Flaw
 
@@ -26,18 +27,25 @@ def flaws(before: State, now: State) -> Iterator[Flaw]:
 
     A component that is gone is the affair of the blueprints that had it.
     """
-    release = before.factory.origin.version
+    release, ours = before.factory.origin.version, _ours(now)
     for name, was in before.components.items():
         if name in now.components:
             yield from _gone(was, now.components[name], now.components, release)
             yield from declaring.still_there(now.components[name], later(was, now.components[name]))
-            yield from _silent(was, now.components[name])
+            yield from _silent(was, now.components[name]) if name in ours else ()
     told = {name: _weakened(before.components.get(name), one) for name, one in now.components.items()}
     every = frozenset[str]().union(*told.values())
     yield from _weaker(before.components, now.components, every, release)
     yield from _weaker_map(now.factory, before.factory, every)
     yield from offered.flaws(before, now, told)
     yield from answered.flaws(before, now)
+
+
+def _ours(now: State) -> set[str]:
+    """The components of which a file is the factory's own: of others that below it tells, in its own notes."""
+    prefixes = {name: f"{one.folder}/" for name, one in now.components.items()}
+    own = [path for path in now.factory.files() if path.startswith(f"{catalog.COMPONENTS}/")]
+    return {name for name, prefix in prefixes.items() if any(path.startswith(prefix) for path in own)}
 
 
 def _weakened(was: Component | None, now: Component) -> frozenset[str]:
@@ -73,13 +81,25 @@ def _paths(component: Component) -> set[str]:
     return {path.removesuffix(".jinja") for path in component.files}
 
 
+def changed(was: Component, now: Component) -> list[str]:
+    """The paths, changelog included, at which projects or authors see something else."""
+    old, new = ({path: unheaded(file) for path, file in one.tree.items()} for one in (was, now))
+    return sorted(path for path in {**old, **new} if old.get(path) != new.get(path))
+
+
 def _silent(was: Component, now: Component) -> Iterator[Flaw]:
-    """Whether its files are others under the same version, which its changelog gives, and nothing is announced."""
-    files = [{path: file for path, file in one.tree.items() if path != CHANGELOG} for one in (was, now)]
-    if files[0] != files[1] and was.version == now.version and CHANGELOG in now.tree and not announced(now):
-        changed = min(path for path in {**files[0], **files[1]} if files[0].get(path) != files[1].get(path))
-        message = f"`{changed}` is not that of {now.version} any more"
+    """Whether its files are others, and its changelog neither announces that nor has a version for it."""
+    others = [path for path in changed(was, now) if path != CHANGELOG]
+    if others and not (announced(now) or _is_newer(was, now)):
+        message = f"`{others[0]}` is not that of {was.version} any more"
         yield Flaw("FL022", f"{now.folder}/{CHANGELOG}", 0, message)
+
+
+def _is_newer(was: Component, now: Component) -> bool:
+    """Whether its changelog gives it a newer version."""
+    file = now.tree.get(CHANGELOG)
+    found = catalog.RELEASE.search(file.content.decode(errors="replace")) if file else None
+    return bool(found) and (versions.is_older(was.version, now.version) or versions.numbers([was.version]) == [None])
 
 
 def _weaker(old: Components, now: Components, told: frozenset[str], release: str) -> Iterator[Flaw]:
