@@ -217,6 +217,53 @@ def test_update_says_what_does_not_fit_any_more(lower: Path, own: Path) -> None:
     )
 
 
+RENAMED = {
+    "templates/core/component.yaml": LOWER["templates/core/component.yaml"]
+    + "changes: [{ since: 1.1.0, rename: { run.sh: go.sh } }, { since: 1.2.0, rename: { go.sh: bin/go.sh } }]\n",
+    "templates/core/CHANGELOG.md": "## 1.2.0\n\n- Moved.\n\n## 1.0.0\n\n- The first.\n",
+    "templates/core/files/bin/go.sh.jinja": "echo {{ package }}\necho two\necho three\n",
+}
+
+
+def test_ours_follows_a_rename_below_with_its_change(lower: Path, own: Path) -> None:
+    """Over several releases, also where the file has become a template."""
+    put(own, {"templates/core/files/run.sh": "echo one\necho two\necho OURS\n"})
+    commit(own)
+    (lower / "templates/core/files/run.sh").unlink()
+    released(lower, "v1.2.0", RENAMED)
+    result = cli("factory", "update", cwd=own)
+    old, new = "templates/core/files/run.sh", "templates/core/files/bin/go.sh.jinja"
+    assert (result.code, result.out.splitlines()[2:4]) == (
+        0,
+        [f"merged with your changes: {new}", f"moved with the one below: {old} -> {new}"],
+    )
+    assert ((own / new).read_text(), (own / old).exists()) == ("echo {{ package }}\necho two\necho OURS\n", False)
+
+
+@pytest.mark.parametrize("mine", [{}, {"templates/core/files/bin/go.sh.jinja": "mine\n"}])
+def test_ours_in_place_of_nothing_any_more_is_told(mine: dict[str, str], lower: Path, own: Path) -> None:
+    """Where the one below has gone undeclared, or something of ours is at its new place: nothing is overwritten."""
+    put(own, {"templates/core/files/run.sh": "echo OURS\n", **mine})
+    commit(own)
+    (lower / "templates/core/files/run.sh").unlink()
+    released(lower, "v1.2.0", RENAMED if mine else {})
+    result = cli("factory", "update", "--json", cwd=own)
+    assert (result.code, result.data["left"], result.data["followed"]) == (1, ["templates/core/files/run.sh"], {})
+    assert (own / "templates/core/files/run.sh").read_text() == "echo OURS\n"
+    assert all((own / path).read_text() == text for path, text in mine.items())
+
+
+def test_a_blueprint_of_ours_that_answers_what_nobody_asks_does_not_fit(lower: Path, own: Path) -> None:
+    declared = (own / "factory.yaml").read_text()
+    put(own, {"factory.yaml": f"{declared}blueprints: {{ small: extend }}\n"})
+    put(own, {"blueprints/small.yaml": "answers:\n  package: ours\n"})
+    commit(own)
+    put(lower, {"templates/core/files/README.md.jinja": "# It\n"})
+    released(lower, "v1.1.0", {"templates/core/copier.yml": "name: { type: str, default: example, help: The name }\n"})
+    result = cli("factory", "update", "--json", cwd=own)
+    assert (result.code, result.data["misfit"]) == (1, "`blueprints/small.yaml` line 2: no component asks `package`")
+
+
 REFUSED = {
     "uncommitted": ({"README.md": "mine\n"}, "error: `README.md` is not committed"),
     "edited": ({"upstream/templates/extra/files/extra.txt": "mine\n"}, "error: `upstream/` was edited: it is not"),
