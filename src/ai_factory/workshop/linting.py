@@ -17,13 +17,15 @@ from ai_factory.factory import Factory
 from ai_factory.project.facts import map_in
 from ai_factory.project.maps import held
 from ai_factory.project.target import guarded
-from ai_factory.tree import Tree
+from ai_factory.tree import Tree, under
 from ai_factory.workshop import declaring, parts, since, trying
 from ai_factory.workshop.offered import State
 from ai_factory.workshop.rules import Flaw, located
 
 # what is to be written into a file of ours, also where that is not there yet
 UNSAID = ("FL015", "FL021", "FL022", "FL024")
+
+MISNAMED = {"component.yml": parts.MANIFEST, "copier.yaml": parts.QUESTIONS}
 
 
 def lint(factory: Factory, before: Factory | None = None) -> list[Flaw]:
@@ -55,10 +57,11 @@ def _order(flaw: Flaw) -> tuple[str, int, str, str]:
 
 def _found(factory: Factory, before: Factory | None) -> list[Flaw]:
     now, flaws = _read(factory)
-    flaws += guarded(factory, partial(_tried, now.components, now.blueprints))
-    flaws += _lonely(now.components, now.blueprints)
+    flaws += guarded(factory, partial(_tried, now, now.blueprints))
+    if not any(flaw.path.startswith(f"{catalog.BLUEPRINTS}/") for flaw in flaws if flaw.rule == "FL001"):
+        flaws += _lonely(now.components, now.blueprints)
     flaws += [flaw for one in now.components.values() for flaw in _falling(one)]
-    flaws += _unkept(factory, now.components)
+    flaws += _unkept(now)
     flaws += _astray(factory, now.components)
     there = declaring.known(now.components)
     flaws += [flaw for one in now.components.values() for flaw in declaring.flaws(one, there)]
@@ -76,7 +79,21 @@ def _read(factory: Factory) -> tuple[State, list[Flaw]]:
     """The parts of a factory, and what is wrong with those that cannot be read."""
     components, flaws = _components(factory)
     blueprints, more = _blueprints(factory)
-    return State(factory, components, blueprints), [*flaws, *more]
+    return State(factory, components, blueprints), [*flaws, *more, *_unread(factory)]
+
+
+def _unread(factory: Factory) -> Iterator[Flaw]:
+    """Files and folders that look like parts of a factory, and are none by their names."""
+    there = factory.read(catalog.COMPONENTS)
+    for name in sorted({path.split("/")[0] for path in there if "/" in path} - {*factory.components()}):
+        yield Flaw("FL001", f"{catalog.COMPONENTS}/{name}/{parts.MANIFEST}", 0, "it is not there")
+    for path in there:
+        if path.count("/") == 1 and path.split("/")[1] in MISNAMED:
+            name = MISNAMED[path.split("/")[1]]
+            yield Flaw("FL001", f"{catalog.COMPONENTS}/{path}", 0, f"nobody reads it: the file is called `{name}`")
+    for path in factory.read(catalog.BLUEPRINTS):
+        if path.endswith(".yml"):
+            yield Flaw("FL001", f"{catalog.BLUEPRINTS}/{path}", 0, "nobody reads it: a blueprint ends in `.yaml`")
 
 
 def _placed(factory: Factory, joined: Tree, flaws: Iterable[Flaw]) -> Iterator[Flaw]:
@@ -92,18 +109,21 @@ def _placed(factory: Factory, joined: Tree, flaws: Iterable[Flaw]) -> Iterator[F
 
 def _edited(factory: Factory) -> Iterator[Flaw]:
     below = layers.declaration(factory.files()).below
+    if below is None and under(factory.files(), layers.UPSTREAM):
+        message = f"`{layers.UPSTREAM}/` is there, and no `upstream` says which factory it is"
+        yield Flaw("FL019", layers.DECLARATION, 0, message)
     if below and layers.is_edited(factory.files(), below):
         message = f"its files are not those of {below.factory} {below.version}"
         yield Flaw("FL020", layers.UPSTREAM, 0, message)
 
 
-def _tried(components: Mapping[str, Component], blueprints: Mapping[str, Blueprint]) -> list[Flaw]:
+def _tried(now: State, blueprints: Mapping[str, Blueprint]) -> list[Flaw]:
     """What is told from the templates, which are a stranger's until somebody has looked at them."""
-    known = parts.Parts(components)
-    alone = [flaw for component in components.values() for flaw in parts.flaws_of(component, known)]
+    known = parts.Parts(now.components, now.unsound)
+    alone = [flaw for component in now.components.values() for flaw in parts.flaws_of(component, known)]
     done = [trying.tried(one, known) for one in blueprints.values()]
     together = [flaw for one in done for flaw in one.flaws]
-    return [*alone, *together, *trying.without_evidence(done, components)]
+    return [*alone, *together, *trying.without_evidence(done, now.components)]
 
 
 def offering(factory: Factory, names: Collection[str]) -> tuple[list[str], Counter[Flaw]]:
@@ -111,7 +131,7 @@ def offering(factory: Factory, names: Collection[str]) -> tuple[list[str], Count
     known, flaws = _read(factory)
     offers = ((name, {*one.components, *one.optional}) for name, one in known.blueprints.items())
     chosen = {name: known.blueprints[name] for name, parts in offers if parts.intersection(names)}
-    flaws += guarded(factory, partial(_tried, known.components, chosen))
+    flaws += guarded(factory, partial(_tried, known, chosen))
     return sorted(chosen), Counter(flaw._replace(line=0) for flaw in {*flaws} if flaw.rule != "FL010")
 
 
@@ -150,13 +170,13 @@ def _falling(component: Component) -> Iterator[Flaw]:
         yield Flaw("FL028", where, line, f"{found[0][1]} stands above {newest}, which is newer")
 
 
-def _unkept(factory: Factory, components: Mapping[str, Component]) -> Iterator[Flaw]:
+def _unkept(now: State) -> Iterator[Flaw]:
     """What `map lint` says of the documents in `controls/`: of those of the factory below, only what leads astray."""
-    controls, ours = factory.read(catalog.CONTROLS), factory.files()
+    controls, ours = now.factory.read(catalog.CONTROLS), now.factory.files()
     if not controls:
         return
     try:
-        found, told = held(controls, list(components.values()))
+        found, told = held(controls, None if now.unsound else list(now.components.values()))
     except FactoryError as error:
         yield from located("FL027", error, catalog.CONTROLS)
         return

@@ -20,6 +20,11 @@ class State(NamedTuple):
     components: Mapping[str, Component]
     blueprints: Mapping[str, Blueprint]
 
+    @property
+    def unsound(self) -> frozenset[str]:
+        """The components that are there, and cannot be read."""
+        return frozenset(self.factory.components()) - self.components.keys()
+
     def successor(self, name: str) -> Blueprint | None:
         """The blueprint by which projects of that name are synced."""
         found = self.blueprints.get(name)
