@@ -13,7 +13,7 @@ from ai_factory.tree import under
 from tests.kit import component, files, refusal
 
 HEAD = "summary: s\n"
-KNOWN = "known here: summary, components, optional, answers, facts, test"
+KNOWN = "known here: summary, components, optional, answers, facts, test, retired, replaces"
 
 
 def blueprint(text: str, name: str = "small") -> Blueprint:

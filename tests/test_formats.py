@@ -113,6 +113,8 @@ VALID: Mapping[str, Any] = {
         "answers": {"use_case": 1, "b": [None]},
         "facts": {"genai": False},
         "test": "make test",
+        "retired": {"lineage": "nobody reads it"},
+        "replaces": ["old"],
     },
     "questions": {
         "_subdirectory": "files",
@@ -459,7 +461,9 @@ def test_a_date_is_a_day_that_there_is(day: dt.date | str) -> None:
             "blueprint",
             {"summary": "s", "components": ["a"], "more": 1},
             Problem(
-                ("more",), "the key `more` is unknown; known here: summary, components, optional, answers, facts, test"
+                ("more",),
+                "the key `more` is unknown; known here: summary, components, optional, answers, facts, test, retired, "
+                "replaces",
             ),
         ),
         (

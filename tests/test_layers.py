@@ -97,7 +97,8 @@ def test_a_removed_component_leaves_the_blueprints_from_below() -> None:
     assert composed("components: { extra: remove, infra: remove }\n", {}) == {
         "templates/extra/component.yaml": "gone",
         "templates/infra/component.yaml": "gone",
-        "blueprints/small.yaml": "summary: Small\ncomponents: [core]\nanswers: {big: true}\n",
+        "blueprints/small.yaml": "summary: Small\ncomponents: [core]\nanswers: {big: true}\n"
+        "retired:\n  extra: removed in `factory.yaml`\n  infra: removed in `factory.yaml`\n",
     }
 
 
@@ -169,13 +170,16 @@ def _below(files: Tree, folder: str) -> dict[str, File]:
 def test_a_blueprint_is_extended() -> None:
     files = {
         "blueprints/small.yaml": "components: [infra]\nwithout: [extra]\nanswers: { package: ours }\n"
-        "facts: { sector: banking }\n",
+        "facts: { sector: banking }\ntest: make check\nretired: { extra: nobody needs it }\nreplaces: [tiny]\n",
     }
     assert data(composed("blueprints: { small: extend }\n", files)["blueprints/small.yaml"]) == {
         "summary": "Small",
         "components": ["core", "infra"],
         "answers": {"big": True, "package": "ours"},
         "facts": {"sector": "banking"},
+        "test": "make check",
+        "retired": {"extra": "nobody needs it"},
+        "replaces": ["tiny"],
     }
 
 

@@ -32,6 +32,23 @@ def test_the_line_with_which_a_conflict_begins(content: bytes, line: int) -> Non
     assert markers.first_marked_line(content) == line
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (MARKED, 2),
+        (MARKED.replace(b"<<<<<<< yours\n", b""), 5),
+        (MARKED.replace(b">>>>>>> factory\n", b""), 2),
+        (b"Title\n=======\n", 0),
+    ],
+)
+def test_the_first_mark_that_is_left(content: bytes, line: int) -> None:
+    assert markers.first_left(content) == line
+
+
+def test_marks_are_told_by_the_name_of_a_side() -> None:
+    assert (markers.are_of("yours", MARKED), markers.are_of("ours", MARKED)) == (True, False)
+
+
 @pytest.mark.parametrize("content", [MARKED, WITH_BASE])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_either_side_of_a_conflict(content: bytes, end: bytes) -> None:

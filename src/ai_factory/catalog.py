@@ -63,7 +63,8 @@ class Component(NamedTuple):
 class Blueprint(NamedTuple):
     """A use case: an ordered list of components, preset answers, the risk facts that it implies.
 
-    `test` is the command by which a project shows that it works; empty where none is named.
+    `test` is the command by which a project shows that it works; empty where none is named. `retired` says of
+    components that it had why it has them no more; projects of the blueprints that it `replaces` are synced by it.
     """
 
     name: str
@@ -73,11 +74,17 @@ class Blueprint(NamedTuple):
     answers: Mapping[str, Any]
     facts: Mapping[str, Any]
     test: str = ""
+    retired: Mapping[str, str] = {}
+    replaces: tuple[str, ...] = ()
 
 
 def blueprint(name: str, read: Read, load: Load = documents.load) -> Blueprint:
-    """The blueprint of that name. Raises UsageError when there is none, AuthorError when it is malformed."""
+    """The blueprint of that name, or the one that replaces it.
+
+    Raises UsageError when there is none, AuthorError when it is malformed.
+    """
     files = read(BLUEPRINTS)
+    name = name if f"{name}.yaml" in files else _successor(name, files, load)
     path = f"{name}.yaml"
     if path not in files:
         raise UsageError(
@@ -94,9 +101,23 @@ def blueprint(name: str, read: Read, load: Load = documents.load) -> Blueprint:
         answers=data.get("answers", {}),
         facts=data.get("facts", {}),
         test=data.get("test", ""),
+        retired=data.get("retired", {}),
+        replaces=tuple(data.get("replaces", ())),
     )
     _refuse_repeats(result.components + result.optional, where)
     return result
+
+
+def _successor(name: str, files: Tree, load: Load) -> str:
+    """The first blueprint that says it replaces the one of that name; that name where none does."""
+    for other in blueprint_names(files):
+        try:
+            data = load(files[f"{other}.yaml"].content, f"{BLUEPRINTS}/{other}.yaml", AuthorError)
+        except FactoryError:
+            continue  # it is told to who asks for it
+        if isinstance(data, dict) and isinstance(data.get("replaces"), list) and name in data["replaces"]:
+            return other
+    return name
 
 
 def _refuse_repeats(names: Sequence[str], where: str) -> None:
@@ -222,17 +243,18 @@ def nearest(name: str, known: Sequence[str]) -> str:
 def select(chosen: Blueprint, with_: Sequence[str] = (), without: Sequence[str] = ()) -> tuple[str, ...]:
     """The names of the components to use, in the blueprint's order, optional ones last.
 
-    Raises UsageError for a component taken that is not optional here, or dropped that is not in the list.
+    Raises UsageError for a component taken that is not optional here, or dropped that is not in the list; of one that
+    the blueprint has retired a project need not know.
     """
     where = f"{BLUEPRINTS}/{chosen.name}.yaml"
     for name in with_:
-        if name not in chosen.optional and name not in chosen.components:
+        if name not in (*chosen.optional, *chosen.components, *chosen.retired):
             raise UsageError(
                 f"`{where}` does not offer `{name}`{nearest(name, chosen.optional)}",
                 f"`ai-factory blueprint show {chosen.name}` lists what is optional",
             )
     for name in without:
-        if name not in chosen.components:
+        if name not in (*chosen.components, *chosen.retired):
             raise UsageError(
                 f"`{where}` has no component `{name}`{nearest(name, chosen.components)}",
                 f"`ai-factory blueprint show {chosen.name}` lists the components",

@@ -123,6 +123,8 @@ BLUEPRINT = _object(
         "answers": ANSWERS,
         "facts": {"type": "object"},
         "test": WORDS,
+        "retired": _map(WORDS, propertyNames=NAME),
+        "replaces": NAMES,
     },
     ("summary", "components"),
     title="blueprints/<name>.yaml: a use case, as an ordered list of components",

@@ -90,8 +90,11 @@ def _without_removed(below: Tree, declared: Declaration, load: Load) -> Tree:
     for path, file in below.items() if gone else ():
         if path.startswith(f"{BLUEPRINTS}/") and path.endswith(".yaml"):
             data = _read(file, f"{UPSTREAM}/{path}", formats.BLUEPRINT, load)
-            kept = {key: [name for name in data.get(key, ()) if name not in gone] for key in ("components", "optional")}
-            changed[path] = _changed(file, data, kept)
+            lists = {key: data.get(key, ()) for key in ("components", "optional")}
+            kept = {key: [name for name in names if name not in gone] for key, names in lists.items()}
+            had = [name for names in lists.values() for name in names if name in gone]
+            retired = {**data.get("retired", {}), **dict.fromkeys(had, f"removed in `{DECLARATION}`")}
+            changed[path] = _changed(file, data, {**kept, "retired": retired})
     return {**below, **changed}
 
 
@@ -164,12 +167,13 @@ def _blueprint(lower: Tree, upper: Tree, load: Load) -> Tree:
     added = _read(above, path, formats.BLUEPRINT_EXTENSION, load)
     dropped = added.get("without", ())
     _without(dict.fromkeys([*known["components"], *known.get("optional", ())]), dropped, path, above, ("without",))
-    changes: dict[str, Any] = {"summary": added.get("summary", known["summary"])}
+    changes: dict[str, Any] = {key: added.get(key, known.get(key)) for key in ("summary", "test")}
     for key in ("components", "optional"):
         kept = [name for name in known.get(key, ()) if name not in dropped]
         taken = added.get("components", ()) if key == "optional" else ()  # what was optional, and is taken now
         changes[key] = [name for name in _appended(kept, added.get(key, ())) if name not in taken]
-    changes |= {key: {**known.get(key, {}), **added.get(key, {})} for key in ("answers", "facts")}
+    changes |= {key: {**known.get(key, {}), **added.get(key, {})} for key in ("answers", "facts", "retired")}
+    changes["replaces"] = _appended(known.get("replaces", ()), added.get("replaces", ()))
     return {path: _changed(below, known, changes)}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ai_factory import contributions
+from ai_factory import contributions, markers
 from ai_factory.catalog import COMPONENTS, FILES, Blueprint, Component, visible
 from ai_factory.errors import AuthorError, FactoryError
 from ai_factory.lock import FOLDER
@@ -66,6 +66,7 @@ def render(
     folders: list[str] = []
     evidences: list[tuple[str, tuple[str, ...]]] = []
     for component in components:
+        _refuse_marked(component)
         stamped = stamped_by(component, contexts[component.name], templates)
         claims = claims_of(component, contexts[component.name], templates)
         _refuse_clashes(component, [*stamped, *claims.produced], owned)
@@ -79,6 +80,14 @@ def render(
     check(tree, owned)
     refuse_ignored(tree, owned)
     return Rendered(dict(sorted(tree.items())), dict(sorted(owned.items())), tuple(sorted(set(folders))))
+
+
+def _refuse_marked(component: Component) -> None:
+    """Raise AuthorError for a conflict of a factory's update that its author has not resolved."""
+    for path, file in component.files.items():
+        if markers.are_of(markers.AUTHORS, file.content):
+            where = f"`{component.folder}/{FILES}/{path}` line {markers.first_marked_line(file.content)}"
+            raise AuthorError(f"{where}: holds conflict markers", "keep the lines that are right, and remove the marks")
 
 
 def line_origins(

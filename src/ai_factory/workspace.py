@@ -186,7 +186,10 @@ class Folder:
         return {path: file for path, file in found if file is not None}
 
     def write(self, path: str, file: File) -> None:
-        """Put the file at the path, whole or not at all; folders are made as needed."""
+        """Put the file at the path, whole or not at all; folders are made as needed.
+
+        Who may read and write one that is replaced stays as it is, unless it becomes executable or is so no more.
+        """
         place = self.locate(path)
         temporary = _draft(place)
         try:
@@ -196,6 +199,7 @@ class Folder:
                 os.symlink(os.fsdecode(file.content), temporary)
             else:
                 _write_new(temporary, file)
+                _allow_as_before(place, temporary, file.mode)
             if self.is_folder(path):
                 os.rmdir(place)  # empty, or this fails
             os.replace(temporary, place)
@@ -308,6 +312,16 @@ def _write_new(place: str, file: File) -> None:
     descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(file.content)
+
+
+def _allow_as_before(place: str, draft: str, mode: str) -> None:
+    """Give the draft the permissions of the regular file that it replaces, where both are executable or neither is."""
+    try:
+        before = os.lstat(place).st_mode
+    except OSError:
+        return
+    if stat.S_ISREG(before) and mode_of(before) == mode:
+        os.chmod(draft, stat.S_IMODE(before) & 0o777)
 
 
 def _draft(place: str) -> str:

@@ -7,13 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
 
 from ai_factory.newest import folder_paths
 from ai_factory.tree import File
-from ai_factory.workshop.editor import changes, files, line
+from ai_factory.workshop.editor import changes, files, line, unheaded
 from ai_factory.workspace import Folder
 from tests import golden
 from tests.kit import cli, put, small_factory, snapshot
@@ -38,6 +39,20 @@ def test_a_factory_gets_schemas_and_first_lines(tmp_path: Path) -> None:
     before = snapshot(factory)
     assert cli("factory", "editor", str(factory)).out == "all is there\n"
     assert snapshot(factory) == before
+
+
+def test_a_file_stays_as_readable_as_it_was(tmp_path: Path) -> None:
+    """Its byte order mark stays in front, its line endings and its permissions are kept."""
+    factory = small_factory(tmp_path / "factory", tags=False)
+    path = factory / "templates/core/component.yaml"
+    text = path.read_bytes().replace(b"\n", b"\r\n")
+    path.write_bytes(BOM_UTF8 + text)
+    path.chmod(0o600)
+    assert cli("factory", "editor", str(factory)).code == 0
+    row = line("templates/core/component.yaml").encode().replace(b"\n", b"\r\n")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (BOM_UTF8 + row + text, 0o600)
+    assert unheaded(File(path.read_bytes())) == File(BOM_UTF8 + text)
+    assert "FL001" not in cli("factory", "lint", str(factory)).out
 
 
 def test_an_older_schema_is_replaced() -> None:

@@ -15,7 +15,7 @@ from ai_factory.report import lint as report
 from ai_factory.tree import File
 from ai_factory.workshop.linting import lint
 from ai_factory.workshop.opening import last_release
-from ai_factory.workshop.rules import RULES
+from ai_factory.workshop.rules import RULES, Flaw
 from tests.kit import cli, commit, git, put
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "lint"
@@ -179,13 +179,55 @@ def test_what_a_template_reads(text: str, found: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     ("files", "rules"),
     [
-        ({"templates/extra/component.yaml": ""}, {"FL001", "FL002"}),
-        ({"templates/extra/component.yaml": "- a\n"}, {"FL001", "FL002"}),
-        ({"templates/extra/copier.yml": "- a\n"}, {"FL001", "FL002"}),
-        ({"blueprints/small.yaml": "[]\n"}, {"FL001", "FL017"}),
+        ({"templates/extra/component.yaml": ""}, {"FL001"}),
+        ({"templates/extra/component.yaml": "- a\n"}, {"FL001"}),
+        ({"templates/extra/copier.yml": "- a\n"}, {"FL001"}),
+        ({"templates/core/copier.yml": "- a\n"}, {"FL001"}),
+        ({"templates/core/component.yaml": ""}, {"FL001"}),
+        ({"blueprints/small.yaml": "[]\n"}, {"FL001"}),
         ({"templates/core/component.yaml": "summary: Round\nrequires: [extra]\n"}, {"FL002"}),
         ({"templates/extra/files/b.bin.jinja": "\0\x01"}, set()),
     ],
 )
 def test_odd_files_are_told_not_tripped_over(files: Files, rules: set[str]) -> None:
     assert {one.rule for one in lint(factory({**example("base"), **files}))} == rules
+
+
+UNREAD = [
+    ({"templates/foo/files/a.txt": "a\n"}, "templates/foo/component.yaml", "it is not there"),
+    ({"blueprints/more.yml": "x"}, "blueprints/more.yml", "nobody reads it: a blueprint ends in `.yaml`"),
+    (
+        {"templates/core/copier.yaml": "a: b\n"},
+        "templates/core/copier.yaml",
+        "nobody reads it: the file is called `copier.yml`",
+    ),
+    (
+        {"templates/core/component.yml": "a: b\n"},
+        "templates/core/component.yml",
+        "nobody reads it: the file is called `component.yaml`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "path", "message"), UNREAD)
+def test_what_nobody_reads_by_its_name(files: Files, path: str, message: str) -> None:
+    assert lint(factory({**example("base"), **files})) == [Flaw("FL001", path, 0, message)]
+
+
+def test_a_component_that_is_not_there_is_told_once_where_it_is_named() -> None:
+    """In each component that requires it, and each blueprint that lists it; what follows from that is not told."""
+    files = {path: text for path, text in example("base").items() if not path.startswith("templates/core/")}
+    files["templates/extra/files/region.txt.jinja"] = "{{ region }} {{ package }}\n"
+    files["templates/third/component.yaml"] = "summary: On top\nrequires: [extra]\n"
+    files["templates/third/files/a.txt.jinja"] = "{{ package }}\n"
+    files["blueprints/other.yaml"] = "summary: Other\ncomponents: [extra, third]\n"
+    assert lint(factory(files)) == [
+        Flaw("FL002", "blueprints/small.yaml", 0, "there is no component `core`"),
+        Flaw("FL002", "templates/extra/component.yaml", 2, "there is no component `core`"),
+    ]
+
+
+def test_a_copy_of_a_factory_without_a_declaration() -> None:
+    files = {"factory.yaml": "", "upstream/templates/a/component.yaml": "summary: A\n", **example("base")}
+    message = "`upstream/` is there, and no `upstream` says which factory it is"
+    assert lint(factory(files)) == [Flaw("FL019", "factory.yaml", 0, message)]

@@ -209,6 +209,34 @@ def test_update_that_conflicts_says_so_and_is_no_success(lower: Path, own: Path)
     assert "<<<<<<< ours" in (own / "templates/core/files/README.md.jinja").read_text()
 
 
+def test_what_a_conflict_has_left_is_neither_released_nor_stamped(lower: Path, own: Path) -> None:
+    changed = LOWER["templates/core/files/README.md.jinja"].replace("How it runs.", "How it really runs.")
+    released(lower, "v1.1.0", {"templates/core/files/README.md.jinja": changed})
+    assert cli("factory", "update", cwd=own).code == 1
+    commit(own)
+    place = "templates/core/files/README.md.jinja:5"
+    for verb in ("lint", "release"):
+        told = cli("factory", verb, cwd=own)
+        assert (told.code, told.out.splitlines()[0]) == (1, f"{place}: FL023 a conflict is not resolved")
+    assert git(own, "tag") == ""
+    made = cli("new", "small", "project", "--factory", "own", "--defaults", cwd=own.parent)
+    assert (made.code, made.err.splitlines()[0]) == (
+        2,
+        "error: `templates/core/files/README.md.jinja` line 5: holds conflict markers",
+    )
+    assert not (own.parent / "project").exists()
+
+
+def test_a_text_about_markers_is_released(own: Path) -> None:
+    text = "{{ '<<<<<<<' }} ours\none\n=======\ntwo\n{{ '>>>>>>>' }} theirs\n"
+    put(own, {"templates/core/files/merging.md.jinja": text})
+    commit(own)
+    assert release(own).code == 0
+    assert cli("new", "small", "project", "--factory", "own", "--defaults", cwd=own.parent).code == 0
+    assert (own.parent / "project/merging.md").read_text() == "<<<<<<< ours\none\n=======\ntwo\n>>>>>>> theirs\n"
+    assert cli("check", cwd=own.parent / "project").code == 0
+
+
 def test_update_says_what_does_not_fit_any_more(lower: Path, own: Path) -> None:
     put(own, {"templates/core/component.yaml": "without: { files: [run.sh] }\n"})
     commit(own)
@@ -225,6 +253,53 @@ def test_update_says_what_does_not_fit_any_more(lower: Path, own: Path) -> None:
     assert cli("factory", "lint", cwd=own).out.splitlines()[0] == (
         "templates/core/component.yaml:1: FL019 there is no `run.sh` below; known are README.md.jinja, start.sh"
     )
+
+
+RENAMED = {
+    "templates/core/component.yaml": LOWER["templates/core/component.yaml"]
+    + "changes: [{ since: 1.1.0, rename: { run.sh: go.sh } }, { since: 1.2.0, rename: { go.sh: bin/go.sh } }]\n",
+    "templates/core/CHANGELOG.md": "## 1.2.0\n\n- Moved.\n\n## 1.0.0\n\n- The first.\n",
+    "templates/core/files/bin/go.sh.jinja": "echo {{ package }}\necho two\necho three\n",
+}
+
+
+def test_ours_follows_a_rename_below_with_its_change(lower: Path, own: Path) -> None:
+    """Over several releases, also where the file has become a template."""
+    put(own, {"templates/core/files/run.sh": "echo one\necho two\necho OURS\n"})
+    commit(own)
+    (lower / "templates/core/files/run.sh").unlink()
+    released(lower, "v1.2.0", RENAMED)
+    result = cli("factory", "update", cwd=own)
+    old, new = "templates/core/files/run.sh", "templates/core/files/bin/go.sh.jinja"
+    assert (result.code, result.out.splitlines()[2:4]) == (
+        0,
+        [f"merged with your changes: {new}", f"moved with the one below: {old} -> {new}"],
+    )
+    assert ((own / new).read_text(), (own / old).exists()) == ("echo {{ package }}\necho two\necho OURS\n", False)
+
+
+@pytest.mark.parametrize("mine", [{}, {"templates/core/files/bin/go.sh.jinja": "mine\n"}])
+def test_ours_in_place_of_nothing_any_more_is_told(mine: dict[str, str], lower: Path, own: Path) -> None:
+    """Where the one below has gone undeclared, or something of ours is at its new place: nothing is overwritten."""
+    put(own, {"templates/core/files/run.sh": "echo OURS\n", **mine})
+    commit(own)
+    (lower / "templates/core/files/run.sh").unlink()
+    released(lower, "v1.2.0", RENAMED if mine else {})
+    result = cli("factory", "update", "--json", cwd=own)
+    assert (result.code, result.data["left"], result.data["followed"]) == (1, ["templates/core/files/run.sh"], {})
+    assert (own / "templates/core/files/run.sh").read_text() == "echo OURS\n"
+    assert all((own / path).read_text() == text for path, text in mine.items())
+
+
+def test_a_blueprint_of_ours_that_answers_what_nobody_asks_does_not_fit(lower: Path, own: Path) -> None:
+    declared = (own / "factory.yaml").read_text()
+    put(own, {"factory.yaml": f"{declared}blueprints: {{ small: extend }}\n"})
+    put(own, {"blueprints/small.yaml": "answers:\n  package: ours\n"})
+    commit(own)
+    put(lower, {"templates/core/files/README.md.jinja": "# It\n"})
+    released(lower, "v1.1.0", {"templates/core/copier.yml": "name: { type: str, default: example, help: The name }\n"})
+    result = cli("factory", "update", "--json", cwd=own)
+    assert (result.code, result.data["misfit"]) == (1, "`blueprints/small.yaml` line 2: no component asks `package`")
 
 
 REFUSED = {
@@ -370,11 +445,42 @@ def test_a_component_without_a_changelog_has_the_version_of_the_release(own: Pat
     ]
     put(own, {"templates/house/files/call.md": "ring\n"})
     commit(own)
+    silent = release(own)
+    assert (silent.code, silent.out.splitlines()[0]) == (
+        1,
+        "templates/house/CHANGELOG.md: FL022 `files/call.md` is not that of v0.1.0 any more",
+    )
+    put(own, {"templates/house/CHANGELOG.md": "# House\n\n## Unreleased\n\n- Ring.\n"})
+    commit(own)
     second = release(own, "--json").data
     assert (second["tag"], second["components"]) == (
         "v0.1.1",
-        [{"name": "house", "before": "v0.1.0", "after": "v0.1.1", "notes": ""}],
+        [{"name": "house", "before": "v0.1.0", "after": "0.1.1", "notes": "- Ring."}],
     )
+
+
+def test_a_changelog_that_is_gone_says_nothing(own: Path) -> None:
+    core = {"templates/house/component.yaml": "summary: Ours\n", "templates/house/files/call.md": "call\n"}
+    put(own, {**core, "templates/house/CHANGELOG.md": "## 1.0.0\n\n- Call.\n"})
+    put(own, {"blueprints/own.yaml": "summary: Own\ncomponents: [house]\n"})
+    commit(own)
+    assert release(own).code == 0
+    git(own, "rm", "-q", "templates/house/CHANGELOG.md")
+    put(own, {"templates/house/files/call.md": "ring\n"})
+    commit(own)
+    refused = release(own)
+    assert (refused.code, refused.out.splitlines()[0]) == (
+        1,
+        "templates/house/CHANGELOG.md: FL022 `files/call.md` is not that of 1.0.0 any more",
+    )
+
+
+def test_what_only_editors_read_is_no_change(own: Path) -> None:
+    assert cli("factory", "release", "--no-sign", cwd=own).code == 0
+    assert cli("factory", "editor", cwd=own).out.splitlines() == ["  + templates/core/component.yaml", "1 file written"]
+    assert cli("factory", "lint", cwd=own).code == 0
+    commit(own)
+    assert release(own, "--plan", "--json").data["components"] == []
 
 
 def test_what_a_change_was_declared_for_is_the_version(own: Path) -> None:
@@ -419,6 +525,27 @@ def test_a_weaker_control_stops_a_release_until_it_is_declared(own: Path) -> Non
     commit(own)
     assert release(own).code == 0
     assert git(own, "tag").split() == ["v0.1.0", "v0.1.1"]
+
+
+def test_a_map_that_no_gate_could_read_is_not_released(tmp_path: Path) -> None:
+    """On top of the embedded one: an overlay, and a document in place of one below; what is below alone is not told."""
+    assert cli("factory", "new", "own", cwd=tmp_path).code == 0
+    own = tmp_path / "own"
+    declared = (own / "factory.yaml").read_text()
+    put(
+        own, {"controls/controls.yaml": "x: 1\n", "factory.yaml": f"{declared}controls: {{ controls.yaml: replace }}\n"}
+    )
+    commit(own)
+    broken = release(own)
+    assert (broken.code, broken.out.splitlines()[0], git(own, "tag")) == (
+        1,
+        "controls/controls.yaml:1: FL027 `as_of` is missing",
+        "",
+    )
+    git(own, "rm", "-q", "controls/controls.yaml")
+    put(own, {"controls/overlay.yaml": "controls:\n  AUD-01: { tier: none }\n", "factory.yaml": declared})
+    told = {line.split()[1] for line in cli("factory", "lint", cwd=own).out.partition("\n\n")[0].splitlines()}
+    assert told == {"FL027"}
 
 
 def test_a_release_that_cannot_be_signed_is_none(own: Path) -> None:

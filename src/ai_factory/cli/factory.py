@@ -64,7 +64,7 @@ def update(
     if not plan:
         write(folder, made)
     show(report.update_text(made, written=not plan), report.update_data(made, written=not plan), as_json)
-    raise typer.Exit(1 if made.conflicts or made.misfit else 0)
+    raise typer.Exit(1 if made.failed else 0)
 
 
 @factories.command()

@@ -179,7 +179,7 @@ def _decision_steps(project: Project, path: str, side: str, new: File | None) ->
     steps = [journal.Step(beside, found, None)] if _is_proposal(found, new) else []
     if side == "theirs":
         steps.append(journal.Step(path, now, new if now is None or new is None else _ended(new, now)))
-    elif now and markers.has_ours(now.content):
+    elif now and markers.are_of(markers.OURS, now.content):
         steps.append(journal.Step(path, now, now._replace(content=markers.ours(now.content))))
     return steps
 

@@ -117,7 +117,7 @@ def preview(project: Project, factory: Factory) -> Plan:
     wish = project.manifest()
     made = _made(project, factory)
     pending = evolve.pending(made.components, project.lock.components)
-    _, answers = settle_again(made, wish.answers, pending, applied=project.lock.answers)
+    _, answers = settle_again(made, wish.answers, pending, applied=project.lock)
     target = rendered(made, answers)
     known, _ = states.known_base(project)
     now = git.status(project.root) if find_repository(project.root) else git.UNKNOWN

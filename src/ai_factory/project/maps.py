@@ -16,7 +16,7 @@ from ai_factory.governance import facts as facts_of
 from ai_factory.governance.approvals import SIGN_OFF
 from ai_factory.governance.changes import Change, Effect, Ground, differences
 from ai_factory.governance.checks import CHECKS
-from ai_factory.governance.reading import Map, file_of, opened
+from ai_factory.governance.reading import Documents, Map, file_of, opened
 from ai_factory.project.facts import Told, beneath, judged, map_in, map_of, recorded
 from ai_factory.project.opening import Project, open_project
 from ai_factory.tree import Tree, under
@@ -89,12 +89,22 @@ def lint(address: str) -> list[Flaw]:
     Raises as `map_at` does for what cannot be read at all.
     """
     source = _source(address)
-    found, parts = opened(source.controls, cache.document, beneath(source.controls)), _components(source.factory)
-    evidenced = {control for part in parts for control in part.evidences}
-    told = linting.flaws(found, linting.Backed({*CHECKS, SIGN_OFF}, evidenced if source.factory else None))
+    parts = _components(source.factory)
+    found, told = held(source.controls, parts if source.factory else None)
     known = {row["id"] for row in found.parts["controls"]["controls"]}
     astray = [flaw for part in parts for flaw in _astray(part, known)]
-    return [*(Flaw(file_of(one), found.line(one), one.message) for one in told), *astray]
+    return [*told, *astray]
+
+
+def held(controls: Tree, parts: Sequence[Component] | None) -> tuple[Documents, list[Flaw]]:
+    """The documents of a map, and what they do not keep where these components are at hand; None where none are.
+
+    Raises AuthorError for a document that is not there or has another form.
+    """
+    found = opened(controls, cache.document, beneath(controls))
+    evidenced = None if parts is None else {control for part in parts for control in part.evidences}
+    told = linting.flaws(found, linting.Backed({*CHECKS, SIGN_OFF}, evidenced))
+    return found, [Flaw(file_of(one), found.line(one), one.message) for one in told]
 
 
 def _components(factory: Factory | None) -> list[Component]:

@@ -52,7 +52,8 @@ def prepare(made: Recipe, wish: Manifest, destination: str, ask: Ask | None = No
     answers, given = effective_answers(made, wish.answers, destination, ask)
     target = rendered(made, answers)
     given = questions.typed(catalog.all_questions(made.components), given, answers)
-    return Birth(destination, births(target), wish._replace(answers=given), made.factory.signed_by)
+    wanted = wish._replace(blueprint=made.blueprint.name, answers=given)
+    return Birth(destination, births(target), wanted, made.factory.signed_by)
 
 
 def effective_answers(

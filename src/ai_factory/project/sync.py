@@ -114,7 +114,7 @@ def computed(
     wished = project.manifest_bytes()
     wish = manifest.parse(wished, cache.document)
     pending = evolve.pending(made.components, project.lock.components)
-    evolved, answers = settle_again(made, wish.answers, pending, request.answers, project.lock.answers)
+    evolved, answers = settle_again(made, wish.answers, pending, request.answers, applied=project.lock)
     known, notes = states.known_base(project)
     looked_at: Mapping[str, File | None] = {}
     if not notes and _is_applied(project.lock, made, made.kept(answers)):

@@ -12,7 +12,7 @@ from ai_factory.engines import TITLES
 from ai_factory.errors import AnswersError, AuthorError, UsageError
 from ai_factory.evolve import Evolved, Pending
 from ai_factory.factory import EMBEDDED, Factory
-from ai_factory.lock import PROJECT
+from ai_factory.lock import PROJECT, Lock
 from ai_factory.merge import Declared
 from ai_factory.plan import Target
 from ai_factory.project.foreign import engine
@@ -116,17 +116,18 @@ def settle_again(
     given: Mapping[str, Any],
     pending: Sequence[Pending],
     named: Mapping[str, Any] | None = None,
-    applied: Mapping[str, Any] | None = None,
+    *,
+    applied: Lock,
 ) -> tuple[Evolved, dict[str, Any]]:
     """The answers of a project that is there already: the given ones, evolved, and all effective ones.
 
-    `named` ones are of the new version, `applied` those that the project has now. Raises AnswersError with the command
+    `named` ones are of the new version, `applied` is what the project has now. Raises AnswersError with the command
     that answers, before anything is written.
     """
     try:
         if made.factory.engine:
-            return _settled_by_engine(made, given, named or {}, applied or {})
-        after = _evolved(made, given, pending, named)
+            return _settled_by_engine(made, given, named or {}, applied.answers)
+        after = _without_gone(made, _evolved(made, given, pending, named), applied)
         answers = settle(made, after.answers)
     except AnswersError as error:
         raise AnswersError(error.problems, _how_to_answer(made.factory)) from None
@@ -170,6 +171,15 @@ def _evolved(
     kept = {key: value for key, value in found.answers.items() if key in asked}
     names = {given_as: old.names.get(now, now) for given_as, now in found.names.items()}
     return Evolved({**old.answers, **kept}, names)
+
+
+def _without_gone(made: Recipe, found: Evolved, applied: Lock) -> Evolved:
+    """The answers without those that a component asked which the project has no more."""
+    if applied.components.keys() <= made.versions.keys():
+        return found
+    asked = {question.key for question in catalog.all_questions(made.components)}
+    gone = {key for key in found.answers if key not in asked and key in applied.answers}
+    return found._replace(answers={key: value for key, value in found.answers.items() if key not in gone})
 
 
 def _how_to_answer(factory: Factory) -> str:

@@ -21,7 +21,8 @@ def text(found: Preview, reached: Sequence[Foreseen] | None = None, diff: bool =
         lines.append("")
     for one in found.differences:
         lines += _difference(one, diff)
-    lines += [] if found.differences else ["", "no project would change"]
+    same = not found.differences and not any(stat.failed for stat in found.stats)
+    lines += ["", "no project would change"] if same else []
     return "\n".join(["\n".join(lines).rstrip("\n"), *(_fleet(reached) if reached is not None else [])])
 
 

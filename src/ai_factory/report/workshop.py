@@ -40,7 +40,9 @@ def update_text(made: Update, *, written: bool) -> str:
     lines = [f"{plain(made.after.factory)} {plain(made.before.version)} -> {plain(made.after.version)}"]
     lines += [f"  {_moved(one)}" for one in made.moved]
     lines += [f"merged with your changes: {plain(path)}" for path in made.merged]
+    lines += [f"moved with the one below: {plain(path)} -> {plain(to)}" for path, to in sorted(made.followed.items())]
     lines += [f"CONFLICT, markers in it: {plain(path)}" for path in made.conflicts]
+    lines += [f"stands in place of no file below any more: {plain(path)}" for path in made.left]
     lines += [f"changed below, and replaced by yours: {plain(name)}" for name in made.replaced]
     lines += [f"does not fit any more: {plain(made.misfit)}"] if made.misfit else []
     changed = count(len(made.files), "file")
@@ -69,6 +71,8 @@ def update_data(made: Update, *, written: bool) -> dict[str, Any]:
         "conflicts": list(made.conflicts),
         "replaced": list(made.replaced),
         "misfit": made.misfit,
+        "followed": dict(sorted(made.followed.items())),
+        "left": list(made.left),
     }
 
 
@@ -88,5 +92,6 @@ def release_data(made: Release, *, written: bool) -> dict[str, Any]:
         "written": written,
         "components": [one._asdict() for one in made.parts],
         "removed": list(made.removed),
+        "blueprints": list(made.blueprints),
         "notes": made.notes,
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from codecs import BOM_UTF8
 
 from ai_factory import formats
 from ai_factory.catalog import BLUEPRINTS, COMPONENTS, CONTROLS
@@ -16,7 +17,7 @@ from ai_factory.errors import UsageError
 from ai_factory.governance.reading import OVERLAY, SCHEMAS
 from ai_factory.layers import DECLARATION, EXTEND, declaration, part_of
 from ai_factory.newest import folder_paths
-from ai_factory.tree import File, Tree
+from ai_factory.tree import File, Tree, with_endings_of
 from ai_factory.workshop.opening import factory_at
 from ai_factory.workspace import Folder
 
@@ -66,10 +67,23 @@ def headed(tree: Tree) -> dict[str, File]:
     words = declaration(tree).words
     first = {path: line(path, words.get(part_of(path)) == EXTEND) for path in tree}
     return {
-        path: file._replace(content=first[path].encode() + file.content)
+        path: file._replace(content=_headed(first[path].encode(), file.content))
         for path, file in tree.items()
         if first[path] and not any(row.startswith(_MARK.encode()) for row in file.content.splitlines()[:5])
     }
+
+
+def _headed(row: bytes, content: bytes) -> bytes:
+    """The content with that first line; a byte order mark comes before all, and a file keeps its line endings."""
+    mark = BOM_UTF8 if content.startswith(BOM_UTF8) else b""
+    return mark + with_endings_of(row, content) + content.removeprefix(mark)
+
+
+def unheaded(file: File) -> File:
+    """The file without its line for editors, which says nothing to anybody else."""
+    rows = file.content.removeprefix(BOM_UTF8).splitlines(keepends=True)
+    named = next((row for row in rows[:5] if row.startswith(_MARK.encode())), b"")
+    return file._replace(content=file.content.replace(named, b"", 1)) if named else file
 
 
 def changes(held: Tree) -> dict[str, File]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -30,10 +30,22 @@ class Text(NamedTuple):
 
 
 class Parts:
-    """The components of a factory: what each reads, which is found once, and which answers it may read."""
+    """The components of a factory: what each reads, which is found once, and which answers it may read.
 
-    def __init__(self, components: Mapping[str, Component]) -> None:
-        self.components = components
+    `unsound` are those that are there and cannot be read: what follows from that alone is told nowhere else.
+    """
+
+    def __init__(self, components: Mapping[str, Component], unsound: Collection[str] = ()) -> None:
+        self.components, self.unsound = components, unsound
+
+    @cached_property
+    def lost(self) -> frozenset[str]:
+        """The components of which nobody can tell what they may read: one that they require is unsound or not there."""
+        found: set[str] = set()
+        for one in _in_order(self.components):
+            if any(name not in self.components or name in found for name in one.requires):
+                found.add(one.name)
+        return frozenset(found)
 
     @cached_property
     def templates(self) -> Templates:
@@ -56,7 +68,7 @@ class Parts:
     def unread(self) -> bool:
         """Whether some text is no template, so that nobody can tell what it would read."""
         every = sum(len(list(_texts(one))) for one in self.components.values())
-        return sum(map(len, self.readings.values())) < every
+        return bool(self.unsound) or sum(map(len, self.readings.values())) < every
 
     @cached_property
     def read(self) -> frozenset[str]:
@@ -83,7 +95,20 @@ def _in_order(components: Mapping[str, Component]) -> list[Component]:
 
 def flaws_of(component: Component, known: Parts) -> list[Flaw]:
     """What is wrong in the component by itself."""
-    return [*_paths(component), *_templates(component, known), *_questions(component, known), *_unevidenced(component)]
+    return [
+        *_required(component, known),
+        *_paths(component),
+        *_templates(component, known),
+        *_questions(component, known),
+        *_unevidenced(component),
+    ]
+
+
+def _required(component: Component, known: Parts) -> Iterator[Flaw]:
+    for number, name in enumerate(component.requires):
+        if name not in known.components and name not in known.unsound:
+            line = documents.line_of(component.tree[MANIFEST].content, ("requires", number))
+            yield Flaw("FL002", f"{component.folder}/{MANIFEST}", line, f"there is no component `{name}`")
 
 
 def _paths(component: Component) -> Iterator[Flaw]:
@@ -97,7 +122,7 @@ def _templates(component: Component, known: Parts) -> Iterator[Flaw]:
     may = known.readable.get(component.name, frozenset()).union(reads.OURS)
     for text, found in known.readings[component.name]:
         for name, line in found.names.items():
-            if name not in may:
+            if name not in may and component.name not in known.lost:
                 told = f"`{name}` is no answer that `{component.name}` may read"
                 yield Flaw("FL006", text.path, _line(component, text, line), told)
         for told, line in found.unknown.items():

@@ -122,9 +122,8 @@ def _grouped(rows: Sequence[tuple[str, str, Place]]) -> Iterator[Difference]:
 
 
 def _of_blueprint(found: States, name: str) -> Iterator[tuple[Stat, list[tuple[str, str, Place]]]]:
-    one_side = name not in found.before.blueprints(), name not in found.after.blueprints()
-    if any(one_side):
-        yield Stat(name, whole=False, note="is new" if one_side[0] else "is gone"), []
+    if name not in found.before.blueprints():
+        yield Stat(name, whole=False, note="is new"), []
         return
     for whole in (False, True):
         try:

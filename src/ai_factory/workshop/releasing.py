@@ -15,10 +15,11 @@ from ai_factory.journal import Step
 from ai_factory.layers import CHANGELOG
 from ai_factory.project.sync import release_notes
 from ai_factory.tree import Blob, File, Tree, under
+from ai_factory.workshop import offered
 from ai_factory.workshop.changelog import UNRELEASED
-from ai_factory.workshop.linting import lint
+from ai_factory.workshop.linting import lint, state
 from ai_factory.workshop.rules import Flaw
-from ai_factory.workshop.since import announced
+from ai_factory.workshop.since import announced, changed, later
 from ai_factory.workspace import Folder
 
 FIRST = "0.1.0"
@@ -41,6 +42,7 @@ class Release(NamedTuple):
     before: str  # the tag of the last release; empty where this is the first
     parts: tuple[Part, ...]
     removed: tuple[str, ...]
+    blueprints: tuple[str, ...]  # a sentence on each that is another one
     notes: str
     files: Mapping[str, File]
     flaws: tuple[Flaw, ...] = ()
@@ -57,7 +59,7 @@ def prepare(factory: Factory, before: Factory | None, version: str, today: str) 
     """
     flaws = tuple(lint(factory, before))
     if flaws:
-        return Release(version, "", (), (), "", {}, flaws)
+        return Release(version, "", (), (), (), "", {}, flaws)
     old = _components(before or _lower(factory))
     now, below = _components(factory), _below(factory)
     parts = tuple(part for name, one in now.items() if (part := _part(one, old.get(name), name in below)))
@@ -66,12 +68,14 @@ def prepare(factory: Factory, before: Factory | None, version: str, today: str) 
     if before and factory.files() == before.files():
         raise UsageError(f"nothing has changed since {last}", "change a component, or a blueprint, first")
     told, section = _told(factory, last)
-    number = _number(version or told, last, parts, removed)
+    blueprints = tuple(offered.changes(state(before), state(factory))) if before else ()
+    moves = any(row.answer for part in parts if part.name in old for row in later(old[part.name], now[part.name]))
+    number = _number(version or told, last, parts, moves or bool(removed or blueprints))
     parts = tuple(part if part.after else part._replace(after=f"v{number}") for part in parts)
     is_told = number == told
-    notes = section if is_told else _notes(number, today, parts, removed, _moved(factory, before))
+    notes = section if is_told else _notes(number, today, parts, removed, blueprints, _moved(factory, before))
     files = {**_dated(factory, parts, today), **({} if is_told else _changelog(factory, notes))}
-    return Release(number, last, parts, removed, notes, files)
+    return Release(number, last, parts, removed, blueprints, notes, files)
 
 
 def _told(factory: Factory, last: str) -> tuple[str, str]:
@@ -113,21 +117,24 @@ def _below(factory: Factory) -> frozenset[str]:
 
 def _part(now: Component, was: Component | None, extends: bool) -> Part | None:
     """The part of a release that a component is; None where it is as it was."""
-    if was and now.tree == was.tree:
+    if was and not changed(was, now):
         return None
     said = announced(now)
     before = was.version if was else ""
     if CHANGELOG not in now.tree:
         return Part(now.name, before, "", "")  # it moves with the factory
-    after = _next(now, extends) if said else now.version
+    after = _next(now, before, extends) if said else now.version
     return Part(now.name, before, after, said or _said(now, before))
 
 
-def _next(now: Component, extends: bool) -> str:
-    """The version after the last one that its changelog names: what a change was declared for, else the next one."""
+def _next(now: Component, before: str, extends: bool) -> str:
+    """The version after the last one: what a change was declared for, else the next one.
+
+    The last is the newest of its changelog; of one that begins its changelog, the one that it had with the factory.
+    """
     text = now.tree[CHANGELOG].content.decode(errors="replace")
     if not catalog.RELEASE.search(text):
-        return FIRST
+        return bumped(before) if versions.numbers([before]) != [None] else FIRST
     declared = versions.newest([one.since for one in now.changes if versions.is_older(now.version, one.since)])
     if declared:
         return declared
@@ -153,7 +160,7 @@ def _said(now: Component, before: str) -> str:
     return re.sub(r"^## .*\n+", "", text, flags=re.MULTILINE).strip()
 
 
-def _number(wanted: str, last: str, parts: tuple[Part, ...], removed: tuple[str, ...]) -> str:
+def _number(wanted: str, last: str, parts: tuple[Part, ...], changes_more: bool) -> str:
     if wanted:
         number = wanted.removeprefix("v")
         if versions.numbers([number])[0] is None or not re.match(r"\d", number):
@@ -163,13 +170,15 @@ def _number(wanted: str, last: str, parts: tuple[Part, ...], removed: tuple[str,
         return number
     if not last:
         return FIRST
-    small = not removed and all(part.before and _is_patch(part.before, part.after or part.before) for part in parts)
+    small = not changes_more and all(
+        part.before and _is_patch(part.before, part.after or part.before) for part in parts
+    )
     return bumped(last, 2 if small else 1)
 
 
 def _is_patch(before: str, after: str) -> bool:
     """Whether both versions agree in all but the last number."""
-    return before.split(".")[:2] == after.split(".")[:2]
+    return before.removeprefix("v").split(".")[:2] == after.removeprefix("v").split(".")[:2]
 
 
 def _moved(factory: Factory, before: Factory | None) -> str:
@@ -181,7 +190,14 @@ def _moved(factory: Factory, before: Factory | None) -> str:
     return f"Stands on {now.factory} {now.version}" + (f", before on {was.version}." if was else ".")
 
 
-def _notes(number: str, today: str, parts: tuple[Part, ...], removed: tuple[str, ...], moved: str) -> str:
+def _notes(
+    number: str,
+    today: str,
+    parts: tuple[Part, ...],
+    removed: tuple[str, ...],
+    blueprints: tuple[str, ...],
+    moved: str,
+) -> str:
     sections = [f"## {number} - {today}", *([moved] if moved else [])]
     for part in parts:
         new = "new" if not part.before else f"before {part.before}" if part.before != part.after else ""
@@ -189,6 +205,7 @@ def _notes(number: str, today: str, parts: tuple[Part, ...], removed: tuple[str,
             "\n\n".join([f"### {part.name} {part.after}" + (f" ({new})" if new else ""), part.notes]).rstrip()
         )
     sections += [f"Removed: {', '.join(removed)}."] if removed else []
+    sections += ["### Blueprints", "\n".join(f"- {one}" for one in blueprints)] if blueprints else []
     return "\n\n".join(sections) + "\n"
 
 

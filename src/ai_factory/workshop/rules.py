@@ -103,7 +103,7 @@ RULES: Mapping[str, Rule] = {
     "FL017": Rule(
         "component of no blueprint",
         "nobody can have it",
-        "list it in a blueprint, as a component or as optional",
+        "list it in a blueprint, as a component or as optional, or delete its folder",
     ),
     "FL018": Rule(
         "control that nobody knows",
@@ -128,7 +128,41 @@ RULES: Mapping[str, Rule] = {
     "FL022": Rule(
         "changed without a word",
         "projects get another file under the same version, and no release notes say why",
-        "say what changes under `## Unreleased` in the component's `CHANGELOG.md`",
+        "say what changes under `## Unreleased` in the component's `CHANGELOG.md`, which is made where there is none",
+    ),
+    "FL023": Rule(
+        "conflict that is not resolved",
+        "what a merge has left would be stamped into every project as if it were meant",
+        "keep the lines that are right, and remove the marks; a text about them writes each in a `.jinja` file as an "
+        "expression, such as `{{ '<<<<<<<' }}`",
+    ),
+    "FL024": Rule(
+        "blueprint that offers less",
+        "a project of it would lose a component unheard, or could not be synced at all",
+        "say why in the blueprint: `retired: { COMPONENT: WHY }`; in the one that takes the place of another: "
+        "`replaces: [OTHER]`",
+    ),
+    "FL025": Rule(
+        "change that leads nowhere",
+        "every project goes through what is declared: a rename to no file, or to a file outside of the project, would "
+        "stop its sync",
+        "name a file or a question that there is, or that a later change takes further",
+    ),
+    "FL026": Rule(
+        "answer that is none any more",
+        "a project that has given it, or never had to, could not be synced",
+        "say under `changes` what becomes of it: `answer: { map: { KEY: { OLD: NEW } } }`; let each question that "
+        "projects have not answered keep a default",
+    ),
+    "FL027": Rule(
+        "map that does not keep what it says",
+        "the gate of every project reads the documents in `controls/`, and cannot judge by ones that are wrong",
+        "mend the document where the message says; `ai-factory map lint` looks at it alone",
+    ),
+    "FL028": Rule(
+        "version that goes back",
+        "the first heading of a changelog is a component's version: a project that has a newer one would miss it",
+        "let `ai-factory factory release` number it, from `## Unreleased`; or write the newest version on top",
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ai_factory import catalog, documents, layers, versions
+from ai_factory import catalog, documents, versions
 from ai_factory.catalog import Change, Component
 from ai_factory.errors import FactoryError
 from ai_factory.factory import Factory
@@ -13,27 +13,44 @@ from ai_factory.layers import CHANGELOG, MANIFEST
 from ai_factory.project.facts import map_in
 from ai_factory.render import matches
 from ai_factory.tree import under
+from ai_factory.workshop import answered, declaring, offered
 from ai_factory.workshop.changelog import unreleased
+from ai_factory.workshop.editor import unheaded
+from ai_factory.workshop.offered import State
 from ai_factory.workshop.rules import Flaw
 
 Components = Mapping[str, Component]
 
 
-def flaws(factory: Factory, before: Factory, now: Components, old: Components) -> Iterator[Flaw]:
-    """What the release `before` has, and this state has no more or in another form, without a declaration."""
-    removed = layers.declaration(factory.files()).words
-    for name, was in old.items():
-        if name in now:
-            yield from _gone(was, now[name], now, before.origin.version)
-            yield from _silent(was, now[name])
-        elif name not in factory.components() and removed.get((catalog.COMPONENTS, name)) != layers.REMOVE:
-            message = f"the component `{name}` of {before.origin.version} is gone"
-            yield Flaw("FL015", f"{was.folder}/{MANIFEST}", 0, message)
-    told = {
-        control for name, one in now.items() if name in old for row in _later(old[name], one) for control in row.weakens
-    }
-    yield from _weaker(old, now, told, before.origin.version)
-    yield from _weaker_map(factory, before, told)
+def flaws(before: State, now: State) -> Iterator[Flaw]:
+    """What the release `before` has, and this state has no more or in another form, without a declaration.
+
+    A component that is gone is the affair of the blueprints that had it.
+    """
+    release, ours = before.factory.origin.version, _ours(now)
+    for name, was in before.components.items():
+        if name in now.components:
+            yield from _gone(was, now.components[name], now.components, release)
+            yield from declaring.still_there(now.components[name], later(was, now.components[name]))
+            yield from _silent(was, now.components[name]) if name in ours else ()
+    told = {name: _weakened(before.components.get(name), one) for name, one in now.components.items()}
+    every = frozenset[str]().union(*told.values())
+    yield from _weaker(before.components, now.components, every, release)
+    yield from _weaker_map(now.factory, before.factory, every)
+    yield from offered.flaws(before, now, told)
+    yield from answered.flaws(before, now)
+
+
+def _ours(now: State) -> set[str]:
+    """The components of which a file is the factory's own: of others that below it tells, in its own notes."""
+    prefixes = {name: f"{one.folder}/" for name, one in now.components.items()}
+    own = [path for path in now.factory.files() if path.startswith(f"{catalog.COMPONENTS}/")]
+    return {name for name, prefix in prefixes.items() if any(path.startswith(prefix) for path in own)}
+
+
+def _weakened(was: Component | None, now: Component) -> frozenset[str]:
+    """The controls that the component says are weaker since it was so; of a new one, all that it ever said."""
+    return frozenset(control for row in (later(was, now) if was else now.changes) for control in row.weakens)
 
 
 def announced(component: Component) -> str:
@@ -42,18 +59,19 @@ def announced(component: Component) -> str:
     return unreleased(file.content) if file else ""
 
 
-def _later(was: Component, now: Component) -> list[Change]:
+def later(was: Component, now: Component) -> list[Change]:
+    """The changes that it declares for versions after the one that it had."""
     return [one for one in now.changes if versions.is_older(was.version, one.since)]
 
 
 def _gone(was: Component, now: Component, components: Components, release: str) -> Iterator[Flaw]:
     """Template paths and questions that are gone, and that no later change speaks of."""
-    where, later = f"{was.folder}/{MANIFEST}", _later(was, now)
-    moved = {path for one in later for path in (*one.rename, *one.remove)}
+    where, rows = f"{was.folder}/{MANIFEST}", later(was, now)
+    moved = {path for one in rows for path in (*one.rename, *one.remove)}
     for path in sorted(_paths(was) - _paths(now) - moved):
         yield Flaw("FL015", where, 0, f"`{path}` of {release} is gone, and no change declares it")
-    answers = {key for one in later for table in ("rename", "split") for key in one.answer.get(table, {})}
-    answers |= {key for one in later for key in one.answer.get("remove", ())}
+    answers = {key for one in rows for table in ("rename", "split") for key in one.answer.get(table, {})}
+    answers |= {key for one in rows for key in one.answer.get("remove", ())}
     asked = {question.key for one in components.values() for question in one.questions}
     for key in sorted({question.key for question in was.questions} - answers - asked):
         yield Flaw("FL015", where, 0, f"the question `{key}` of {release} is gone undeclared")
@@ -63,22 +81,34 @@ def _paths(component: Component) -> set[str]:
     return {path.removesuffix(".jinja") for path in component.files}
 
 
+def changed(was: Component, now: Component) -> list[str]:
+    """The paths, changelog included, at which projects or authors see something else."""
+    old, new = ({path: unheaded(file) for path, file in one.tree.items()} for one in (was, now))
+    return sorted(path for path in {**old, **new} if old.get(path) != new.get(path))
+
+
 def _silent(was: Component, now: Component) -> Iterator[Flaw]:
-    """Whether its files are others under the same version, which its changelog gives, and nothing is announced."""
-    files = [{path: file for path, file in one.tree.items() if path != CHANGELOG} for one in (was, now)]
-    if files[0] != files[1] and was.version == now.version and CHANGELOG in now.tree and not announced(now):
-        changed = min(path for path in {**files[0], **files[1]} if files[0].get(path) != files[1].get(path))
-        message = f"`{changed}` is not that of {now.version} any more"
+    """Whether its files are others, and its changelog neither announces that nor has a version for it."""
+    others = [path for path in changed(was, now) if path != CHANGELOG]
+    if others and not (announced(now) or _is_newer(was, now)):
+        message = f"`{others[0]}` is not that of {was.version} any more"
         yield Flaw("FL022", f"{now.folder}/{CHANGELOG}", 0, message)
 
 
-def _weaker(old: Components, now: Components, told: set[str], release: str) -> Iterator[Flaw]:
+def _is_newer(was: Component, now: Component) -> bool:
+    """Whether its changelog gives it a newer version."""
+    file = now.tree.get(CHANGELOG)
+    found = catalog.RELEASE.search(file.content.decode(errors="replace")) if file else None
+    return bool(found) and (versions.is_older(was.version, now.version) or versions.numbers([was.version]) == [None])
+
+
+def _weaker(old: Components, now: Components, told: frozenset[str], release: str) -> Iterator[Flaw]:
     """Evidence that no component names any more, and files that are no longer promised."""
     named = {(control, glob) for one in now.values() for control, globs in one.evidences.items() for glob in globs}
     for name, was in old.items():
         if name not in now:
             continue
-        renamed = {path: new for one in _later(was, now[name]) for path, new in one.rename.items()}
+        renamed = {path: new for one in later(was, now[name]) for path, new in one.rename.items()}
         for control, globs in was.evidences.items():
             lost = [glob for glob in globs if not {(control, glob), (control, renamed.get(glob, glob))} & named]
             if lost and control not in told:
@@ -104,7 +134,7 @@ def _flaw(component: Component, place: documents.Place, message: str) -> Flaw:
     return Flaw("FL021", f"{component.folder}/{MANIFEST}", line, f"{message}, and no change declares it")
 
 
-def _weaker_map(factory: Factory, before: Factory, told: set[str]) -> Iterator[Flaw]:
+def _weaker_map(factory: Factory, before: Factory, told: frozenset[str]) -> Iterator[Flaw]:
     """Controls that the map has no more, or asks for from a higher tier on."""
     old, now = _controls(before), _controls(factory)
     where = f"{catalog.CONTROLS}/controls.yaml"
@@ -121,4 +151,4 @@ def _controls(factory: Factory) -> Mapping[str, Control]:
     try:
         return map_in(files).regulation.controls if files else {}
     except FactoryError:
-        return {}  # what is wrong in the map itself `map lint` tells
+        return {}  # that it cannot be read is told already

@@ -41,15 +41,16 @@ def mistakes(path: str, file: File, template: str, known: Collection[str]) -> li
     except UnicodeDecodeError:
         return [Mistake(0, "is not UTF-8 text")] if path.endswith(ENDED) else []
     return [
-        *_marked(file.content),
+        *_marked(file.content, template),
         *_unrendered(path, text, template, known),
         *_unended(path, text),
         *_read(path, text),
     ]
 
 
-def _marked(content: bytes) -> Iterator[Mistake]:
-    if markers.has_markers(content):
+def _marked(content: bytes, template: str) -> Iterator[Mistake]:
+    """Marks that stand in the template too: one that writes about them gives each as an expression."""
+    if markers.has_markers(content) and markers.has_markers(template.encode()):
         yield Mistake(markers.first_marked_line(content), "holds conflict markers")
 
 

@@ -32,9 +32,10 @@ def tried(blueprint: Blueprint, known: Parts) -> Tried:
     """Render the blueprint in each way, and tell what is wrong."""
     where, components = f"{catalog.BLUEPRINTS}/{blueprint.name}.yaml", known.components
     every = [*blueprint.components, *blueprint.optional]
-    missing = [name for name in every if name not in components]
-    if missing:
-        return Tried(tuple(Flaw("FL002", where, 0, f"there is no sound component `{name}`") for name in missing))
+    absent = [name for name in every if name not in components]
+    if absent or known.lost.intersection(every):
+        missing = [name for name in absent if name not in known.unsound]
+        return Tried(tuple(Flaw("FL002", where, 0, f"there is no component `{name}`") for name in missing))
     ways = [blueprint.components, tuple(every)] if blueprint.optional else [blueprint.components]
     done = [_with(blueprint, [components[name] for name in names], known, where) for names in ways]
     return Tried(*(_all(one[number] for one in done) for number in range(3)))
