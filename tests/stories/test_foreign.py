@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -211,6 +212,23 @@ def test_a_folder_without_releases_is_a_template_too(tmp_path: Path) -> None:
     assert (made / "more.txt").read_text() == "more\n"
 
 
+@pytest.mark.parametrize("name", ["{}", "../../outside", ".."])
+def test_the_folder_that_copier_is_told_of_leads_nowhere_else(tmp_path: Path, template: Path, name: str) -> None:
+    """It stands in the lock, which is a stranger's."""
+    name, made = name.format(tmp_path / "outside"), tmp_path / "made"
+    new = ("new", str(template), str(made), "--version", "v1.0.0", "--data", "name=a", "--defaults")
+    said = f"error: `copier_folder_name` becomes {name!r}, which leads out of the project's folder"
+    refused = cli(*new, "--data", f"copier_folder_name={name}")
+    assert (refused.code, refused.err.splitlines()[0]) == (2, said)
+    assert cli(*new).code == 0
+    place = made / ".ai-factory/lock.json"
+    place.write_text(place.read_text().replace('"copier_folder_name": "made"', f'"copier_folder_name": "{name}"'))
+    commit(made)
+    refused = cli("sync", "--plan", cwd=made)
+    assert (refused.code, refused.err.splitlines()[0]) == (2, said)
+    assert not (tmp_path / "outside").exists()
+
+
 # ---- trust ---------------------------------------------------------------------------------------
 
 TASKS = {
@@ -291,6 +309,33 @@ def test_a_sync_with_cookiecutter(tmp_path: Path, cut: Path) -> None:
     assert sync(made, "--trust")[0] == 0
     assert (made / "main.py").read_text() == LINES.replace("line 3\n", "line three\n") + "ours\n"
     assert rules(made) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "data"),
+    [
+        ({}, "slug={outside}"),
+        ({}, "slug=../../outside"),
+        ({"{{cookiecutter.slug}}/{{cookiecutter.name}}.txt": "x\n"}, "name={outside}/a"),
+        ({"{{cookiecutter.slug}}/{{cookiecutter.name}}.raw": "x\n"}, "name=../../../outside"),
+        ({"{{cookiecutter.slug}}/{{cookiecutter.name}}/x.txt": "x\n"}, "name={outside}"),
+        ({"{{cookiecutter.slug}}/{{cookiecutter.name}}.raw/x.txt": "x\n"}, "name={outside}"),
+        ({"{{cookiecutter.slug}}/sub/x.txt": "x\n"}, "slug={{% raw %}}a{{{{ '/../../..' }}}}{{% endraw %}}"),
+    ],
+)
+@pytest.mark.parametrize("more", [("--dry-run",), ()])
+def test_no_name_that_cookiecutter_renders_leads_out(
+    tmp_path: Path, files: Mapping[str, str], data: str, more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trust is for what the template runs; where our rendering writes is no matter of it."""
+    template, place = released(tmp_path / "cut", {**COOKIECUTTER, **files}), tmp_path / "place"
+    (place / "tmp").mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(place / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    given = data.format(outside=place / "outside")
+    done = cli("new", str(template), str(place / "made"), "--defaults", "--trust", "--data", given, *more)
+    assert (done.code, "which leads out of the project's folder" in done.err) == (2, True), done.err
+    assert snapshot(place) == {}
 
 
 # ---- taking over ---------------------------------------------------------------------------------

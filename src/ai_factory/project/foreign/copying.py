@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory import foreign, questions
-from ai_factory.project.foreign.job import Job, Stamped, read
+from ai_factory.project.foreign.job import Job, Stamped, inside, read
 from ai_factory.questions import MISSING, Ask, Asked
 
 if TYPE_CHECKING:  # it takes half a second to load
@@ -80,7 +80,7 @@ def _worker(job: Job, folder: str) -> Worker:
     vars(template).update(known)
     worker = Worker(
         src_path=job.url,
-        dst_path=Path(job.output) / folder,
+        dst_path=Path(job.output) / inside(job.output, folder, foreign.FOLDER),
         vcs_ref=job.version or None,
         settings=SettingsModel(),
         defaults=True,

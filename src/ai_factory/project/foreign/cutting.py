@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 from ai_factory import foreign, questions
 from ai_factory.errors import AuthorError
 from ai_factory.project.foreign.copying import Settled
-from ai_factory.project.foreign.job import Job, Stamped, read
+from ai_factory.project.foreign.job import Job, Stamped, inside, read
 from ai_factory.questions import Ask, Asked
 
 MARK = "cookiecutter.json"
@@ -47,7 +47,10 @@ def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
     here = {"_output_dir": job.output, "_repo_dir": place, "_checkout": job.version or None}
     context = {"cookiecutter": _Context(known, here), "_cookiecutter": public}
     sources: dict[str, str] = {}
-    generate.generate_file = _noting(generate.generate_file, sources, place)  # of this process, which ends with it
+    # of this process, which ends with it
+    generate.generate_file = _noting(generate.generate_file, sources, place)
+    environment = generate.create_env_with_context
+    generate.create_env_with_context = lambda context: _Paths(environment(context), job.output)
     root = generate.generate_files(place, context, job.output)
     tree = read(root, sources)
     return Stamped(tree, {path: source for path, source in sources.items() if path in tree})
@@ -62,6 +65,33 @@ class _Context(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         return self._here[key]
+
+
+class _Paths:
+    """Cookiecutter's environment, from which it has the path of each file and folder: one below the output folder."""
+
+    def __init__(self, environment: Any, output: str) -> None:
+        vars(self).update(environment=environment, output=output)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.environment, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.environment, name, value)
+
+    def from_string(self, source: str) -> _Path:
+        return _Path(source, self.environment.from_string(source), self.output)
+
+
+class _Path(NamedTuple):
+    source: str
+    template: Any
+    output: str
+
+    def render(self, **context: Any) -> str:
+        path = self.template.render(**context)
+        shown = os.path.basename(self.source) if os.path.isabs(self.source) else self.source
+        return inside(self.output, path, shown)
 
 
 def _prepared(job: Job) -> str:

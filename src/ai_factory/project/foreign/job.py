@@ -71,6 +71,17 @@ def write(root: str, tree: Tree) -> None:
         folder.write(path, file)
 
 
+def inside(root: str, path: str, source: str) -> str:
+    """The path, if it names a place below that folder. Raises AuthorError for one that leads out of it."""
+    whole = os.path.normpath(os.path.join(root, path))
+    if os.path.commonpath([root, whole]) != root or whole == root:
+        raise AuthorError(
+            f"`{source}` becomes {path!r}, which leads out of the project's folder",
+            "give other answers with `--data KEY=VALUE`, or mend the template",
+        )
+    return path
+
+
 def read(root: str, rendered: Collection[str]) -> dict[str, File]:
     """What lies there: all that was rendered, and what code made besides, unless the tree itself ignores that."""
     folder = Folder(root)
