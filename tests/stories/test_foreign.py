@@ -93,8 +93,8 @@ def test_the_record_of_a_stamped_project(template: Path, project: Path) -> None:
         "run.sh": ("merged", ""),
         "src/my_thing/main.py": ("merged", ""),
     }
-    assert git(project, "ls-files", ".env", "deploy.ini") == "deploy.ini"
-    assert git(project, "status", "--short") == ""
+    assert git(project, "ls-files", ".env", "deploy.ini") == ""
+    assert git(project, "status", "--short") == "?? deploy.ini"
 
 
 def test_check_verifies_and_a_sync_to_the_same_version_changes_nothing(project: Path) -> None:
@@ -227,6 +227,30 @@ def test_the_folder_that_copier_is_told_of_leads_nowhere_else(tmp_path: Path, te
     refused = cli("sync", "--plan", cwd=made)
     assert (refused.code, refused.err.splitlines()[0]) == (2, said)
     assert not (tmp_path / "outside").exists()
+
+
+def test_no_command_commits_the_answer_to_a_secret_question(tmp_path: Path) -> None:
+    """It is said where it shows; a file that shows it later has the template's default, which is said as well."""
+    second = {"project/two.ini.jinja": "two = {{ token }}\n", "project/.env.jinja": "TOKEN={{ token }}\n"}
+    template = released(tmp_path / "template", COPIER, second, {"project/three.ini.jinja": "three = {{ token }}\n"})
+    made = tmp_path / "made"
+    new = ("new", str(template), str(made), "--version", "v1.0.0", "--data", "name=a", "--data", "token=REAL")
+    done = cli(*new, "--defaults")
+    said = "  ! deploy.ini: the answer to a secret question shows in it: it is not committed"
+    assert (done.code, said in done.out.splitlines()) == (0, True)
+    assert git(made, "status", "--short") == "?? deploy.ini"
+    code, out = sync(made, "--commit", "--to", "v2.0.0")
+    why = "is new, and the team's from now on, and not staged: the answer to a secret question shows in it"
+    assert (code, f"  + two.ini: add ({why})" in out.splitlines()) == (0, True)
+    note = "note: no answer to the secret `token` is kept, the default shows: write yours in `two.ini`"
+    assert note in out.splitlines()
+    assert [(made / path).read_text() for path in ("deploy.ini", "two.ini")] == ["token = REAL\n", "two = none yet\n"]
+    code, out = sync(made, "--commit", "--data", "token=OTHER", "--to", "v3.0.0")
+    assert (code, "the default shows" in out) == (0, False)
+    assert (made / "three.ini").read_text() == "three = OTHER\n"
+    assert git(made, "status", "--short") == "?? deploy.ini\n?? three.ini\n?? two.ini"
+    assert git(made, "log", "--all", "--format=%s", "-GREAL|OTHER|none yet") == ""
+    assert cli("check", "--verify", cwd=made).code == 0
 
 
 # ---- trust ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ai_factory.governance.impact import REAPPROVE
 from ai_factory.lock import Origin
-from ai_factory.plan import ACTIONS, Change, Plan
+from ai_factory.plan import ACTIONS, TELLING, Change, Plan
 from ai_factory.project.new import Birth
 from ai_factory.project.sync import Sync, controls, release_notes
 from ai_factory.report.findings import row as finding_row
@@ -36,6 +36,8 @@ def birth_text(birth: Birth) -> str:
     lines += [
         f"  {plain(key)}: {plain(str(value))}{'' if key in given else ' (default)'}" for key, value in answers.items()
     ]
+    owned = plan.target.rendered.owned
+    lines += [f"  ! {plain(path)}: {TELLING}: it is not committed" for path, owner in owned.items() if owner.secret]
     lines.append(f"{count(sum(files.values()), 'file')} in {count(len(files), 'component')}")
     return "\n".join(lines)
 

@@ -53,13 +53,13 @@ def rendered(factory: Factory, answers: Mapping[str, Any]) -> Rendered:
     Raises ConsentError, AuthorError.
     """
     stamped = _stamped(factory, answers)
-    seeded = {*stamped.seeded, *_telling(factory, answers, stamped)}
+    telling = _telling(factory, answers, stamped)
     mark = foreign.mark_of(factory.tree)
     owned = {}
     for path in stamped.tree:
         source = stamped.sources.get(path, mark)
-        word = "seeded" if path in seeded else "merged"
-        owned[render.checked_path(path, source)] = Owned(foreign.NAME, word, (), source)
+        word = "seeded" if path in stamped.seeded or path in telling else "merged"
+        owned[render.checked_path(path, source)] = Owned(foreign.NAME, word, (), source, path in telling)
     render.check(stamped.tree, owned)
     return Rendered(stamped.tree, owned, ())
 
