@@ -362,6 +362,107 @@ def test_no_name_that_cookiecutter_renders_leads_out(
     assert snapshot(place) == {}
 
 
+# ---- templates with mistakes ---------------------------------------------------------------------
+
+RENDER = "mend the template, or give other answers with `--data KEY=VALUE`"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"copier.yml": "- a\n"}, ["`copier.yml` line 1: it is no mapping of questions and settings"]),
+        ({"copier.yml": "hello\n"}, ["`copier.yml` line 1: it is no mapping of questions and settings"]),
+        ({"copier.yml": "42\n"}, ["`copier.yml` line 1: it is no mapping of questions and settings"]),
+        ({"copier.yml": b"name: \xe9\n"}, ["`copier.yml` is not UTF-8 text"]),
+        ({"copier.yml": "name: x\n_tasks: 5\n"}, ["`copier.yml` line 2: `_tasks` is no list"]),
+        ({"copier.yml": "name: x\n_migrations: a\n"}, ["`copier.yml` line 2: `_migrations` is no list"]),
+        ({"copier.yml": "_jinja_extensions: 5\n"}, ["`copier.yml` line 1: `_jinja_extensions` is no list"]),
+        ({"copier.yml": "_secret_questions: 5\n"}, ["`copier.yml` line 1: `_secret_questions` is no list"]),
+        ({"deep/a.txt.jinja": "ok\n{{ foo( }}\n"}, ["`deep/a.txt.jinja` line 2: unexpected '}', expected ')'", RENDER]),
+        ({"deep/a.txt.jinja": "ok\n{{ foo.bar.x }}\n"}, ["`deep/a.txt.jinja` line 2: 'foo' is undefined", RENDER]),
+        ({"a.txt.jinja": b"a \xe9\n"}, ["`a.txt.jinja`: it is not UTF-8 text", RENDER]),
+        (
+            {"copier.yml": "_min_copier_version: '99.1'\n"},
+            [
+                (
+                    "Copier cannot render `{place}`: This template requires Copier version >= 99.1, "
+                    f"while your version of Copier is {copier.__version__}."
+                ),
+                "`pip install --upgrade copier`, or name an older version of the template",
+            ],
+        ),
+    ],
+)
+def test_a_mistake_in_a_template_of_copier_is_one_sentence(
+    tmp_path: Path, files: Mapping[str, str | bytes], said: list[str]
+) -> None:
+    place = tmp_path / "template"
+    put(place, {"copier.yml": "name: x\n", **files})
+    _refused(tmp_path, place, said)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"cookiecutter.json": '["a"]'}, ["`cookiecutter.json` line 1: it is no object"]),
+        ({"cookiecutter.json": ""}, ["`cookiecutter.json` line 1: it is no JSON: Expecting value"]),
+        (
+            {"cookiecutter.json": b'\xef\xbb\xbf{"slug": "x"}'},
+            ["`cookiecutter.json` line 1: it is no JSON: Unexpected UTF-8 BOM (decode using utf-8-sig)"],
+        ),
+        ({"cookiecutter.json": b'{"slug": "\xe9"}'}, ["`cookiecutter.json` is not UTF-8 text"]),
+        ({"cookiecutter.json": '{"_extensions": 5}'}, ["`cookiecutter.json` line 1: `_extensions` is no list"]),
+        (
+            {"cookiecutter.json": "{}"},
+            ["`{{cookiecutter.slug}}`: 'cookiecutter object' has no attribute 'slug'", RENDER],
+        ),
+        (
+            {"{{cookiecutter.slug}}/a.txt": "ok\n{{ foo( }}\n"},
+            ["`{{cookiecutter.slug}}/a.txt` line 2: unexpected '}', expected ')'", RENDER],
+        ),
+        (
+            {"{{cookiecutter.slug}}/a.txt": "ok\n{{ cookiecutter.no }}\n"},
+            ["`{{cookiecutter.slug}}/a.txt` line 2: 'cookiecutter object' has no attribute 'no'", RENDER],
+        ),
+        (
+            {"{{cookiecutter.slug}}/a.txt": b"a \xe9\n"},
+            ["`{{cookiecutter.slug}}/a.txt`: it is not UTF-8 text", RENDER],
+        ),
+        (
+            {"hooks/pre_gen_project.py": "raise SystemExit(1)\n"},
+            ["`hooks/pre_gen_project`: Hook script failed (exit status: 1)", RENDER],
+        ),
+        (
+            {"{{cookiecutter.slug}}/README.md": None},
+            [
+                (
+                    "Cookiecutter cannot render `{place}`: "
+                    "no folder beside its `cookiecutter.json` has `{{ cookiecutter.… }}` in its name"
+                ),
+                RENDER,
+            ],
+        ),
+    ],
+)
+def test_a_mistake_in_a_template_of_cookiecutter_is_one_sentence(
+    tmp_path: Path, files: Mapping[str, str | bytes | None], said: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "template"
+    put(place, {"cookiecutter.json": '{"slug": "x"}', "{{cookiecutter.slug}}/README.md": "x\n"})
+    put(place, files)
+    for folder in place.glob("*{*/"):
+        if not [*folder.iterdir()]:
+            folder.rmdir()
+    _refused(tmp_path, place, said)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def _refused(tmp_path: Path, place: Path, said: list[str]) -> None:
+    done = cli("new", str(place), str(tmp_path / "made"), "--defaults", "--trust")
+    wanted = [f"{word}: {line}" for word, line in zip(("error", "hint"), said, strict=False)]
+    assert (done.code, done.err.splitlines()) == (2, [line.replace("{place}", str(place)) for line in wanted])
+
+
 # ---- taking over ---------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory import foreign, questions
-from ai_factory.project.foreign.job import Job, Stamped, inside, read
+from ai_factory.project.foreign.job import Job, Stamped, blamed, inside, read, said
 from ai_factory.questions import MISSING, Ask, Asked
 
 if TYPE_CHECKING:  # it takes half a second to load
@@ -120,7 +120,8 @@ def _noted(worker: Worker) -> dict[str, str]:
 
         def call(source: Path, path: Path, **more: Any) -> None:
             sources[path.as_posix()] = source.as_posix()
-            method(source, path, **more)
+            with blamed(str(worker.template.local_abspath), source.as_posix()):
+                method(source, path, **more)
 
         return call
 
@@ -153,7 +154,7 @@ def _answer_all(worker: Worker, given: Mapping[str, Any], before: Mapping[str, A
                 )
                 value = _answer(worker, question, ask)
             except Exception as error:  # noqa: BLE001 - whatever a template of Copier's may do
-                problems[key] = _said(error)
+                problems[key] = _problem(error)
                 continue
             if value is not MISSING:
                 worker.answers.user[key] = value
@@ -223,7 +224,7 @@ def _check(question: Question, value: Any) -> tuple[Any, str]:
     try:
         return _checked(question, value), ""
     except Exception as error:  # noqa: BLE001 - whatever a template of Copier's may do
-        return value, _said(error)
+        return value, _problem(error)
 
 
 def _shown(question: Question, default: Any) -> Asked:
@@ -233,8 +234,10 @@ def _shown(question: Question, default: Any) -> Asked:
     return Asked(own, question.get_message().strip(), default, choices)
 
 
-def _said(error: Exception) -> str:
-    return [*str(error).strip().splitlines(), type(error).__name__][0]
+def _problem(error: Exception) -> str:
+    """What is wrong with a question or an answer; the library that checks questions tells it by parts."""
+    parts = getattr(error, "errors", None)
+    return str(parts()[0]["msg"]) if callable(parts) else said(error)[0]
 
 
 def _is_plain(value: Any) -> bool:

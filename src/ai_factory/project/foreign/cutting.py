@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 from ai_factory import foreign, questions
 from ai_factory.errors import AuthorError
 from ai_factory.project.foreign.copying import Settled
-from ai_factory.project.foreign.job import Job, Stamped, inside, read
+from ai_factory.project.foreign.job import Job, Stamped, blamed, inside, read
 from ai_factory.questions import Ask, Asked
 
 MARK = "cookiecutter.json"
@@ -50,7 +51,9 @@ def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
     # of this process, which ends with it
     generate.generate_file = _noting(generate.generate_file, sources, place)
     environment = generate.create_env_with_context
-    generate.create_env_with_context = lambda context: _Paths(environment(context), job.output)
+    generate.create_env_with_context = lambda context: _Paths(environment(context), place, job.output)
+    generate.run_hook_from_repo_dir = _blaming(generate.run_hook_from_repo_dir, place)
+    logging.getLogger("cookiecutter").setLevel(logging.CRITICAL)  # a failed hook is told by the error
     root = generate.generate_files(place, context, job.output)
     tree = read(root, sources)
     return Stamped(tree, {path: source for path, source in sources.items() if path in tree})
@@ -67,11 +70,14 @@ class _Context(dict[str, Any]):
         return self._here[key]
 
 
+_Context.__name__, _Context.__module__ = "cookiecutter", "builtins"  # "'cookiecutter object' has no attribute 'x'"
+
+
 class _Paths:
     """Cookiecutter's environment, from which it has the path of each file and folder: one below the output folder."""
 
-    def __init__(self, environment: Any, output: str) -> None:
-        vars(self).update(environment=environment, output=output)
+    def __init__(self, environment: Any, template: str, output: str) -> None:
+        vars(self).update(environment=environment, template=template, output=output)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.environment, name)
@@ -80,18 +86,20 @@ class _Paths:
         setattr(self.environment, name, value)
 
     def from_string(self, source: str) -> _Path:
-        return _Path(source, self.environment.from_string(source), self.output)
+        shown = os.path.basename(source) if os.path.isabs(source) else source
+        with blamed(self.template, shown):
+            return _Path(shown, self.environment.from_string(source), self.template, self.output)
 
 
 class _Path(NamedTuple):
     source: str
-    template: Any
+    path: Any
+    template: str
     output: str
 
     def render(self, **context: Any) -> str:
-        path = self.template.render(**context)
-        shown = os.path.basename(self.source) if os.path.isabs(self.source) else self.source
-        return inside(self.output, path, shown)
+        with blamed(self.template, self.source):
+            return inside(self.output, self.path.render(**context), self.source)
 
 
 def _prepared(job: Job) -> str:
@@ -154,6 +162,17 @@ def _noting(generate_file: Callable[..., None], sources: dict[str, str], place: 
     def call(project: str, infile: str, context: Any, env: Any, *more: Any) -> None:
         path = os.path.normpath(env.from_string(infile).render(**context))
         sources[path] = os.path.relpath(os.path.join(os.getcwd(), infile), os.path.realpath(place))
-        generate_file(project, infile, context, env, *more)
+        with blamed(place, sources[path]):
+            generate_file(project, infile, context, env, *more)
+
+    return call
+
+
+def _blaming(run_hook: Callable[..., None], place: str) -> Callable[..., None]:
+    """The function that runs a hook; where that fails, the error names it."""
+
+    def call(repo_dir: Any, name: str, *more: Any) -> None:
+        with blamed(place, f"hooks/{name}"):
+            run_hook(repo_dir, name, *more)
 
     return call
