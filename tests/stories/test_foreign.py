@@ -711,10 +711,12 @@ def test_a_template_without_releases_is_followed_on_its_branch(tmp_path: Path, f
     assert adopted.code == 0, adopted.err
     old, new = (git(template, "rev-parse", "--short=7", name) for name in ("main~1", "main"))
     assert adopted.out.splitlines()[0] == f"from {place} main ({old}), as .copier-answers.yml says"
+    assert rules(ours) == [("AF001", ".ai-factory/lock.json")]
+    assert cli("status", cwd=ours).out.splitlines()[0] == f"at main {old}, main {new} is there ({place})"
     copier.run_update(theirs, defaults=True, quiet=True, overwrite=True)
     code, said = sync(ours, "--commit")
     assert (code, said.splitlines()[0]) == (0, f"main {old} → main {new}")
-    assert tree(ours) == tree(theirs)
+    assert (tree(ours), rules(ours)) == (tree(theirs), [])
     assert sync(ours) == (0, "nothing to do: the project is at main\n")
     assert cli("new", place, str(tmp_path / "new"), "--defaults", "--version", "main").code == 0
 
