@@ -20,6 +20,7 @@ from ai_factory.tree import File, Tree
 
 NAME = "template"  # of the one blueprint, and of its one component
 FOLDER = "copier_folder_name"  # the answer that keeps what Copier calls `_folder_name`, where a template reads that
+RECORD = "copier_answers_file"  # and the one for a record of answers that lies elsewhere than the template says
 LISTS = ("_tasks", "_migrations", "_jinja_extensions", "_extensions", "_secret_questions")
 HOOKS = ("pre_prompt", "pre_gen_project", "post_gen_project")
 _INCLUDE = re.compile(r"\s*!include\s+(\S+)\s*")
@@ -134,11 +135,22 @@ def _kind(value: Any) -> str:
     return {bool: "bool", int: "int", float: "float", str: "str"}.get(type(value), "yaml")
 
 
-def reads_folder(tree: Tree) -> bool:
-    """Whether the template asks what the folder of the project is called."""
-    return MARKS[mark_of(tree)] == COPIER and any(
-        b"_folder_name" in file.content or "_folder_name" in path for path, file in tree.items()
-    )
+def places_read(tree: Tree) -> list[str]:
+    """Which of FOLDER and RECORD the template asks for."""
+    if MARKS[mark_of(tree)] != COPIER:
+        return []
+    words = {FOLDER: "_folder_name", RECORD: "answers_file"}
+    return [key for key, word in words.items() if any(_says(word, path, file) for path, file in tree.items())]
+
+
+def _says(word: str, path: str, file: File) -> bool:
+    return word.encode() in file.content or word in path
+
+
+def record_of(tree: Tree) -> str:
+    """Where Copier puts its record of the answers, unless somebody says otherwise."""
+    found = settings(tree)
+    return str(found["_answers_file"].value) if "_answers_file" in found else ".copier-answers.yml"
 
 
 # ---- what would run ------------------------------------------------------------------------------

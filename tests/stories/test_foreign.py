@@ -577,6 +577,45 @@ def test_adopt_takes_over_a_project_of_cruft(tmp_path: Path, cut: Path) -> None:
     assert "line three\n" in (made / "main.py").read_text()
 
 
+@pytest.mark.parametrize("name", [".my-answers.yml", ".copier-answers.ci.yml"])
+def test_a_record_by_another_name_is_found_by_what_it_holds(tmp_path: Path, name: str) -> None:
+    """It stays where it is, and the template is told of that, as by `copier update --answers-file`."""
+    template = released(tmp_path / "simple", SIMPLE, {"kind.txt.jinja": "new {{ _copier_conf.answers_file }}\n"})
+    places = tmp_path / "theirs" / "thing", tmp_path / "ours" / "thing"
+    for made in places:
+        copier.run_copy(str(template), made, vcs_ref="v1.0.0", answers_file=name, defaults=True, quiet=True)
+        git(made, "init", "-q", "-b", "main")
+        commit(made)
+    theirs, ours = places
+    adopted = cli("adopt", "--commit", cwd=ours)
+    assert adopted.code == 0, adopted.err
+    assert adopted.out.splitlines()[:2] == [
+        f"from {template} v1.0.0, as {name} says",
+        "2 files as the template stamps them; nothing of yours is written over",
+    ]
+    assert sync(ours, "--commit")[0] == 0
+    copier.run_update(theirs, answers_file=name, defaults=True, quiet=True, overwrite=True)
+    assert tree(ours) == tree(theirs)
+    assert cli("check", "--verify", cwd=ours).code == 0
+    outside = cli("sync", "--data", "copier_answers_file=../../outside", cwd=ours)
+    said = "error: `copier_answers_file` becomes '../../outside', which leads out of the project's folder"
+    assert (outside.code, outside.err.splitlines()[0]) == (2, said)
+
+
+def test_a_record_without_an_address_says_where_to_look(copied: Path) -> None:
+    record = copied / ".copier-answers.yml"
+    kept = [line for line in record.read_text().splitlines() if not line.startswith("_src_path")]
+    put(copied, {".copier-answers.yml": "\n".join(kept) + "\n"})
+    refused = cli("adopt", cwd=copied)
+    assert (refused.code, refused.err.splitlines()) == (
+        2,
+        [
+            "error: `.copier-answers.yml` names no template at a version: it has no `_src_path`",
+            "hint: write the template's address there; `git log -p .copier-answers.yml` tells what it was",
+        ],
+    )
+
+
 def test_what_is_no_such_project_is_not_adopted(tmp_path: Path, project: Path) -> None:
     assert cli("adopt", cwd=project).err.startswith("error: `.` is a project of the factory already")
     git(tmp_path, "init", "-q", "empty")
@@ -672,6 +711,20 @@ def test_a_link_of_a_template_may_lie_where_git_reads(tmp_path: Path) -> None:
     git(template, "tag", "-f", "v1.0.0")
     _, ours = _copied(tmp_path, template, {})
     assert ((ours / "src/.gitignore").is_symlink(), (ours / "src/.gitignore").read_text()) == (False, "*.log\n")
+
+
+def test_a_link_to_a_program_becomes_a_file_that_nobody_runs(tmp_path: Path) -> None:
+    """As in Copier, which goes by the mode that git has for the link."""
+    template = released(tmp_path / "simple", {**SIMPLE, "run.sh": "#!/bin/sh\n"})
+    (template / "run.sh").chmod(0o755)
+    (template / "link.sh").symlink_to("run.sh")
+    commit(template)
+    git(template, "tag", "-f", "v1.0.0")
+    made = tmp_path / "made"
+    assert cli("new", str(template), str(made), "--version", "v1.0.0", "--defaults").code == 0
+    copier.run_copy(str(template), tmp_path / "other", vcs_ref="v1.0.0", defaults=True, quiet=True)
+    modes = {path: mode for path, (mode, _) in snapshot(tmp_path / "other").items()}
+    assert {path: mode for path, (mode, _) in snapshot(made).items() if path in modes} == modes
 
 
 def test_a_dump_of_all_variables_is_the_same_each_time(tmp_path: Path) -> None:

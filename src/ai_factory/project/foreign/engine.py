@@ -45,9 +45,8 @@ def settle(
         found = work() if ask else guarded(factory, partial(_quietly, work))  # who asks is in a child already
     if found.problems:
         raise AnswersError(found.problems, "give them with `--data KEY=VALUE` or `--answers FILE`")
-    folder = given.get(foreign.FOLDER, before.get(foreign.FOLDER))
-    named = {foreign.FOLDER: folder} if folder and foreign.reads_folder(factory.tree) else {}
-    return {**found.answers, **named}
+    whole = {**before, **given}
+    return {**found.answers, **{key: whole[key] for key in foreign.places_read(factory.tree) if whole.get(key)}}
 
 
 def rendered(factory: Factory, answers: Mapping[str, Any]) -> Rendered:
