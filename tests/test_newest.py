@@ -91,6 +91,24 @@ def test_a_factory_without_mirror_or_without_numbered_release_has_nothing_newer(
     assert newest.newer(origin("git", "main", mirrored(tmp_path / "f"))) == ""
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_branch_without_releases_is_newer_where_it_has_moved(tmp_path: Path, packed: bool) -> None:
+    """Within no bound: a branch is no release."""
+    place = tmp_path / "f"
+    run(tmp_path, "init", "-q", "-b", "main", "f")
+    run(place, "commit", "-q", "--allow-empty", "-m", "x")
+    at_first = origin("git", "main", str(place))._replace(commit=git.resolve(str(place), "main"))
+    assert newest.newer(at_first) == ""
+    run(place, "commit", "-q", "--allow-empty", "-m", "y")
+    run(place, "pack-refs", *(["--all"] if packed else []))
+    moved = git.resolve(str(place), "main")
+    assert [newest.newer(at_first), newest.newer(at_first, "<3")] == [f"main {moved[:7]}", ""]
+    assert newest.newer(at_first._replace(version="draft")) == ""
+    assert newest.newer(at_first._replace(version="../heads/main")) == ""
+    run(place, "tag", "v1.0.0")
+    assert newest.newer(at_first) == "v1.0.0"
+
+
 @pytest.mark.parametrize("version", ["main", "tree-abc", "", "a1b2c3"])
 def test_a_version_that_is_no_number_is_answered_too(version: str, factory: Path) -> None:
     """A project that was stamped from a branch is behind the newest release, as far as anybody knows."""

@@ -20,6 +20,8 @@ from ai_factory.tree import File, Tree
 
 NAME = "template"  # of the one blueprint, and of its one component
 FOLDER = "copier_folder_name"  # the answer that keeps what Copier calls `_folder_name`, where a template reads that
+RECORD = "copier_answers_file"  # and the one for a record of answers that lies elsewhere than the template says
+LISTS = ("_tasks", "_migrations", "_jinja_extensions", "_extensions", "_secret_questions")
 HOOKS = ("pre_prompt", "pre_gen_project", "post_gen_project")
 _INCLUDE = re.compile(r"\s*!include\s+(\S+)\s*")
 _SEPARATOR = re.compile(r"^---(?:\s|$)", re.MULTILINE)
@@ -61,34 +63,54 @@ class Said(NamedTuple):
 def settings(tree: Tree) -> dict[str, Said]:
     """All that stands in the template's own file, and in those that it includes. Raises AuthorError."""
     mark = mark_of(tree)
-    if MARKS[mark] == COPIER:
-        return dict(_yaml(tree, mark))
+    found = dict(_yaml(tree, mark)) if MARKS[mark] == COPIER else _json(tree, mark)
+    for key in LISTS:
+        if key in found and not isinstance(found[key].value, list | None):
+            raise AuthorError(f"{_line(tree, found[key].where, (key,))}: `{key}` is no list")
+    return found
+
+
+def _json(tree: Tree, mark: str) -> dict[str, Said]:
     try:
-        data = json.loads(tree[mark].content)
+        data = json.loads(_text(tree, mark))
     except (ValueError, RecursionError) as error:
-        raise AuthorError(f"`{mark}` line {getattr(error, 'lineno', 1)}: it is no JSON") from None
+        line, why = getattr(error, "lineno", 1), getattr(error, "msg", "nested too deep")
+        raise AuthorError(f"`{mark}` line {line}: it is no JSON: {why}") from None
     if not isinstance(data, dict):
         raise AuthorError(f"`{mark}` line 1: it is no object")
     return {key: Said(value, mark) for key, value in data.items()}
 
 
+def _text(tree: Tree, path: str) -> str:
+    try:
+        return tree[path].content.decode()
+    except UnicodeDecodeError:
+        raise AuthorError(f"`{path}` is not UTF-8 text") from None
+
+
+def _listed(found: Mapping[str, Said], key: str) -> list[Any]:
+    """What stands in a list under that key; nothing where it is not there."""
+    return (found[key].value if key in found else None) or []
+
+
 def _yaml(tree: Tree, path: str) -> Iterator[tuple[str, Said]]:
-    text = tree[path].content.decode(errors="replace")
-    for part in _SEPARATOR.split(text):
+    for part in _SEPARATOR.split(_text(tree, path)):
         if included := _INCLUDE.fullmatch(re.sub(r"^\s*#.*$", "", part, flags=re.MULTILINE)):
             for other in sorted(name for name in tree if fnmatch(name, included[1]) and name != path):
                 yield from _yaml(tree, other)
         else:
             data = documents.load(part.encode(), path, AuthorError)
+            if not isinstance(data, dict | None):
+                raise AuthorError(f"`{path}` line 1: it is no mapping of questions and settings")
             yield from ((str(key), Said(value, path)) for key, value in (data or {}).items())
 
 
 def secrets(tree: Tree) -> frozenset[str]:
     """The questions whose answers are not to be kept."""
     found = settings(tree)
-    listed = found["_secret_questions"].value if "_secret_questions" in found else ()
+    listed = _listed(found, "_secret_questions")
     marked = (key for key, said in found.items() if isinstance(said.value, dict) and said.value.get("secret"))
-    return frozenset({*map(str, listed or ()), *marked}) if MARKS[mark_of(tree)] == COPIER else frozenset()
+    return frozenset({*map(str, listed), *marked}) if MARKS[mark_of(tree)] == COPIER else frozenset()
 
 
 def _questions(tree: Tree) -> dict[str, dict[str, Any]]:
@@ -119,11 +141,22 @@ def makes_up(tree: Tree) -> bool:
     return any(_RANDOM.search(file.content) for file in tree.values())
 
 
-def reads_folder(tree: Tree) -> bool:
-    """Whether the template asks what the folder of the project is called."""
-    return MARKS[mark_of(tree)] == COPIER and any(
-        b"_folder_name" in file.content or "_folder_name" in path for path, file in tree.items()
-    )
+def places_read(tree: Tree) -> list[str]:
+    """Which of FOLDER and RECORD the template asks for."""
+    if MARKS[mark_of(tree)] != COPIER:
+        return []
+    words = {FOLDER: "_folder_name", RECORD: "answers_file"}
+    return [key for key, word in words.items() if any(_says(word, path, file) for path, file in tree.items())]
+
+
+def _says(word: str, path: str, file: File) -> bool:
+    return word.encode() in file.content or word in path
+
+
+def record_of(tree: Tree) -> str:
+    """Where Copier puts its record of the answers, unless somebody says otherwise."""
+    found = settings(tree)
+    return str(found["_answers_file"].value) if "_answers_file" in found else ".copier-answers.yml"
 
 
 # ---- what would run ------------------------------------------------------------------------------
@@ -134,8 +167,8 @@ def code_in(tree: Tree) -> list[str]:
     mark = mark_of(tree)
     found = settings(tree)
     if MARKS[mark] == COPIER:
-        tasks = found["_tasks"].value if "_tasks" in found else ()
-        rows = [(f"task `{_command(task)}`", ("_tasks", number)) for number, task in enumerate(tasks or ())]
+        tasks = _listed(found, "_tasks")
+        rows = [(f"task `{_command(task)}`", ("_tasks", number)) for number, task in enumerate(tasks)]
         return [*_placed(tree, found, rows), *_extensions(tree, found, "_jinja_extensions")]
     hooks = sorted(path for path in tree if re.fullmatch(rf"hooks/({'|'.join(HOOKS)})(\.\w+)?", path))
     templates = f"`{mark}` line 1: every template, since Cookiecutter's Jinja is not sandboxed"
@@ -143,7 +176,7 @@ def code_in(tree: Tree) -> list[str]:
 
 
 def _extensions(tree: Tree, found: Mapping[str, Said], key: str) -> list[str]:
-    names = found[key].value if key in found else ()
+    names = _listed(found, key)
     return _placed(tree, found, [(f"Jinja extension `{name}`", (key, number)) for number, name in enumerate(names)])
 
 
@@ -151,9 +184,9 @@ def _placed(tree: Tree, found: Mapping[str, Said], rows: list[tuple[str, tuple[s
     return [f"{_line(tree, found[place[0]].where, place)}: {text}" for text, place in rows]
 
 
-def _line(tree: Tree, where: str, place: tuple[str, int]) -> str:
+def _line(tree: Tree, where: str, place: tuple[str | int, ...]) -> str:
     content = tree[where].content
-    before = content[: content.find(place[0].encode())]
+    before = content[: content.find(str(place[0]).encode())]
     part = _SEPARATOR.split(before.decode(errors="replace"))[-1]  # of several documents, the one with the key
     skipped = len(before.decode(errors="replace")) - len(part)
     text = content.decode(errors="replace")
@@ -170,8 +203,7 @@ def _command(task: Any) -> str:
 def _changes(tree: Tree, version: str) -> Iterator[dict[str, Any]]:
     """Copier's migrations, which work on a project in place: here they are steps that a person takes by hand."""
     found = settings(tree)
-    rows = found["_migrations"].value if "_migrations" in found else ()
-    for number, row in enumerate(rows or ()):
+    for number, row in enumerate(_listed(found, "_migrations")):
         details = row if isinstance(row, dict) else {"command": row}
         commands = [
             details.get("command"),

@@ -48,6 +48,13 @@ class Origin(NamedTuple):
     tree: str
 
 
+def named(before: Origin, after: Origin) -> tuple[str, str]:
+    """Two versions as people tell them apart: a branch, which keeps its name, with its commits."""
+    stays = before.version == after.version and before.commit != after.commit
+    first, second = (f"{one.version} {one.commit[:7]}" if stays else one.version for one in (before, after))
+    return first, second
+
+
 class Entry(NamedTuple):
     """One path: who owns it, and the id of the pristine content it descends from.
 

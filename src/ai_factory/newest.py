@@ -32,7 +32,7 @@ def newer(origin: Origin, bound: str = "") -> str:
     if origin.kind == "folder":
         known = os.path.isdir(origin.url) and folder_tree_id(origin.url) != origin.tree
         return f"the folder `{origin.url}` as it is now" if known else ""
-    return _newer_tag(origin, bound)
+    return _newer_in_repository(origin, bound)
 
 
 def bound_in(project: bytes) -> str:
@@ -50,9 +50,20 @@ def bound_in(project: bytes) -> str:
     return manifest.parse(project, cache.document).version
 
 
-def _newer_tag(origin: Origin, bound: str) -> str:
-    newest = versions.newest([tag for tag in tags_in(repository_at(origin.url)) if re.match(r"v?\d", tag)], bound)
-    return newest if newest and versions.is_between(origin.version, newest, newest) else ""
+def _newer_in_repository(origin: Origin, bound: str) -> str:
+    folder = repository_at(origin.url)
+    tags = [tag for tag in tags_in(folder) if re.match(r"v?\d", tag)]
+    newest = versions.newest(tags, bound)
+    if newest:
+        return newest if versions.is_between(origin.version, newest, newest) else ""
+    return "" if bound or versions.newest(tags) else _moved_branch(folder, origin)
+
+
+def _moved_branch(folder: str, origin: Origin) -> str:
+    """The branch that a project without releases is followed on, where it is at another commit now."""
+    loose = _loose(folder, "heads").get(origin.version)
+    commit = _text(loose).strip() if loose else _packed(folder, "heads").get(origin.version, "")
+    return f"{origin.version} {commit[:7]}" if origin.commit and commit not in ("", origin.commit) else ""
 
 
 def repository_at(url: str) -> str:
@@ -70,15 +81,28 @@ def mirror_place(url: str) -> str:
 
 def tags_in(folder: str) -> list[str]:
     """The tags of a repository, read from the files in git's own folder of it."""
-    tags: list[str] = []
+    return sorted({*_packed(folder, "tags"), *_loose(folder, "tags")})
+
+
+def _packed(folder: str, kind: str) -> dict[str, str]:
+    """The packed tags or heads by name, with the ids of what they name."""
+    found = re.findall(rf"^([0-9a-f]+) refs/{kind}/(.+)$", _text(os.path.join(folder, "packed-refs")), re.MULTILINE)
+    return {name: identity for identity, name in found}
+
+
+def _loose(folder: str, kind: str) -> dict[str, str]:
+    """The tags or heads that have a file of their own, by name, with its place."""
+    root = os.path.join(folder, "refs", kind)
+    places = (os.path.join(here, name) for here, _, names in os.walk(root) for name in names)
+    return {os.path.relpath(place, root): place for place in places}
+
+
+def _text(place: str) -> str:
     try:
-        with open(os.path.join(folder, "packed-refs"), encoding="utf-8", errors="replace") as stream:
-            tags += re.findall(r"^[0-9a-f]+ refs/tags/(.+)$", stream.read(), re.MULTILINE)
+        with open(place, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
     except OSError:
-        pass
-    for here, _, names in os.walk(os.path.join(folder, "refs", "tags")):
-        tags += [os.path.relpath(os.path.join(here, name), os.path.join(folder, "refs", "tags")) for name in names]
-    return sorted(set(tags))
+        return ""
 
 
 def folder_paths(disk: Folder) -> list[str]:

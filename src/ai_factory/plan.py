@@ -27,6 +27,7 @@ ACTIONS = {  # word: what happens to the file
     "same": "nothing happens",
 }
 QUIET = ("same",)
+TELLING = "the answer to a secret question shows in it"
 
 
 class Change(NamedTuple):
@@ -87,6 +88,12 @@ class Plan(NamedTuple):
         return frozenset(change.path for change in self.changes if change.entry and change.entry.state == "local")
 
     @property
+    def apart(self) -> frozenset[str]:
+        """The paths that go into no commit of ours: git ignores them, or the answer to a secret question shows."""
+        owned = self.target.rendered.owned
+        return self.local | {path for path, owner in owned.items() if owner.secret}
+
+    @property
     def files(self) -> dict[str, File | None]:
         """What will lie at each path that this plan changes; None: nothing."""
         wanted: dict[str, File | None] = {change.source: None for change in self.changes if change.source}
@@ -135,9 +142,13 @@ def births(target: Target) -> Plan:
         local = path in hidden
         entry = entry_of(owner, file, target.origin.version, "local" if local else "")
         kept = file if owner.ownership in ("managed", "merged") and not local else None
-        action, why = ("add", f"from {owner.source}") if file else ("same", "is written by the project's own run")
+        action, why = ("add", _born(owner)) if file else ("same", "is written by the project's own run")
         changes.append(Change(path, action, why, owner.component, owner.ownership, file, entry=entry, base=kept))
     return Plan(tuple(changes), target)
+
+
+def _born(owner: Owned) -> str:
+    return f"from {owner.source}" + (f", not committed: {TELLING}" if owner.secret else "")
 
 
 def entry_of(owner: Owned, file: File | None, version: str, state: str = "", theirs: str = "") -> Entry:

@@ -32,6 +32,7 @@ class Owned(NamedTuple):
     ownership: str
     controls: tuple[str, ...]
     source: str  # the template, as a path in the factory; empty for a produced path
+    secret: bool = False  # whether the answer to a secret question shows in it
 
 
 class Rendered(NamedTuple):

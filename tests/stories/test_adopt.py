@@ -277,7 +277,7 @@ def test_a_folder_without_git_is_not_adopted(tmp_path: Path, factory: Path) -> N
 
 def test_without_a_blueprint_nothing_is_guessed(repository: Path) -> None:
     assert cli("adopt", str(repository)).err == (
-        f"error: `{repository}` has neither `.copier-answers.yml` nor `.cruft.json`: "
+        f"error: `{repository}` has no record of Copier's, such as `.copier-answers.yml`, and no `.cruft.json`: "
         "no template is known that it came from\n"
         "hint: adopt it with a blueprint: `ai-factory adopt --blueprint NAME`\n"
     )

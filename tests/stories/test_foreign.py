@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -92,8 +93,8 @@ def test_the_record_of_a_stamped_project(template: Path, project: Path) -> None:
         "run.sh": ("merged", ""),
         "src/my_thing/main.py": ("merged", ""),
     }
-    assert git(project, "ls-files", ".env", "deploy.ini") == "deploy.ini"
-    assert git(project, "status", "--short") == ""
+    assert git(project, "ls-files", ".env", "deploy.ini") == ""
+    assert git(project, "status", "--short") == "?? deploy.ini"
 
 
 def test_check_verifies_and_a_sync_to_the_same_version_changes_nothing(project: Path) -> None:
@@ -211,6 +212,47 @@ def test_a_folder_without_releases_is_a_template_too(tmp_path: Path) -> None:
     assert (made / "more.txt").read_text() == "more\n"
 
 
+@pytest.mark.parametrize("name", ["{}", "../../outside", ".."])
+def test_the_folder_that_copier_is_told_of_leads_nowhere_else(tmp_path: Path, template: Path, name: str) -> None:
+    """It stands in the lock, which is a stranger's."""
+    name, made = name.format(tmp_path / "outside"), tmp_path / "made"
+    new = ("new", str(template), str(made), "--version", "v1.0.0", "--data", "name=a", "--defaults")
+    said = f"error: `copier_folder_name` becomes {name!r}, which leads out of the project's folder"
+    refused = cli(*new, "--data", f"copier_folder_name={name}")
+    assert (refused.code, refused.err.splitlines()[0]) == (2, said)
+    assert cli(*new).code == 0
+    place = made / ".ai-factory/lock.json"
+    place.write_text(place.read_text().replace('"copier_folder_name": "made"', f'"copier_folder_name": "{name}"'))
+    commit(made)
+    refused = cli("sync", "--plan", cwd=made)
+    assert (refused.code, refused.err.splitlines()[0]) == (2, said)
+    assert not (tmp_path / "outside").exists()
+
+
+def test_no_command_commits_the_answer_to_a_secret_question(tmp_path: Path) -> None:
+    """It is said where it shows; a file that shows it later has the template's default, which is said as well."""
+    second = {"project/two.ini.jinja": "two = {{ token }}\n", "project/.env.jinja": "TOKEN={{ token }}\n"}
+    template = released(tmp_path / "template", COPIER, second, {"project/three.ini.jinja": "three = {{ token }}\n"})
+    made = tmp_path / "made"
+    new = ("new", str(template), str(made), "--version", "v1.0.0", "--data", "name=a", "--data", "token=REAL")
+    done = cli(*new, "--defaults")
+    said = "  ! deploy.ini: the answer to a secret question shows in it: it is not committed"
+    assert (done.code, said in done.out.splitlines()) == (0, True)
+    assert git(made, "status", "--short") == "?? deploy.ini"
+    code, out = sync(made, "--commit", "--to", "v2.0.0")
+    why = "is new, and the team's from now on, and not staged: the answer to a secret question shows in it"
+    assert (code, f"  + two.ini: add ({why})" in out.splitlines()) == (0, True)
+    note = "note: no answer to the secret `token` is kept, the default shows: write yours in `two.ini`"
+    assert note in out.splitlines()
+    assert [(made / path).read_text() for path in ("deploy.ini", "two.ini")] == ["token = REAL\n", "two = none yet\n"]
+    code, out = sync(made, "--commit", "--data", "token=OTHER", "--to", "v3.0.0")
+    assert (code, "the default shows" in out) == (0, False)
+    assert (made / "three.ini").read_text() == "three = OTHER\n"
+    assert git(made, "status", "--short") == "?? deploy.ini\n?? three.ini\n?? two.ini"
+    assert git(made, "log", "--all", "--format=%s", "-GREAL|OTHER|none yet") == ""
+    assert cli("check", "--verify", cwd=made).code == 0
+
+
 # ---- trust ---------------------------------------------------------------------------------------
 
 TASKS = {
@@ -291,6 +333,134 @@ def test_a_sync_with_cookiecutter(tmp_path: Path, cut: Path) -> None:
     assert sync(made, "--trust")[0] == 0
     assert (made / "main.py").read_text() == LINES.replace("line 3\n", "line three\n") + "ours\n"
     assert rules(made) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "data"),
+    [
+        ({}, "slug={outside}"),
+        ({}, "slug=../../outside"),
+        ({"{{cookiecutter.slug}}/{{cookiecutter.name}}.txt": "x\n"}, "name={outside}/a"),
+        ({"{{cookiecutter.slug}}/{{cookiecutter.name}}.raw": "x\n"}, "name=../../../outside"),
+        ({"{{cookiecutter.slug}}/{{cookiecutter.name}}/x.txt": "x\n"}, "name={outside}"),
+        ({"{{cookiecutter.slug}}/{{cookiecutter.name}}.raw/x.txt": "x\n"}, "name={outside}"),
+        ({"{{cookiecutter.slug}}/sub/x.txt": "x\n"}, "slug={{% raw %}}a{{{{ '/../../..' }}}}{{% endraw %}}"),
+    ],
+)
+@pytest.mark.parametrize("more", [("--dry-run",), ()])
+def test_no_name_that_cookiecutter_renders_leads_out(
+    tmp_path: Path, files: Mapping[str, str], data: str, more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trust is for what the template runs; where our rendering writes is no matter of it."""
+    template, place = released(tmp_path / "cut", {**COOKIECUTTER, **files}), tmp_path / "place"
+    (place / "tmp").mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(place / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    given = data.format(outside=place / "outside")
+    done = cli("new", str(template), str(place / "made"), "--defaults", "--trust", "--data", given, *more)
+    assert (done.code, "which leads out of the project's folder" in done.err) == (2, True), done.err
+    assert snapshot(place) == {}
+
+
+# ---- templates with mistakes ---------------------------------------------------------------------
+
+RENDER = "mend the template, or give other answers with `--data KEY=VALUE`"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"copier.yml": "- a\n"}, ["`copier.yml` line 1: it is no mapping of questions and settings"]),
+        ({"copier.yml": "hello\n"}, ["`copier.yml` line 1: it is no mapping of questions and settings"]),
+        ({"copier.yml": "42\n"}, ["`copier.yml` line 1: it is no mapping of questions and settings"]),
+        ({"copier.yml": b"name: \xe9\n"}, ["`copier.yml` is not UTF-8 text"]),
+        ({"copier.yml": "name: x\n_tasks: 5\n"}, ["`copier.yml` line 2: `_tasks` is no list"]),
+        ({"copier.yml": "name: x\n_migrations: a\n"}, ["`copier.yml` line 2: `_migrations` is no list"]),
+        ({"copier.yml": "_jinja_extensions: 5\n"}, ["`copier.yml` line 1: `_jinja_extensions` is no list"]),
+        ({"copier.yml": "_secret_questions: 5\n"}, ["`copier.yml` line 1: `_secret_questions` is no list"]),
+        ({"deep/a.txt.jinja": "ok\n{{ foo( }}\n"}, ["`deep/a.txt.jinja` line 2: unexpected '}', expected ')'", RENDER]),
+        ({"deep/a.txt.jinja": "ok\n{{ foo.bar.x }}\n"}, ["`deep/a.txt.jinja` line 2: 'foo' is undefined", RENDER]),
+        ({"a.txt.jinja": b"a \xe9\n"}, ["`a.txt.jinja`: it is not UTF-8 text", RENDER]),
+        (
+            {"copier.yml": "_min_copier_version: '99.1'\n"},
+            [
+                (
+                    "Copier cannot render `{place}`: This template requires Copier version >= 99.1, "
+                    f"while your version of Copier is {copier.__version__}."
+                ),
+                "`pip install --upgrade copier`, or name an older version of the template",
+            ],
+        ),
+    ],
+)
+def test_a_mistake_in_a_template_of_copier_is_one_sentence(
+    tmp_path: Path, files: Mapping[str, str | bytes], said: list[str]
+) -> None:
+    place = tmp_path / "template"
+    put(place, {"copier.yml": "name: x\n", **files})
+    _refused(tmp_path, place, said)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"cookiecutter.json": '["a"]'}, ["`cookiecutter.json` line 1: it is no object"]),
+        ({"cookiecutter.json": ""}, ["`cookiecutter.json` line 1: it is no JSON: Expecting value"]),
+        (
+            {"cookiecutter.json": b'\xef\xbb\xbf{"slug": "x"}'},
+            ["`cookiecutter.json` line 1: it is no JSON: Unexpected UTF-8 BOM (decode using utf-8-sig)"],
+        ),
+        ({"cookiecutter.json": b'{"slug": "\xe9"}'}, ["`cookiecutter.json` is not UTF-8 text"]),
+        ({"cookiecutter.json": '{"_extensions": 5}'}, ["`cookiecutter.json` line 1: `_extensions` is no list"]),
+        (
+            {"cookiecutter.json": "{}"},
+            ["`{{cookiecutter.slug}}`: 'cookiecutter object' has no attribute 'slug'", RENDER],
+        ),
+        (
+            {"{{cookiecutter.slug}}/a.txt": "ok\n{{ foo( }}\n"},
+            ["`{{cookiecutter.slug}}/a.txt` line 2: unexpected '}', expected ')'", RENDER],
+        ),
+        (
+            {"{{cookiecutter.slug}}/a.txt": "ok\n{{ cookiecutter.no }}\n"},
+            ["`{{cookiecutter.slug}}/a.txt` line 2: 'cookiecutter object' has no attribute 'no'", RENDER],
+        ),
+        (
+            {"{{cookiecutter.slug}}/a.txt": b"a \xe9\n"},
+            ["`{{cookiecutter.slug}}/a.txt`: it is not UTF-8 text", RENDER],
+        ),
+        (
+            {"hooks/pre_gen_project.py": "raise SystemExit(1)\n"},
+            ["`hooks/pre_gen_project`: Hook script failed (exit status: 1)", RENDER],
+        ),
+        (
+            {"{{cookiecutter.slug}}/README.md": None},
+            [
+                (
+                    "Cookiecutter cannot render `{place}`: "
+                    "no folder beside its `cookiecutter.json` has `{{ cookiecutter.… }}` in its name"
+                ),
+                RENDER,
+            ],
+        ),
+    ],
+)
+def test_a_mistake_in_a_template_of_cookiecutter_is_one_sentence(
+    tmp_path: Path, files: Mapping[str, str | bytes | None], said: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "template"
+    put(place, {"cookiecutter.json": '{"slug": "x"}', "{{cookiecutter.slug}}/README.md": "x\n"})
+    put(place, files)
+    for folder in place.glob("*{*/"):
+        if not [*folder.iterdir()]:
+            folder.rmdir()
+    _refused(tmp_path, place, said)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def _refused(tmp_path: Path, place: Path, said: list[str]) -> None:
+    done = cli("new", str(place), str(tmp_path / "made"), "--defaults", "--trust")
+    wanted = [f"{word}: {line}" for word, line in zip(("error", "hint"), said, strict=False)]
+    assert (done.code, done.err.splitlines()) == (2, [line.replace("{place}", str(place)) for line in wanted])
 
 
 # ---- taking over ---------------------------------------------------------------------------------
@@ -407,6 +577,45 @@ def test_adopt_takes_over_a_project_of_cruft(tmp_path: Path, cut: Path) -> None:
     assert "line three\n" in (made / "main.py").read_text()
 
 
+@pytest.mark.parametrize("name", [".my-answers.yml", ".copier-answers.ci.yml"])
+def test_a_record_by_another_name_is_found_by_what_it_holds(tmp_path: Path, name: str) -> None:
+    """It stays where it is, and the template is told of that, as by `copier update --answers-file`."""
+    template = released(tmp_path / "simple", SIMPLE, {"kind.txt.jinja": "new {{ _copier_conf.answers_file }}\n"})
+    places = tmp_path / "theirs" / "thing", tmp_path / "ours" / "thing"
+    for made in places:
+        copier.run_copy(str(template), made, vcs_ref="v1.0.0", answers_file=name, defaults=True, quiet=True)
+        git(made, "init", "-q", "-b", "main")
+        commit(made)
+    theirs, ours = places
+    adopted = cli("adopt", "--commit", cwd=ours)
+    assert adopted.code == 0, adopted.err
+    assert adopted.out.splitlines()[:2] == [
+        f"from {template} v1.0.0, as {name} says",
+        "2 files as the template stamps them; nothing of yours is written over",
+    ]
+    assert sync(ours, "--commit")[0] == 0
+    copier.run_update(theirs, answers_file=name, defaults=True, quiet=True, overwrite=True)
+    assert tree(ours) == tree(theirs)
+    assert cli("check", "--verify", cwd=ours).code == 0
+    outside = cli("sync", "--data", "copier_answers_file=../../outside", cwd=ours)
+    said = "error: `copier_answers_file` becomes '../../outside', which leads out of the project's folder"
+    assert (outside.code, outside.err.splitlines()[0]) == (2, said)
+
+
+def test_a_record_without_an_address_says_where_to_look(copied: Path) -> None:
+    record = copied / ".copier-answers.yml"
+    kept = [line for line in record.read_text().splitlines() if not line.startswith("_src_path")]
+    put(copied, {".copier-answers.yml": "\n".join(kept) + "\n"})
+    refused = cli("adopt", cwd=copied)
+    assert (refused.code, refused.err.splitlines()) == (
+        2,
+        [
+            "error: `.copier-answers.yml` names no template at a version: it has no `_src_path`",
+            "hint: write the template's address there; `git log -p .copier-answers.yml` tells what it was",
+        ],
+    )
+
+
 def test_what_is_no_such_project_is_not_adopted(tmp_path: Path, project: Path) -> None:
     assert cli("adopt", cwd=project).err.startswith("error: `.` is a project of the factory already")
     git(tmp_path, "init", "-q", "empty")
@@ -504,6 +713,20 @@ def test_a_link_of_a_template_may_lie_where_git_reads(tmp_path: Path) -> None:
     assert ((ours / "src/.gitignore").is_symlink(), (ours / "src/.gitignore").read_text()) == (False, "*.log\n")
 
 
+def test_a_link_to_a_program_becomes_a_file_that_nobody_runs(tmp_path: Path) -> None:
+    """As in Copier, which goes by the mode that git has for the link."""
+    template = released(tmp_path / "simple", {**SIMPLE, "run.sh": "#!/bin/sh\n"})
+    (template / "run.sh").chmod(0o755)
+    (template / "link.sh").symlink_to("run.sh")
+    commit(template)
+    git(template, "tag", "-f", "v1.0.0")
+    made = tmp_path / "made"
+    assert cli("new", str(template), str(made), "--version", "v1.0.0", "--defaults").code == 0
+    copier.run_copy(str(template), tmp_path / "other", vcs_ref="v1.0.0", defaults=True, quiet=True)
+    modes = {path: mode for path, (mode, _) in snapshot(tmp_path / "other").items()}
+    assert {path: mode for path, (mode, _) in snapshot(made).items() if path in modes} == modes
+
+
 def test_a_dump_of_all_variables_is_the_same_each_time(tmp_path: Path) -> None:
     """Cruft's `_template` and `_commit` are in it; where a run lies can be asked, and is in no dump."""
     files = {
@@ -550,9 +773,8 @@ def test_a_variable_that_the_template_has_no_more_is_named(tmp_path: Path, cut: 
     put(cut, {"cookiecutter.json": '{"name": "my thing"}\n'})
     commit(cut)
     git(cut, "tag", "v3.0.0")
-    said = "Unable to create project directory '{{cookiecutter.slug}}': `cookiecutter` has no attribute 'slug'"
     assert cli("new", str(cut), str(tmp_path / "made"), "--trust").err.splitlines() == [
-        f"error: Cookiecutter cannot render `{cut}`: {said}",
+        "error: `{{cookiecutter.slug}}`: 'cookiecutter object' has no attribute 'slug'",
         "hint: mend the template, or give other answers with `--data KEY=VALUE`",
     ]
 
@@ -619,10 +841,12 @@ def test_a_template_without_releases_is_followed_on_its_branch(tmp_path: Path, f
     assert adopted.code == 0, adopted.err
     old, new = (git(template, "rev-parse", "--short=7", name) for name in ("main~1", "main"))
     assert adopted.out.splitlines()[0] == f"from {place} main ({old}), as .copier-answers.yml says"
+    assert rules(ours) == [("AF001", ".ai-factory/lock.json")]
+    assert cli("status", cwd=ours).out.splitlines()[0] == f"at main {old}, main {new} is there ({place})"
     copier.run_update(theirs, defaults=True, quiet=True, overwrite=True)
     code, said = sync(ours, "--commit")
     assert (code, said.splitlines()[0]) == (0, f"main {old} → main {new}")
-    assert tree(ours) == tree(theirs)
+    assert (tree(ours), rules(ours)) == (tree(theirs), [])
     assert sync(ours) == (0, "nothing to do: the project is at main\n")
     assert cli("new", place, str(tmp_path / "new"), "--defaults", "--version", "main").code == 0
 

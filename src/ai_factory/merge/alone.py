@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ai_factory.merge.path import Path, same
-from ai_factory.plan import Change
+from ai_factory.plan import TELLING, Change
 from ai_factory.tree import File, blob_id
 
 
@@ -72,7 +72,8 @@ def _local(item: Path) -> Change:
 
 def _seeded(item: Path) -> Change:
     if item.entry is None and item.ours is None:
-        return item.change("add", "is new, and the team's from now on", item.theirs)
+        apart = f", and not staged: {TELLING}" if item.owner and item.owner.secret else ""
+        return item.change("add", f"is new, and the team's from now on{apart}", item.theirs)
     if item.entry is None or item.entry.ownership == "seeded":
         change = item.change("same", "is the team's own")
         # the id it was born with stays: it tells later whether the team ever edited it

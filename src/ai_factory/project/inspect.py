@@ -16,7 +16,7 @@ from ai_factory.check import Finding
 from ai_factory.errors import ConsentError, FactoryError, ProjectError, UnreachableError, UsageError
 from ai_factory.factory import EMBEDDED, Factory, Wanted, open_factory
 from ai_factory.governance.regulation import Control
-from ai_factory.lock import Entry
+from ai_factory.lock import Entry, named
 from ai_factory.plan import Plan, Target
 from ai_factory.project import origins, states
 from ai_factory.project.facts import map_in
@@ -76,8 +76,7 @@ def status(project: Project, look: Look = NEAR) -> StatusReport:
     coming = {change.path: LETTERS[change.action] for change in plan.changes if change.action in LETTERS}
     rows = [_row(project, plan, path, team.get(path, " "), coming.get(path, " ")) for path in sorted({*team, *coming})]
     return StatusReport(
-        project.lock.factory.version,
-        factory.origin.version,
+        *named(project.lock.factory, factory.origin),
         factory.origin.url,
         tuple(rows),
         tuple(wanted_but_not_applied(project, plan.target)),

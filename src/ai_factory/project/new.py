@@ -117,7 +117,7 @@ def write(birth: Birth, make_repository: bool = True, progress: Progress = lambd
     """Write the project; on any failure nothing of it is left behind."""
     message = f"Stamp {birth.manifest.blueprint} with ai-factory" if make_repository else ""
     files = dict(contents(birth))
-    done = filling.fill(birth.destination, files, message, progress, birth.plan.local)
+    done = filling.fill(birth.destination, files, message, progress, birth.plan.apart)
     root, around = done.root, done.around
     install = install_command(root, around.top if around else root, birth.plan.changes)
     ignored = tuple(sorted(git.ignored(root, sorted(files)))) if around and shutil.which("git") else ()

@@ -24,7 +24,7 @@ def touched(plan: Plan) -> list[str]:
 def staged(plan: Plan) -> list[str]:
     """The paths at which the index will hold a file that the sync wrote."""
     aside = {f"{change.path}.incoming" for change in plan.changes if change.incoming}
-    aside |= plan.local
+    aside |= plan.apart
     return sorted(path for path, file in plan.files.items() if file and path not in aside)
 
 
@@ -53,8 +53,7 @@ def stages_of(project: Project, plan: Plan, steps: Sequence[Step], status: Statu
     """What the index shall hold: every written file, and base, ours and theirs of each marked conflict."""
     marked = {change.path: change for change in plan.conflicts if change.file is not None and change.incoming is None}
     proposals = {f"{change.path}.incoming" for change in plan.changes if change.incoming}
-    local = plan.local
-    others = proposals | local | marked.keys()
+    others = proposals | plan.apart | marked.keys()
     staged = {step.path: step.after for step in steps if step.path not in others and step.before != step.after}
     contents = [states.as_git_stores(project, status, path, file) for path, file in staged.items() if file]
     sides = {path: [side for side in change.sides or () if side] for path, change in marked.items()}

@@ -6,7 +6,7 @@ git in a scratch repository; a conflict lives in the lock until a person has dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -123,7 +123,8 @@ def computed(
         past = declared(made, pending, project.lock.answers, answers)
         refusals.refuse_moving_open(project, past)
         plan, looked_at = states.merged(seen, render(made, answers), known, past)
-    plan = plan._replace(manual=evolve.manual(pending), notes=(*notes, *evolve.weakened(pending)))
+    notes = (*notes, *evolve.weakened(pending), *_stamped_with_defaults(plan, made.secrets - request.answers.keys()))
+    plan = plan._replace(manual=evolve.manual(pending), notes=notes)
     chosen = manifest.chosen(wish, made.blueprint, request.takes, request.drops)
     wanted = _new_manifest(manifest.choosing(wished, wish, chosen), wish, request, evolved)
     found = Sync(
@@ -141,6 +142,15 @@ def computed(
         _foreseen(project, made),
     )
     return found, looked_at
+
+
+def _stamped_with_defaults(plan: Plan, secrets: Collection[str]) -> Iterator[str]:
+    """New files that show the default of a secret question, since nobody's answer to one is kept."""
+    owned = plan.target.rendered.owned
+    paths = [f"`{one.path}`" for one in plan.changes if one.action == "add" and owned[one.path].secret]
+    if paths and secrets:
+        keys = ", ".join(f"`{key}`" for key in sorted(secrets))
+        yield f"no answer to the secret {keys} is kept, the default shows: write yours in {', '.join(paths)}"
 
 
 def _idle(project: Project, factory: Factory) -> Sync:
@@ -289,7 +299,7 @@ def commit(sync: Sync, did: str = "Sync with", beside: Sequence[str] = ()) -> No
 
 def written(sync: Sync) -> list[str]:
     """The paths whose content or presence the sync changed in the work tree, without proposals."""
-    local = sync.plan.local
-    known = {change.path for change in sync.plan.changes if change.writes and change.action != "decline"} - local
+    apart = sync.plan.apart
+    known = {change.path for change in sync.plan.changes if change.writes and change.action != "decline"} - apart
     moved = {change.source for change in sync.plan.changes if change.source}
     return sorted(known | moved | set(steps.OURS))

@@ -44,10 +44,14 @@ class Recipe(NamedTuple):
     def versions(self) -> dict[str, str]:
         return {component.name: component.version for component in self.components}
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The questions of a foreign template whose answers are not to be kept."""
+        return foreign.secrets(self.factory.tree) if self.factory.engine else frozenset()
+
     def kept(self, answers: Mapping[str, Any]) -> dict[str, Any]:
-        """The answers that are written down: all but the secret ones that a foreign template asks for."""
-        secret = foreign.secrets(self.factory.tree) if self.factory.engine else ()
-        return {key: value for key, value in answers.items() if key not in secret}
+        """The answers that are written down: all but the secret ones."""
+        return {key: value for key, value in answers.items() if key not in self.secrets}
 
 
 def recipe(factory: Factory, choice: Choice) -> Recipe:

@@ -156,7 +156,8 @@ def _rows(record: Lock, target: Target, local: Collection[str]) -> Iterator[tupl
                 component=made.component, ownership=made.ownership, controls=made.controls, theirs=theirs
             )
         elif made.ownership == "seeded":  # as it was born, in a version that may be long past
-            made = made._replace(base=own.base, mode=own.mode, base_version=own.base_version)
+            state = own.state if path in local else ""
+            made = made._replace(base=own.base, mode=own.mode, base_version=own.base_version, state=state)
         elif own.state == "declined" or path in local:
             made = made._replace(state=own.state)
         yield path, made

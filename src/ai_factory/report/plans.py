@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ai_factory.governance.impact import REAPPROVE
-from ai_factory.lock import Origin
-from ai_factory.plan import ACTIONS, Change, Plan
+from ai_factory.lock import named
+from ai_factory.plan import ACTIONS, TELLING, Change, Plan
 from ai_factory.project.new import Birth
 from ai_factory.project.sync import Sync, controls, release_notes
 from ai_factory.report.findings import row as finding_row
@@ -36,6 +36,8 @@ def birth_text(birth: Birth) -> str:
     lines += [
         f"  {plain(key)}: {plain(str(value))}{'' if key in given else ' (default)'}" for key, value in answers.items()
     ]
+    owned = plan.target.rendered.owned
+    lines += [f"  ! {plain(path)}: {TELLING}: it is not committed" for path, owner in owned.items() if owner.secret]
     lines.append(f"{count(sum(files.values()), 'file')} in {count(len(files), 'component')}")
     return "\n".join(lines)
 
@@ -92,7 +94,7 @@ def sync_text(sync: Sync, applied: bool, committed: bool = False) -> str:
         lines += _signature(sync.signed_by)
         lines += [f"still open: {plain(path)}" for path in _open(sync.plan)]
         return "\n".join(lines + _rest(sync))
-    lines = [_versions(sync.project.lock.factory, sync.plan.target.origin)]
+    lines = [" → ".join(map(plain, named(sync.project.lock.factory, sync.plan.target.origin)))]
     lines += _signature(sync.signed_by)
     lines += [_change_line(change) for change in sync.plan.visible]
     lines += [_summary(sync.plan)]
@@ -123,13 +125,6 @@ def _rest(sync: Sync) -> list[str]:
 def _after(one: Foreseen) -> str:
     state = "is void" if one.impact == REAPPROVE else "waits for a confirmation"
     return f"{one.role} {state}: {one.why}"
-
-
-def _versions(before: Origin, after: Origin) -> str:
-    """Both versions; a branch, which keeps its name, with its commits."""
-    stays = before.version == after.version and before.commit != after.commit
-    names = (f"{one.version} {one.commit[:7]}" if stays else one.version for one in (before, after))
-    return " → ".join(map(plain, names))
 
 
 def _answer_line(row: Mapping[str, Any]) -> str:

@@ -119,7 +119,8 @@ def _computed(system: System, project: Project, made: Recipe, today: str) -> Syn
 def tree_changes(sync: Sync) -> dict[str, File | None]:
     """The files that the commit changes: the clean part of the plan, with base, lock and manifest.
 
-    Of a conflict the project's own version stays, without markers; what git ignores there is nobody's to commit.
+    Of a conflict the project's own version stays, without markers; what git ignores there, and what shows a secret, is
+    nobody's to commit.
     """
     wanted = dict(_changed(sync.plan))
     archive = packed(sync.plan.new_base())
@@ -129,8 +130,9 @@ def tree_changes(sync: Sync) -> dict[str, File | None]:
 
 
 def _changed(plan: Plan) -> Iterator[tuple[str, File | None]]:
+    apart = plan.apart
     for change in plan.changes:
-        if change.entry and change.entry.state == "local":
+        if change.path in apart:
             continue
         file = _own(change) if change.action == "conflict" else change.file
         if change.source and (file or change.action != "conflict"):

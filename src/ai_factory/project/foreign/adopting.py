@@ -25,7 +25,7 @@ from ai_factory.newest import repository_at
 from ai_factory.plan import Plan, Target, births
 from ai_factory.project import refusals, states, steps
 from ai_factory.project.foreign import engine
-from ai_factory.project.foreign.traces import Trace, trace_in
+from ai_factory.project.foreign.traces import CRUFT, Trace, trace_in
 from ai_factory.project.new import ATTRIBUTES, effective_answers
 from ai_factory.project.opening import Project
 from ai_factory.project.states import Seen
@@ -142,7 +142,8 @@ def _trace(root: str) -> Trace:
     trace = trace_in(root)
     if trace is None:
         raise UsageError(
-            f"`{root}` has neither `.copier-answers.yml` nor `.cruft.json`: no template is known that it came from",
+            f"`{root}` has no record of Copier's, such as `.copier-answers.yml`, and no `.cruft.json`: "
+            "no template is known that it came from",
             "adopt it with a blueprint: `ai-factory adopt --blueprint NAME`",
         )
     return trace
@@ -206,7 +207,7 @@ def _named(factory: Factory) -> Factory:
 def _answers(made: Recipe, trace: Trace, name: str) -> dict[str, Any]:
     """The recorded answers, settled for a folder of that name. Raises ProjectError where the engine makes others."""
     try:
-        answers = engine.settle(made.factory, trace.answers, {foreign.FOLDER: name})
+        answers = engine.settle(made.factory, trace.answers, {foreign.FOLDER: name, **_record(made.factory, trace)})
     except AnswersError as error:
         raise _other_answers(trace, error.problems) from None
     other = {
@@ -217,6 +218,12 @@ def _answers(made: Recipe, trace: Trace, name: str) -> dict[str, Any]:
     if other:
         raise _other_answers(trace, other)
     return answers
+
+
+def _record(factory: Factory, trace: Trace) -> dict[str, str]:
+    """Where the project has Copier's record, if that is elsewhere than the template puts it."""
+    theirs = trace.file == CRUFT or trace.file == foreign.record_of(factory.tree)
+    return {} if theirs else {foreign.RECORD: trace.file}
 
 
 def _chosen(made: Recipe, trace: Trace, root: str) -> dict[str, Any]:

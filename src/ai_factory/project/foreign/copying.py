@@ -10,11 +10,12 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from stat import S_IFLNK
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai_factory import foreign, questions
-from ai_factory.project.foreign.job import Job, Stamped, read
+from ai_factory.project.foreign.job import Job, Stamped, blamed, inside, read, said
 from ai_factory.questions import MISSING, Ask, Asked
 
 if TYPE_CHECKING:  # it takes half a second to load
@@ -34,8 +35,7 @@ def settle(job: Job, given: Mapping[str, Any], before: Mapping[str, Any], ask: A
 
     Questions that the template does not ask are left out, but for those that it asked before and still reads.
     """
-    folder = str(given.get(foreign.FOLDER, before.get(foreign.FOLDER, "project")))
-    worker = _worker(job, folder)
+    worker = _worker(job, {**before, **given})
     left = _left_over(worker, before)
     problems = _answer_all(worker, given, before, ask)
     found = {**left, **{key: given[key] for key in left if key in given}, **worker.answers.user}
@@ -46,7 +46,7 @@ def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
     """The files, as `copier copy` would write them; with trust, its tasks run on them."""
     from copier._types import Phase
 
-    worker = _worker(job, str(answers.get(foreign.FOLDER, "project")))
+    worker = _worker(job, answers)
     sources = _noted(worker)
     if problems := _answer_all(worker, answers, {}, None):
         key, problem = next(iter(problems.items()))
@@ -62,8 +62,11 @@ def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
     return Stamped(read(str(worker.dst_path), sources), sources, seeded)
 
 
-def _worker(job: Job, folder: str) -> Worker:
-    """Copier on a template that lies ready: it clones nothing, and reads no settings of the person's."""
+def _worker(job: Job, answers: Mapping[str, Any]) -> Worker:
+    """Copier on a template that lies ready: it clones nothing, and reads no settings of the person's.
+
+    Of the answers it takes the name of the project's folder, and that of its record.
+    """
     from copier._main import Worker
     from copier._settings import SettingsModel
     from copier._template import Template
@@ -75,12 +78,14 @@ def _worker(job: Job, folder: str) -> Worker:
         "commit": job.version or None,
         "commit_hash": job.commit or None,
         "version": None,
-        "git_index_modes": {},
+        "git_index_modes": _links(job.template) if job.version else {},
     }
     vars(template).update(known)
+    folder, record = str(answers.get(foreign.FOLDER, "project")), answers.get(foreign.RECORD)
     worker = Worker(
         src_path=job.url,
-        dst_path=Path(job.output) / folder,
+        dst_path=Path(job.output) / inside(job.output, folder, foreign.FOLDER),
+        answers_file=Path(inside(job.output, str(record), foreign.RECORD)) if record else None,
         vcs_ref=job.version or None,
         settings=SettingsModel(),
         defaults=True,
@@ -92,6 +97,12 @@ def _worker(job: Job, folder: str) -> Worker:
     os.makedirs(worker.dst_path, exist_ok=True)
     worker._check_unsafe("copy")
     return worker
+
+
+def _links(root: str) -> dict[PurePosixPath, int]:
+    """The modes that git has for links: what they lead to is stamped as a file that nobody runs."""
+    places = (os.path.join(here, name) for here, _, names in os.walk(root) for name in names)
+    return {PurePosixPath(os.path.relpath(place, root)): S_IFLNK for place in places if os.path.islink(place)}
 
 
 def _copying() -> Any:
@@ -120,7 +131,8 @@ def _noted(worker: Worker) -> dict[str, str]:
 
         def call(source: Path, path: Path, **more: Any) -> None:
             sources[path.as_posix()] = source.as_posix()
-            method(source, path, **more)
+            with blamed(str(worker.template.local_abspath), source.as_posix()):
+                method(source, path, **more)
 
         return call
 
@@ -153,7 +165,7 @@ def _answer_all(worker: Worker, given: Mapping[str, Any], before: Mapping[str, A
                 )
                 value = _answer(worker, question, ask)
             except Exception as error:  # noqa: BLE001 - whatever a template of Copier's may do
-                problems[key] = _said(error)
+                problems[key] = _problem(error)
                 continue
             if value is not MISSING:
                 worker.answers.user[key] = value
@@ -163,7 +175,7 @@ def _answer_all(worker: Worker, given: Mapping[str, Any], before: Mapping[str, A
 
 def _left_over(worker: Worker, before: Mapping[str, Any]) -> dict[str, Any]:
     """The answers from before that are asked no more and still read, which `copier update` gives to a template too."""
-    asked = {*worker.template.questions_data, *worker.jinja_env.globals, foreign.FOLDER}
+    asked = {*worker.template.questions_data, *worker.jinja_env.globals, foreign.FOLDER, foreign.RECORD}
     return {key: value for key, value in before.items() if key not in asked and _reads(worker, key)}
 
 
@@ -234,12 +246,12 @@ def _check(question: Question, value: Any, *, whole: bool = False) -> tuple[Any,
             question._parse_answer(item)
         parsed = question.parse_answer(items)
     except Exception as error:  # noqa: BLE001 - whatever a template of Copier's may do
-        said = _said(error)
+        said = _problem(error)
         return value, said if said.startswith("Invalid choice") else f"{value!r} is no {question.get_type_name()}"
     try:
         question.validate_answer(parsed)
     except Exception as error:  # noqa: BLE001 - the same
-        return value, _said(error).removeprefix(f"Validation error for question '{question.var_name}': ")
+        return value, _problem(error).removeprefix(f"Validation error for question '{question.var_name}': ")
     return parsed, ""
 
 
@@ -261,8 +273,10 @@ def _shown(question: Question, default: Any) -> Asked:
     return Asked(_own(question), question.get_message().strip(), default, choices, hidden=question.secret)
 
 
-def _said(error: Exception) -> str:
-    return [*str(error).strip().splitlines(), type(error).__name__][0]
+def _problem(error: Exception) -> str:
+    """What is wrong with a question or an answer; the library that checks questions tells it by parts."""
+    parts = getattr(error, "errors", None)
+    return str(parts()[0]["msg"]) if callable(parts) else said(error)[0]
 
 
 def _is_plain(value: Any) -> bool:

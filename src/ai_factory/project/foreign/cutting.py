@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ai_factory import foreign, questions
 from ai_factory.errors import AuthorError
 from ai_factory.project.foreign.copying import Settled
-from ai_factory.project.foreign.job import Job, Stamped, read
+from ai_factory.project.foreign.job import Job, Stamped, blamed, inside, read
 from ai_factory.questions import Ask, Asked
 
 MARK = "cookiecutter.json"
@@ -41,7 +42,6 @@ def settle(job: Job, given: Mapping[str, Any], before: Mapping[str, Any], ask: A
 def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
     """The content of the folder that Cookiecutter would write, its hooks included."""
     from cookiecutter import generate
-    from cookiecutter.exceptions import UndefinedVariableInTemplate
 
     place = _prepared(job)
     whole = _raw(place, answers)
@@ -50,12 +50,13 @@ def render(job: Job, answers: Mapping[str, Any]) -> Stamped:
     here = {"_output_dir": job.output, "_repo_dir": place, "_checkout": job.version or None}
     context = {"cookiecutter": _Context(known, here), "_cookiecutter": public}
     sources: dict[str, str] = {}
-    generate.generate_file = _noting(generate.generate_file, sources, place)  # of this process, which ends with it
-    try:
-        root = generate.generate_files(place, context, job.output)
-    except UndefinedVariableInTemplate as error:  # whose own text is the whole context
-        said = str(error.error.message).replace(f"'{__name__}.{_Context.__name__} object'", "`cookiecutter`")
-        raise ValueError(f"{error.message}: {said}") from None
+    # what is set here is of this process, which ends with it
+    generate.generate_file = _noting(generate.generate_file, sources, place)
+    environment = generate.create_env_with_context
+    generate.create_env_with_context = lambda context: _Paths(environment(context), place, job.output)
+    generate.run_hook_from_repo_dir = _blaming(generate.run_hook_from_repo_dir, place)
+    logging.getLogger("cookiecutter").setLevel(logging.CRITICAL)  # a failed hook is told by the error
+    root = generate.generate_files(place, context, job.output)
     tree = read(root, sources)
     return Stamped(tree, {path: source for path, source in sources.items() if path in tree})
 
@@ -69,6 +70,38 @@ class _Context(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         return self._here[key]
+
+
+_Context.__name__, _Context.__module__ = "cookiecutter", "builtins"  # "'cookiecutter object' has no attribute 'x'"
+
+
+class _Paths:
+    """Cookiecutter's environment, from which it has the path of each file and folder: one below the output folder."""
+
+    def __init__(self, environment: Any, template: str, output: str) -> None:
+        vars(self).update(environment=environment, template=template, output=output)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.environment, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.environment, name, value)
+
+    def from_string(self, source: str) -> _Path:
+        shown = os.path.basename(source) if os.path.isabs(source) else source
+        with blamed(self.template, shown):
+            return _Path(shown, self.environment.from_string(source), self.template, self.output)
+
+
+class _Path(NamedTuple):
+    source: str
+    path: Any
+    template: str
+    output: str
+
+    def render(self, **context: Any) -> str:
+        with blamed(self.template, self.source):
+            return inside(self.output, self.path.render(**context), self.source)
 
 
 def _prepared(job: Job) -> str:
@@ -169,6 +202,17 @@ def _noting(generate_file: Callable[..., None], sources: dict[str, str], place: 
     def call(project: str, infile: str, context: Any, env: Any, *more: Any) -> None:
         path = os.path.normpath(env.from_string(infile).render(**context))
         sources[path] = os.path.relpath(os.path.join(os.getcwd(), infile), os.path.realpath(place))
-        generate_file(project, infile, context, env, *more)
+        with blamed(place, sources[path]):
+            generate_file(project, infile, context, env, *more)
+
+    return call
+
+
+def _blaming(run_hook: Callable[..., None], place: str) -> Callable[..., None]:
+    """The function that runs a hook; where that fails, the error names it."""
+
+    def call(repo_dir: Any, name: str, *more: Any) -> None:
+        with blamed(place, f"hooks/{name}"):
+            run_hook(repo_dir, name, *more)
 
     return call

@@ -19,13 +19,16 @@ from ai_factory import foreign, isolate, render
 from ai_factory.engines import TITLES
 from ai_factory.errors import AnswersError, AuthorError, ConsentError, FactoryError, MachineError
 from ai_factory.factory import Factory
-from ai_factory.project.foreign.job import Stamped, laid_out, version_of
+from ai_factory.project.foreign.job import MEND, Job, Stamped, laid_out, said, version_of
 from ai_factory.questions import Ask
 from ai_factory.render import Owned, Rendered
 from ai_factory.tree import File, Tree, blob_id
 
 MODULES = {"copier": "copying", "cookiecutter": "cutting"}  # by engine, the module of ours that runs it
 KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ")  # of the environment, where nobody gives trust
+HINTS = {  # by what an engine raises
+    "UnsupportedVersionError": "`pip install --upgrade copier`, or name an older version of the template"
+}
 Result = TypeVar("Result")
 
 
@@ -38,13 +41,12 @@ def settle(
     """
     require_consent(factory)
     with laid_out(factory) as job:
-        work = partial(_told, factory, partial(_module(factory).settle, job, given, before, ask))
+        work = partial(_told, factory, job, partial(_module(factory).settle, job, given, before, ask))
         found = work() if ask else guarded(factory, partial(_quietly, work))  # who asks is in a child already
     if found.problems:
         raise AnswersError(found.problems, "give them with `--data KEY=VALUE` or `--answers FILE`")
-    folder = given.get(foreign.FOLDER, before.get(foreign.FOLDER))
-    named = {foreign.FOLDER: folder} if folder and foreign.reads_folder(factory.tree) else {}
-    return {**found.answers, **named}
+    whole = {**before, **given}
+    return {**found.answers, **{key: whole[key] for key in foreign.places_read(factory.tree) if whole.get(key)}}
 
 
 def rendered(factory: Factory, answers: Mapping[str, Any]) -> Rendered:
@@ -53,13 +55,13 @@ def rendered(factory: Factory, answers: Mapping[str, Any]) -> Rendered:
     Raises ConsentError, AuthorError.
     """
     stamped = _stamped(factory, answers)
-    seeded = {*stamped.seeded, *_telling(factory, answers, stamped)}
+    telling = _telling(factory, answers, stamped)
     mark = foreign.mark_of(factory.tree)
     owned = {}
     for path in stamped.tree:
         source = stamped.sources.get(path, mark)
-        word = "seeded" if path in seeded else "merged"
-        owned[render.checked_path(path, source)] = Owned(foreign.NAME, word, (), source)
+        word = "seeded" if path in stamped.seeded or path in telling else "merged"
+        owned[render.checked_path(path, source)] = Owned(foreign.NAME, word, (), source, path in telling)
     render.check(stamped.tree, owned)
     return Rendered(stamped.tree, owned, (), _unlike(factory, answers, stamped))
 
@@ -86,7 +88,7 @@ def guarded(factory: Factory, compute: Callable[[], Result]) -> Result:
 
 def _stamped(factory: Factory, answers: Mapping[str, Any]) -> Stamped:
     with laid_out(factory) as job:
-        work: Callable[[], Stamped] = partial(_told, factory, partial(_module(factory).render, job, answers))
+        work: Callable[[], Stamped] = partial(_told, factory, job, partial(_module(factory).render, job, answers))
         return guarded(factory, partial(_quietly, work))
 
 
@@ -132,18 +134,18 @@ def _module(factory: Factory) -> ModuleType:
     return import_module(f"ai_factory.project.foreign.{MODULES[engine]}")
 
 
-def _told(factory: Factory, compute: Callable[[], Result]) -> Result:
+def _told(factory: Factory, job: Job, compute: Callable[[], Result]) -> Result:
     """What the engine gives, its errors as ours."""
     try:
         return compute()
     except (FactoryError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever an engine, or code of a template, may raise
-        lines = [*str(error).strip().splitlines(), type(error).__name__]
+        lines = [line.replace(f"{job.template}/", "").replace(f"{job.output}/", "") for line in said(error)]
         raise AuthorError(
             f"{TITLES[factory.engine]} cannot render `{factory.origin.url}`: {lines[0]}",
-            "mend the template, or give other answers with `--data KEY=VALUE`",
-            tuple(lines[1:-1]),
+            HINTS.get(type(error).__name__, MEND),
+            tuple(lines[1:]),
         ) from None
 
 

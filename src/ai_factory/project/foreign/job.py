@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from traceback import walk_tb
 from typing import NamedTuple
 
 from ai_factory import git
@@ -18,6 +19,11 @@ from ai_factory.newest import repository_at
 from ai_factory.render import ignored
 from ai_factory.tree import File, Tree, check_aim
 from ai_factory.workspace import Folder
+
+MEND = "mend the template, or give other answers with `--data KEY=VALUE`"
+_SAID = {  # what an engine says nothing of
+    "NonTemplatedInputDirException": "no folder beside its `cookiecutter.json` has `{{ cookiecutter.… }}` in its name"
+}
 
 
 class Job(NamedTuple):
@@ -69,6 +75,46 @@ def write(root: str, tree: Tree) -> None:
         except FactoryError as error:
             raise AuthorError(error.message, error.hint) from None
         folder.write(path, file)
+
+
+def inside(root: str, path: str, source: str) -> str:
+    """The path, if it names a place below that folder. Raises AuthorError for one that leads out of it."""
+    whole = os.path.normpath(os.path.join(root, path))
+    if os.path.commonpath([root, whole]) != root or whole == root:
+        raise AuthorError(
+            f"`{source}` becomes {path!r}, which leads out of the project's folder",
+            "give other answers with `--data KEY=VALUE`, or mend the template",
+        )
+    return path
+
+
+@contextmanager
+def blamed(root: str, source: str) -> Iterator[None]:
+    """What goes wrong with one file of a template, or with its name, is told with its line. Raises AuthorError."""
+    try:
+        yield
+    except (FactoryError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever an engine, or code of a template, may raise
+        raise AuthorError(f"{_place(root, error) or f'`{source}`'}: {said(error)[0]}", MEND) from None
+
+
+def said(error: Exception) -> list[str]:
+    """What an engine's error says, line by line."""
+    if isinstance(error, UnicodeDecodeError):
+        return ["it is not UTF-8 text"]
+    known = _SAID.get(type(error).__name__) or getattr(error, "message", "") or str(error)
+    return str(known).strip().splitlines() or [type(error).__name__]
+
+
+def _place(root: str, error: Exception) -> str:
+    """The last file of the template that was at work, and its line, as Jinja tells it; empty where none was."""
+    steps = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    steps.append((getattr(error, "filename", ""), getattr(error, "lineno", 0)))
+    whole = [(os.path.realpath(str(name)), line) for name, line in steps if line and os.path.isfile(str(name))]
+    root = os.path.realpath(root)
+    within = [(os.path.relpath(name, root), line) for name, line in whole if name.startswith(f"{root}{os.sep}")]
+    return "`{}` line {}".format(*within[-1]) if within else ""
 
 
 def read(root: str, rendered: Collection[str]) -> dict[str, File]:

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 from ai_factory import documents
 from ai_factory.engines import COOKIECUTTER, COPIER
 from ai_factory.errors import ProjectError, UsageError
+from ai_factory.tree import word
 from ai_factory.workspace import Folder
 
 CRUFT = ".cruft.json"
 SHORT = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
+_NOTED = re.compile(rb"^_src_path:", re.MULTILINE)
 _ANSWERS = re.compile(r"\.copier-answers(\.[\w.-]+)?\.ya?ml")
 
 
@@ -45,7 +47,8 @@ def address(url: str) -> str:
 def trace_in(root: str) -> Trace | None:
     """The trace of a template in a folder; None where neither tool has left one. Raises ProjectError, UsageError."""
     folder = Folder(root)
-    found = [name for name in folder.names() if _ANSWERS.fullmatch(name)]
+    usual = [name for name in folder.names() if _ANSWERS.fullmatch(name)]
+    found = usual or ([] if folder.read(CRUFT) else _noted(folder))
     if len(found) > 1:
         raise UsageError(
             f"`{root}` came from {len(found)} templates: {', '.join(found)}",
@@ -54,6 +57,15 @@ def trace_in(root: str) -> Trace | None:
     if found:
         return _of_copier(folder, found[0])
     return _of_cruft(folder) if folder.read(CRUFT) else None
+
+
+def _noted(folder: Folder) -> list[str]:
+    """Records of Copier's by another name, at the root or in a folder for settings: what they hold tells them."""
+    names = folder.names()
+    hidden = [name for name in names if name.startswith(".") and name != ".git"]
+    paths = [*names, *(f"{name}/{inner}" for name in hidden for inner in folder.names(name))]
+    found = (path for path in paths if path.endswith((".yml", ".yaml")))
+    return [path for path in found if _NOTED.search(_content(folder, path))]
 
 
 def _content(folder: Folder, name: str) -> bytes:
@@ -66,11 +78,12 @@ def _of_copier(folder: Folder, name: str) -> Trace:
     told = data if isinstance(data, dict) else {}
     url, version = told.get("_src_path"), told.get("_commit")
     if not isinstance(url, str) or not isinstance(version, str):
-        missing = "`_commit`" if isinstance(url, str) else "`_src_path`"
-        raise ProjectError(
-            f"`{name}` names no template at a version: it has no {missing}",
-            "run `copier update` to a version of a template in git first",
+        missing, hint = (
+            ("_commit", "run `copier update` to a version of a template in git first")
+            if isinstance(url, str)
+            else ("_src_path", f"write the template's address there; `git log -p {word(name)}` tells what it was")
         )
+        raise ProjectError(f"`{name}` names no template at a version: it has no `{missing}`", hint)
     answers = {key: value for key, value in told.items() if not str(key).startswith("_")}
     return Trace(name, _located(folder.root, url), version, answers)
 
