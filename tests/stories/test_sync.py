@@ -308,6 +308,18 @@ def test_uncommitted_changes_in_the_way_are_all_named_and_nothing_is_written(pro
     assert snapshot(project) == before
 
 
+def test_a_stash_puts_new_files_aside_where_a_file_is_to_come(project: Path) -> None:
+    """In a folder of that name as well: then they are uncommitted changes, and the hint mends it."""
+    put(project, {"ops/new.md/mine.txt": "mine\n"})
+    assert cli("sync", cwd=project).err.splitlines() == [
+        "error: 1 uncommitted change is in the way",
+        "  `ops/new.md/`",
+        "hint: commit or move them, or `git stash --include-untracked`, sync, `git stash pop`",
+    ]
+    git(project, "stash", "--include-untracked")
+    assert cli("sync", cwd=project).code == 0
+
+
 def test_what_a_stash_would_leave_is_told_apart(project: Path) -> None:
     """A file that git ignores is no uncommitted change, and is moved by hand."""
     put(project, {"ops/new.md": "ignored here\n"})

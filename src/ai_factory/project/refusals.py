@@ -17,6 +17,8 @@ from ai_factory.project.release import Request
 from ai_factory.tree import File, Tree, above, blob_id, normalized, word
 from ai_factory.workspace import keeps_modes
 
+STASH = "`git stash --include-untracked`, sync, `git stash pop`"
+
 
 def refuse_unfinished(project: Project) -> None:
     """A merge of git's own, and a sync that was cut off, come to an end before another sync begins."""
@@ -126,22 +128,35 @@ def refuse_dirty(project: Project, plan: Plan, status: Status, before: Tree) -> 
     dirty = [path for path in status.dirty if path in touched or path.startswith(lock.FOLDER + "/")]
     dirty += [path for path in sorted(status.untracked) if path in touched]
     dirty += _unseen(project, plan, status, before)
-    unheld = [*_in_place_of_proposals(project, plan, before), *_hidden(plan, status, before)]
-    unheld += _in_the_way(project, plan)
+    blocking = [*_in_place_of_proposals(project, plan, before), *_hidden(plan, status, before)]
+    blocking += _in_the_way(project, plan)
+    dirty += [path for path in blocking if _is_loose(path, status)]
+    unheld = [path for path in blocking if not _is_loose(path, status)]
     if unheld:
-        number = len(dirty) + len(unheld)
-        rest = "; commit the others, or `git stash --include-untracked`, sync, `git stash pop`" if dirty else ""
-        raise ProjectError(
-            f"{number} {'file is' if number == 1 else 'files are'} in the way",
-            f"move elsewhere what a stash would leave{rest}",
-            (*(f"`{path}`" for path in dirty), *(f"`{path}` (a stash would leave it)" for path in unheld)),
-        )
+        raise _unheld(dirty, unheld)
     if dirty:
         raise ProjectError(
             f"{len(dirty)} uncommitted {'change is' if len(dirty) == 1 else 'changes are'} in the way",
-            "commit or move them, or `git stash --include-untracked`, sync, `git stash pop`",
+            f"commit or move them, or {STASH}",
             tuple(f"`{path}`" for path in dirty),
         )
+
+
+def _is_loose(path: str, status: Status) -> bool:
+    """Whether git tells of the file, or of files in a folder that has no others, as new ones."""
+    inside = path.endswith("/") and not any(one.startswith(path) for one in status.tracked)
+    return path in status.untracked or (inside and any(one.startswith(path) for one in status.untracked))
+
+
+def _unheld(dirty: Sequence[str], unheld: Sequence[str]) -> ProjectError:
+    """Files in the way of which some are nothing that git could put aside."""
+    number = len(dirty) + len(unheld)
+    rest = f"; commit the others, or {STASH}" if dirty else ""
+    return ProjectError(
+        f"{number} {'file is' if number == 1 else 'files are'} in the way",
+        f"move elsewhere what a stash would leave{rest}",
+        (*(f"`{path}`" for path in dirty), *(f"`{path}` (a stash would leave it)" for path in unheld)),
+    )
 
 
 def _refuse_uncommitted(project: Project, status: Status) -> None:
@@ -149,11 +164,11 @@ def _refuse_uncommitted(project: Project, status: Status) -> None:
     place = journal.journal_of(project.root)
     if lock.LOCK not in status.dirty or not under_way(project, place, status.head):
         return
-    waits = any(entry.state == "open" for entry in project.lock.paths.values())
-    first = "`ai-factory sync --take ours|theirs FILE`, or by hand and `ai-factory sync --continue`; then " * waits
+    decide = "`ai-factory sync --take ours|theirs FILE`, or by hand and `ai-factory sync --continue`; then "
+    is_open = any(entry.state == "open" for entry in project.lock.paths.values())
     raise ProjectError(
         f"{place.load().get('what', journal.SYNC)} is staged, and not committed",
-        f"{first}`git commit`; or go back with `ai-factory sync --abort`",
+        f"{decide if is_open else ''}`git commit`; or go back with `ai-factory sync --abort`",
     )
 
 
