@@ -74,7 +74,11 @@ def _with(blueprint: Blueprint, chosen: Sequence[Component], known: Parts, where
 
 def _unanswered(blueprint: Blueprint, error: AnswersError, where: str) -> Iterator[Flaw]:
     for key, why in error.problems.items():
-        told = f"the answer `{key}` {why}" if key in blueprint.answers else f"`{key}` {why}: give it a `placeholder`"
+        told = f"the default of `{key}`: {why}"
+        if key in blueprint.answers:
+            told = f"the answer `{key}`: {why}"
+        elif why.startswith("has no default"):
+            told = f"`{key}` {why}: give it a `placeholder`"
         yield Flaw("FL013", where, 0, told)
 
 
