@@ -231,3 +231,19 @@ def test_a_copy_of_a_factory_without_a_declaration() -> None:
     files = {"factory.yaml": "", "upstream/templates/a/component.yaml": "summary: A\n", **example("base")}
     message = "`upstream/` is there, and no `upstream` says which factory it is"
     assert lint(factory(files)) == [Flaw("FL019", "factory.yaml", 0, message)]
+
+
+def test_a_version_that_goes_back_is_found() -> None:
+    """Also where a heading is taken out; the next release would have an older number than the last."""
+    before = factory(example("base"), "1.0.0")
+    files = {**example("base"), "templates/core/CHANGELOG.md": "## Unreleased\n\n- Next.\n\n## 0.9.0\n\n- Before.\n"}
+    told = "0.9.0 is older than 1.0.0, the version in the last release"
+    assert lint(factory(files), before) == [Flaw("FL028", "templates/core/CHANGELOG.md", 0, told)]
+
+
+def test_a_default_that_its_question_refuses() -> None:
+    asked = example("base")["templates/extra/copier.yml"] + "size: { type: int, default: abc, help: How much }\n"
+    files = {**example("base"), "templates/extra/copier.yml": asked}
+    files["templates/extra/files/region.txt.jinja"] += "{{ size }}\n"
+    told = "the default of `size`: 'abc' is no int: invalid literal for int() with base 10: 'abc'"
+    assert lint(factory(files)) == [Flaw("FL013", "blueprints/small.yaml", 0, told)]

@@ -104,6 +104,30 @@ def test_a_component_is_retired(factory: Path) -> None:
     assert cli("check", cwd=project).out == "1 project (v1.1.0): as the factory promised\n"
 
 
+def test_a_component_that_the_factory_below_has_let_go_unsaid(factory: Path) -> None:
+    """The one on top says why, and is released."""
+    assert cli("factory", "new", "own", "--factory", str(factory), cwd=factory.parent).code == 0
+    own = factory.parent / "own"
+    assert cli("factory", "release", "--no-sign", cwd=own).code == 0
+    git(factory, "rm", "-rq", "templates/nice")
+    put(factory, {"blueprints/small.yaml": "summary: Small\ncomponents: [core, extra]\n"})
+    commit(factory)
+    git(factory, "tag", "v1.1.0")
+    assert cli("factory", "update", cwd=own).code == 0
+    assert found(own) == [
+        "blueprints/small.yaml: FL024 `small` has no component `nice` any more, as in v0.1.0, and does not say why"
+    ]
+    put(own, {"factory.yaml": (own / "factory.yaml").read_text() + "blueprints: { small: extend }\n"})
+    put(own, {"blueprints/small.yaml": "retired: { nice: it was not }\n"})
+    commit(own)
+    made = cli("factory", "release", "--no-sign", "--json", cwd=own)
+    assert (made.code, made.data["removed"], made.data["blueprints"]) == (
+        0,
+        ["nice"],
+        ["`small`: without `nice` (it was not)"],
+    )
+
+
 def test_a_component_removed_by_declaration_is_let_go(factory: Path) -> None:
     """Of a factory on top of another one: the blueprints say so; the weaker control is found."""
     assert cli("factory", "new", "own", "--factory", str(factory), cwd=factory.parent).code == 0

@@ -476,8 +476,11 @@ def test_a_changelog_that_is_gone_says_nothing(own: Path) -> None:
 
 
 def test_what_only_editors_read_is_no_change(own: Path) -> None:
-    assert cli("factory", "release", "--no-sign", cwd=own).code == 0
-    assert cli("factory", "editor", cwd=own).out.splitlines() == ["  + templates/core/component.yaml", "1 file written"]
+    put(own, {"templates/house/component.yaml": "summary: Ours\n", "templates/house/CHANGELOG.md": "## 1.0.0\n"})
+    put(own, {"templates/house/files/call.md": "call\n", "blueprints/own.yaml": "summary: O\ncomponents: [house]\n"})
+    commit(own)
+    assert release(own).code == 0
+    assert "  + templates/house/component.yaml" in cli("factory", "editor", cwd=own).out.splitlines()
     assert cli("factory", "lint", cwd=own).code == 0
     commit(own)
     assert release(own, "--plan", "--json").data["components"] == []

@@ -23,7 +23,7 @@ from ai_factory.workshop.offered import State
 from ai_factory.workshop.rules import Flaw, located
 
 # what is to be written into a file of ours, also where that is not there yet
-UNSAID = ("FL015", "FL021", "FL022", "FL024")
+UNSAID = ("FL015", "FL021", "FL022", "FL024", "FL028")
 
 MISNAMED = {"component.yml": parts.MANIFEST, "copier.yaml": parts.QUESTIONS}
 

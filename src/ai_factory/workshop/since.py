@@ -9,7 +9,7 @@ from ai_factory.catalog import Change, Component
 from ai_factory.errors import FactoryError
 from ai_factory.factory import Factory
 from ai_factory.governance.regulation import TIERS, Control
-from ai_factory.layers import CHANGELOG, MANIFEST
+from ai_factory.layers import CHANGELOG, MANIFEST, UPSTREAM
 from ai_factory.project.facts import map_in
 from ai_factory.render import matches
 from ai_factory.tree import under
@@ -27,12 +27,13 @@ def flaws(before: State, now: State) -> Iterator[Flaw]:
 
     A component that is gone is the affair of the blueprints that had it.
     """
-    release, ours = before.factory.origin.version, _ours(now)
+    release, ours, below = before.factory.origin.version, _with_files(now), _with_files(now, f"{UPSTREAM}/")
     for name, was in before.components.items():
         if name in now.components:
             yield from _gone(was, now.components[name], now.components, release)
             yield from declaring.still_there(now.components[name], later(was, now.components[name]))
             yield from _silent(was, now.components[name]) if name in ours else ()
+            yield from _back(was, now.components[name]) if name not in below else ()
     told = {name: _weakened(before.components.get(name), one) for name, one in now.components.items()}
     every = frozenset[str]().union(*told.values())
     yield from _weaker(before.components, now.components, every, release)
@@ -41,11 +42,11 @@ def flaws(before: State, now: State) -> Iterator[Flaw]:
     yield from answered.flaws(before, now)
 
 
-def _ours(now: State) -> set[str]:
-    """The components of which a file is the factory's own: of others that below it tells, in its own notes."""
-    prefixes = {name: f"{one.folder}/" for name, one in now.components.items()}
-    own = [path for path in now.factory.files() if path.startswith(f"{catalog.COMPONENTS}/")]
-    return {name for name, prefix in prefixes.items() if any(path.startswith(prefix) for path in own)}
+def _with_files(now: State, start: str = "") -> set[str]:
+    """The components of which a file is the factory's own, or, below `upstream/`, that of the factory below."""
+    prefixes = {name: f"{start}{one.folder}/" for name, one in now.components.items()}
+    paths = [path for path in now.factory.files() if path.startswith(f"{start}{catalog.COMPONENTS}/")]
+    return {name for name, prefix in prefixes.items() if any(path.startswith(prefix) for path in paths)}
 
 
 def _weakened(was: Component | None, now: Component) -> frozenset[str]:
@@ -93,6 +94,13 @@ def _silent(was: Component, now: Component) -> Iterator[Flaw]:
     if others and not (announced(now) or _is_newer(was, now)):
         message = f"`{others[0]}` is not that of {was.version} any more"
         yield Flaw("FL022", f"{now.folder}/{CHANGELOG}", 0, message)
+
+
+def _back(was: Component, now: Component) -> Iterator[Flaw]:
+    """Whether its version is older than that of the last release."""
+    if versions.is_older(now.version, was.version):
+        message = f"{now.version} is older than {was.version}, the version in the last release"
+        yield Flaw("FL028", f"{now.folder}/{CHANGELOG}", 0, message)
 
 
 def _is_newer(was: Component, now: Component) -> bool:
