@@ -335,6 +335,24 @@ def test_a_sync_with_cookiecutter(tmp_path: Path, cut: Path) -> None:
     assert rules(made) == []
 
 
+def test_a_run_of_cookiecutter_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It copies a template with a hook that changes its questions, and writes hooks out, and deletes neither."""
+    hook = "import json, pathlib\npathlib.Path('cookiecutter.json').write_text(json.dumps({'slug': 'from-the-hook'}))\n"
+    files = {
+        "cookiecutter.json": '{"slug": "x"}',
+        "hooks/pre_prompt.py": hook,
+        "hooks/post_gen_project.py": "print('hooked')\n",
+        "{{cookiecutter.slug}}/a.txt": "{{ cookiecutter.slug }}\n",
+    }
+    template, scratch, made = released(tmp_path / "cut", files), tmp_path / "scratch", tmp_path / "made"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert cli("new", str(template), str(made), "--defaults", "--trust").code == 0
+    assert (made / "a.txt").read_text() == "from-the-hook\n"
+    assert snapshot(scratch) == {}
+
+
 @pytest.mark.parametrize(
     ("files", "data"),
     [
@@ -852,6 +870,19 @@ def test_a_template_without_releases_is_followed_on_its_branch(tmp_path: Path, f
 
 
 # ---- fleets --------------------------------------------------------------------------------------
+
+
+def test_a_fleet_brings_no_file_that_shows_a_secret(tmp_path: Path) -> None:
+    second = {"project/two.ini.jinja": "two = {{ token }}\n", "project/docs.txt": "new\n"}
+    template, made, control = released(tmp_path / "template", COPIER, second), tmp_path / "made", tmp_path / "control"
+    assert cli("new", str(template), str(made), "--version", "v1.0.0", "--data", "name=a", "--defaults").code == 0
+    put(control, {"fleet.yaml": f"factories: [{{url: {template}}}]\nprojects: [{{url: {made}}}]\n"})
+    assert cli("fleet", "plan", "--output", "plan.jsonl", cwd=control).code == 0
+    row = json.loads((control / "plan.jsonl").read_text().splitlines()[1])
+    why = "is new, and the team's from now on, and not staged: the answer to a secret question shows in it"
+    assert [(one["path"], one["why"]) for one in row["decisions"] if one["ownership"] == "seeded"] == [("two.ini", why)]
+    assert cli("fleet", "apply", "plan.jsonl", cwd=control).code == 0
+    assert git(made, "ls-tree", "--name-only", row["branch"], "docs.txt", "two.ini") == "docs.txt"
 
 
 def test_in_a_fleet_trust_comes_from_its_own_file(tmp_path: Path, cut: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
@@ -108,6 +109,7 @@ def _prepared(job: Job) -> str:
     """The folder of the template, after a hook that may have changed its questions; its extensions can be found."""
     from cookiecutter.hooks import run_pre_prompt_hook
 
+    tempfile.tempdir = os.path.dirname(job.output)  # of this process: Cookiecutter leaves copies and scripts behind
     place = str(run_pre_prompt_hook(job.template))
     sys.path.append(place)
     if nested := [key for key in NESTED if key in _raw(place, {})["cookiecutter"]]:

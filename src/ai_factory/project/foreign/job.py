@@ -96,7 +96,9 @@ def blamed(root: str, source: str) -> Iterator[None]:
     except (FactoryError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever an engine, or code of a template, may raise
-        raise AuthorError(f"{_place(root, error) or f'`{source}`'}: {said(error)[0]}", MEND) from None
+        raise AuthorError(
+            f"{_place(root, error) or f'`{source}`'}: {said(error)[0].replace(root, '.')}", MEND
+        ) from None
 
 
 def said(error: Exception) -> list[str]:
