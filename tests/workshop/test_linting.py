@@ -246,4 +246,4 @@ def test_a_default_that_its_question_refuses() -> None:
     files = {**example("base"), "templates/extra/copier.yml": asked}
     files["templates/extra/files/region.txt.jinja"] += "{{ size }}\n"
     told = "the default of `size`: 'abc' is no int: invalid literal for int() with base 10: 'abc'"
-    assert lint(factory(files)) == [Flaw("FL013", "blueprints/small.yaml", 0, told)]
+    assert lint(factory(files)) == [Flaw("FL013", "templates/extra/copier.yml", 6, told)]

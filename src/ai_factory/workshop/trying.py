@@ -78,7 +78,7 @@ def _unanswered(blueprint: Blueprint, chosen: Sequence[Component], error: Answer
     asked = {one.key: (component, one) for component in chosen for one in component.questions}
     for key, why in error.problems.items():
         if key in blueprint.answers:
-            yield Flaw("FL013", where, 0, f"the answer `{key}` {why}")
+            yield Flaw("FL013", where, 0, f"the answer `{key}`: {why}")
             continue
         component, question = asked[key]
         place = f"{component.folder}/{parts.QUESTIONS}"
