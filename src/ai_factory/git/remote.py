@@ -38,7 +38,8 @@ _FAILURES = {  # what git says: of which kind the failure is, and what that mean
         "the identity may not do that there",
     ),
     r"not found|does not exist|not appear to be a git|\b404\b|no such": ("permission", "it is not there, or hidden"),
-    r"resolve host|refused|reset|timed out|took long|disconnect|early EOF|hung up|RPC failed|slow|\b(5\d\d|429)\b": (
+    r"resolve host|connect to|refused|unreachable|reset|empty reply|broken pipe|transfer closed|closed cleanly|"
+    r"terminated|timed out|took long|disconnect|early EOF|hung up|RPC failed|slow|\b(5\d\d|429)\b": (
         "transient",
         "it cannot be reached",
     ),
