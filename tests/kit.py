@@ -47,12 +47,18 @@ class Result:
         return json.loads(self.out)
 
 
+def shared(name: str) -> Path:
+    """A folder of that name that the tests of this worker share."""
+    place = Path(_WARM.name) / name
+    place.mkdir(mode=0o700, exist_ok=True)
+    return place
+
+
 def warm_cache(place: Path) -> Path:
     """A cache folder as on a machine that has read these documents and templates before: all tests share those."""
     place.mkdir(mode=0o700, parents=True)
     for name in (f"yaml-{__version__}-{sys.implementation.cache_tag}", f"jinja-{__version__}"):
-        (Path(_WARM.name) / name).mkdir(mode=0o700, exist_ok=True)
-        (place / name).symlink_to(Path(_WARM.name) / name)
+        (place / name).symlink_to(shared(name))
     return place
 
 

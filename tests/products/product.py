@@ -12,6 +12,7 @@ from typing import Any
 
 from ai_factory.lock import Lock, parse
 from ai_factory.render import matches
+from tests import kit
 from tests.shell import Done, Shell
 
 RUN_SECONDS = 300  # generous: the pipeline itself is meant to take less than one minute on two cores
@@ -90,9 +91,12 @@ def _any(globs: list[str], path: str) -> bool:
 
 
 def opened(folder: Path, home: Path, package: str) -> Product:
-    """A project that lies there; its own source comes before what is installed in the environment."""
+    """A project that lies there; its own source comes before what is installed in the environment.
+
+    What mypy knows of the libraries, by their content, all projects share.
+    """
     online, shell = Shell(folder, home), Shell(folder, home, offline=True)
-    online.must(f"export PYTHONPATH={folder / 'src'}")
+    online.must(f"export PYTHONPATH={folder / 'src'} MYPY_CACHE_DIR={kit.shared('mypy')}")
     return Product(folder, package, online, shell)
 
 
