@@ -156,6 +156,16 @@ def commit(folder: Path, message: str = "work") -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
+def first_release(folder: Path, contents: Mapping[str, str | bytes | None]) -> Path:
+    """A repository of these files, in a new folder, released as v1.0.0."""
+    folder.mkdir()
+    put(folder, contents)
+    git(folder, "init", "--quiet")
+    commit(folder)
+    git(folder, "tag", "v1.0.0")
+    return folder
+
+
 def tree(folder: Path) -> dict[str, str]:
     """Every file below a folder but git's own and our record, as text."""
     return {

@@ -42,7 +42,7 @@ def test_the_line_with_which_a_conflict_begins(content: bytes, line: int) -> Non
     ],
 )
 def test_the_first_mark_that_is_left(content: bytes, line: int) -> None:
-    assert markers.first_left(content) == line
+    assert (markers.is_marked(content), markers.first_marked_line(content)) == (line > 0, line)
 
 
 def test_marks_are_told_by_the_name_of_a_side() -> None:

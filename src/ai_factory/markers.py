@@ -26,14 +26,6 @@ def is_marked(content: bytes) -> bool:
     return has_markers(content) or any(line.startswith((b"<<<<<<< ", b">>>>>>> ")) for line in content.splitlines())
 
 
-def first_left(content: bytes) -> int:
-    """The number of the first line that begins or ends a conflict, also where the other marks are gone; 0 for none."""
-    if not is_marked(content):
-        return 0
-    rows = enumerate(content.splitlines(), 1)
-    return next((number for number, row in rows if row.startswith((b"<<<<<<<", b">>>>>>> "))), 0)
-
-
 def are_of(side: str, content: bytes) -> bool:
     """Whether a merge that calls a side so has put marks into the text, rather than somebody who writes about them."""
     return has_markers(content) and b"\n<<<<<<< " + side.encode() in b"\n" + content

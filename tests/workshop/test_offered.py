@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import cli, commit, git, put
+from tests.kit import cli, commit, first_release, git, put
 
 WISH = ".ai-factory/project.yaml"
 FIRST = {
@@ -33,12 +33,7 @@ WEAKENS = {
 @pytest.fixture
 def factory(tmp_path: Path) -> Path:
     """A factory released as v1.0.0, and a project of it beside it that took and answered all that there is."""
-    folder = tmp_path / "factory"
-    folder.mkdir()
-    put(folder, FIRST)
-    git(folder, "init", "--quiet")
-    commit(folder)
-    git(folder, "tag", "v1.0.0")
+    folder = first_release(tmp_path / "factory", FIRST)
     options = ("--factory", str(folder), "--version", "v1.0.0", "--defaults", "--with", "nice", "--data", "region=us")
     assert cli("new", "small", str(tmp_path / "project"), *options).code == 0
     return folder

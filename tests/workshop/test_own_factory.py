@@ -11,7 +11,7 @@ import pytest
 from ai_factory.tree import File
 from ai_factory.workshop.founding import scaffold
 from ai_factory.workspace import Folder
-from tests.kit import Result, cli, commit, git, put, snapshot, tree
+from tests.kit import Result, cli, commit, first_release, git, put, snapshot, tree
 from tests.shell import clean
 
 LOWER = {
@@ -30,13 +30,7 @@ LOWER = {
 @pytest.fixture
 def lower(tmp_path: Path) -> Path:
     """The factory below, in a repository, released as v1.0.0."""
-    folder = tmp_path / "lower"
-    folder.mkdir()
-    put(folder, LOWER)
-    git(folder, "init", "--quiet")
-    commit(folder)
-    git(folder, "tag", "v1.0.0")
-    return folder
+    return first_release(tmp_path / "lower", LOWER)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 from ai_factory import documents, evolve, questions, versions
 from ai_factory.catalog import Blueprint, Component
-from ai_factory.errors import AnswersError, FactoryError
+from ai_factory.errors import FactoryError
 from ai_factory.evolve import Pending
 from ai_factory.questions import MISSING, Question
 from ai_factory.workshop.offered import State
@@ -78,7 +78,7 @@ def _problems(given: Mapping[str, Any], new: Asked, pending: Sequence[Pending]) 
     """The questions that do not take what becomes of an answer; none where a change leaves it to the team."""
     try:
         after = evolve.answers(given, pending)
-    except (AnswersError, FactoryError):
+    except FactoryError:
         return
     for key, value in after.items():
         if key in new and (why := _problem(new[key], value)):
@@ -107,7 +107,7 @@ def _carried(old: Asked, keys: set[str], pending: Sequence[Pending]) -> Iterator
     for key in keys:
         try:
             yield from evolve.answers({key: sample(old[key])}, pending)
-        except (AnswersError, FactoryError) as error:
+        except FactoryError as error:
             yield from getattr(error, "problems", ())
 
 

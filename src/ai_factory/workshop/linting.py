@@ -38,9 +38,8 @@ def lint(factory: Factory, before: Factory | None = None) -> list[Flaw]:
 def _marked(tree: Tree) -> Iterator[Flaw]:
     """What a merge has left in files of ours, whatever else they are: nothing that is read there is meant."""
     for path, file in tree.items():
-        line = 0 if path.startswith(f"{layers.UPSTREAM}/") else markers.first_left(file.content)
-        if line:
-            yield Flaw("FL023", path, line, "a conflict is not resolved")
+        if not path.startswith(f"{layers.UPSTREAM}/") and markers.is_marked(file.content):
+            yield Flaw("FL023", path, markers.first_marked_line(file.content), "a conflict is not resolved")
 
 
 def _whole(factory: Factory, before: Factory | None) -> Collection[Flaw]:

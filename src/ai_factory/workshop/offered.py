@@ -75,13 +75,13 @@ def _flaw(rule: str, heir: Blueprint, now: State, message: str) -> Flaw:
 
 def changes(before: State, now: State) -> Iterator[str]:
     """A sentence for the release notes on each blueprint that came, went, or has other components or presets."""
-    replaced = {old: one.name for one in now.blueprints.values() for old in one.replaces}
     for name in sorted({*before.blueprints, *now.blueprints}):
         was, heir = before.blueprints.get(name), now.blueprints.get(name)
         if was is None:
             yield f"`{name}` is new"
         elif heir is None:
-            yield f"`{name}` is replaced by `{replaced[name]}`" if name in replaced else f"`{name}` is gone"
+            other = now.successor(name)
+            yield f"`{name}` is replaced by `{other.name}`" if other else f"`{name}` is gone"
         elif parts := list(_parts(was, heir)):
             yield f"`{name}`: {'; '.join(parts)}"
 
